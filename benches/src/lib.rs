@@ -1,0 +1,1 @@
+//! Shared measuring code of the benchmarks.
