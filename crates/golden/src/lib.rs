@@ -99,13 +99,16 @@ impl GoldenCase {
     /// The attribute as `true` or `false`; `None` where it is absent.
     pub fn flag(&self, key: &str) -> Result<Option<bool>, GoldenError> {
         let Some(text) = self.text(key) else { return Ok(None) };
-        text.parse().map(Some).map_err(|_| self.attribute_error(key, format!("is neither true nor false: {text}")))
+        text.parse()
+            .map(Some)
+            .map_err(|_| self.attribute_error(key, format!("is neither true nor false: {text}")))
     }
 
     /// The attribute as a JSON object, also where the index holds it as text (as `params` and `args` do).
     pub fn object(&self, key: &str) -> Result<BTreeMap<String, Value>, GoldenError> {
         let text = self.text(key).ok_or_else(|| self.attribute_error(key, "is missing".into()))?;
-        serde_json::from_str(&text).map_err(|error| self.attribute_error(key, format!("is no object: {error}")))
+        serde_json::from_str(&text)
+            .map_err(|error| self.attribute_error(key, format!("is no object: {error}")))
     }
 
     /// Whether the case holds a tensor of this name.
@@ -127,13 +130,15 @@ impl GoldenCase {
     /// Reads one tensor of any number type as `f64`: exact for every type but large 64-bit integers.
     pub fn tensor_f64(&self, name: &str) -> Result<ArrayD<f64>, GoldenError> {
         let path = self.folder.join(&self.file);
-        let bytes = std::fs::read(&path).map_err(|source| GoldenError::Read { path: path.clone(), source })?;
+        let bytes =
+            std::fs::read(&path).map_err(|source| GoldenError::Read { path: path.clone(), source })?;
         let error = |what: String| GoldenError::Tensor { path: path.clone(), what };
         let tensors = SafeTensors::deserialize(&bytes).map_err(|e| error(e.to_string()))?;
         let view = tensors.tensor(name).map_err(|e| error(format!("tensor `{name}`: {e}")))?;
         let values = numbers(view.dtype(), view.data())
             .ok_or_else(|| error(format!("tensor `{name}` has the unsupported type {:?}", view.dtype())))?;
-        ArrayD::from_shape_vec(IxDyn(view.shape()), values).map_err(|e| error(format!("tensor `{name}`: {e}")))
+        ArrayD::from_shape_vec(IxDyn(view.shape()), values)
+            .map_err(|e| error(format!("tensor `{name}`: {e}")))
     }
 
     fn attribute_error(&self, key: &str, what: String) -> GoldenError {
@@ -145,7 +150,9 @@ fn numbers(dtype: Dtype, data: &[u8]) -> Option<Vec<f64>> {
     macro_rules! read {
         ($type:ty) => {
             data.chunks_exact(size_of::<$type>())
-                .map(|chunk| <$type>::from_le_bytes(chunk.try_into().expect("chunks_exact gives whole chunks")) as f64)
+                .map(|chunk| {
+                    <$type>::from_le_bytes(chunk.try_into().expect("chunks_exact gives whole chunks")) as f64
+                })
                 .collect()
         };
     }
@@ -196,12 +203,12 @@ pub fn relative_error<'a>(
     actual: impl IntoIterator<Item = &'a f32>,
     expected: impl IntoIterator<Item = &'a f32>,
 ) -> f64 {
-    let (actual, expected): (Vec<_>, Vec<_>) =
-        (actual.into_iter().collect(), expected.into_iter().collect());
+    let (actual, expected): (Vec<_>, Vec<_>) = (actual.into_iter().collect(), expected.into_iter().collect());
     if actual.len() != expected.len() {
         return f64::INFINITY;
     }
-    let scale = expected.iter().fold(0f64, |max, &&value| max.max(f64::from(value).abs())).max(f64::MIN_POSITIVE);
+    let scale =
+        expected.iter().fold(0f64, |max, &&value| max.max(f64::from(value).abs())).max(f64::MIN_POSITIVE);
     let mut worst = 0f64;
     for (&&a, &&e) in actual.iter().zip(&expected) {
         if !a.is_finite() {

@@ -1,0 +1,54 @@
+//! Set-up and chores of the workspace, run as `cargo xtask <chore>`. Needs no libtorch itself: it is what
+//! brings libtorch.
+
+mod cache;
+mod compiler;
+mod libtorch;
+mod pip;
+mod python;
+mod setup;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Set-up and chores of the workspace.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Bring libtorch, so that plain cargo commands work afterwards
+    Setup(setup::SetupOptions),
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse().chore) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(chore: &Chore) -> Result<()> {
+    let workspace = workspace_root();
+    match chore {
+        Chore::Setup(options) => setup::run(&workspace, options),
+    }
+}
+
+/// The folder of the workspace: cargo tells it when it runs this program.
+fn workspace_root() -> PathBuf {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    let parent = package.parent().and_then(Path::parent);
+    parent.map_or_else(|| package.clone(), Path::to_path_buf)
+}
