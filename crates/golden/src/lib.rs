@@ -13,6 +13,8 @@
 //! # Ok::<(), tks_golden::GoldenError>(())
 //! ```
 
+mod neuron;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +22,8 @@ use ndarray::{ArrayD, IxDyn};
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 use serde_json::Value;
+
+pub use neuron::{NeuronCase, surrogate_of};
 
 /// Environment variable that names another folder of golden cases.
 pub const GOLDEN_DIR_VARIABLE: &str = "TKS_GOLDEN_DIR";

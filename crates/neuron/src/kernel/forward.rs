@@ -1,0 +1,180 @@
+//! The forward pass over one block of neurons.
+
+use super::grid::Grid;
+use super::passes::{self, LANES};
+use super::simd::Work;
+use super::spikes::SpikeGrid;
+use super::{Forward, Kernel, Second};
+
+/// A forward call's buffers, taken apart so that blocks can write them side by side.
+pub(super) struct Pass<'a> {
+    kernel: &'a Kernel,
+    time_steps: usize,
+    neurons: usize,
+    input: &'a [f32],
+    initial_membrane: Option<&'a [f32]>,
+    initial_second: Option<&'a [f32]>,
+    spikes: SpikeGrid<'a>,
+    final_membrane: Option<Grid<'a, f32>>,
+    final_second: Option<Grid<'a, f32>>,
+    membranes: Option<Grid<'a, f32>>,
+}
+
+impl<'a> Pass<'a> {
+    pub(super) fn new(kernel: &'a Kernel, arguments: &'a mut Forward<'_>) -> Self {
+        let (t, n) = (arguments.time_steps, arguments.neurons);
+        Pass {
+            kernel,
+            time_steps: t,
+            neurons: n,
+            input: arguments.input,
+            initial_membrane: arguments.initial_membrane,
+            initial_second: arguments.initial_second,
+            spikes: arguments.spikes.grid(t, n),
+            final_membrane: arguments.final_membrane.as_deref_mut().map(|buffer| Grid::new(buffer, 1, n)),
+            final_second: arguments.final_second.as_deref_mut().map(|buffer| Grid::new(buffer, 1, n)),
+            membranes: arguments.membranes.as_deref_mut().map(|buffer| Grid::new(buffer, t, n)),
+        }
+    }
+
+    pub(super) fn block<'p>(&'p self, start: usize, lanes: usize) -> Block<'p, 'a> {
+        Block { pass: self, start, lanes }
+    }
+}
+
+/// All steps of neurons `start..start + lanes`; each block has columns of its own.
+pub(super) struct Block<'p, 'a> {
+    pass: &'p Pass<'a>,
+    start: usize,
+    lanes: usize,
+}
+
+impl Work for Block<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Block { pass, start, lanes } = self;
+        let columns = start..start + lanes;
+        let mut step = Step::new(pass.kernel, lanes);
+        step.begin(
+            pass.initial_membrane.map(|state| &state[columns.clone()]),
+            pass.initial_second.map(|state| &state[columns.clone()]),
+        );
+        for t in 0..pass.time_steps {
+            step.advance(&pass.input[t * pass.neurons + start..][..lanes]);
+            // SAFETY: blocks have columns of their own, here and below.
+            unsafe { pass.spikes.write(t, start, step.spikes()) };
+            if let Some(grid) = &pass.membranes {
+                // SAFETY: as above.
+                unsafe { grid.row(t, columns.clone()) }.copy_from_slice(step.membrane());
+            }
+        }
+        if let Some(grid) = &pass.final_membrane {
+            // SAFETY: as above.
+            unsafe { grid.row(0, columns.clone()) }.copy_from_slice(step.membrane());
+        }
+        if let Some(grid) = &pass.final_second {
+            // SAFETY: as above.
+            unsafe { grid.row(0, columns) }.copy_from_slice(step.second());
+        }
+    }
+}
+
+/// The state of one block of neurons, and how a step changes it; the backward pass recomputes with it.
+pub(super) struct Step<'k> {
+    kernel: &'k Kernel,
+    lanes: usize,
+    /// Membrane after the last step.
+    v: [f32; LANES],
+    /// Synaptic current or adaptation after the last step.
+    second: [f32; LANES],
+    /// Charged membrane of the last step.
+    h: [f32; LANES],
+    /// Distance to the threshold in the last step.
+    u: [f32; LANES],
+    /// Spikes of the last step.
+    s: [f32; LANES],
+}
+
+impl<'k> Step<'k> {
+    #[inline(always)]
+    pub(super) fn new(kernel: &'k Kernel, lanes: usize) -> Self {
+        let row = [0.0; LANES];
+        Step { kernel, lanes, v: row, second: row, h: row, u: row, s: row }
+    }
+
+    /// Sets the state before the first step.
+    #[inline(always)]
+    pub(super) fn begin(&mut self, membrane: Option<&[f32]>, second: Option<&[f32]>) {
+        match membrane {
+            Some(membrane) => self.v[..self.lanes].copy_from_slice(membrane),
+            None => self.v[..self.lanes].fill(self.kernel.v_rest),
+        }
+        match second {
+            Some(second) => self.second[..self.lanes].copy_from_slice(second),
+            None => self.second[..self.lanes].fill(0.0),
+        }
+    }
+
+    /// One step with the input `x`, `[lanes]`.
+    #[inline(always)]
+    pub(super) fn advance(&mut self, x: &[f32]) {
+        let kernel = self.kernel;
+        let n = self.lanes;
+        let (v, second) = (&mut self.v[..n], &mut self.second[..n]);
+        let (h, u, s) = (&mut self.h[..n], &mut self.u[..n], &mut self.s[..n]);
+        if kernel.late_reset {
+            passes::distance(v, kernel.v_threshold, None, u);
+            passes::fire(u, kernel.strict, s);
+            if let Some(v_reset) = kernel.v_reset {
+                passes::reset_hard_late(v_reset, s, v);
+            }
+        }
+        match kernel.second {
+            Second::Current { keep } => {
+                passes::decay_and_add(keep, x, second);
+                passes::charge(kernel.charge, v, second, h);
+            }
+            Second::None | Second::Adaptation { .. } => passes::charge(kernel.charge, v, x, h),
+        }
+        if kernel.late_reset && kernel.v_reset.is_none() {
+            passes::reset_soft_late(kernel.v_threshold, s, h);
+        }
+        match kernel.second {
+            Second::Adaptation { beta, .. } => {
+                passes::distance(h, kernel.v_threshold, Some((beta, second)), u);
+            }
+            Second::None | Second::Current { .. } => passes::distance(h, kernel.v_threshold, None, u),
+        }
+        passes::fire(u, kernel.strict, s);
+        if kernel.late_reset {
+            v.copy_from_slice(h);
+        } else {
+            passes::reset(kernel.v_reset, h, u, s, v);
+        }
+        if let Second::Adaptation { keep, gain, .. } = kernel.second {
+            passes::scale_and_add(keep, gain, s, second);
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn membrane(&self) -> &[f32] {
+        &self.v[..self.lanes]
+    }
+
+    #[inline(always)]
+    pub(super) fn second(&self) -> &[f32] {
+        &self.second[..self.lanes]
+    }
+
+    #[inline(always)]
+    pub(super) fn charged(&self) -> &[f32] {
+        &self.h[..self.lanes]
+    }
+
+    #[inline(always)]
+    pub(super) fn spikes(&self) -> &[f32] {
+        &self.s[..self.lanes]
+    }
+}

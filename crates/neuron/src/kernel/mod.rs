@@ -1,0 +1,377 @@
+//! Fused multi-step kernels: all time steps of a block of neurons in one pass, the membrane in registers
+//! and first-level cache, forward and back-propagation through time.
+//!
+//! The forward pass reads the input and writes the spikes, nothing else. The backward pass reads the input
+//! and the spikes' gradient and writes the input's gradient: it recomputes the membrane, block by block in
+//! cache, so that nothing needs to be saved between the two but the input.
+//!
+//! ```
+//! use tks_neuron::kernel::{Backward, Forward, GradSpikes, Kernel, Spikes};
+//! use tks_neuron::Neuron;
+//!
+//! let (time_steps, neurons) = (3, 2);
+//! let kernel = Kernel::new(&Neuron::default())?;
+//! let input = [0.5, 3.0, 2.5, 0.0, 0.5, 3.0]; // [T, N]
+//! let mut spikes = [0.0; 6];
+//! kernel.forward(Forward::new(time_steps, neurons, &input, Spikes::F32(&mut spikes)))?;
+//! assert_eq!(spikes, [0.0, 1.0, 1.0, 0.0, 0.0, 1.0]);
+//!
+//! let mut grad_input = [0.0; 6];
+//! kernel.backward(Backward::new(time_steps, neurons, &input, GradSpikes::Uniform(1.0), &mut grad_input))?;
+//! # Ok::<(), tks_neuron::NeuronError>(())
+//! ```
+
+mod backward;
+mod forward;
+mod grid;
+mod passes;
+mod simd;
+mod spikes;
+
+use rayon::prelude::*;
+
+use crate::error::NeuronError;
+use crate::model::{Model, Neuron, ResetTime};
+use passes::{Charge, LANES};
+pub use spikes::{Spikes, unpack, words_per_step};
+
+/// Values below which a second thread costs more than it brings.
+const VALUES_WORTH_A_THREAD: usize = 1 << 15;
+
+/// A neuron that has a fused kernel, with its learned values filled in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Kernel {
+    model: &'static str,
+    charge: Charge,
+    second: Second,
+    v_threshold: f32,
+    v_rest: f32,
+    v_reset: Option<f32>,
+    attached_reset: bool,
+    strict: bool,
+    late_reset: bool,
+    surrogate: crate::Surrogate,
+}
+
+/// The model's second state.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Second {
+    None,
+    /// `i = keep i + x`, in the place of the input.
+    Current {
+        keep: f32,
+    },
+    /// `b = keep b + gain s`; the threshold is `v_threshold + beta b`.
+    Adaptation {
+        keep: f32,
+        gain: f32,
+        beta: f32,
+    },
+}
+
+/// The arguments of [`Kernel::forward`].
+#[derive(Debug)]
+pub struct Forward<'a> {
+    /// `T`
+    pub time_steps: usize,
+    /// `N`: all other dimensions together.
+    pub neurons: usize,
+    /// `[T, N]`
+    pub input: &'a [f32],
+    /// Membrane before the first step, `[N]`; `None`: [`Neuron::v_rest`].
+    pub initial_membrane: Option<&'a [f32]>,
+    /// Second state before the first step, `[N]`; `None`: 0.
+    pub initial_second: Option<&'a [f32]>,
+    /// Spikes, `[T, N]`.
+    pub spikes: Spikes<'a>,
+    /// Membrane after the last step, `[N]`.
+    pub final_membrane: Option<&'a mut [f32]>,
+    /// Second state after the last step, `[N]`.
+    pub final_second: Option<&'a mut [f32]>,
+    /// Membrane after each step, `[T, N]`, for traces.
+    pub membranes: Option<&'a mut [f32]>,
+}
+
+impl<'a> Forward<'a> {
+    /// A run from rest that keeps the spikes alone.
+    pub fn new(time_steps: usize, neurons: usize, input: &'a [f32], spikes: Spikes<'a>) -> Self {
+        Forward {
+            time_steps,
+            neurons,
+            input,
+            initial_membrane: None,
+            initial_second: None,
+            spikes,
+            final_membrane: None,
+            final_second: None,
+            membranes: None,
+        }
+    }
+}
+
+/// The gradient that arrives at the spikes.
+#[derive(Debug, Clone, Copy)]
+pub enum GradSpikes<'a> {
+    /// `[T, N]`
+    Rows(&'a [f32]),
+    /// The same for each (of a sum, say).
+    Uniform(f32),
+}
+
+/// The arguments of [`Kernel::backward`].
+#[derive(Debug)]
+pub struct Backward<'a> {
+    /// `T`
+    pub time_steps: usize,
+    /// `N`
+    pub neurons: usize,
+    /// The forward pass's input, `[T, N]`.
+    pub input: &'a [f32],
+    /// The forward pass's initial membrane.
+    pub initial_membrane: Option<&'a [f32]>,
+    /// The forward pass's initial second state.
+    pub initial_second: Option<&'a [f32]>,
+    /// Gradient of the spikes.
+    pub grad_spikes: GradSpikes<'a>,
+    /// Gradient of the membrane after the last step, `[N]`; `None`: 0.
+    pub grad_final_membrane: Option<&'a [f32]>,
+    /// Gradient of the second state after the last step, `[N]`; `None`: 0.
+    pub grad_final_second: Option<&'a [f32]>,
+    /// Gradient of the input, `[T, N]`.
+    pub grad_input: &'a mut [f32],
+    /// Gradient of the initial membrane, `[N]`.
+    pub grad_initial_membrane: Option<&'a mut [f32]>,
+    /// Gradient of the initial second state, `[N]`.
+    pub grad_initial_second: Option<&'a mut [f32]>,
+    /// Whether the gradients of PLIF's `w` and of the threshold are wanted.
+    pub learned: bool,
+}
+
+impl<'a> Backward<'a> {
+    /// The gradient of a run from rest with respect to its input alone.
+    pub fn new(
+        time_steps: usize,
+        neurons: usize,
+        input: &'a [f32],
+        grad_spikes: GradSpikes<'a>,
+        grad_input: &'a mut [f32],
+    ) -> Self {
+        Backward {
+            time_steps,
+            neurons,
+            input,
+            initial_membrane: None,
+            initial_second: None,
+            grad_spikes,
+            grad_final_membrane: None,
+            grad_final_second: None,
+            grad_input,
+            grad_initial_membrane: None,
+            grad_initial_second: None,
+            learned: false,
+        }
+    }
+}
+
+/// Gradients of what is learned, summed over neurons and steps; 0 where they were not asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct LearnedGradients {
+    /// Of PLIF's `w`.
+    pub parameter: f32,
+    /// Of the threshold.
+    pub v_threshold: f32,
+}
+
+impl Kernel {
+    /// The kernel of a neuron, learned values at their initial ones.
+    ///
+    /// # Errors
+    /// What [`Neuron::check`] finds, and [`NeuronError::NoKernel`] for a model without a fused kernel
+    /// (KLIF, QIF, EIF, Izhikevich, the leaky integrator).
+    pub fn new(neuron: &Neuron) -> Result<Self, NeuronError> {
+        neuron.check()?;
+        let v_rest = neuron.v_rest();
+        let (charge, second) = match neuron.model {
+            Model::If => (Charge::Integrate, Second::None),
+            Model::Lif { tau, decay_input } => (leak_by(tau, decay_input, v_rest), Second::None),
+            Model::Plif { init_tau, decay_input } => {
+                let leak = 1.0 / init_tau;
+                (multiply_by(leak, decay_input, v_rest), Second::None)
+            }
+            Model::CubaLif { tau, tau_synapse, decay_input } => {
+                (leak_by(tau, decay_input, v_rest), Second::Current { keep: keep(tau_synapse) })
+            }
+            Model::Alif { tau, tau_adaptation, beta, decay_input } => {
+                let adaptation =
+                    Second::Adaptation { keep: keep(tau_adaptation), gain: 1.0 / tau_adaptation, beta };
+                (leak_by(tau, decay_input, v_rest), adaptation)
+            }
+            _ => return Err(NeuronError::NoKernel { model: neuron.model.name() }),
+        };
+        let kernel = Kernel {
+            model: neuron.model.name(),
+            charge,
+            second,
+            v_threshold: neuron.v_threshold,
+            v_rest,
+            v_reset: neuron.v_reset,
+            attached_reset: !neuron.detach_reset,
+            strict: neuron.strict,
+            late_reset: neuron.reset_time == ResetTime::NextStep,
+            surrogate: neuron.surrogate,
+        };
+        Ok(match neuron.model.learned() {
+            Some((_, value)) => kernel.with_parameter(value),
+            None => kernel,
+        })
+    }
+
+    /// With PLIF's `w` at this value; other models have no such parameter and stay as they are.
+    #[must_use]
+    pub fn with_parameter(mut self, w: f32) -> Self {
+        let leak = 1.0 / (1.0 + (-w).exp());
+        self.charge = match self.charge {
+            Charge::Multiply { rest, .. } => multiply_by(leak, true, rest),
+            Charge::Keep { rest, .. } if self.model == "plif" => multiply_by(leak, false, rest),
+            other => other,
+        };
+        self
+    }
+
+    /// With the threshold at this value.
+    #[must_use]
+    pub fn with_threshold(mut self, v_threshold: f32) -> Self {
+        self.v_threshold = v_threshold;
+        self
+    }
+
+    /// Runs `T` steps of `N` neurons. NaN in the input makes that neuron's membrane NaN, which never fires.
+    ///
+    /// Rayon's current pool does the work; the result does not depend on its size. The initial state of one
+    /// call may be the final state of another: a sequence run in chunks gives the same to the bit.
+    ///
+    /// # Errors
+    /// [`NeuronError::Length`] or [`NeuronError::State`] where a buffer does not fit.
+    pub fn forward(&self, mut arguments: Forward<'_>) -> Result<(), NeuronError> {
+        let (t, n) = (arguments.time_steps, arguments.neurons);
+        check_length("input", arguments.input.len(), t * n, "T * N")?;
+        arguments.spikes.check(t, n)?;
+        check_state("initial_membrane", arguments.initial_membrane, n)?;
+        check_state("initial_second", arguments.initial_second, n)?;
+        check_state("final_membrane", arguments.final_membrane.as_deref(), n)?;
+        check_state("final_second", arguments.final_second.as_deref(), n)?;
+        if let Some(membranes) = arguments.membranes.as_deref() {
+            check_length("membranes", membranes.len(), t * n, "T * N")?;
+        }
+        self.check_second(arguments.initial_second.is_some() || arguments.final_second.is_some())?;
+        let pass = forward::Pass::new(self, &mut arguments);
+        for_each_block(t, n, || (), |(), start, lanes| simd::dispatch(pass.block(start, lanes)));
+        Ok(())
+    }
+
+    /// Back-propagates through `T` steps of `N` neurons.
+    ///
+    /// Sums over neurons are added in one order, whatever the number of threads.
+    ///
+    /// # Errors
+    /// [`NeuronError::Length`] or [`NeuronError::State`] where a buffer does not fit.
+    pub fn backward(&self, mut arguments: Backward<'_>) -> Result<LearnedGradients, NeuronError> {
+        let (t, n) = (arguments.time_steps, arguments.neurons);
+        check_length("input", arguments.input.len(), t * n, "T * N")?;
+        check_length("grad_input", arguments.grad_input.len(), t * n, "T * N")?;
+        if let GradSpikes::Rows(rows) = arguments.grad_spikes {
+            check_length("grad_spikes", rows.len(), t * n, "T * N")?;
+        }
+        check_state("initial_membrane", arguments.initial_membrane, n)?;
+        check_state("initial_second", arguments.initial_second, n)?;
+        check_state("grad_final_membrane", arguments.grad_final_membrane, n)?;
+        check_state("grad_final_second", arguments.grad_final_second, n)?;
+        check_state("grad_initial_membrane", arguments.grad_initial_membrane.as_deref(), n)?;
+        check_state("grad_initial_second", arguments.grad_initial_second.as_deref(), n)?;
+        self.check_second(
+            arguments.initial_second.is_some()
+                || arguments.grad_final_second.is_some()
+                || arguments.grad_initial_second.is_some(),
+        )?;
+        let pass = backward::Pass::new(self, &mut arguments);
+        let sums = for_each_block(
+            t,
+            n,
+            || backward::Scratch::new(self, t),
+            |scratch, start, lanes| simd::dispatch(pass.block(scratch, start, lanes)),
+        );
+        let (leak, v_threshold) =
+            sums.into_iter().fold((0.0, 0.0), |sum, block| (sum.0 + block.0, sum.1 + block.1));
+        let slope = match self.charge {
+            Charge::Multiply { leak, .. } | Charge::Keep { leak, .. } if self.model == "plif" => {
+                f64::from(leak) * (1.0 - f64::from(leak))
+            }
+            _ => 0.0,
+        };
+        Ok(LearnedGradients { parameter: (leak * slope) as f32, v_threshold: v_threshold as f32 })
+    }
+
+    fn check_second(&self, given: bool) -> Result<(), NeuronError> {
+        if given && self.second == Second::None {
+            let problem =
+                "has no second state: leave `initial_second`, `final_second` and their gradients out";
+            return Err(NeuronError::State { model: self.model, problem });
+        }
+        Ok(())
+    }
+}
+
+fn keep(tau: f32) -> f32 {
+    (1.0 - 1.0 / f64::from(tau)) as f32
+}
+
+fn leak_by(tau: f32, decay_input: bool, rest: f32) -> Charge {
+    match decay_input {
+        true => Charge::Divide { tau, rest },
+        false => Charge::Keep { keep: keep(tau), leak: 1.0 / tau, rest },
+    }
+}
+
+fn multiply_by(leak: f32, decay_input: bool, rest: f32) -> Charge {
+    match decay_input {
+        true => Charge::Multiply { leak, rest },
+        false => Charge::Keep { keep: 1.0 - leak, leak, rest },
+    }
+}
+
+fn check_length(
+    buffer: &'static str,
+    actual: usize,
+    expected: usize,
+    shape: &'static str,
+) -> Result<(), NeuronError> {
+    match actual == expected {
+        true => Ok(()),
+        false => Err(NeuronError::Length { buffer, actual, expected, shape }),
+    }
+}
+
+fn check_state(buffer: &'static str, state: Option<&[f32]>, neurons: usize) -> Result<(), NeuronError> {
+    state.map_or(Ok(()), |state| check_length(buffer, state.len(), neurons, "N"))
+}
+
+/// Calls `work(scratch, start, lanes)` for each block of neurons, on rayon's threads where that pays, and
+/// returns the results in the order of the blocks.
+fn for_each_block<S, R: Send>(
+    time_steps: usize,
+    neurons: usize,
+    scratch: impl Fn() -> S + Sync + Send,
+    work: impl Fn(&mut S, usize, usize) -> R + Sync + Send,
+) -> Vec<R> {
+    let blocks = neurons.div_ceil(LANES);
+    let lanes = |block: usize| LANES.min(neurons - block * LANES);
+    if blocks < 2 || time_steps * neurons < VALUES_WORTH_A_THREAD || rayon::current_num_threads() == 1 {
+        let mut scratch = scratch();
+        return (0..blocks).map(|block| work(&mut scratch, block * LANES, lanes(block))).collect();
+    }
+    (0..blocks)
+        .into_par_iter()
+        .with_min_len(4)
+        .map_init(scratch, |scratch, block| work(scratch, block * LANES, lanes(block)))
+        .collect()
+}

@@ -1,0 +1,284 @@
+//! Loops over one row of a block: one time step of up to [`LANES`] neurons, all in the first-level cache.
+//!
+//! Each is a plain loop over slices of one length with its choices made outside, so that it turns into
+//! SIMD in whatever instruction set its caller was compiled for (see `simd`).
+
+use crate::surrogate::{Surrogate, with_derivative};
+
+/// Neurons in a block: a row of 4 KiB, so that the handful of rows that a step touches fits the
+/// first-level cache. A multiple of 64, so that blocks start at whole words of packed spikes.
+pub(super) const LANES: usize = 1024;
+
+/// How a step's input and the membrane give the charged membrane.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Charge {
+    /// `v + x`
+    Integrate,
+    /// `v + (x - (v - rest)) / tau`; divided and not multiplied by `1 / tau`, as the peers do it.
+    Divide { tau: f32, rest: f32 },
+    /// `v + (x - (v - rest)) * leak`
+    Multiply { leak: f32, rest: f32 },
+    /// `v * keep + leak * rest + x` with `keep = 1 - leak`
+    Keep { keep: f32, leak: f32, rest: f32 },
+}
+
+/// Binds slices to one length, which frees the loops below from bounds checks.
+macro_rules! same_length {
+    ($n:ident = $first:ident $(, $rest:ident)*) => {
+        let $n = $first.len();
+        $(let $rest = &$rest[..$n];)*
+    };
+}
+
+#[inline(always)]
+pub(super) fn charge(charge: Charge, v: &[f32], x: &[f32], h: &mut [f32]) {
+    same_length!(n = h, v, x);
+    match charge {
+        Charge::Integrate => {
+            for i in 0..n {
+                h[i] = v[i] + x[i];
+            }
+        }
+        Charge::Divide { tau, rest } => {
+            for i in 0..n {
+                h[i] = v[i] + (x[i] - (v[i] - rest)) / tau;
+            }
+        }
+        Charge::Multiply { leak, rest } => {
+            for i in 0..n {
+                h[i] = v[i] + (x[i] - (v[i] - rest)) * leak;
+            }
+        }
+        Charge::Keep { keep, leak, rest } => {
+            let bias = leak * rest;
+            for i in 0..n {
+                h[i] = v[i] * keep + bias + x[i];
+            }
+        }
+    }
+}
+
+/// `i = keep * i + x`
+#[inline(always)]
+pub(super) fn decay_and_add(keep: f32, x: &[f32], current: &mut [f32]) {
+    same_length!(n = current, x);
+    for i in 0..n {
+        current[i] = current[i] * keep + x[i];
+    }
+}
+
+/// The distance to the threshold, `u = h - (v_threshold + beta * adaptation)`.
+#[inline(always)]
+pub(super) fn distance(h: &[f32], v_threshold: f32, adaptation: Option<(f32, &[f32])>, u: &mut [f32]) {
+    same_length!(n = u, h);
+    match adaptation {
+        None => {
+            for i in 0..n {
+                u[i] = h[i] - v_threshold;
+            }
+        }
+        Some((beta, b)) => {
+            let b = &b[..n];
+            for i in 0..n {
+                u[i] = h[i] - (v_threshold + beta * b[i]);
+            }
+        }
+    }
+}
+
+/// 1 where the neuron fires, else 0. NaN does not fire.
+#[inline(always)]
+pub(super) fn fire(u: &[f32], strict: bool, s: &mut [f32]) {
+    same_length!(n = s, u);
+    if strict {
+        for i in 0..n {
+            s[i] = if u[i] > 0.0 { 1.0 } else { 0.0 };
+        }
+    } else {
+        for i in 0..n {
+            s[i] = if u[i] >= 0.0 { 1.0 } else { 0.0 };
+        }
+    }
+}
+
+/// The membrane after a spike: `v_reset`, or the charged membrane less the threshold.
+///
+/// Chosen and not multiplied: an infinite membrane fires and is reset, where `h * (1 - s)` would be NaN.
+#[inline(always)]
+pub(super) fn reset(v_reset: Option<f32>, h: &[f32], u: &[f32], s: &[f32], v: &mut [f32]) {
+    same_length!(n = v, h, u, s);
+    match v_reset {
+        Some(v_reset) => {
+            for i in 0..n {
+                v[i] = if s[i] != 0.0 { v_reset } else { h[i] };
+            }
+        }
+        None => {
+            for i in 0..n {
+                // h - u is the threshold of this neuron and step.
+                v[i] = if s[i] != 0.0 { u[i] } else { h[i] };
+            }
+        }
+    }
+}
+
+/// A hard reset that waited for the next step: the membrane of those that fired, before it is charged.
+#[inline(always)]
+pub(super) fn reset_hard_late(v_reset: f32, fired: &[f32], v: &mut [f32]) {
+    same_length!(n = v, fired);
+    for i in 0..n {
+        v[i] = if fired[i] != 0.0 { v_reset } else { v[i] };
+    }
+}
+
+/// A soft reset that waited for the next step: the charged membrane of those that fired.
+#[inline(always)]
+pub(super) fn reset_soft_late(v_threshold: f32, fired: &[f32], h: &mut [f32]) {
+    same_length!(n = h, fired);
+    for i in 0..n {
+        h[i] = if fired[i] != 0.0 { h[i] - v_threshold } else { h[i] };
+    }
+}
+
+/// The surrogate's derivative over a row.
+#[inline(always)]
+pub(super) fn derivative(surrogate: Surrogate, u: &[f32], slope: &mut [f32]) {
+    same_length!(n = slope, u);
+    with_derivative!(surrogate, f32, f => for i in 0..n {
+        slope[i] = f(u[i]);
+    });
+}
+
+/// One step's row of what the backward pass knows about a neuron.
+#[derive(Clone, Copy)]
+pub(super) struct Row<'a> {
+    /// Charged membrane.
+    pub(super) h: &'a [f32],
+    /// Distance to the threshold.
+    pub(super) u: &'a [f32],
+    /// Spikes.
+    pub(super) s: &'a [f32],
+    /// Surrogate derivative at `u`.
+    pub(super) slope: &'a [f32],
+    /// Gradient of the spikes.
+    pub(super) grad_s: &'a [f32],
+}
+
+/// Back through reset and fire: turns the gradient of the membrane after the step, `grad`, into that of
+/// the charged membrane.
+#[inline(always)]
+pub(super) fn fire_backward(v_reset: Option<f32>, attached: bool, row: Row<'_>, grad: &mut [f32]) {
+    let Row { h, u, s, slope, grad_s } = row;
+    same_length!(n = grad, h, u, s, slope, grad_s);
+    match (v_reset, attached) {
+        (Some(_), false) => {
+            for i in 0..n {
+                grad[i] = grad_s[i] * slope[i] + if s[i] != 0.0 { 0.0 } else { grad[i] };
+            }
+        }
+        (Some(v_reset), true) => {
+            for i in 0..n {
+                let through_spike = grad_s[i] + grad[i] * (v_reset - h[i]);
+                grad[i] = through_spike * slope[i] + if s[i] != 0.0 { 0.0 } else { grad[i] };
+            }
+        }
+        (None, false) => {
+            for i in 0..n {
+                grad[i] += grad_s[i] * slope[i];
+            }
+        }
+        (None, true) => {
+            for i in 0..n {
+                grad[i] += (grad_s[i] - grad[i] * (h[i] - u[i])) * slope[i];
+            }
+        }
+    }
+}
+
+/// The gradient of each neuron's threshold in one step; `grad` is that of the membrane after the step.
+#[inline(always)]
+pub(super) fn threshold_backward(
+    v_reset: Option<f32>,
+    attached: bool,
+    row: Row<'_>,
+    grad: &[f32],
+    grad_threshold: &mut [f32],
+) {
+    let Row { h, u, s, slope, grad_s } = row;
+    same_length!(n = grad_threshold, h, u, s, slope, grad_s, grad);
+    let attached = if attached { 1.0 } else { 0.0 };
+    match v_reset {
+        Some(v_reset) => {
+            for i in 0..n {
+                let through_spike = grad_s[i] + attached * grad[i] * (v_reset - h[i]);
+                grad_threshold[i] = -through_spike * slope[i];
+            }
+        }
+        None => {
+            for i in 0..n {
+                let through_spike = grad_s[i] - attached * grad[i] * (h[i] - u[i]);
+                grad_threshold[i] = -through_spike * slope[i] - s[i] * grad[i];
+            }
+        }
+    }
+}
+
+/// Back through the charge: `grad` comes in as that of the charged membrane and goes out as that of the
+/// membrane before the step; `grad_x` is that of the input.
+#[inline(always)]
+pub(super) fn charge_backward(charge: Charge, grad: &mut [f32], grad_x: &mut [f32]) {
+    let n = grad.len();
+    let grad_x = &mut grad_x[..n];
+    match charge {
+        Charge::Integrate => grad_x.copy_from_slice(grad),
+        Charge::Divide { tau, .. } => {
+            for i in 0..n {
+                let part = grad[i] / tau;
+                grad_x[i] = part;
+                grad[i] -= part;
+            }
+        }
+        Charge::Multiply { leak, .. } => {
+            for i in 0..n {
+                let part = grad[i] * leak;
+                grad_x[i] = part;
+                grad[i] -= part;
+            }
+        }
+        Charge::Keep { keep, .. } => {
+            for i in 0..n {
+                grad_x[i] = grad[i];
+                grad[i] *= keep;
+            }
+        }
+    }
+}
+
+/// Adds each neuron's gradient of the leak (PLIF's `sigmoid(w)`) in one step to `sum`; `grad` is that of
+/// the charged membrane, `v` the membrane before the step.
+#[inline(always)]
+pub(super) fn leak_backward(charge: Charge, grad: &[f32], v: &[f32], x: &[f32], sum: &mut [f32]) {
+    same_length!(n = sum, grad, v, x);
+    match charge {
+        Charge::Multiply { rest, .. } => {
+            for i in 0..n {
+                sum[i] += grad[i] * (x[i] - (v[i] - rest));
+            }
+        }
+        Charge::Keep { rest, .. } => {
+            for i in 0..n {
+                sum[i] -= grad[i] * (v[i] - rest);
+            }
+        }
+        Charge::Integrate | Charge::Divide { .. } => {}
+    }
+}
+
+/// `a = a * keep + b * gain`
+#[inline(always)]
+pub(super) fn scale_and_add(keep: f32, gain: f32, b: &[f32], a: &mut [f32]) {
+    same_length!(n = a, b);
+    for i in 0..n {
+        a[i] = a[i] * keep + b[i] * gain;
+    }
+}

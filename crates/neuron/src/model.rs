@@ -1,0 +1,404 @@
+//! Which neuron, and with what options: one vocabulary for every model.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::error::NeuronError;
+use crate::surrogate::Surrogate;
+
+/// How the membrane is charged, i.e. which differential equation the neuron discretises.
+///
+/// `v` is the membrane, `x` the input of the step, `v_rest` the reset potential (0 for a soft reset)
+/// unless the model names its own. Time constants are in steps. In TOML: `model = "if"` or
+/// `model = { lif = { tau = 2.0 } }`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Model {
+    /// Integrate and fire: `v + x`. Lapicque, 1907.
+    If,
+    /// Leaky integrate and fire: `v + (x - (v - v_rest)) / tau` with `decay_input`, else
+    /// `v - (v - v_rest) / tau + x`.
+    Lif {
+        /// Membrane time constant in steps, 1 or above (snnTorch's `beta` is `1 - 1 / tau`).
+        #[serde(default = "default_tau")]
+        tau: f32,
+        /// Whether the input is divided by `tau` too.
+        #[serde(default = "yes")]
+        decay_input: bool,
+    },
+    /// Parametric LIF: LIF with `1 / tau = sigmoid(w)`, `w` learned. Fang et al., ICCV 2021.
+    Plif {
+        /// Time constant in steps from which `w` starts, above 1.
+        #[serde(default = "default_tau")]
+        init_tau: f32,
+        /// Whether the input is multiplied by `sigmoid(w)` too.
+        #[serde(default = "yes")]
+        decay_input: bool,
+    },
+    /// LIF with a synaptic current (current-based, CuBa): `i = (1 - 1 / tau_synapse) i + x` takes the
+    /// place of the input.
+    CubaLif {
+        /// Membrane time constant in steps, 1 or above.
+        #[serde(default = "default_tau")]
+        tau: f32,
+        /// Synaptic time constant in steps, 1 or above.
+        #[serde(default = "default_tau")]
+        tau_synapse: f32,
+        /// Whether the current is divided by `tau`.
+        #[serde(default = "yes")]
+        decay_input: bool,
+    },
+    /// LIF with an adaptive threshold `v_threshold + beta b`, where each spike raises
+    /// `b = (1 - 1 / tau_adaptation) b + s / tau_adaptation` for the steps after it. Bellec et al.,
+    /// NeurIPS 2018.
+    Alif {
+        /// Membrane time constant in steps, 1 or above.
+        #[serde(default = "default_tau")]
+        tau: f32,
+        /// Time constant of the threshold in steps, 1 or above.
+        #[serde(default = "default_tau_adaptation")]
+        tau_adaptation: f32,
+        /// How much `b` raises the threshold, finite.
+        #[serde(default = "default_beta")]
+        beta: f32,
+        /// Whether the input is divided by `tau`.
+        #[serde(default = "yes")]
+        decay_input: bool,
+    },
+    /// LIF whose charged membrane is scaled by a learned `k` and rectified: `relu(k v)`. Jiang and Zhang,
+    /// "KLIF", arXiv 2302.09238.
+    Klif {
+        /// Membrane time constant in steps, 1 or above.
+        #[serde(default = "default_tau")]
+        tau: f32,
+        /// Whether the input is divided by `tau`.
+        #[serde(default = "yes")]
+        decay_input: bool,
+    },
+    /// Quadratic integrate and fire: `v + (x + a0 (v - v_rest) (v - v_c)) / tau`. Latham et al., Journal
+    /// of Neurophysiology 83(2), 2000.
+    Qif {
+        /// Membrane time constant in steps, 1 or above.
+        tau: f32,
+        /// Critical potential.
+        v_c: f32,
+        /// Curvature, above 0.
+        a0: f32,
+        /// Resting potential.
+        v_rest: f32,
+    },
+    /// Exponential integrate and fire:
+    /// `v + (x - (v - v_rest) + delta_t exp((v - theta_rh) / delta_t)) / tau`. Fourcaud-Trocme et al.,
+    /// Journal of Neuroscience 23(37), 2003.
+    Eif {
+        /// Membrane time constant in steps, 1 or above.
+        tau: f32,
+        /// Sharpness of the spike's upstroke, above 0.
+        delta_t: f32,
+        /// Rheobase threshold.
+        theta_rh: f32,
+        /// Resting potential.
+        v_rest: f32,
+    },
+    /// Izhikevich's neuron: a quadratic membrane with a recovery variable,
+    /// `v + (x + a0 (v - v_rest) (v - v_c) - w) / tau`, then `w + (a (v - v_rest) - w) / tau_w`, and
+    /// `w + b` after a spike. Izhikevich, IEEE Transactions on Neural Networks 14(6), 2003.
+    Izhikevich {
+        /// Membrane time constant in steps, 1 or above.
+        tau: f32,
+        /// Critical potential.
+        v_c: f32,
+        /// Curvature, above 0.
+        a0: f32,
+        /// Resting potential.
+        v_rest: f32,
+        /// Time constant of the recovery variable in steps, 1 or above.
+        tau_w: f32,
+        /// Coupling of the membrane to the recovery variable.
+        a: f32,
+        /// Jump of the recovery variable at a spike.
+        b: f32,
+    },
+    /// A LIF that never fires: the read-out of a membrane.
+    LeakyIntegrator {
+        /// Membrane time constant in steps, 1 or above.
+        #[serde(default = "default_tau")]
+        tau: f32,
+        /// Whether the input is divided by `tau`.
+        #[serde(default = "yes")]
+        decay_input: bool,
+    },
+}
+
+fn default_tau() -> f32 {
+    2.0
+}
+fn default_tau_adaptation() -> f32 {
+    20.0
+}
+fn default_beta() -> f32 {
+    1.8
+}
+fn yes() -> bool {
+    true
+}
+
+impl Model {
+    /// The name by which configurations call it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Model::If => "if",
+            Model::Lif { .. } => "lif",
+            Model::Plif { .. } => "plif",
+            Model::CubaLif { .. } => "cuba_lif",
+            Model::Alif { .. } => "alif",
+            Model::Klif { .. } => "klif",
+            Model::Qif { .. } => "qif",
+            Model::Eif { .. } => "eif",
+            Model::Izhikevich { .. } => "izhikevich",
+            Model::LeakyIntegrator { .. } => "leaky_integrator",
+        }
+    }
+
+    /// What the model's second state is called beside the membrane, where it has one.
+    pub fn second_state(&self) -> Option<&'static str> {
+        match self {
+            Model::CubaLif { .. } => Some("synaptic_current"),
+            Model::Alif { .. } => Some("adaptation"),
+            Model::Izhikevich { .. } => Some("recovery"),
+            _ => None,
+        }
+    }
+
+    /// The learned parameter that the model has of its own, and its initial value: PLIF's `w`, KLIF's `k`.
+    pub fn learned(&self) -> Option<(&'static str, f32)> {
+        match *self {
+            Model::Plif { init_tau, .. } => Some(("w", -(init_tau - 1.0).ln())),
+            Model::Klif { .. } => Some(("k", 1.0)),
+            _ => None,
+        }
+    }
+}
+
+/// When a spike resets the membrane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResetTime {
+    /// In the step of the spike, after it (SpikingJelly, BrainCog).
+    #[default]
+    SameStep,
+    /// In the next step (snnTorch): a hard reset before the membrane is charged, a soft one on the charged
+    /// membrane. The membrane after a step is then the one that fired.
+    NextStep,
+}
+
+/// A neuron: its model, when it fires, how it is reset, and its surrogate.
+///
+/// ```
+/// use tks_neuron::{Model, Neuron, Surrogate};
+///
+/// // The reference recipe of TKS, as it stands in a configuration file.
+/// let neuron: Neuron = toml::from_str(
+///     r#"
+///     model = { lif = { tau = 2.0 } }
+///     v_threshold = 0.5
+///     strict = true
+///     surrogate = { qgate = { alpha = 2.0 } }
+///     "#,
+/// )?;
+/// assert_eq!(neuron.surrogate, Surrogate::QGate { alpha: 2.0 });
+/// assert_eq!(neuron.v_reset, Some(0.0));
+/// neuron.check().unwrap();
+/// # Ok::<(), toml::de::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Neuron {
+    /// How the membrane is charged.
+    pub model: Model,
+    /// Membrane at which the neuron fires.
+    pub v_threshold: f32,
+    /// Hard reset: the membrane after a spike; `None` (in TOML `"none"`) for a soft reset, which takes the
+    /// threshold away from the membrane.
+    #[serde(serialize_with = "write_reset", deserialize_with = "read_reset")]
+    pub v_reset: Option<f32>,
+    /// Whether no gradient flows through the reset.
+    pub detach_reset: bool,
+    /// Fires where `v > v_threshold` (BrainCog, snnTorch) and not where `v >= v_threshold` (SpikingJelly).
+    pub strict: bool,
+    /// When a spike resets the membrane.
+    pub reset_time: ResetTime,
+    /// Stand-in for the derivative of the spike.
+    pub surrogate: Surrogate,
+}
+
+impl Default for Neuron {
+    /// LIF with `tau = 2`, threshold 1, hard reset to 0 with its gradient, `v >= v_threshold`, arc tangent.
+    fn default() -> Self {
+        Neuron {
+            model: Model::Lif { tau: 2.0, decay_input: true },
+            v_threshold: 1.0,
+            v_reset: Some(0.0),
+            detach_reset: false,
+            strict: false,
+            reset_time: ResetTime::SameStep,
+            surrogate: Surrogate::default(),
+        }
+    }
+}
+
+impl Neuron {
+    /// A neuron of this model with the other options at their defaults.
+    pub fn new(model: Model) -> Self {
+        Neuron { model, ..Neuron::default() }
+    }
+
+    /// The potential to which LIF-like models leak: `v_reset`, or 0 for a soft reset.
+    pub fn v_rest(&self) -> f32 {
+        self.v_reset.unwrap_or(0.0)
+    }
+
+    /// Checks every parameter and the options against each other.
+    ///
+    /// # Errors
+    /// [`NeuronError::OutOfRange`] or [`NeuronError::Incompatible`], naming the parameter.
+    pub fn check(&self) -> Result<(), NeuronError> {
+        let finite = |parameter, value: f32| match value.is_finite() {
+            true => Ok(()),
+            false => Err(NeuronError::OutOfRange { parameter, value: f64::from(value), range: "finite" }),
+        };
+        let at_least_one = |parameter, value: f32| match value >= 1.0 && value.is_finite() {
+            true => Ok(()),
+            false => {
+                let range = "finite and 1 or above (a time constant in steps)";
+                Err(NeuronError::OutOfRange { parameter, value: f64::from(value), range })
+            }
+        };
+        let above_zero = |parameter, value: f32| match value > 0.0 && value.is_finite() {
+            true => Ok(()),
+            false => {
+                let range = "finite and above 0";
+                Err(NeuronError::OutOfRange { parameter, value: f64::from(value), range })
+            }
+        };
+        finite("v_threshold", self.v_threshold)?;
+        finite("v_reset", self.v_rest())?;
+        self.surrogate.check()?;
+        match self.model {
+            Model::If => {}
+            Model::Lif { tau, .. } | Model::Klif { tau, .. } | Model::LeakyIntegrator { tau, .. } => {
+                at_least_one("tau", tau)?;
+            }
+            Model::Plif { init_tau, .. } => {
+                at_least_one("init_tau", init_tau)?;
+                if init_tau == 1.0 {
+                    let range = "above 1, since 1 / tau = sigmoid(w) is below 1";
+                    return Err(NeuronError::OutOfRange { parameter: "init_tau", value: 1.0, range });
+                }
+            }
+            Model::CubaLif { tau, tau_synapse, .. } => {
+                at_least_one("tau", tau)?;
+                at_least_one("tau_synapse", tau_synapse)?;
+            }
+            Model::Alif { tau, tau_adaptation, beta, .. } => {
+                at_least_one("tau", tau)?;
+                at_least_one("tau_adaptation", tau_adaptation)?;
+                finite("beta", beta)?;
+            }
+            Model::Qif { tau, v_c, a0, v_rest } => {
+                at_least_one("tau", tau)?;
+                finite("v_c", v_c)?;
+                above_zero("a0", a0)?;
+                finite("v_rest", v_rest)?;
+            }
+            Model::Eif { tau, delta_t, theta_rh, v_rest } => {
+                at_least_one("tau", tau)?;
+                above_zero("delta_t", delta_t)?;
+                finite("theta_rh", theta_rh)?;
+                finite("v_rest", v_rest)?;
+            }
+            Model::Izhikevich { tau, v_c, a0, v_rest, tau_w, a, b } => {
+                at_least_one("tau", tau)?;
+                finite("v_c", v_c)?;
+                above_zero("a0", a0)?;
+                finite("v_rest", v_rest)?;
+                at_least_one("tau_w", tau_w)?;
+                finite("a", a)?;
+                finite("b", b)?;
+            }
+        }
+        if self.reset_time == ResetTime::NextStep {
+            if !self.detach_reset {
+                return Err(NeuronError::Incompatible {
+                    what: "a reset at the next step carries no gradient",
+                    remedy: "set `detach_reset = true` with `reset_time = \"next_step\"`",
+                });
+            }
+            if self.model.second_state().is_some_and(|name| name != "synaptic_current") {
+                return Err(NeuronError::Incompatible {
+                    what: "this model adapts in the step of the spike",
+                    remedy: "set `reset_time = \"same_step\"`",
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write_reset<S: Serializer>(v_reset: &Option<f32>, serializer: S) -> Result<S::Ok, S::Error> {
+    match v_reset {
+        Some(value) => serializer.serialize_f32(*value),
+        None => serializer.serialize_str("none"),
+    }
+}
+
+fn read_reset<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f32>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Reset {
+        Value(f32),
+        Word(String),
+    }
+    match Reset::deserialize(deserializer)? {
+        Reset::Value(value) => Ok(Some(value)),
+        Reset::Word(word) if word == "none" => Ok(None),
+        Reset::Word(word) => Err(serde::de::Error::custom(format!(
+            "`v_reset` is a number (hard reset) or \"none\" (soft reset), not \"{word}\""
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configurations_survive_a_round_trip() {
+        for model in [Model::If, Model::Alif { tau: 3.0, tau_adaptation: 9.0, beta: 0.5, decay_input: false }]
+        {
+            for v_reset in [None, Some(-0.25)] {
+                let neuron = Neuron { model, v_reset, ..Neuron::default() };
+                let text = toml::to_string(&neuron).unwrap();
+                assert_eq!(toml::from_str::<Neuron>(&text).unwrap(), neuron, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn typing_errors_are_refused() {
+        assert!(toml::from_str::<Neuron>("v_treshold = 1.0").is_err());
+        assert!(toml::from_str::<Neuron>("model = { lif = { taw = 2.0 } }").is_err());
+        let error = toml::from_str::<Neuron>("v_reset = \"soft\"").unwrap_err().to_string();
+        assert!(error.contains("\"none\""), "{error}");
+    }
+
+    #[test]
+    fn out_of_range_parameters_are_refused() {
+        let lif = |tau| Neuron::new(Model::Lif { tau, decay_input: true });
+        assert!(lif(0.5).check().unwrap_err().to_string().contains("`tau` = 0.5"));
+        assert!(lif(f32::NAN).check().is_err());
+        assert!(lif(1.0).check().is_ok());
+        assert!(Neuron::new(Model::Plif { init_tau: 1.0, decay_input: true }).check().is_err());
+        assert!(Neuron { v_threshold: f32::INFINITY, ..Neuron::default() }.check().is_err());
+        assert!(Neuron { reset_time: ResetTime::NextStep, ..Neuron::default() }.check().is_err());
+    }
+}
