@@ -2,11 +2,13 @@
 //! brings libtorch.
 
 mod cache;
+mod cargo;
 mod compiler;
 mod libtorch;
 mod pip;
 mod python;
 mod setup;
+mod test;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,6 +28,8 @@ struct Cli {
 enum Chore {
     /// Bring libtorch, so that plain cargo commands work afterwards
     Setup(setup::SetupOptions),
+    /// Set up, then run every test, documentation examples included
+    Test(test::TestOptions),
 }
 
 fn main() -> ExitCode {
@@ -42,6 +46,7 @@ fn run(chore: &Chore) -> Result<()> {
     let workspace = workspace_root();
     match chore {
         Chore::Setup(options) => setup::run(&workspace, options),
+        Chore::Test(options) => test::run(&workspace, options),
     }
 }
 
