@@ -15,7 +15,7 @@ const NVRTC_LIBRARY: &str = "libnvrtc.so.13";
 /// What `cargo xtask setup` can be asked.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct SetupOptions {
-    /// Take the full set for NVIDIA GPUs (about 2.6 GB to download) instead of the CPU's (0.5 GB)
+    /// Take the full set for NVIDIA GPUs (about 2.5 GB to download) instead of the CPU's (0.5 GB)
     #[arg(long)]
     pub cuda: bool,
     /// Also bring NVRTC, which compiles the CUDA kernels (90 MB to download); part of --cuda
