@@ -1,14 +1,219 @@
-//! The C++ shim, behind safe functions. All unsafe code of the crate lives here.
+//! The boundary to C++: the shim's functions, and tensors' memory as slices. All unsafe code of this crate.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+
+use tch::{Device, Kind, Tensor};
+use torch_sys::C_tensor;
+
+use crate::custom::Backward;
+use crate::error::AutogradError;
+
+type BackwardFunction = unsafe extern "C" fn(
+    node: *mut c_void,
+    saved: *mut *mut C_tensor,
+    saved_count: usize,
+    grads: *mut *mut C_tensor,
+    grad_count: usize,
+    needed: *const u8,
+    results: *mut *mut C_tensor,
+    result_count: usize,
+) -> *mut c_char;
 
 unsafe extern "C" {
     fn tks_libtorch_version() -> *const c_char;
+    fn tks_free_text(text: *mut c_char);
+    fn tks_record(
+        label: *const c_char,
+        inputs: *mut *mut C_tensor,
+        input_count: usize,
+        outputs: *mut *mut C_tensor,
+        output_count: usize,
+        saved: *mut *mut C_tensor,
+        saved_count: usize,
+        node: *mut c_void,
+        backward: BackwardFunction,
+        drop: unsafe extern "C" fn(*mut c_void),
+        drop_text: unsafe extern "C" fn(*mut c_char),
+    ) -> *mut c_char;
 }
 
-/// The version of libtorch that the shim was compiled against, such as `2.11.0`.
 pub(crate) fn libtorch_version() -> &'static str {
-    // SAFETY: the function takes nothing and returns a string literal, which lives as long as the program.
-    let text = unsafe { CStr::from_ptr(tks_libtorch_version()) };
-    text.to_str().unwrap_or("unknown")
+    // SAFETY: the shim returns a static, NUL-terminated string.
+    let version = unsafe { CStr::from_ptr(tks_libtorch_version()) };
+    version.to_str().unwrap_or("unknown")
+}
+
+/// What the C++ node holds: the backward function with its memory of the forward pass.
+type Node = Box<dyn Backward>;
+
+pub(crate) fn record(
+    label: &'static CStr,
+    inputs: &[Option<&Tensor>],
+    outputs: &[&Tensor],
+    saved: &[Option<&Tensor>],
+    node: Node,
+) -> Result<(), AutogradError> {
+    let pointer =
+        |tensor: Option<&Tensor>| tensor.map_or(ptr::null_mut(), |tensor| tensor.as_ptr().cast_mut());
+    let mut inputs: Vec<_> = inputs.iter().map(|tensor| pointer(*tensor)).collect();
+    let mut outputs: Vec<_> = outputs.iter().map(|tensor| pointer(Some(tensor))).collect();
+    let mut saved: Vec<_> = saved.iter().map(|tensor| pointer(*tensor)).collect();
+    let node = Box::into_raw(Box::new(node)).cast();
+    // SAFETY: the tensors live through the call, which borrows them; the node is handed over in every case
+    // and comes back through `drop_node` once.
+    let error = unsafe {
+        tks_record(
+            label.as_ptr(),
+            inputs.as_mut_ptr(),
+            inputs.len(),
+            outputs.as_mut_ptr(),
+            outputs.len(),
+            saved.as_mut_ptr(),
+            saved.len(),
+            node,
+            run_backward,
+            drop_node,
+            drop_text,
+        )
+    };
+    if error.is_null() {
+        return Ok(());
+    }
+    // SAFETY: a NUL-terminated text that the shim gives away and takes back to free.
+    let text = unsafe {
+        let text = CStr::from_ptr(error).to_string_lossy().into_owned();
+        tks_free_text(error);
+        text
+    };
+    Err(AutogradError::Libtorch(text))
+}
+
+/// # Safety
+/// `node` is one that [`record`] made, not dropped yet.
+unsafe extern "C" fn drop_node(node: *mut c_void) {
+    // SAFETY: the caller's promise.
+    let node = unsafe { Box::from_raw(node.cast::<Node>()) };
+    // A panic must not cross into C++, and a node that panics when dropped has nothing left to save.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(node)));
+}
+
+/// # Safety
+/// `text` is one that [`run_backward`] returned, not dropped yet.
+unsafe extern "C" fn drop_text(text: *mut c_char) {
+    // SAFETY: the caller's promise.
+    drop(unsafe { CString::from_raw(text) });
+}
+
+/// # Safety
+/// As the shim calls it: `node` is alive, each array has its count, non-null tensors are defined.
+unsafe extern "C" fn run_backward(
+    node: *mut c_void,
+    saved: *mut *mut C_tensor,
+    saved_count: usize,
+    grads: *mut *mut C_tensor,
+    grad_count: usize,
+    needed: *const u8,
+    results: *mut *mut C_tensor,
+    result_count: usize,
+) -> *mut c_char {
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: the caller's promise, for all of this block; a shallow clone shares the tensor's memory and
+        // is owned by us.
+        let (node, saved, grads, needed) = unsafe {
+            (
+                &*node.cast::<Node>(),
+                borrow_tensors(saved, saved_count),
+                borrow_tensors(grads, grad_count),
+                slice_of(needed, result_count),
+            )
+        };
+        let needed: Vec<bool> = needed.iter().map(|&needed| needed != 0).collect();
+        let gradients = tch::no_grad(|| node.backward(&saved, &grads, &needed))?;
+        if gradients.len() != result_count {
+            let what = format!("{} gradients for {result_count} inputs", gradients.len());
+            return Err(AutogradError::Libtorch(what));
+        }
+        for (i, gradient) in gradients.into_iter().enumerate() {
+            if let Some(mut gradient) = gradient {
+                let pointer = gradient.as_mut_ptr();
+                std::mem::forget(gradient);
+                // SAFETY: in bounds; the tensor is given away, hence forgotten.
+                unsafe { *results.add(i) = pointer };
+            }
+        }
+        Ok(())
+    }));
+    let text = match outcome {
+        Ok(Ok(())) => return ptr::null_mut(),
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown");
+            format!("the backward pass panicked: {text}")
+        }
+    };
+    CString::new(text.replace('\0', " ")).map_or(ptr::null_mut(), CString::into_raw)
+}
+
+/// # Safety
+/// `tensors` points to `count` pointers, each null or to a tensor.
+unsafe fn borrow_tensors(tensors: *mut *mut C_tensor, count: usize) -> Vec<Option<Tensor>> {
+    // SAFETY: the caller's promise; `clone_from_ptr` makes a handle of its own.
+    unsafe {
+        slice_of(tensors, count)
+            .iter()
+            .map(|&tensor| (!tensor.is_null()).then(|| Tensor::clone_from_ptr(tensor)))
+            .collect()
+    }
+}
+
+/// A slice also where C++ gives null for an empty one.
+///
+/// # Safety
+/// `start` points to `count` values where `count` is not 0.
+unsafe fn slice_of<'a, T>(start: *const T, count: usize) -> &'a [T] {
+    if count == 0 {
+        return &[];
+    }
+    // SAFETY: the caller's promise.
+    unsafe { std::slice::from_raw_parts(start, count) }
+}
+
+/// The tensor's values in the order of its memory.
+///
+/// # Errors
+/// Where it is not a dense `f32` tensor on the CPU.
+pub(crate) fn values(tensor: &Tensor) -> Result<&[f32], AutogradError> {
+    let start = start_of(tensor, Kind::Float)?;
+    // SAFETY: dense, so `numel` values lie at its start; the borrow keeps the tensor, and with it the memory.
+    Ok(unsafe { slice_of(start.cast::<f32>(), tensor.numel()) })
+}
+
+/// The tensor's values in the order of its memory, for writing. For tensors that were just made: nothing
+/// else may read them meanwhile, which `&mut` alone cannot say of a shared handle.
+///
+/// # Errors
+/// Where it is not a dense `f32` tensor on the CPU.
+pub(crate) fn values_mut(tensor: &mut Tensor) -> Result<&mut [f32], AutogradError> {
+    let start = start_of(tensor, Kind::Float)?;
+    if tensor.numel() == 0 {
+        return Ok(&mut []);
+    }
+    // SAFETY: as in `values`; unique by this function's contract.
+    Ok(unsafe { std::slice::from_raw_parts_mut(start.cast::<f32>(), tensor.numel()) })
+}
+
+fn start_of(tensor: &Tensor, kind: Kind) -> Result<*mut c_void, AutogradError> {
+    if tensor.device() != Device::Cpu || tensor.kind() != kind || !crate::layout::is_dense(tensor) {
+        let what = format!(
+            "needs a dense {kind:?} tensor on the CPU, not {:?} on {:?} with strides {:?}",
+            tensor.kind(),
+            tensor.device(),
+            tensor.stride()
+        );
+        return Err(AutogradError::Unsupported(what));
+    }
+    Ok(tensor.data_ptr())
 }

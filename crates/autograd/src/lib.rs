@@ -1,31 +1,37 @@
 //! Spiking neurons as differentiable libtorch operations.
 //!
+//! - [`multi_step`](mod@multi_step): a neuron over a whole sequence `[T, B, ...]`, by the fused kernels.
+//! - [`plain`]: the same by plain libtorch operations, step by step: the yardstick, and every model.
+//! - [`custom`]: a differentiable function with its backward pass in Rust.
+//!
 //! ```
-//! let spikes = tch::Tensor::from_slice(&[0.0f32, 1.0, 1.0]);
-//! assert_eq!(spikes.sum(tch::Kind::Float).double_value(&[]), 2.0);
-//! assert_eq!(tks_autograd::libtorch_version(), "2.11.0");
+//! use tch::{Device, Kind, Tensor};
+//! use tks_autograd::{LearnedTensors, multi_step, plain};
+//! use tks_neuron::{Model, Neuron, Surrogate};
+//!
+//! let neuron = Neuron {
+//!     v_threshold: 0.5,
+//!     surrogate: Surrogate::QGate { alpha: 2.0 },
+//!     ..Neuron::new(Model::Lif { tau: 2.0, decay_input: true })
+//! };
+//! let x = Tensor::rand([10, 4, 16], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+//! let fused = multi_step(&neuron, &x, None, LearnedTensors::default())?;
+//! let plain = plain::multi_step(&neuron, &x, None, LearnedTensors::default())?;
+//! assert_eq!(fused.spikes, plain.spikes);
+//! # Ok::<(), tks_autograd::AutogradError>(())
 //! ```
 
+pub mod custom;
+pub mod error;
 mod ffi;
+mod layout;
+pub mod multi_step;
+pub mod plain;
+
+pub use error::AutogradError;
+pub use multi_step::{LearnedTensors, Output, State, multi_step};
 
 /// The version of libtorch that this crate was compiled against, such as `2.11.0`.
 pub fn libtorch_version() -> &'static str {
     ffi::libtorch_version()
-}
-
-#[cfg(test)]
-mod tests {
-    use tch::{Kind, Tensor};
-
-    #[test]
-    fn shim_is_compiled_against_the_pinned_libtorch() {
-        assert_eq!(super::libtorch_version(), "2.11.0");
-    }
-
-    #[test]
-    fn tensors_and_their_gradients_work() {
-        let x = Tensor::from_slice(&[1.0f32, 2.0, 3.0]).set_requires_grad(true);
-        (&x * &x).sum(Kind::Float).backward();
-        assert_eq!(Vec::<f32>::try_from(x.grad()).unwrap(), [2.0, 4.0, 6.0]);
-    }
 }

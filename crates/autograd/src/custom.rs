@@ -1,0 +1,131 @@
+//! A differentiable function of one's own, with its backward pass in Rust: what tch does not offer.
+
+use std::ffi::CStr;
+
+use tch::Tensor;
+
+use crate::error::AutogradError;
+use crate::ffi;
+
+/// The backward half of a differentiable function. It may run on a thread of libtorch's.
+pub trait Backward: Send {
+    /// Gradients of the inputs from those of the outputs, in the order in which [`record`] was given them.
+    ///
+    /// `saved` holds the tensors that were saved, `grads` the outputs' gradients (`None`: zero), `needed`
+    /// whether an input's gradient is wanted; those that are not may be `None`. Nothing is recorded here: a
+    /// second derivative is refused.
+    ///
+    /// # Errors
+    /// Surface as the error of the `backward` call that led here.
+    fn backward(
+        &self,
+        saved: &[Option<Tensor>],
+        grads: &[Option<Tensor>],
+        needed: &[bool],
+    ) -> Result<Vec<Option<Tensor>>, AutogradError>;
+}
+
+/// Makes `outputs`, computed without recording, depend on `inputs` through `node`.
+///
+/// Does nothing where gradients are not being recorded or no input requires one. The tensors of `saved` are
+/// kept until the backward pass, and checked by libtorch for changes in place.
+///
+/// ```
+/// use tch::{Kind, Tensor};
+/// use tks_autograd::custom::{Backward, record};
+/// use tks_autograd::AutogradError;
+///
+/// struct Square;
+///
+/// impl Backward for Square {
+///     fn backward(
+///         &self,
+///         saved: &[Option<Tensor>],
+///         grads: &[Option<Tensor>],
+///         _: &[bool],
+///     ) -> Result<Vec<Option<Tensor>>, AutogradError> {
+///         Ok(vec![saved[0].as_ref().zip(grads[0].as_ref()).map(|(x, grad)| x * 2.0 * grad)])
+///     }
+/// }
+///
+/// let x = Tensor::from_slice(&[3.0f32]).set_requires_grad(true);
+/// let y = tch::no_grad(|| &x * &x);
+/// record(c"Square", &[Some(&x)], &[&y], &[Some(&x)], Square)?;
+/// y.sum(Kind::Float).backward();
+/// assert_eq!(f64::try_from(x.grad()).unwrap(), 6.0);
+/// # Ok::<(), AutogradError>(())
+/// ```
+///
+/// # Errors
+/// [`AutogradError::Libtorch`] where libtorch refuses (an output that is no floating-point tensor, say).
+pub fn record(
+    label: &'static CStr,
+    inputs: &[Option<&Tensor>],
+    outputs: &[&Tensor],
+    saved: &[Option<&Tensor>],
+    node: impl Backward + 'static,
+) -> Result<(), AutogradError> {
+    ffi::record(label, inputs, outputs, saved, Box::new(node))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tch::Kind;
+
+    /// Returns what it was made to; counts its drops.
+    struct Fixed(fn() -> Result<Vec<Option<Tensor>>, AutogradError>, Arc<AtomicUsize>);
+
+    impl Backward for Fixed {
+        fn backward(
+            &self,
+            _: &[Option<Tensor>],
+            _: &[Option<Tensor>],
+            _: &[bool],
+        ) -> Result<Vec<Option<Tensor>>, AutogradError> {
+            (self.0)()
+        }
+    }
+
+    impl Drop for Fixed {
+        fn drop(&mut self) {
+            self.1.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn run(
+        function: fn() -> Result<Vec<Option<Tensor>>, AutogradError>,
+        requires_grad: bool,
+    ) -> (String, usize) {
+        let drops = Arc::new(AtomicUsize::new(0));
+        let outcome = {
+            let x = Tensor::from_slice(&[1.0f32]).set_requires_grad(requires_grad);
+            let y = tch::no_grad(|| &x + 1.0);
+            record(c"Fixed", &[Some(&x)], &[&y], &[], Fixed(function, drops.clone())).unwrap();
+            y.sum(Kind::Float).f_backward()
+        };
+        (outcome.map_or_else(|error| error.to_string(), |()| String::new()), drops.load(Ordering::SeqCst))
+    }
+
+    #[test]
+    fn errors_and_panics_of_the_backward_pass_are_errors_of_the_call() {
+        let (error, drops) = run(|| Err(AutogradError::Unsupported("no such thing".into())), true);
+        assert!(error.contains("Fixed: no such thing"), "{error}");
+        assert_eq!(drops, 1);
+        let (error, drops) = run(|| panic!("over the edge"), true);
+        assert!(error.contains("panicked: over the edge"), "{error}");
+        assert_eq!(drops, 1);
+        let (error, _) = run(|| Ok(vec![]), true);
+        assert!(error.contains("0 gradients for 1 inputs"), "{error}");
+    }
+
+    #[test]
+    fn nodes_are_dropped_once_whether_recorded_or_not() {
+        assert_eq!(run(|| Ok(vec![None]), true), (String::new(), 1));
+        let (error, drops) = run(|| Ok(vec![None]), false);
+        assert!(!error.is_empty(), "nothing was recorded, so backward has nothing to go through");
+        assert_eq!(drops, 1);
+    }
+}

@@ -1,0 +1,33 @@
+//! What can go wrong.
+
+use tks_neuron::NeuronError;
+
+/// Why an operation could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum AutogradError {
+    /// The neuron or its buffers do not fit.
+    #[error(transparent)]
+    Neuron(#[from] NeuronError),
+    /// libtorch refused.
+    #[error("libtorch: {0}")]
+    Libtorch(String),
+    /// A tensor has another shape than is needed.
+    #[error("`{tensor}` has the shape {actual:?}, but {expected} is needed")]
+    Shape {
+        /// The tensor's name.
+        tensor: &'static str,
+        /// Its shape.
+        actual: Vec<i64>,
+        /// What is needed, in words.
+        expected: String,
+    },
+    /// A tensor is of a kind, device or layout that the operation does not know.
+    #[error("{0}")]
+    Unsupported(String),
+}
+
+impl From<tch::TchError> for AutogradError {
+    fn from(error: tch::TchError) -> Self {
+        AutogradError::Libtorch(error.to_string())
+    }
+}

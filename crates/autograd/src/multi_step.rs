@@ -1,0 +1,276 @@
+//! Neurons over a whole sequence as one differentiable operation, by the fused kernels.
+
+use tch::{Kind, Tensor};
+use tks_neuron::kernel::{Backward as BackwardArguments, Forward, GradSpikes, Kernel, Spikes};
+use tks_neuron::{Neuron, NeuronError};
+
+use crate::custom::{Backward, record};
+use crate::error::AutogradError;
+use crate::ffi::{values, values_mut};
+use crate::layout::{laid_out_as, time_first};
+
+/// What neurons remember between steps, and so between the chunks of a sequence. Each of shape `[B, ...]`.
+#[derive(Debug)]
+pub struct State {
+    /// The membrane.
+    pub membrane: Tensor,
+    /// Synaptic current, adaptation or recovery, where the model has it.
+    pub second: Option<Tensor>,
+}
+
+impl State {
+    /// The same values cut off from the graph: for truncated back-propagation through time.
+    #[must_use]
+    pub fn detach(&self) -> State {
+        State { membrane: self.membrane.detach(), second: self.second.as_ref().map(Tensor::detach) }
+    }
+}
+
+/// Learned values that take the place of the configuration's; tensors of one element.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LearnedTensors<'a> {
+    /// PLIF's `w` (`1 / tau = sigmoid(w)`) or KLIF's `k`.
+    pub parameter: Option<&'a Tensor>,
+    /// The threshold.
+    pub v_threshold: Option<&'a Tensor>,
+}
+
+/// What a sequence gives: spikes of shape `[T, B, ...]`, and the state after the last step.
+#[derive(Debug)]
+pub struct Output {
+    /// 0.0 or 1.0, in the kind and memory layout of the input, `[T, B, ...]`.
+    pub spikes: Tensor,
+    /// The state after step `T`.
+    pub state: State,
+}
+
+/// Runs `neuron` over `input` (`[T, B, ...]`, `f32` or `bf16` on the CPU; computed in `f32`) by its fused
+/// kernel: one pass forward, one back, nothing kept between them but the input.
+///
+/// Starts from `state`, or from rest. Gradients flow to the input, the initial state and the learned values,
+/// from the spikes and the final state. Any memory layout is taken as it is where time is outermost
+/// (channels-last included).
+///
+/// ```
+/// use tch::{Device, Kind, Tensor};
+/// use tks_autograd::{LearnedTensors, multi_step};
+/// use tks_neuron::Neuron;
+///
+/// let x = Tensor::randn([4, 2, 3], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+/// let output = multi_step(&Neuron::default(), &x, None, LearnedTensors::default())?;
+/// assert_eq!(output.spikes.size(), [4, 2, 3]);
+/// output.spikes.sum(Kind::Float).backward();
+/// assert_eq!(x.grad().size(), [4, 2, 3]);
+/// # Ok::<(), tks_autograd::AutogradError>(())
+/// ```
+///
+/// # Errors
+/// [`AutogradError`] for a model without a kernel (use [`crate::plain::multi_step`]), or shapes, kinds and
+/// devices that do not fit.
+pub fn multi_step(
+    neuron: &Neuron,
+    input: &Tensor,
+    state: Option<&State>,
+    learned: LearnedTensors<'_>,
+) -> Result<Output, AutogradError> {
+    let kernel = kernel_of(neuron, learned)?;
+    let half = input.kind() == Kind::BFloat16;
+    let has_second = neuron.model.second_state().is_some();
+    let initial = checked_state(neuron, input, state)?;
+    let (mut outputs, saved) = tch::no_grad(|| -> Result<_, AutogradError> {
+        let input = time_first(input)?;
+        let saved_state = initial.map(|(membrane, second)| -> Result<_, AutogradError> {
+            let like = input.f_select(0, 0)?.f_to_kind(Kind::Float)?;
+            let second = second.map(|second| laid_out_as(second, &like)).transpose()?;
+            Ok((laid_out_as(membrane, &like)?, second))
+        });
+        let (membrane, second) = match saved_state.transpose()? {
+            Some((membrane, second)) => (Some(membrane), second),
+            None => (None, None),
+        };
+        let outputs = forward(&kernel, &input, membrane.as_ref(), second.as_ref(), has_second, half)?;
+        Ok((outputs, [Some(input), membrane, second]))
+    })?;
+    let second = has_second.then(|| outputs.pop()).flatten();
+    let mut differentiable: Vec<&Tensor> = outputs.iter().collect();
+    differentiable.extend(second.as_ref());
+    let inputs = [
+        Some(input),
+        initial.map(|(membrane, _)| membrane),
+        initial.and_then(|(_, second)| second),
+        learned.parameter,
+        learned.v_threshold,
+    ];
+    let node = Node {
+        kernel,
+        has_second,
+        parameter_shape: learned.parameter.map(Tensor::size),
+        threshold_shape: learned.v_threshold.map(Tensor::size),
+    };
+    record(c"tks::multi_step", &inputs, &differentiable, &saved.each_ref().map(Option::as_ref), node)?;
+    let mut outputs = outputs.into_iter();
+    match (outputs.next(), outputs.next()) {
+        (Some(spikes), Some(membrane)) => Ok(Output { spikes, state: State { membrane, second } }),
+        _ => Err(AutogradError::Libtorch("the forward pass gave no output".into())),
+    }
+}
+
+fn kernel_of(neuron: &Neuron, learned: LearnedTensors<'_>) -> Result<Kernel, AutogradError> {
+    let mut kernel = Kernel::new(neuron)?;
+    let number = |name: &'static str, tensor: &Tensor| match tensor.numel() {
+        1 => Ok(f64::try_from(tensor.f_detach()?.f_reshape([])?)? as f32),
+        _ => {
+            Err(AutogradError::Shape { tensor: name, actual: tensor.size(), expected: "one element".into() })
+        }
+    };
+    if let Some(parameter) = learned.parameter {
+        if neuron.model.learned().is_none() {
+            let problem = "has no learned parameter of its own";
+            return Err(NeuronError::State { model: neuron.model.name(), problem }.into());
+        }
+        kernel = kernel.with_parameter(number("parameter", parameter)?);
+    }
+    if let Some(v_threshold) = learned.v_threshold {
+        kernel = kernel.with_threshold(number("v_threshold", v_threshold)?);
+    }
+    Ok(kernel)
+}
+
+/// The initial state's tensors, of the shape of one step of the input.
+pub(crate) fn checked_state<'a>(
+    neuron: &Neuron,
+    input: &Tensor,
+    state: Option<&'a State>,
+) -> Result<Option<(&'a Tensor, Option<&'a Tensor>)>, AutogradError> {
+    let size = input.size();
+    if size.len() < 2 {
+        let expected = "[T, B, ...]".into();
+        return Err(AutogradError::Shape { tensor: "input", actual: size, expected });
+    }
+    if !matches!(input.kind(), Kind::Float | Kind::BFloat16) {
+        return Err(AutogradError::Unsupported(format!(
+            "the input must be f32 or bf16, not {:?}",
+            input.kind()
+        )));
+    }
+    let Some(state) = state else { return Ok(None) };
+    let fits = |name, tensor: &Tensor| match tensor.size() == size[1..] && tensor.kind() == Kind::Float {
+        true => Ok(()),
+        false => {
+            let expected = format!("{:?} in f32 (that of one step)", &size[1..]);
+            Err(AutogradError::Shape { tensor: name, actual: tensor.size(), expected })
+        }
+    };
+    fits("membrane", &state.membrane)?;
+    if let Some(second) = &state.second {
+        fits("second", second)?;
+        if neuron.model.second_state().is_none() {
+            let problem = "has no second state";
+            return Err(NeuronError::State { model: neuron.model.name(), problem }.into());
+        }
+    }
+    Ok(Some((&state.membrane, state.second.as_ref())))
+}
+
+/// `T` and `N` of a time-first tensor.
+fn steps_and_neurons(tensor: &Tensor) -> (usize, usize) {
+    let size = tensor.size();
+    (size[0] as usize, size[1..].iter().product::<i64>() as usize)
+}
+
+/// Spikes, final membrane, and the final second state where the model has one.
+fn forward(
+    kernel: &Kernel,
+    input: &Tensor,
+    membrane: Option<&Tensor>,
+    second: Option<&Tensor>,
+    has_second: bool,
+    half: bool,
+) -> Result<Vec<Tensor>, AutogradError> {
+    let (t, n) = steps_and_neurons(input);
+    let input = input.f_to_kind(Kind::Float)?;
+    let mut spikes = input.f_empty_like()?;
+    let step = || -> Result<Tensor, AutogradError> {
+        Ok(Tensor::f_empty_strided(&input.size()[1..], &input.stride()[1..], (Kind::Float, input.device()))?)
+    };
+    let mut final_membrane = step()?;
+    let mut final_second = has_second.then(step).transpose()?;
+    let mut arguments = Forward::new(t, n, values(&input)?, Spikes::F32(values_mut(&mut spikes)?));
+    arguments.initial_membrane = membrane.map(values).transpose()?;
+    arguments.initial_second = second.map(values).transpose()?;
+    arguments.final_membrane = Some(values_mut(&mut final_membrane)?);
+    arguments.final_second = final_second.as_mut().map(values_mut).transpose()?;
+    kernel.forward(arguments)?;
+    let spikes = if half { spikes.f_to_kind(Kind::BFloat16)? } else { spikes };
+    Ok([spikes, final_membrane].into_iter().chain(final_second).collect())
+}
+
+/// The backward half: recomputes the membranes from the saved input.
+struct Node {
+    kernel: Kernel,
+    has_second: bool,
+    parameter_shape: Option<Vec<i64>>,
+    threshold_shape: Option<Vec<i64>>,
+}
+
+impl Backward for Node {
+    fn backward(
+        &self,
+        saved: &[Option<Tensor>],
+        grads: &[Option<Tensor>],
+        needed: &[bool],
+    ) -> Result<Vec<Option<Tensor>>, AutogradError> {
+        let [Some(original), membrane, second] = saved else {
+            return Err(AutogradError::Libtorch("the saved input is gone".into()));
+        };
+        let (t, n) = steps_and_neurons(original);
+        let input = original.f_to_kind(Kind::Float)?;
+        let step = || -> Result<Tensor, AutogradError> {
+            Ok(Tensor::f_empty_strided(
+                &input.size()[1..],
+                &input.stride()[1..],
+                (Kind::Float, input.device()),
+            )?)
+        };
+        let like = step()?;
+        let state_grad = |grad: Option<&Tensor>| grad.map(|grad| laid_out_as(grad, &like)).transpose();
+        let grad_membrane = state_grad(grads[1].as_ref())?;
+        let grad_second = state_grad(grads.get(2).and_then(Option::as_ref))?;
+        let rows;
+        let grad_spikes = match &grads[0] {
+            None => GradSpikes::Uniform(0.0),
+            // A sum's gradient is one number, expanded: no need to write it out.
+            Some(grad) if grad.stride().iter().all(|&stride| stride == 0) && grad.numel() > 0 => {
+                GradSpikes::Uniform(f64::try_from(grad.f_flatten(0, -1)?.f_select(0, 0)?)? as f32)
+            }
+            Some(grad) => {
+                rows = laid_out_as(&grad.f_to_kind(Kind::Float)?, &input)?;
+                GradSpikes::Rows(values(&rows)?)
+            }
+        };
+        let mut grad_input = input.f_empty_like()?;
+        let mut grad_initial = needed[1].then(step).transpose()?;
+        let mut grad_initial_second = (self.has_second && needed[2]).then(step).transpose()?;
+        let learned = self.kernel.backward(BackwardArguments {
+            initial_membrane: membrane.as_ref().map(values).transpose()?,
+            initial_second: second.as_ref().map(values).transpose()?,
+            grad_final_membrane: grad_membrane.as_ref().map(values).transpose()?,
+            grad_final_second: grad_second.as_ref().map(values).transpose()?,
+            grad_initial_membrane: grad_initial.as_mut().map(values_mut).transpose()?,
+            grad_initial_second: grad_initial_second.as_mut().map(values_mut).transpose()?,
+            learned: needed[3] || needed[4],
+            ..BackwardArguments::new(t, n, values(&input)?, grad_spikes, values_mut(&mut grad_input)?)
+        })?;
+        let scalar = |shape: &Option<Vec<i64>>, value: f32| -> Result<Option<Tensor>, AutogradError> {
+            let Some(shape) = shape else { return Ok(None) };
+            Ok(Some(Tensor::f_full(shape, f64::from(value), (Kind::Float, input.device()))?))
+        };
+        Ok(vec![
+            Some(grad_input.f_to_kind(original.kind())?),
+            grad_initial,
+            grad_initial_second,
+            scalar(&self.parameter_shape, learned.parameter)?,
+            scalar(&self.threshold_shape, learned.v_threshold)?,
+        ])
+    }
+}

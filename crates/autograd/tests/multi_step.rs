@@ -1,0 +1,214 @@
+//! The fused operation and the plain one: against the peers' values, and against each other.
+
+use tch::{Device, Kind, Tensor};
+use tks_autograd::{AutogradError, LearnedTensors, Output, State, multi_step, plain};
+use tks_golden::{NeuronCase, cases_of_kind};
+use tks_neuron::{Model, Neuron, NeuronError, ResetTime, Surrogate};
+
+type Operation = fn(&Neuron, &Tensor, Option<&State>, LearnedTensors<'_>) -> Result<Output, AutogradError>;
+
+const OPERATIONS: [(&str, Operation); 2] = [("fused", multi_step), ("plain", plain::multi_step)];
+
+/// Largest difference relative to the largest magnitude expected; infinite where a value is not finite.
+fn error(actual: &Tensor, expected: &Tensor) -> f64 {
+    assert_eq!(actual.size(), expected.size());
+    if expected.numel() == 0 {
+        return 0.0;
+    }
+    let worst = (actual - expected).abs().max().double_value(&[]);
+    let scale = expected.abs().max().double_value(&[]).max(f64::MIN_POSITIVE);
+    if worst.is_finite() { worst / scale } else { f64::INFINITY }
+}
+
+#[test]
+fn golden_neurons_by_autograd() {
+    let cases = cases_of_kind("neuron").unwrap();
+    assert!(!cases.is_empty());
+    let mut failures = Vec::new();
+    for case in cases {
+        let case = NeuronCase::read(&case).unwrap();
+        let shape = [case.time_steps as i64, case.neurons as i64];
+        let tensor = |values: &[f32]| Tensor::from_slice(values).reshape(shape);
+        for (name, operation) in OPERATIONS {
+            let mut verdicts = Vec::new();
+            for neuron in &case.candidates {
+                let x = tensor(&case.input).set_requires_grad(true);
+                let parameter =
+                    case.parameter.map(|(value, _)| Tensor::from_slice(&[value]).set_requires_grad(true));
+                let learned = LearnedTensors { parameter: parameter.as_ref(), v_threshold: None };
+                let output = match operation(neuron, &x, None, learned) {
+                    Err(AutogradError::Neuron(NeuronError::NoKernel { .. })) => continue,
+                    output => output.unwrap(),
+                };
+                (&output.spikes * tensor(&case.grad_spikes)).sum(Kind::Float).backward();
+                let flips = output.spikes.ne_tensor(&tensor(&case.spikes)).sum(Kind::Int64).int64_value(&[]);
+                let mut worst = error(&x.grad(), &tensor(&case.grad_input));
+                if let (Some(parameter), Some((_, grad))) = (&parameter, case.parameter) {
+                    worst = worst.max(error(&parameter.grad(), &Tensor::from_slice(&[grad])));
+                }
+                let last = tensor(&case.membranes).select(0, -1);
+                worst = worst.max(error(&output.state.membrane.detach(), &last));
+                verdicts.push((flips, worst));
+            }
+            if !verdicts.is_empty() && !verdicts.iter().any(|&(flips, worst)| flips == 0 && worst <= 1e-5) {
+                failures.push(format!("{} {name}: {verdicts:?}", case.file));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+fn neurons() -> Vec<Neuron> {
+    let mut neurons = Vec::new();
+    let mut surrogates = Surrogate::all().into_iter().cycle();
+    for decay_input in [true, false] {
+        for model in [
+            Model::If,
+            Model::Lif { tau: 1.7, decay_input },
+            Model::Plif { init_tau: 2.5, decay_input },
+            Model::CubaLif { tau: 1.6, tau_synapse: 3.0, decay_input },
+            Model::Alif { tau: 1.8, tau_adaptation: 4.0, beta: 0.7, decay_input },
+        ] {
+            for v_reset in [Some(0.1), None] {
+                for (detach_reset, reset_time) in
+                    [(false, ResetTime::SameStep), (true, ResetTime::SameStep), (true, ResetTime::NextStep)]
+                {
+                    let surrogate = surrogates.next().unwrap();
+                    let strict = neurons.len() % 2 == 0;
+                    let neuron = Neuron {
+                        model,
+                        v_threshold: 0.6,
+                        v_reset,
+                        detach_reset,
+                        strict,
+                        reset_time,
+                        surrogate,
+                    };
+                    if neuron.check().is_ok() {
+                        neurons.push(neuron);
+                    }
+                }
+            }
+        }
+    }
+    neurons
+}
+
+/// Every gradient of one run: input, membrane, second state, parameter, threshold; and the outputs.
+fn everything(operation: Operation, neuron: &Neuron, layout: fn(&Tensor) -> Tensor) -> Vec<Tensor> {
+    tch::manual_seed(7);
+    let random = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
+    let shape = [5, 2, 3, 4, 4];
+    let x = layout(&(random(&shape) * 1.5 + 0.5)).detach().set_requires_grad(true);
+    let membrane = random(&shape[1..]).set_requires_grad(true);
+    let two = neuron.model.second_state().is_some();
+    let second = two.then(|| random(&shape[1..]).set_requires_grad(true));
+    let state =
+        State { membrane: membrane.shallow_clone(), second: second.as_ref().map(Tensor::shallow_clone) };
+    let parameter =
+        neuron.model.learned().map(|(_, value)| Tensor::from_slice(&[value]).set_requires_grad(true));
+    let v_threshold = Tensor::from(neuron.v_threshold).set_requires_grad(true);
+    let learned = LearnedTensors { parameter: parameter.as_ref(), v_threshold: Some(&v_threshold) };
+    let output = operation(neuron, &x, Some(&state), learned).unwrap();
+    let mut loss = (&output.spikes * random(&shape)).sum(Kind::Float);
+    loss = loss + (&output.state.membrane * random(&shape[1..])).sum(Kind::Float);
+    if let Some(second) = &output.state.second {
+        loss = loss + (second * random(&shape[1..])).sum(Kind::Float);
+    }
+    loss.backward();
+    let mut found = vec![output.spikes.detach(), output.state.membrane.detach(), x.grad(), membrane.grad()];
+    found.push(v_threshold.grad());
+    found.extend(output.state.second.map(|second| second.detach()));
+    found.extend(second.map(|second| second.grad()));
+    found.extend(parameter.map(|parameter| parameter.grad()));
+    found
+}
+
+#[test]
+fn fused_equals_plain_in_value_and_every_gradient() {
+    fn contiguous(x: &Tensor) -> Tensor {
+        x.contiguous()
+    }
+    fn channels_last(x: &Tensor) -> Tensor {
+        x.permute([0, 1, 3, 4, 2]).contiguous().permute([0, 1, 4, 2, 3])
+    }
+    fn batch_first(x: &Tensor) -> Tensor {
+        x.transpose(0, 1).contiguous().transpose(0, 1)
+    }
+    for neuron in neurons() {
+        let expected = everything(plain::multi_step, &neuron, contiguous);
+        for layout in [contiguous, channels_last, batch_first] {
+            let actual = everything(multi_step, &neuron, layout);
+            assert_eq!(actual.len(), expected.len());
+            assert_eq!(actual[0], expected[0], "spikes of {neuron:?}");
+            for (i, (actual, expected)) in actual.iter().zip(&expected).enumerate() {
+                let error = error(actual, expected);
+                // A sum over all neurons and steps, of both signs, loses a digit to cancellation.
+                let tolerance = if expected.numel() == 1 { 1e-4 } else { 1e-5 };
+                assert!(error <= tolerance, "{neuron:?}: output {i} is off by {error:.1e}");
+            }
+        }
+    }
+}
+
+#[test]
+fn surrogates_of_the_plain_path_equal_the_core() {
+    let u = Tensor::linspace(-2.5, 2.5, 1001, (Kind::Float, Device::Cpu)) + 0.0013;
+    let values = Vec::<f32>::try_from(&u).unwrap();
+    for surrogate in Surrogate::all() {
+        let expected: Vec<f32> = values.iter().map(|&u| surrogate.derivative(u)).collect();
+        let actual = plain::derivative(&u, &surrogate).unwrap();
+        let error = error(&actual, &Tensor::from_slice(&expected));
+        assert!(error < 1e-5, "{}: {error:.1e}", surrogate.name());
+        let u = u.copy().set_requires_grad(true);
+        plain::spike(&u, &surrogate, false).unwrap().sum(Kind::Float).backward();
+        assert!(((u.grad() - Tensor::from_slice(&expected)).abs().max().double_value(&[])) < 1e-5);
+    }
+}
+
+#[test]
+fn half_precision_input_is_computed_in_single() {
+    let x = (Tensor::randn([4, 3, 8], (Kind::Float, Device::Cpu)) + 0.5).to_kind(Kind::BFloat16);
+    let half = x.detach().set_requires_grad(true);
+    let single = x.to_kind(Kind::Float).set_requires_grad(true);
+    let neuron = Neuron::default();
+    let output = multi_step(&neuron, &half, None, LearnedTensors::default()).unwrap();
+    let expected = multi_step(&neuron, &single, None, LearnedTensors::default()).unwrap();
+    assert_eq!(output.spikes.kind(), Kind::BFloat16);
+    assert_eq!(output.spikes.to_kind(Kind::Float), expected.spikes);
+    output.spikes.sum(Kind::BFloat16).backward();
+    expected.spikes.sum(Kind::Float).backward();
+    assert!(error(&half.grad().to_kind(Kind::Float), &single.grad()) < 0.01);
+}
+
+#[test]
+fn a_graph_is_walked_once_and_not_twice_differentiated() {
+    let x = Tensor::randn([3, 4], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+    let y = multi_step(&Neuron::default(), &x, None, LearnedTensors::default()).unwrap().spikes;
+    let loss = y.sum(Kind::Float);
+    let refused = Tensor::f_run_backward(&[&loss], &[&x], true, true).unwrap_err().to_string();
+    assert!(refused.contains("second derivative"), "{refused}");
+    loss.backward();
+    assert!(loss.f_backward().is_err());
+    let silent =
+        tch::no_grad(|| multi_step(&Neuron::default(), &x, None, LearnedTensors::default()).unwrap());
+    assert!(!silent.spikes.requires_grad());
+}
+
+#[test]
+fn tensors_that_do_not_fit_are_named() {
+    let neuron = Neuron::default();
+    let none = LearnedTensors::default();
+    let x = Tensor::zeros([3, 2, 4], (Kind::Float, Device::Cpu));
+    let state = State { membrane: Tensor::zeros([2, 5], (Kind::Float, Device::Cpu)), second: None };
+    let problem = multi_step(&neuron, &x, Some(&state), none).unwrap_err().to_string();
+    assert!(problem.contains("`membrane` has the shape [2, 5]") && problem.contains("[2, 4]"), "{problem}");
+    let problem = multi_step(&neuron, &x.to_kind(Kind::Int64), None, none).unwrap_err().to_string();
+    assert!(problem.contains("f32 or bf16"), "{problem}");
+    assert!(multi_step(&neuron, &Tensor::from(1.0f32), None, none).is_err());
+    let w = Tensor::zeros([2], (Kind::Float, Device::Cpu));
+    let learned = LearnedTensors { parameter: Some(&w), v_threshold: None };
+    assert!(multi_step(&neuron, &x, None, learned).is_err());
+    let empty = multi_step(&neuron, &Tensor::zeros([0, 2], (Kind::Float, Device::Cpu)), None, none);
+    assert_eq!(empty.unwrap().spikes.size(), [0, 2]);
+}
