@@ -4,6 +4,7 @@
 //! - [`model`]: which neuron, with what options ([`Neuron`], [`Model`]); serialisable.
 //! - [`surrogate`]: what stands in for the derivative of a spike ([`Surrogate`]).
 //! - [`kernel`]: the fused multi-step kernels for IF, LIF, PLIF, CuBa-LIF and ALIF, forward and backward.
+//! - [`normalize`]: batch norm's passes over memory, for fusing it with a neuron.
 //! - [`reference`](mod@reference): every model as one scalar step, the yardstick of all else.
 //! - [`scalar`]: the numbers that formulas are written over.
 //!
@@ -30,6 +31,7 @@
 pub mod error;
 pub mod kernel;
 pub mod model;
+pub mod normalize;
 pub mod reference;
 pub mod scalar;
 pub mod surrogate;

@@ -5,6 +5,7 @@
 //! through reset and fire (`passes::fire_backward`), back through the charge (`passes::charge_backward`),
 //! and back through the second state.
 
+use super::affine::{AffineRows, ChannelAffine, ChannelSums};
 use super::forward::Step;
 use super::grid::Grid;
 use super::passes::{self, LANES, Row};
@@ -17,6 +18,8 @@ pub(super) struct Pass<'a> {
     time_steps: usize,
     neurons: usize,
     input: &'a [f32],
+    affine: Option<ChannelAffine<'a>>,
+    channel_sums: bool,
     initial_membrane: Option<&'a [f32]>,
     initial_second: Option<&'a [f32]>,
     grad_spikes: GradSpikes<'a>,
@@ -47,7 +50,7 @@ impl Scratch {
 }
 
 impl<'a> Pass<'a> {
-    pub(super) fn new(kernel: &'a Kernel, arguments: &'a mut Backward<'_>) -> Self {
+    pub(super) fn new(kernel: &'a Kernel, arguments: &'a mut Backward<'_>, channel_sums: bool) -> Self {
         let (t, n) = (arguments.time_steps, arguments.neurons);
         let state = |buffer: &'a mut [f32]| Grid::new(buffer, 1, n);
         Pass {
@@ -55,6 +58,8 @@ impl<'a> Pass<'a> {
             time_steps: t,
             neurons: n,
             input: arguments.input,
+            affine: arguments.affine,
+            channel_sums,
             initial_membrane: arguments.initial_membrane,
             initial_second: arguments.initial_second,
             grad_spikes: arguments.grad_spikes,
@@ -72,8 +77,15 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// All steps of neurons `start..start + lanes`, backwards. Gives the block's sums of the gradients of the
-/// leak and of the threshold.
+/// What a block adds to the gradients that are sums over neurons.
+pub(super) struct BlockSums {
+    pub(super) leak: f64,
+    pub(super) v_threshold: f64,
+    /// By channel, where they were asked for.
+    pub(super) channels: Vec<(usize, ChannelSums)>,
+}
+
+/// All steps of neurons `start..start + lanes`, backwards.
 pub(super) struct Block<'p, 'a> {
     pass: &'p Pass<'a>,
     scratch: &'p mut Scratch,
@@ -82,10 +94,10 @@ pub(super) struct Block<'p, 'a> {
 }
 
 impl Work for Block<'_, '_> {
-    type Output = (f64, f64);
+    type Output = BlockSums;
 
     #[inline(always)]
-    fn run(self) -> (f64, f64) {
+    fn run(self) -> BlockSums {
         let Block { pass, scratch, start, lanes: n } = self;
         let kernel = pass.kernel;
         let columns = start..start + n;
@@ -93,7 +105,7 @@ impl Work for Block<'_, '_> {
         let initial_second = pass.initial_second.map(|state| &state[columns.clone()]);
         let input = |t: usize| &pass.input[t * pass.neurons + start..][..n];
 
-        let mut step = Step::new(kernel, n);
+        let mut step = Step::new(kernel, pass.affine.as_ref(), start, n);
         step.begin(initial_membrane, initial_second);
         for t in 0..pass.time_steps {
             if let Second::Adaptation { .. } = kernel.second {
@@ -117,6 +129,8 @@ impl Work for Block<'_, '_> {
         if let Some(state) = pass.grad_final_second {
             grad_second.copy_from_slice(&state[columns.clone()]);
         }
+        let (mut grad_sum, mut grad_x_sum) = (row, row);
+        let mut affine = pass.affine.as_ref().map(|affine| AffineRows::new(affine, start, n));
         let attached = kernel.attached_reset;
         for t in (0..pass.time_steps).rev() {
             let h = &scratch.charged[t * n..][..n];
@@ -163,7 +177,11 @@ impl Work for Block<'_, '_> {
 
             if pass.learned && kernel.second == Second::None {
                 membrane_before(kernel, &scratch.charged, initial_membrane, t, n, u, s, before);
-                passes::leak_backward(kernel.charge, grad, before, input(t), leak_sum);
+                let x = match &mut affine {
+                    Some(affine) => affine.apply(input(t)),
+                    None => input(t),
+                };
+                passes::leak_backward(kernel.charge, grad, before, x, leak_sum);
             }
             // SAFETY: blocks have columns of their own.
             let grad_x = unsafe { pass.grad_input.row(t, columns.clone()) };
@@ -186,6 +204,9 @@ impl Work for Block<'_, '_> {
                     passes::scale_and_add(keep, beta, grad_threshold, grad_second);
                 }
             }
+            if pass.channel_sums {
+                passes::add_with_product(grad_x, input(t), &mut grad_sum, &mut grad_x_sum);
+            }
         }
         if let Some(grid) = &pass.grad_initial_membrane {
             // SAFETY: as above.
@@ -196,7 +217,11 @@ impl Work for Block<'_, '_> {
             unsafe { grid.row(0, columns) }.copy_from_slice(grad_second);
         }
         let sum = |row: &[f32]| row.iter().map(|&value| f64::from(value)).sum();
-        (sum(leak_sum), sum(threshold_sum))
+        let mut channels = Vec::new();
+        if let (true, Some(affine)) = (pass.channel_sums, &pass.affine) {
+            channels = by_channel(affine, start, n, &grad_sum, &grad_x_sum);
+        }
+        BlockSums { leak: sum(leak_sum), v_threshold: sum(threshold_sum), channels }
     }
 }
 
@@ -248,4 +273,30 @@ fn previous_spikes(
         _ => passes::distance(&charged[(t - 1) * n..][..n], kernel.v_threshold, None, u),
     }
     passes::fire(u, kernel.strict, s);
+}
+
+/// Adds up each neuron's sums by channel, in the order in which the block's neurons come to it.
+#[inline(always)]
+fn by_channel(
+    affine: &ChannelAffine<'_>,
+    start: usize,
+    n: usize,
+    grad: &[f32],
+    grad_x: &[f32],
+) -> Vec<(usize, ChannelSums)> {
+    let channels = affine.scale.len();
+    let mut sums: Vec<(usize, ChannelSums)> = Vec::with_capacity(channels.min(n));
+    for (index, (channel, lane, run)) in affine.runs(start, n).enumerate() {
+        let sum = |row: &[f32]| row[lane..lane + run].iter().map(|&value| f64::from(value)).sum::<f64>();
+        let part = ChannelSums { grad: sum(grad), grad_x: sum(grad_x) };
+        // Channels come in turn: after one round each has its place.
+        match sums.get_mut(index % channels) {
+            Some((known, sums)) if *known == channel => {
+                sums.grad += part.grad;
+                sums.grad_x += part.grad_x;
+            }
+            _ => sums.push((channel, part)),
+        }
+    }
+    sums
 }

@@ -1,5 +1,6 @@
 //! The forward pass over one block of neurons.
 
+use super::affine::{AffineRows, ChannelAffine};
 use super::grid::Grid;
 use super::passes::{self, LANES};
 use super::simd::Work;
@@ -12,6 +13,7 @@ pub(super) struct Pass<'a> {
     time_steps: usize,
     neurons: usize,
     input: &'a [f32],
+    affine: Option<ChannelAffine<'a>>,
     initial_membrane: Option<&'a [f32]>,
     initial_second: Option<&'a [f32]>,
     spikes: SpikeGrid<'a>,
@@ -28,6 +30,7 @@ impl<'a> Pass<'a> {
             time_steps: t,
             neurons: n,
             input: arguments.input,
+            affine: arguments.affine,
             initial_membrane: arguments.initial_membrane,
             initial_second: arguments.initial_second,
             spikes: arguments.spikes.grid(t, n),
@@ -56,7 +59,7 @@ impl Work for Block<'_, '_> {
     fn run(self) {
         let Block { pass, start, lanes } = self;
         let columns = start..start + lanes;
-        let mut step = Step::new(pass.kernel, lanes);
+        let mut step = Step::new(pass.kernel, pass.affine.as_ref(), start, lanes);
         step.begin(
             pass.initial_membrane.map(|state| &state[columns.clone()]),
             pass.initial_second.map(|state| &state[columns.clone()]),
@@ -84,6 +87,7 @@ impl Work for Block<'_, '_> {
 /// The state of one block of neurons, and how a step changes it; the backward pass recomputes with it.
 pub(super) struct Step<'k> {
     kernel: &'k Kernel,
+    affine: Option<AffineRows>,
     lanes: usize,
     /// Membrane after the last step.
     v: [f32; LANES],
@@ -99,9 +103,15 @@ pub(super) struct Step<'k> {
 
 impl<'k> Step<'k> {
     #[inline(always)]
-    pub(super) fn new(kernel: &'k Kernel, lanes: usize) -> Self {
+    pub(super) fn new(
+        kernel: &'k Kernel,
+        affine: Option<&ChannelAffine<'_>>,
+        start: usize,
+        lanes: usize,
+    ) -> Self {
         let row = [0.0; LANES];
-        Step { kernel, lanes, v: row, second: row, h: row, u: row, s: row }
+        let affine = affine.map(|affine| AffineRows::new(affine, start, lanes));
+        Step { kernel, affine, lanes, v: row, second: row, h: row, u: row, s: row }
     }
 
     /// Sets the state before the first step.
@@ -122,6 +132,10 @@ impl<'k> Step<'k> {
     pub(super) fn advance(&mut self, x: &[f32]) {
         let kernel = self.kernel;
         let n = self.lanes;
+        let x = match &mut self.affine {
+            Some(affine) => affine.apply(x),
+            None => x,
+        };
         let (v, second) = (&mut self.v[..n], &mut self.second[..n]);
         let (h, u, s) = (&mut self.h[..n], &mut self.u[..n], &mut self.s[..n]);
         if kernel.late_reset {

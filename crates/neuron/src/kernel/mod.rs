@@ -21,6 +21,7 @@
 //! # Ok::<(), tks_neuron::NeuronError>(())
 //! ```
 
+mod affine;
 mod backward;
 mod forward;
 mod grid;
@@ -32,6 +33,7 @@ use rayon::prelude::*;
 
 use crate::error::NeuronError;
 use crate::model::{Model, Neuron, ResetTime};
+pub use affine::{ChannelAffine, ChannelSums};
 use passes::{Charge, LANES};
 pub use spikes::{Spikes, unpack, words_per_step};
 
@@ -78,6 +80,8 @@ pub struct Forward<'a> {
     pub neurons: usize,
     /// `[T, N]`
     pub input: &'a [f32],
+    /// A scale and a shift of each channel, applied to the input; `None`: the input as it is.
+    pub affine: Option<ChannelAffine<'a>>,
     /// Membrane before the first step, `[N]`; `None`: [`Neuron::v_rest`].
     pub initial_membrane: Option<&'a [f32]>,
     /// Second state before the first step, `[N]`; `None`: 0.
@@ -99,6 +103,7 @@ impl<'a> Forward<'a> {
             time_steps,
             neurons,
             input,
+            affine: None,
             initial_membrane: None,
             initial_second: None,
             spikes,
@@ -127,6 +132,10 @@ pub struct Backward<'a> {
     pub neurons: usize,
     /// The forward pass's input, `[T, N]`.
     pub input: &'a [f32],
+    /// The forward pass's scale and shift. `grad_input` is then the gradient of what they make of the input.
+    pub affine: Option<ChannelAffine<'a>>,
+    /// Sums from which the gradients of scale, shift and input follow, `[C]`; with `affine` alone.
+    pub channel_sums: Option<&'a mut [ChannelSums]>,
     /// The forward pass's initial membrane.
     pub initial_membrane: Option<&'a [f32]>,
     /// The forward pass's initial second state.
@@ -160,6 +169,8 @@ impl<'a> Backward<'a> {
             time_steps,
             neurons,
             input,
+            affine: None,
+            channel_sums: None,
             initial_membrane: None,
             initial_second: None,
             grad_spikes,
@@ -264,6 +275,7 @@ impl Kernel {
             check_length("membranes", membranes.len(), t * n, "T * N")?;
         }
         self.check_second(arguments.initial_second.is_some() || arguments.final_second.is_some())?;
+        arguments.affine.map_or(Ok(()), |affine| affine.check(n))?;
         let pass = forward::Pass::new(self, &mut arguments);
         for_each_block(t, n, || (), |(), start, lanes| simd::dispatch(pass.block(start, lanes)));
         Ok(())
@@ -293,15 +305,30 @@ impl Kernel {
                 || arguments.grad_final_second.is_some()
                 || arguments.grad_initial_second.is_some(),
         )?;
-        let pass = backward::Pass::new(self, &mut arguments);
+        arguments.affine.map_or(Ok(()), |affine| affine.check(n))?;
+        let channels = arguments.affine.map_or(0, |affine| affine.scale.len());
+        let channel_sums = arguments.channel_sums.take();
+        if let Some(sums) = &channel_sums {
+            check_length("channel_sums", sums.len(), channels, "C of `affine`")?;
+        }
+        let pass = backward::Pass::new(self, &mut arguments, channel_sums.is_some());
         let sums = for_each_block(
             t,
             n,
             || backward::Scratch::new(self, t),
             |scratch, start, lanes| simd::dispatch(pass.block(scratch, start, lanes)),
         );
-        let (leak, v_threshold) =
-            sums.into_iter().fold((0.0, 0.0), |sum, block| (sum.0 + block.0, sum.1 + block.1));
+        let (mut leak, mut v_threshold) = (0.0, 0.0);
+        let by_channel = channel_sums.unwrap_or_default();
+        by_channel.fill(ChannelSums::default());
+        for block in sums {
+            leak += block.leak;
+            v_threshold += block.v_threshold;
+            for (channel, part) in block.channels {
+                by_channel[channel].grad += part.grad;
+                by_channel[channel].grad_x += part.grad_x;
+            }
+        }
         let slope = match self.charge {
             Charge::Multiply { leak, .. } | Charge::Keep { leak, .. } if self.model == "plif" => {
                 f64::from(leak) * (1.0 - f64::from(leak))

@@ -282,3 +282,14 @@ pub(super) fn scale_and_add(keep: f32, gain: f32, b: &[f32], a: &mut [f32]) {
         a[i] = a[i] * keep + b[i] * gain;
     }
 }
+
+/// Adds a step's gradient to `sum` and its product with `x` to `product`.
+#[inline(always)]
+pub(super) fn add_with_product(grad: &[f32], x: &[f32], sum: &mut [f32], product: &mut [f32]) {
+    let n = grad.len();
+    let (x, sum, product) = (&x[..n], &mut sum[..n], &mut product[..n]);
+    for i in 0..n {
+        sum[i] += grad[i];
+        product[i] += grad[i] * x[i];
+    }
+}

@@ -1,0 +1,88 @@
+//! A scale and a shift for each channel, applied to the input as it is read: batch norm's second half, fused
+//! into the neuron.
+
+use super::passes::LANES;
+use crate::error::NeuronError;
+
+/// `scale[c] * x + shift[c]` in the place of the input `x`, where neuron `n` of a step belongs to channel
+/// `c = (n / inner) % C`.
+#[derive(Debug, Clone, Copy)]
+pub struct ChannelAffine<'a> {
+    /// `[C]`
+    pub scale: &'a [f32],
+    /// `[C]`
+    pub shift: &'a [f32],
+    /// Neurons of one channel that lie side by side: `H * W` for `[B, C, H, W]`, 1 for channels-last.
+    pub inner: usize,
+}
+
+impl ChannelAffine<'_> {
+    pub(super) fn check(&self, neurons: usize) -> Result<(), NeuronError> {
+        let channels = self.scale.len();
+        if self.shift.len() != channels {
+            let (actual, expected) = (self.shift.len(), channels);
+            return Err(NeuronError::Length { buffer: "shift", actual, expected, shape: "C" });
+        }
+        let period = channels * self.inner;
+        if period == 0 || !neurons.is_multiple_of(period) {
+            let shape = "N, a multiple of C * inner";
+            return Err(NeuronError::Length { buffer: "input", actual: neurons, expected: period, shape });
+        }
+        Ok(())
+    }
+
+    /// The channel of each neuron from `start`, with how many neurons in a row have it.
+    #[inline(always)]
+    pub(super) fn runs(&self, start: usize, lanes: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+        let (channels, inner) = (self.scale.len(), self.inner);
+        let mut lane = 0;
+        std::iter::from_fn(move || {
+            (lane < lanes).then(|| {
+                let neuron = start + lane;
+                let run = (inner - neuron % inner).min(lanes - lane);
+                let found = (neuron / inner % channels, lane, run);
+                lane += run;
+                found
+            })
+        })
+    }
+}
+
+/// A block's scale and shift, spread over its neurons, and the row that they make of the input.
+pub(super) struct AffineRows {
+    scale: [f32; LANES],
+    shift: [f32; LANES],
+    x: [f32; LANES],
+}
+
+impl AffineRows {
+    #[inline(always)]
+    pub(super) fn new(affine: &ChannelAffine<'_>, start: usize, lanes: usize) -> Self {
+        let mut rows = AffineRows { scale: [0.0; LANES], shift: [0.0; LANES], x: [0.0; LANES] };
+        for (channel, lane, run) in affine.runs(start, lanes) {
+            rows.scale[lane..lane + run].fill(affine.scale[channel]);
+            rows.shift[lane..lane + run].fill(affine.shift[channel]);
+        }
+        rows
+    }
+
+    /// `scale * x + shift`
+    #[inline(always)]
+    pub(super) fn apply(&mut self, x: &[f32]) -> &[f32] {
+        let n = x.len();
+        let (scale, shift, out) = (&self.scale[..n], &self.shift[..n], &mut self.x[..n]);
+        for i in 0..n {
+            out[i] = x[i] * scale[i] + shift[i];
+        }
+        out
+    }
+}
+
+/// What the gradients of scale and shift are made of: sums over all of a channel's neurons and steps.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct ChannelSums {
+    /// Of the gradient of the affine's output.
+    pub grad: f64,
+    /// Of that gradient times `x`.
+    pub grad_x: f64,
+}
