@@ -63,6 +63,9 @@ pub(crate) fn install(packages: &[&str], into: &Path, wheels: Option<&Path>) -> 
              or set LIBTORCH to a libtorch of your own"
         ),
     };
+    if let Some(folder) = wheels.filter(|folder| !folder.is_dir()) {
+        bail!("--wheels: {} is not a folder", folder.display());
+    }
     let temporary = into.with_extension("tmp");
     std::fs::create_dir_all(&temporary).with_context(|| format!("cannot make {}", temporary.display()))?;
 
@@ -97,16 +100,19 @@ pub(crate) fn install(packages: &[&str], into: &Path, wheels: Option<&Path>) -> 
     let status = child.wait().with_context(|| format!("cannot run `{python} -m pip`"))?;
     let _ = std::fs::remove_dir_all(&temporary);
     if !status.success() {
-        bail!("pip could not fetch {}: {}", packages.join(" "), remedy(&said));
+        bail!("pip could not fetch {}: {}", packages.join(" "), remedy(&said, wheels.is_some()));
     }
     Ok(())
 }
 
-/// What to do about a failed pip, judged by what it said.
-fn remedy(said: &str) -> &'static str {
+/// What to do about a failed pip, judged by what it said; `from_folder`: it was not to use the network.
+fn remedy(said: &str, from_folder: bool) -> &'static str {
     let any = |signs: &[&str]| signs.iter().any(|sign| said.contains(sign));
     if any(&["No space left on device", "Errno 28", "Errno 122"]) {
         "the disk is full; make room, or set XDG_CACHE_HOME to a folder on another disk, and run again"
+    } else if from_folder {
+        "the folder of --wheels does not have all of these, for Linux on x86-64; the command to fetch them is in \
+         the docs, chapter Set-up"
     } else if any(&["NewConnectionError", "Connection broken", "ConnectTimeout", "ReadTimeout", "ProxyError"])
         || any(&["Max retries exceeded", "Name or service not known", "Temporary failure in name resolution"])
     {
@@ -128,15 +134,17 @@ mod tests {
 
     #[test]
     fn failures_are_told_apart() {
-        assert!(remedy("OSError: [Errno 28] No space left on device").contains("disk is full"));
+        assert!(remedy("OSError: [Errno 28] No space left on device", false).contains("disk is full"));
         assert!(
-            remedy("WARNING: Retrying after connection broken by 'NewConnectionError'")
+            remedy("WARNING: Retrying after connection broken by 'NewConnectionError'", false)
                 .contains("no network")
         );
         assert!(
-            remedy("ERROR: No matching distribution found for torch==2.11.0").contains("pip config list")
+            remedy("ERROR: No matching distribution found for torch==2.11.0", false)
+                .contains("pip config list")
         );
-        assert!(remedy("Traceback").contains("message is above"));
+        assert!(remedy("ERROR: No matching distribution found", true).contains("folder of --wheels"));
+        assert!(remedy("Traceback", false).contains("message is above"));
     }
 
     #[test]
