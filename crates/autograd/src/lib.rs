@@ -1,6 +1,7 @@
 //! Spiking neurons as differentiable libtorch operations.
 //!
 //! - [`multi_step`](mod@multi_step): a neuron over a whole sequence `[T, B, ...]`, by the fused kernels.
+//! - [`mod@batch_norm`]: batch norm and a neuron in one operation.
 //! - [`plain`]: the same by plain libtorch operations, step by step: the yardstick, and every model.
 //! - [`custom`]: a differentiable function with its backward pass in Rust.
 //!
@@ -21,6 +22,7 @@
 //! # Ok::<(), tks_autograd::AutogradError>(())
 //! ```
 
+pub mod batch_norm;
 pub mod custom;
 pub mod error;
 mod ffi;
@@ -28,6 +30,7 @@ mod layout;
 pub mod multi_step;
 pub mod plain;
 
+pub use batch_norm::{BatchNorm, batch_norm_multi_step};
 pub use error::AutogradError;
 pub use multi_step::{LearnedTensors, Output, State, multi_step};
 

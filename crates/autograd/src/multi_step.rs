@@ -1,7 +1,10 @@
 //! Neurons over a whole sequence as one differentiable operation, by the fused kernels.
 
 use tch::{Kind, Tensor};
-use tks_neuron::kernel::{Backward as BackwardArguments, Forward, GradSpikes, Kernel, Spikes};
+use tks_neuron::kernel::{
+    Backward as BackwardArguments, ChannelAffine, ChannelSums, Forward, GradSpikes, Kernel, Spikes,
+};
+use tks_neuron::normalize;
 use tks_neuron::{Neuron, NeuronError};
 
 use crate::custom::{Backward, record};
@@ -73,7 +76,47 @@ pub fn multi_step(
     state: Option<&State>,
     learned: LearnedTensors<'_>,
 ) -> Result<Output, AutogradError> {
+    run(neuron, input, state, learned, None)
+}
+
+/// A normalisation that the kernel applies to its input, see [`mod@crate::batch_norm`].
+pub(crate) struct Normalization<'a> {
+    pub(crate) weight: &'a Tensor,
+    pub(crate) bias: &'a Tensor,
+    pub(crate) by_channel: ByChannel,
+}
+
+/// What is known of a normalisation's channels, each `[C]`.
+#[derive(Clone)]
+pub(crate) struct ByChannel {
+    pub(crate) scale: Vec<f32>,
+    pub(crate) shift: Vec<f32>,
+    pub(crate) mean: Vec<f64>,
+    /// `1 / sqrt(variance + eps)`
+    pub(crate) inverse_deviation: Vec<f64>,
+    /// Neurons of one channel that lie side by side in memory.
+    pub(crate) inner: usize,
+    /// Values of each channel from which its mean and variance were taken; `None`: from elsewhere.
+    pub(crate) count: Option<f64>,
+}
+
+impl ByChannel {
+    fn affine(&self) -> ChannelAffine<'_> {
+        ChannelAffine { scale: &self.scale, shift: &self.shift, inner: self.inner }
+    }
+}
+
+/// As [`multi_step()`], over the normalised input where there is a normalisation; `input` then is
+/// `[T, N]` in memory with its channels as `by_channel.inner` says.
+pub(crate) fn run(
+    neuron: &Neuron,
+    input: &Tensor,
+    state: Option<&State>,
+    learned: LearnedTensors<'_>,
+    normalization: Option<Normalization<'_>>,
+) -> Result<Output, AutogradError> {
     let kernel = kernel_of(neuron, learned)?;
+    let affine = normalization.as_ref().map(|normalization| normalization.by_channel.affine());
     let half = input.kind() == Kind::BFloat16;
     let has_second = neuron.model.second_state().is_some();
     let initial = checked_state(neuron, input, state)?;
@@ -88,7 +131,8 @@ pub fn multi_step(
             Some((membrane, second)) => (Some(membrane), second),
             None => (None, None),
         };
-        let outputs = forward(&kernel, &input, membrane.as_ref(), second.as_ref(), has_second, half)?;
+        let outputs =
+            forward(&kernel, &input, affine, [membrane.as_ref(), second.as_ref()], has_second, half)?;
         Ok((outputs, [Some(input), membrane, second]))
     })?;
     let second = has_second.then(|| outputs.pop()).flatten();
@@ -100,9 +144,12 @@ pub fn multi_step(
         initial.and_then(|(_, second)| second),
         learned.parameter,
         learned.v_threshold,
+        normalization.as_ref().map(|normalization| normalization.weight),
+        normalization.as_ref().map(|normalization| normalization.bias),
     ];
     let node = Node {
         kernel,
+        by_channel: normalization.as_ref().map(|normalization| normalization.by_channel.clone()),
         has_second,
         parameter_shape: learned.parameter.map(Tensor::size),
         threshold_shape: learned.v_threshold.map(Tensor::size),
@@ -182,8 +229,8 @@ fn steps_and_neurons(tensor: &Tensor) -> (usize, usize) {
 fn forward(
     kernel: &Kernel,
     input: &Tensor,
-    membrane: Option<&Tensor>,
-    second: Option<&Tensor>,
+    affine: Option<ChannelAffine<'_>>,
+    [membrane, second]: [Option<&Tensor>; 2],
     has_second: bool,
     half: bool,
 ) -> Result<Vec<Tensor>, AutogradError> {
@@ -196,6 +243,7 @@ fn forward(
     let mut final_membrane = step()?;
     let mut final_second = has_second.then(step).transpose()?;
     let mut arguments = Forward::new(t, n, values(&input)?, Spikes::F32(values_mut(&mut spikes)?));
+    arguments.affine = affine;
     arguments.initial_membrane = membrane.map(values).transpose()?;
     arguments.initial_second = second.map(values).transpose()?;
     arguments.final_membrane = Some(values_mut(&mut final_membrane)?);
@@ -205,9 +253,35 @@ fn forward(
     Ok([spikes, final_membrane].into_iter().chain(final_second).collect())
 }
 
+impl ByChannel {
+    /// From the sums over each channel: what turns the gradient of the normalised input into that of the
+    /// input (see [`normalize::combine`]), and the gradients of weight and bias.
+    fn backward(&self, sums: &[ChannelSums]) -> (Vec<[f32; 3]>, [Vec<f32>; 2]) {
+        let (mut coefficients, mut weight, mut bias) = (Vec::new(), Vec::new(), Vec::new());
+        for (c, sum) in sums.iter().enumerate() {
+            let (mean, inverse) = (self.mean[c], self.inverse_deviation[c]);
+            let scale = f64::from(self.scale[c]);
+            // Sum of the gradient times the normalised input.
+            let along = inverse * (sum.grad_x - mean * sum.grad);
+            weight.push(along as f32);
+            bias.push(sum.grad as f32);
+            coefficients.push(match self.count {
+                None => [self.scale[c], 0.0, 0.0],
+                Some(count) => {
+                    let slope = -scale * inverse * along / count;
+                    let offset = -scale * sum.grad / count - slope * mean;
+                    [self.scale[c], slope as f32, offset as f32]
+                }
+            });
+        }
+        (coefficients, [weight, bias])
+    }
+}
+
 /// The backward half: recomputes the membranes from the saved input.
 struct Node {
     kernel: Kernel,
+    by_channel: Option<ByChannel>,
     has_second: bool,
     parameter_shape: Option<Vec<i64>>,
     threshold_shape: Option<Vec<i64>>,
@@ -251,7 +325,10 @@ impl Backward for Node {
         let mut grad_input = input.f_empty_like()?;
         let mut grad_initial = needed[1].then(step).transpose()?;
         let mut grad_initial_second = (self.has_second && needed[2]).then(step).transpose()?;
+        let mut sums = vec![ChannelSums::default(); self.by_channel.as_ref().map_or(0, |by| by.scale.len())];
         let learned = self.kernel.backward(BackwardArguments {
+            affine: self.by_channel.as_ref().map(ByChannel::affine),
+            channel_sums: self.by_channel.is_some().then_some(&mut sums),
             initial_membrane: membrane.as_ref().map(values).transpose()?,
             initial_second: second.as_ref().map(values).transpose()?,
             grad_final_membrane: grad_membrane.as_ref().map(values).transpose()?,
@@ -261,6 +338,18 @@ impl Backward for Node {
             learned: needed[3] || needed[4],
             ..BackwardArguments::new(t, n, values(&input)?, grad_spikes, values_mut(&mut grad_input)?)
         })?;
+        let mut normalization_grads = [None, None];
+        if let Some(by_channel) = &self.by_channel {
+            let (coefficients, grads) = by_channel.backward(&sums);
+            normalize::combine(
+                values(&input)?,
+                values_mut(&mut grad_input)?,
+                &coefficients,
+                by_channel.inner,
+            )?;
+            normalization_grads = grads.map(|grad| Some(Tensor::from_slice(&grad)));
+        }
+        let [grad_weight, grad_bias] = normalization_grads;
         let scalar = |shape: &Option<Vec<i64>>, value: f32| -> Result<Option<Tensor>, AutogradError> {
             let Some(shape) = shape else { return Ok(None) };
             Ok(Some(Tensor::f_full(shape, f64::from(value), (Kind::Float, input.device()))?))
@@ -271,6 +360,8 @@ impl Backward for Node {
             grad_initial_second,
             scalar(&self.parameter_shape, learned.parameter)?,
             scalar(&self.threshold_shape, learned.v_threshold)?,
+            grad_weight,
+            grad_bias,
         ])
     }
 }

@@ -1,5 +1,8 @@
 //! The fused operation and the plain one: against the peers' values, and against each other.
 
+mod common;
+
+use common::Noise;
 use tch::{Device, Kind, Tensor};
 use tks_autograd::{AutogradError, LearnedTensors, Output, State, multi_step, plain};
 use tks_golden::{NeuronCase, cases_of_kind};
@@ -96,8 +99,8 @@ fn neurons() -> Vec<Neuron> {
 
 /// Every gradient of one run: input, membrane, second state, parameter, threshold; and the outputs.
 fn everything(operation: Operation, neuron: &Neuron, layout: fn(&Tensor) -> Tensor) -> Vec<Tensor> {
-    tch::manual_seed(7);
-    let random = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
+    let noise = Noise::new(7);
+    let random = |shape: &[i64]| noise.tensor(shape);
     let shape = [5, 2, 3, 4, 4];
     let x = layout(&(random(&shape) * 1.5 + 0.5)).detach().set_requires_grad(true);
     let membrane = random(&shape[1..]).set_requires_grad(true);
@@ -168,7 +171,7 @@ fn surrogates_of_the_plain_path_equal_the_core() {
 
 #[test]
 fn half_precision_input_is_computed_in_single() {
-    let x = (Tensor::randn([4, 3, 8], (Kind::Float, Device::Cpu)) + 0.5).to_kind(Kind::BFloat16);
+    let x = (Noise::new(8).tensor(&[4, 3, 8]) + 0.5).to_kind(Kind::BFloat16);
     let half = x.detach().set_requires_grad(true);
     let single = x.to_kind(Kind::Float).set_requires_grad(true);
     let neuron = Neuron::default();
@@ -183,7 +186,7 @@ fn half_precision_input_is_computed_in_single() {
 
 #[test]
 fn a_graph_is_walked_once_and_not_twice_differentiated() {
-    let x = Tensor::randn([3, 4], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+    let x = Noise::new(9).tensor(&[3, 4]).set_requires_grad(true);
     let y = multi_step(&Neuron::default(), &x, None, LearnedTensors::default()).unwrap().spikes;
     let loss = y.sum(Kind::Float);
     let refused = Tensor::f_run_backward(&[&loss], &[&x], true, true).unwrap_err().to_string();

@@ -222,3 +222,16 @@ pub fn relative_error<'a>(
     }
     worst / scale
 }
+
+/// Pseudo-random numbers in [-1, 1), by SplitMix64: for tests that must not share a generator.
+pub fn noise(seed: u64, length: usize) -> Vec<f32> {
+    (0..length as u64)
+        .map(|i| {
+            let mut z =
+                (seed ^ i).wrapping_add(0x9E37_79B9_7F4A_7C15).wrapping_mul((i + 1).wrapping_add(seed));
+            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            ((z ^ (z >> 31)) >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        })
+        .collect()
+}

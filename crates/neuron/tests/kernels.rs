@@ -2,22 +2,10 @@
 
 use half::bf16;
 use proptest::prelude::*;
-use tks_golden::relative_error;
+use tks_golden::{noise, relative_error};
 use tks_neuron::kernel::{Backward, Forward, GradSpikes, Kernel, Spikes, unpack, words_per_step};
 use tks_neuron::reference::{Learned, State, gradient, run};
 use tks_neuron::{Model, Neuron, NeuronError, ResetTime, Surrogate};
-
-/// Pseudo-random numbers in [-1, 1), by SplitMix64.
-fn noise(seed: u64, length: usize) -> Vec<f32> {
-    (0..length as u64)
-        .map(|i| {
-            let mut z = (seed ^ i).wrapping_add(0x9E37_79B9_7F4A_7C15).wrapping_mul(i + 1 + seed);
-            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            ((z ^ (z >> 31)) >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-        })
-        .collect()
-}
 
 fn models() -> Vec<Model> {
     let mut models = vec![Model::If];

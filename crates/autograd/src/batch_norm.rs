@@ -1,0 +1,120 @@
+//! Batch norm and neuron as one operation: what stands after every convolution of a spiking network.
+//!
+//! One pass over the convolution's output for the statistics, one to normalise and run the neurons; nothing
+//! is kept but that output. The backward pass recomputes the rest. Batch norm over steps and batch together,
+//! as layer-by-layer training has it (Zheng et al., "Going Deeper With Directly-Trained Larger Spiking
+//! Neural Networks", AAAI 2021).
+
+use tch::{Kind, Tensor};
+use tks_neuron::{Neuron, normalize};
+
+use crate::error::AutogradError;
+use crate::ffi::values;
+use crate::layout::is_time_first;
+use crate::multi_step::{ByChannel, LearnedTensors, Normalization, Output, State, run};
+
+/// A batch norm's tensors and settings; tensors of shape `[C]`, `f32`.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchNorm<'a> {
+    /// Scale, learned.
+    pub weight: &'a Tensor,
+    /// Shift, learned.
+    pub bias: &'a Tensor,
+    /// Mean over training, changed in place when training.
+    pub running_mean: &'a Tensor,
+    /// Unbiased variance over training, changed in place when training.
+    pub running_var: &'a Tensor,
+    /// Normalise by the batch's own statistics and update the running ones; else by the running ones.
+    pub training: bool,
+    /// Share of the batch in the running statistics, usually 0.1.
+    pub momentum: f64,
+    /// Added to the variance, usually 1e-5.
+    pub eps: f64,
+}
+
+/// `multi_step(neuron, batch_norm(input))` as one operation, `input` of shape `[T, B, C, ...]`.
+///
+/// Equal to libtorch's batch norm followed by [`crate::multi_step`](crate::multi_step()) up to rounding, running
+/// statistics included, in contiguous and in channels-last layout.
+///
+/// # Errors
+/// [`AutogradError`] where shapes, kinds or devices do not fit, and for a batch of one value a channel when
+/// training.
+pub fn batch_norm_multi_step(
+    norm: &BatchNorm<'_>,
+    neuron: &Neuron,
+    input: &Tensor,
+    state: Option<&State>,
+    learned: LearnedTensors<'_>,
+) -> Result<Output, AutogradError> {
+    let size = input.size();
+    if size.len() < 3 {
+        let expected = "[T, B, C, ...]".into();
+        return Err(AutogradError::Shape { tensor: "input", actual: size, expected });
+    }
+    let channels = size[2] as usize;
+    for (name, tensor) in [
+        ("weight", norm.weight),
+        ("bias", norm.bias),
+        ("running_mean", norm.running_mean),
+        ("running_var", norm.running_var),
+    ] {
+        if tensor.size() != [channels as i64] {
+            let expected = format!("[{channels}], the input's channels");
+            return Err(AutogradError::Shape { tensor: name, actual: tensor.size(), expected });
+        }
+    }
+    let inner: i64 = size[3..].iter().product();
+    // Channels innermost, or planes in order; any other layout is made contiguous.
+    let stride = input.stride();
+    let channels_last = is_time_first(input) && stride[2] == 1 && inner > 1;
+    let input = if channels_last { input.shallow_clone() } else { input.f_contiguous()? };
+    let by_channel =
+        tch::no_grad(|| statistics(norm, &input, channels, if channels_last { 1 } else { inner }))?;
+    let normalization = Normalization { weight: norm.weight, bias: norm.bias, by_channel };
+    run(neuron, &input, state, learned, Some(normalization))
+}
+
+fn vector(tensor: &Tensor) -> Result<Vec<f64>, AutogradError> {
+    Ok(Vec::<f64>::try_from(tensor.f_to_kind(Kind::Double)?)?)
+}
+
+/// Scale and shift of each channel; updates the running statistics when training.
+fn statistics(
+    norm: &BatchNorm<'_>,
+    input: &Tensor,
+    channels: usize,
+    inner: i64,
+) -> Result<ByChannel, AutogradError> {
+    let inner = inner as usize;
+    let (mean, variance, count) = if norm.training {
+        let single = input.f_to_kind(Kind::Float)?;
+        let moments = normalize::moments(values(&single)?, channels, inner)?;
+        let count = moments.first().map_or(0.0, |moments| moments.count);
+        if count < 2.0 {
+            return Err(AutogradError::Unsupported(format!(
+                "batch norm needs 2 or more values a channel when training, got {count} from {:?}",
+                input.size()
+            )));
+        }
+        let blend = |running: &Tensor, batch: Vec<f64>| -> Result<(), AutogradError> {
+            let batch = Tensor::from_slice(&batch).f_to_kind(running.kind())?;
+            let _updated = running.shallow_clone().f_lerp_(&batch, norm.momentum)?;
+            Ok(())
+        };
+        blend(norm.running_mean, moments.iter().map(|moments| moments.mean).collect())?;
+        blend(norm.running_var, moments.iter().map(|moments| moments.squares / (count - 1.0)).collect())?;
+        let mean: Vec<f64> = moments.iter().map(|moments| moments.mean).collect();
+        (mean, moments.iter().map(|moments| moments.variance()).collect(), Some(count))
+    } else {
+        (vector(norm.running_mean)?, vector(norm.running_var)?, None)
+    };
+    let inverse_deviation: Vec<f64> =
+        variance.iter().map(|variance: &f64| (variance + norm.eps).sqrt().recip()).collect();
+    let (weight, bias) = (vector(norm.weight)?, vector(norm.bias)?);
+    let scale: Vec<f64> =
+        weight.iter().zip(&inverse_deviation).map(|(weight, inverse)| weight * inverse).collect();
+    let shift = (0..channels).map(|c| (bias[c] - mean[c] * scale[c]) as f32).collect();
+    let scale = scale.into_iter().map(|scale| scale as f32).collect();
+    Ok(ByChannel { scale, shift, mean, inverse_deviation, inner, count })
+}
