@@ -217,3 +217,15 @@ fn start_of(tensor: &Tensor, kind: Kind) -> Result<*mut c_void, AutogradError> {
     }
     Ok(tensor.data_ptr())
 }
+
+/// See [`crate::runtime::reuse_memory`].
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub(crate) fn reuse_memory() -> bool {
+    const LARGE: i32 = i32::MAX;
+    // SAFETY: mallopt takes any values; it changes how later allocations are served, not those that live.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_MAX, 0) == 1
+            && libc::mallopt(libc::M_TRIM_THRESHOLD, LARGE) == 1
+            && libc::mallopt(libc::M_TOP_PAD, 64 << 20) == 1
+    }
+}

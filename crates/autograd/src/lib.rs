@@ -3,6 +3,7 @@
 //! - [`multi_step`](mod@multi_step): a neuron over a whole sequence `[T, B, ...]`, by the fused kernels.
 //! - [`mod@batch_norm`]: batch norm and a neuron in one operation.
 //! - [`plain`]: the same by plain libtorch operations, step by step: the yardstick, and every model.
+//! - [`runtime`]: memory and threads as libtorch runs fastest.
 //! - [`custom`]: a differentiable function with its backward pass in Rust.
 //!
 //! ```
@@ -29,6 +30,7 @@ mod ffi;
 mod layout;
 pub mod multi_step;
 pub mod plain;
+pub mod runtime;
 
 pub use batch_norm::{BatchNorm, batch_norm_multi_step};
 pub use error::AutogradError;
