@@ -164,7 +164,7 @@ fn step(
             charged
         }
         Model::Alif { tau, beta, decay_input, .. } => {
-            threshold = threshold + second.as_ref().ok_or_else(missing)? * of(beta);
+            threshold = &threshold + second.as_ref().ok_or_else(missing)? * of(beta);
             leaky(x, tau, decay_input)
         }
         Model::Klif { tau, decay_input } => (leaky(x, tau, decay_input) * parameter).f_relu()?,

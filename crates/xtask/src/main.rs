@@ -4,6 +4,7 @@
 mod cache;
 mod cargo;
 mod compiler;
+mod demo;
 mod libtorch;
 mod pip;
 mod python;
@@ -30,6 +31,8 @@ enum Chore {
     Setup(setup::SetupOptions),
     /// Set up, then run every test, documentation examples included
     Test(test::TestOptions),
+    /// Set up, build, and train a small spiking network on the digits that ship (seconds after the build)
+    Demo(demo::DemoOptions),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +50,7 @@ fn run(chore: &Chore) -> Result<()> {
     match chore {
         Chore::Setup(options) => setup::run(&workspace, options),
         Chore::Test(options) => test::run(&workspace, options),
+        Chore::Demo(options) => demo::run(&workspace, options),
     }
 }
 

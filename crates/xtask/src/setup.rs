@@ -104,7 +104,7 @@ fn bring(options: &SetupOptions) -> Result<(PathBuf, String)> {
         );
     }
     let (kind, packages, room): (_, &[&str], _) =
-        if options.cuda { ("cuda", &pip::CUDA, 9_000_000_000) } else { ("cpu", &pip::CPU, 2_200_000_000) };
+        if options.cuda { ("cuda", &pip::CUDA, 7_000_000_000) } else { ("cpu", &pip::CPU, 2_200_000_000) };
     let name = format!("libtorch-{}-{kind}", libtorch::VERSION);
     let kept = Cache::of_user()?.get(
         &name,
