@@ -7,7 +7,9 @@ use anyhow::{Result, bail};
 use clap::{Parser, ValueEnum};
 use serde_json::json;
 use tch::{Device, Kind, Tensor, nn};
-use tks_autograd::{BatchNorm, LearnedTensors, batch_norm_multi_step, multi_step, plain, runtime};
+use tks_autograd::{
+    BatchNorm, LearnedTensors, batch_norm_multi_step, clear_grad, multi_step, plain, runtime,
+};
 use tks_benches::{median, process};
 use tks_neuron::{Model, Neuron, Surrogate};
 
@@ -182,7 +184,7 @@ fn measure(case: &Case, options: &Options) -> Result<Times> {
             break;
         }
         for leaf in &case.leaves {
-            leaf.shallow_clone().zero_grad();
+            clear_grad(leaf)?;
         }
         let (wall, cpu) = (Instant::now(), process::cpu_time());
         let spikes = (case.forward)()?;

@@ -93,6 +93,16 @@ const char* tks_libtorch_version() { return TORCH_VERSION; }
 // Frees a text that this file returned.
 void tks_free_text(char* text) { free(text); }
 
+// Drops the gradient that a leaf has accumulated. Returns null or an error's text.
+char* tks_clear_grad(at::Tensor* leaf) {
+  try {
+    leaf->mutable_grad().reset();
+    return nullptr;
+  } catch (const std::exception& error) {
+    return copy_text(error.what());
+  }
+}
+
 // Makes `outputs` depend on `inputs` (null: absent) by a Rust backward, where gradients are being recorded and
 // an input wants one; else drops `node`. Takes `node` in every case. Returns null or an error's text.
 char* tks_record(const char* label, at::Tensor** inputs, size_t input_count, at::Tensor** outputs,

@@ -24,6 +24,7 @@ type BackwardFunction = unsafe extern "C" fn(
 unsafe extern "C" {
     fn tks_libtorch_version() -> *const c_char;
     fn tks_free_text(text: *mut c_char);
+    fn tks_clear_grad(leaf: *mut C_tensor) -> *mut c_char;
     fn tks_record(
         label: *const c_char,
         inputs: *mut *mut C_tensor,
@@ -78,16 +79,28 @@ pub(crate) fn record(
             drop_text,
         )
     };
+    // SAFETY: what the shim just returned.
+    unsafe { outcome_of(error) }
+}
+
+/// # Safety
+/// `error` is what a function of the shim just returned: null, or a text that it gives away.
+unsafe fn outcome_of(error: *mut c_char) -> Result<(), AutogradError> {
     if error.is_null() {
         return Ok(());
     }
-    // SAFETY: a NUL-terminated text that the shim gives away and takes back to free.
+    // SAFETY: a NUL-terminated text, which the shim takes back to free.
     let text = unsafe {
         let text = CStr::from_ptr(error).to_string_lossy().into_owned();
         tks_free_text(error);
         text
     };
     Err(AutogradError::Libtorch(text))
+}
+
+pub(crate) fn clear_grad(leaf: &Tensor) -> Result<(), AutogradError> {
+    // SAFETY: the tensor lives through the call; its gradient is its own to drop.
+    unsafe { outcome_of(tks_clear_grad(leaf.as_ptr().cast_mut())) }
 }
 
 /// # Safety

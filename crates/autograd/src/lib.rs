@@ -40,3 +40,12 @@ pub use multi_step::{LearnedTensors, Output, State, multi_step};
 pub fn libtorch_version() -> &'static str {
     ffi::libtorch_version()
 }
+
+/// Drops the gradient that a leaf (a parameter, say) has accumulated, so that the next backward pass hands its
+/// gradient over instead of adding it to zeros: two passes over memory less than `zero_grad`.
+///
+/// # Errors
+/// What libtorch refuses.
+pub fn clear_grad(leaf: &tch::Tensor) -> Result<(), AutogradError> {
+    ffi::clear_grad(leaf)
+}

@@ -114,9 +114,9 @@ fn everything(operation: Operation, neuron: &Neuron, layout: fn(&Tensor) -> Tens
     let learned = LearnedTensors { parameter: parameter.as_ref(), v_threshold: Some(&v_threshold) };
     let output = operation(neuron, &x, Some(&state), learned).unwrap();
     let mut loss = (&output.spikes * random(&shape)).sum(Kind::Float);
-    loss = loss + (&output.state.membrane * random(&shape[1..])).sum(Kind::Float);
+    loss += (&output.state.membrane * random(&shape[1..])).sum(Kind::Float);
     if let Some(second) = &output.state.second {
-        loss = loss + (second * random(&shape[1..])).sum(Kind::Float);
+        loss += (second * random(&shape[1..])).sum(Kind::Float);
     }
     loss.backward();
     let mut found = vec![output.spikes.detach(), output.state.membrane.detach(), x.grad(), membrane.grad()];
@@ -214,4 +214,16 @@ fn tensors_that_do_not_fit_are_named() {
     assert!(multi_step(&neuron, &x, None, learned).is_err());
     let empty = multi_step(&neuron, &Tensor::zeros([0, 2], (Kind::Float, Device::Cpu)), None, none);
     assert_eq!(empty.unwrap().spikes.size(), [0, 2]);
+}
+
+#[test]
+fn a_cleared_gradient_is_gone_and_comes_back() {
+    let x = Noise::new(10).tensor(&[3, 4]).set_requires_grad(true);
+    let step = || x.square().sum(Kind::Float).backward();
+    step();
+    let first = x.grad().copy();
+    tks_autograd::clear_grad(&x).unwrap();
+    assert!(!x.grad().defined());
+    step();
+    assert_eq!(x.grad(), first);
 }

@@ -246,9 +246,9 @@ pub(super) fn charge_backward(charge: Charge, grad: &mut [f32], grad_x: &mut [f3
             }
         }
         Charge::Keep { keep, .. } => {
-            for i in 0..n {
-                grad_x[i] = grad[i];
-                grad[i] *= keep;
+            grad_x.copy_from_slice(grad);
+            for value in grad.iter_mut() {
+                *value *= keep;
             }
         }
     }
