@@ -1,6 +1,7 @@
 //! Spiking neurons as differentiable libtorch operations.
 //!
 //! - [`multi_step`](mod@multi_step): a neuron over a whole sequence `[T, B, ...]`, by the fused kernels.
+//! - [`layer`]: a layer of neurons with its learned parameters, and what it records.
 //! - [`mod@batch_norm`]: batch norm and a neuron in one operation.
 //! - [`plain`]: the same by plain libtorch operations, step by step: the yardstick, and every model.
 //! - [`runtime`]: memory and threads as libtorch runs fastest.
@@ -27,6 +28,7 @@ pub mod batch_norm;
 pub mod custom;
 pub mod error;
 mod ffi;
+pub mod layer;
 mod layout;
 pub mod multi_step;
 pub mod plain;
@@ -34,7 +36,8 @@ pub mod runtime;
 
 pub use batch_norm::{BatchNorm, batch_norm_multi_step};
 pub use error::AutogradError;
-pub use multi_step::{LearnedTensors, Output, State, multi_step};
+pub use layer::{LayerOptions, NeuronLayer};
+pub use multi_step::{LearnedTensors, Output, State, membranes, multi_step};
 
 /// The version of libtorch that this crate was compiled against, such as `2.11.0`.
 pub fn libtorch_version() -> &'static str {

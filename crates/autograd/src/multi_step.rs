@@ -123,7 +123,7 @@ pub(crate) fn run(
     let (mut outputs, saved) = tch::no_grad(|| -> Result<_, AutogradError> {
         let input = time_first(input)?;
         let saved_state = initial.map(|(membrane, second)| -> Result<_, AutogradError> {
-            let like = input.f_select(0, 0)?.f_to_kind(Kind::Float)?;
+            let like = step_like(&input)?;
             let second = second.map(|second| laid_out_as(second, &like)).transpose()?;
             Ok((laid_out_as(membrane, &like)?, second))
         });
@@ -160,6 +160,47 @@ pub(crate) fn run(
         (Some(spikes), Some(membrane)) => Ok(Output { spikes, state: State { membrane, second } }),
         _ => Err(AutogradError::Libtorch("the forward pass gave no output".into())),
     }
+}
+
+/// The membrane after each step, `[T, B, ...]` in `f32`, cut off from the graph: a trace to look at.
+///
+/// Runs the neurons once more for it, so that training pays nothing while no trace is asked for.
+///
+/// # Errors
+/// As [`multi_step()`].
+pub fn membranes(
+    neuron: &Neuron,
+    input: &Tensor,
+    state: Option<&State>,
+    learned: LearnedTensors<'_>,
+) -> Result<Tensor, AutogradError> {
+    let kernel = kernel_of(neuron, learned)?;
+    let initial = checked_state(neuron, input, state)?;
+    tch::no_grad(|| {
+        let input = time_first(input)?.f_to_kind(Kind::Float)?;
+        let (t, n) = steps_and_neurons(&input);
+        let mut trace = input.f_empty_like()?;
+        let mut spikes = vec![0u8; t * n];
+        let [membrane, second] = match initial {
+            Some((membrane, second)) => {
+                let like = step_like(&input)?;
+                let second = second.map(|second| laid_out_as(second, &like)).transpose()?;
+                [Some(laid_out_as(membrane, &like)?), second]
+            }
+            None => [None, None],
+        };
+        let mut arguments = Forward::new(t, n, values(&input)?, Spikes::U8(&mut spikes));
+        arguments.initial_membrane = membrane.as_ref().map(values).transpose()?;
+        arguments.initial_second = second.as_ref().map(values).transpose()?;
+        arguments.membranes = Some(values_mut(&mut trace)?);
+        kernel.forward(arguments)?;
+        Ok(trace)
+    })
+}
+
+/// An unset `f32` tensor of the shape and layout of one step of `input`.
+fn step_like(input: &Tensor) -> Result<Tensor, AutogradError> {
+    Ok(Tensor::f_empty_strided(&input.size()[1..], &input.stride()[1..], (Kind::Float, input.device()))?)
 }
 
 fn kernel_of(neuron: &Neuron, learned: LearnedTensors<'_>) -> Result<Kernel, AutogradError> {
@@ -237,9 +278,7 @@ fn forward(
     let (t, n) = steps_and_neurons(input);
     let input = input.f_to_kind(Kind::Float)?;
     let mut spikes = input.f_empty_like()?;
-    let step = || -> Result<Tensor, AutogradError> {
-        Ok(Tensor::f_empty_strided(&input.size()[1..], &input.stride()[1..], (Kind::Float, input.device()))?)
-    };
+    let step = || step_like(&input);
     let mut final_membrane = step()?;
     let mut final_second = has_second.then(step).transpose()?;
     let mut arguments = Forward::new(t, n, values(&input)?, Spikes::F32(values_mut(&mut spikes)?));
@@ -299,13 +338,7 @@ impl Backward for Node {
         };
         let (t, n) = steps_and_neurons(original);
         let input = original.f_to_kind(Kind::Float)?;
-        let step = || -> Result<Tensor, AutogradError> {
-            Ok(Tensor::f_empty_strided(
-                &input.size()[1..],
-                &input.stride()[1..],
-                (Kind::Float, input.device()),
-            )?)
-        };
+        let step = || step_like(&input);
         let like = step()?;
         let state_grad = |grad: Option<&Tensor>| grad.map(|grad| laid_out_as(grad, &like)).transpose();
         let grad_membrane = state_grad(grads[1].as_ref())?;

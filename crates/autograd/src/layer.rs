@@ -1,0 +1,173 @@
+//! A layer of neurons: a neuron's configuration, its learned parameters, and what it records.
+
+use std::cell::RefCell;
+
+use serde::{Deserialize, Serialize};
+use tch::{Kind, Tensor, nn};
+use tks_neuron::Neuron;
+
+use crate::batch_norm::{BatchNorm, batch_norm_multi_step};
+use crate::error::AutogradError;
+use crate::multi_step::{LearnedTensors, Output, State, multi_step};
+use crate::plain;
+
+/// How a layer runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LayerOptions {
+    /// Learn the threshold too, starting from the neuron's.
+    pub learn_threshold: bool,
+    /// Which implementation computes.
+    pub backend: Backend,
+}
+
+/// Which implementation computes a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Backend {
+    /// The fused kernels where the model has one and the input is on the CPU, else plain operations.
+    #[default]
+    Auto,
+    /// The fused kernels; an error where there is none.
+    Fused,
+    /// Plain libtorch operations.
+    Plain,
+}
+
+/// A layer of neurons. State is an argument and a result, so there is nothing to reset.
+///
+/// ```
+/// use tch::{Device, Kind, Tensor, nn};
+/// use tks_autograd::{LayerOptions, NeuronLayer};
+/// use tks_neuron::{Model, Neuron};
+///
+/// let store = nn::VarStore::new(Device::Cpu);
+/// let neuron = Neuron::new(Model::Plif { init_tau: 2.0, decay_input: true });
+/// let layer = NeuronLayer::new(&store.root(), neuron, LayerOptions::default())?;
+/// assert_eq!(store.variables().keys().collect::<Vec<_>>(), ["w"]);
+///
+/// layer.start_recording();
+/// let x = Tensor::rand([8, 2, 5], (Kind::Float, Device::Cpu)) * 3.0;
+/// let output = layer.forward(&x, None)?;
+/// let rates = layer.take_firing_rates();
+/// assert_eq!(rates.len(), 8);
+/// // The sequence goes on from the state that it left.
+/// let _more = layer.forward(&x, Some(&output.state))?;
+/// # Ok::<(), tks_autograd::AutogradError>(())
+/// ```
+#[derive(Debug)]
+pub struct NeuronLayer {
+    neuron: Neuron,
+    backend: Backend,
+    parameter: Option<Tensor>,
+    v_threshold: Option<Tensor>,
+    /// Sum of firing rates of each step and number of calls; `None`: off.
+    recording: RefCell<Option<(Vec<f64>, f64)>>,
+}
+
+impl NeuronLayer {
+    /// Makes the layer, with its learned parameters (PLIF's `w`, KLIF's `k`, `v_threshold`) under `path` as
+    /// tensors of no dimension.
+    ///
+    /// # Errors
+    /// What [`Neuron::check`] finds.
+    pub fn new(path: &nn::Path<'_>, neuron: Neuron, options: LayerOptions) -> Result<Self, AutogradError> {
+        neuron.check()?;
+        let learned = |name: &str, value: f32| path.var(name, &[], nn::Init::Const(f64::from(value)));
+        Ok(NeuronLayer {
+            neuron,
+            backend: options.backend,
+            parameter: neuron.model.learned().map(|(name, value)| learned(name, value)),
+            v_threshold: options.learn_threshold.then(|| learned("v_threshold", neuron.v_threshold)),
+            recording: RefCell::new(None),
+        })
+    }
+
+    /// The neuron's configuration.
+    pub fn neuron(&self) -> &Neuron {
+        &self.neuron
+    }
+
+    /// The learned values, for [`crate::multi_step`](crate::multi_step()) and [`crate::membranes`].
+    pub fn learned(&self) -> LearnedTensors<'_> {
+        LearnedTensors { parameter: self.parameter.as_ref(), v_threshold: self.v_threshold.as_ref() }
+    }
+
+    /// Runs the layer over `input`, `[T, B, ...]`, from `state` or from rest. A sequence of one step is a
+    /// single step.
+    ///
+    /// # Errors
+    /// [`AutogradError`] where shapes, kinds or devices do not fit.
+    pub fn forward(&self, input: &Tensor, state: Option<&State>) -> Result<Output, AutogradError> {
+        let output = match self.is_fused(input) {
+            true => multi_step(&self.neuron, input, state, self.learned())?,
+            false => plain::multi_step(&self.neuron, input, state, self.learned())?,
+        };
+        self.record(&output.spikes)?;
+        Ok(output)
+    }
+
+    /// Batch norm over `[T, B, C, ...]`, then the layer: as one operation where it is fused.
+    ///
+    /// # Errors
+    /// [`AutogradError`] where shapes, kinds or devices do not fit.
+    pub fn forward_normalized(
+        &self,
+        norm: &BatchNorm<'_>,
+        input: &Tensor,
+        state: Option<&State>,
+    ) -> Result<Output, AutogradError> {
+        if self.is_fused(input) {
+            let output = batch_norm_multi_step(norm, &self.neuron, input, state, self.learned())?;
+            self.record(&output.spikes)?;
+            return Ok(output);
+        }
+        let merged = input.f_flatten(0, 1)?.f_batch_norm(
+            Some(norm.weight),
+            Some(norm.bias),
+            Some(norm.running_mean),
+            Some(norm.running_var),
+            norm.training,
+            norm.momentum,
+            norm.eps,
+            false,
+        )?;
+        self.forward(&merged.f_reshape(input.size())?, state)
+    }
+
+    fn is_fused(&self, input: &Tensor) -> bool {
+        match self.backend {
+            Backend::Fused => true,
+            Backend::Plain => false,
+            Backend::Auto => {
+                input.device() == tch::Device::Cpu && tks_neuron::kernel::Kernel::new(&self.neuron).is_ok()
+            }
+        }
+    }
+
+    /// Begins to record firing rates anew. Off by default, and free then.
+    pub fn start_recording(&self) {
+        *self.recording.borrow_mut() = Some((Vec::new(), 0.0));
+    }
+
+    /// The firing rate of each step, averaged over neurons and calls since [`Self::start_recording`]; ends the
+    /// recording. Empty where nothing was recorded. Calls shorter than the longest count as silent after
+    /// their end.
+    pub fn take_firing_rates(&self) -> Vec<f64> {
+        let Some((sums, calls)) = self.recording.borrow_mut().take() else { return Vec::new() };
+        sums.into_iter().map(|sum| sum / calls).collect()
+    }
+
+    fn record(&self, spikes: &Tensor) -> Result<(), AutogradError> {
+        let mut recording = self.recording.borrow_mut();
+        let Some((sums, calls)) = recording.as_mut() else { return Ok(()) };
+        let rates = spikes.f_detach()?.f_flatten(1, -1)?.f_mean_dim(1i64, false, Kind::Double)?;
+        let rates = Vec::<f64>::try_from(rates)?;
+        sums.resize(sums.len().max(rates.len()), 0.0);
+        for (sum, rate) in sums.iter_mut().zip(rates) {
+            *sum += rate;
+        }
+        *calls += 1.0;
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! Layers: parameters by name, learning, recording, traces, single steps.
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::Noise;
+use tch::nn::OptimizerConfig;
+use tch::{Device, Kind, Tensor, nn};
+use tks_autograd::layer::Backend;
+use tks_autograd::{BatchNorm, LayerOptions, NeuronLayer, membranes};
+use tks_neuron::{Model, Neuron};
+
+fn layer(store: &nn::VarStore, model: Model, backend: Backend) -> NeuronLayer {
+    let options = LayerOptions { learn_threshold: true, backend };
+    NeuronLayer::new(&store.root(), Neuron::new(model), options).unwrap()
+}
+
+#[test]
+fn every_model_runs_as_a_layer_and_learns_its_parameters() {
+    for model in [
+        Model::Plif { init_tau: 3.0, decay_input: true },
+        Model::Klif { tau: 2.0, decay_input: true },
+        Model::Izhikevich { tau: 2.0, v_c: 0.8, a0: 1.0, v_rest: -0.1, tau_w: 2.0, a: 0.1, b: 0.2 },
+    ] {
+        let store = nn::VarStore::new(Device::Cpu);
+        let layer = layer(&store, model, Backend::Auto);
+        let names: BTreeSet<String> = store.variables().into_keys().collect();
+        let own = model.learned().map(|(name, _)| name.to_owned());
+        assert_eq!(names, own.into_iter().chain(["v_threshold".to_owned()]).collect());
+        let mut optimizer = nn::Sgd::default().build(&store, 0.5).unwrap();
+        let x = Noise::new(1).tensor(&[6, 4, 8]) + 0.8;
+        let before: Vec<f64> =
+            store.trainable_variables().iter().map(|tensor| tensor.double_value(&[])).collect();
+        let loss = layer.forward(&x, None).unwrap().spikes.mean(Kind::Float);
+        optimizer.backward_step(&loss);
+        let after: Vec<f64> =
+            store.trainable_variables().iter().map(|tensor| tensor.double_value(&[])).collect();
+        assert!(before.iter().zip(&after).all(|(before, after)| before != after), "{model:?}: {before:?}");
+    }
+}
+
+#[test]
+fn single_steps_equal_the_sequence() {
+    let store = nn::VarStore::new(Device::Cpu);
+    let layer =
+        layer(&store, Model::CubaLif { tau: 2.0, tau_synapse: 2.0, decay_input: true }, Backend::Fused);
+    let x = Noise::new(2).tensor(&[5, 3, 7]) + 0.6;
+    let whole = layer.forward(&x, None).unwrap();
+    let (mut state, mut spikes) = (None, Vec::new());
+    for t in 0..5 {
+        let output = layer.forward(&x.narrow(0, t, 1), state.as_ref()).unwrap();
+        spikes.push(output.spikes);
+        state = Some(output.state);
+    }
+    assert_eq!(Tensor::cat(&spikes, 0), whole.spikes);
+    assert_eq!(state.unwrap().membrane, whole.state.membrane);
+}
+
+#[test]
+fn recorded_rates_and_traces_are_those_of_the_run() {
+    let store = nn::VarStore::new(Device::Cpu);
+    let layer = layer(&store, Model::Lif { tau: 2.0, decay_input: true }, Backend::Auto);
+    assert!(layer.take_firing_rates().is_empty());
+    layer.start_recording();
+    let x = Noise::new(3).tensor(&[4, 2, 9]) * 2.0;
+    let output = layer.forward(&x, None).unwrap();
+    let other = layer.forward(&(&x * -1.0), None).unwrap();
+    let rates = layer.take_firing_rates();
+    for (t, rate) in rates.iter().enumerate() {
+        let of = |spikes: &Tensor| spikes.select(0, t as i64).mean(Kind::Double).double_value(&[]);
+        assert!((rate - 0.5 * (of(&output.spikes) + of(&other.spikes))).abs() < 1e-9);
+    }
+    assert_eq!(rates.len(), 4);
+    let trace = membranes(layer.neuron(), &x, None, layer.learned()).unwrap();
+    assert_eq!(trace.select(0, -1), output.state.membrane);
+    assert!(!trace.requires_grad());
+}
+
+#[test]
+fn normalized_layers_are_the_same_fused_and_plain() {
+    let run = |backend| {
+        let store = nn::VarStore::new(Device::Cpu);
+        let layer = layer(&store, Model::Lif { tau: 2.0, decay_input: true }, backend);
+        let noise = Noise::new(4);
+        let (weight, bias) = (noise.tensor(&[3]) * 0.2 + 1.0, noise.tensor(&[3]) * 0.2 + 0.5);
+        let options = (Kind::Float, Device::Cpu);
+        let (running_mean, running_var) = (Tensor::zeros([3], options), Tensor::ones([3], options));
+        let norm = BatchNorm {
+            weight: &weight,
+            bias: &bias,
+            running_mean: &running_mean,
+            running_var: &running_var,
+            training: true,
+            momentum: 0.1,
+            eps: 1e-5,
+        };
+        let output = layer.forward_normalized(&norm, &noise.tensor(&[4, 2, 3, 5, 5]), None).unwrap();
+        (output.spikes, running_mean)
+    };
+    let (fused, plain) = (run(Backend::Fused), run(Backend::Plain));
+    assert_eq!(fused.0, plain.0);
+    assert!((fused.1 - plain.1).abs().max().double_value(&[]) < 1e-6);
+}
