@@ -10,7 +10,7 @@ use super::forward::Step;
 use super::grid::Grid;
 use super::passes::{self, LANES, Row};
 use super::simd::Work;
-use super::{Backward, GradSpikes, Kernel, Second};
+use super::{Backward, GradSpikes, Kernel, Second, stream};
 
 /// A backward call's buffers, taken apart so that blocks can write them side by side.
 pub(super) struct Pass<'a> {
@@ -111,6 +111,9 @@ impl Work for Block<'_, '_> {
             if let Second::Adaptation { .. } = kernel.second {
                 scratch.before[t * n..][..n].copy_from_slice(step.second());
             }
+            if t + 1 < pass.time_steps {
+                stream::prefetch(input(t + 1));
+            }
             step.advance(input(t));
             scratch.charged[t * n..][..n].copy_from_slice(step.charged());
         }
@@ -132,6 +135,9 @@ impl Work for Block<'_, '_> {
         let (mut grad_sum, mut grad_x_sum) = (row, row);
         let mut affine = pass.affine.as_ref().map(|affine| AffineRows::new(affine, start, n));
         let attached = kernel.attached_reset;
+        let streamed = stream::worthwhile(pass.time_steps * pass.neurons);
+        let mut grad_x = row;
+        let grad_x = &mut grad_x[..n];
         for t in (0..pass.time_steps).rev() {
             let h = &scratch.charged[t * n..][..n];
             match kernel.second {
@@ -145,6 +151,9 @@ impl Work for Block<'_, '_> {
             passes::derivative(kernel.surrogate, u, slope);
             match pass.grad_spikes {
                 GradSpikes::Rows(rows) => {
+                    if t > 0 {
+                        stream::prefetch(&rows[(t - 1) * pass.neurons + start..][..n]);
+                    }
                     grad_s.copy_from_slice(&rows[t * pass.neurons + start..][..n]);
                 }
                 GradSpikes::Uniform(value) => grad_s.fill(value),
@@ -183,8 +192,6 @@ impl Work for Block<'_, '_> {
                 };
                 passes::leak_backward(kernel.charge, grad, before, x, leak_sum);
             }
-            // SAFETY: blocks have columns of their own.
-            let grad_x = unsafe { pass.grad_input.row(t, columns.clone()) };
             passes::charge_backward(kernel.charge, grad, grad_x);
             if kernel.late_reset && kernel.v_reset.is_some() {
                 // The charge began at the reset membrane where the step before had fired.
@@ -204,9 +211,19 @@ impl Work for Block<'_, '_> {
                     passes::scale_and_add(keep, beta, grad_threshold, grad_second);
                 }
             }
+            // SAFETY: blocks have columns of their own.
+            let grad_input = unsafe { pass.grad_input.row(t, columns.clone()) };
+            if streamed {
+                stream::copy(grad_x, grad_input);
+            } else {
+                grad_input.copy_from_slice(grad_x);
+            }
             if pass.channel_sums {
                 passes::add_with_product(grad_x, input(t), &mut grad_sum, &mut grad_x_sum);
             }
+        }
+        if streamed {
+            stream::fence();
         }
         if let Some(grid) = &pass.grad_initial_membrane {
             // SAFETY: as above.

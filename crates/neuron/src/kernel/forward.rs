@@ -5,7 +5,7 @@ use super::grid::Grid;
 use super::passes::{self, LANES};
 use super::simd::Work;
 use super::spikes::SpikeGrid;
-use super::{Forward, Kernel, Second};
+use super::{Forward, Kernel, Second, stream};
 
 /// A forward call's buffers, taken apart so that blocks can write them side by side.
 pub(super) struct Pass<'a> {
@@ -64,14 +64,22 @@ impl Work for Block<'_, '_> {
             pass.initial_membrane.map(|state| &state[columns.clone()]),
             pass.initial_second.map(|state| &state[columns.clone()]),
         );
+        let streamed = stream::worthwhile(pass.time_steps * pass.neurons);
+        let input = |t: usize| &pass.input[t * pass.neurons + start..][..lanes];
         for t in 0..pass.time_steps {
-            step.advance(&pass.input[t * pass.neurons + start..][..lanes]);
+            if t + 1 < pass.time_steps {
+                stream::prefetch(input(t + 1));
+            }
+            step.advance(input(t));
             // SAFETY: blocks have columns of their own, here and below.
-            unsafe { pass.spikes.write(t, start, step.spikes()) };
+            unsafe { pass.spikes.write(t, start, step.spikes(), streamed) };
             if let Some(grid) = &pass.membranes {
                 // SAFETY: as above.
                 unsafe { grid.row(t, columns.clone()) }.copy_from_slice(step.membrane());
             }
+        }
+        if streamed {
+            stream::fence();
         }
         if let Some(grid) = &pass.final_membrane {
             // SAFETY: as above.

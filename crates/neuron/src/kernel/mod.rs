@@ -28,6 +28,7 @@ mod grid;
 mod passes;
 mod simd;
 mod spikes;
+mod stream;
 
 use rayon::prelude::*;
 

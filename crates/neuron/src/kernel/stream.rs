@@ -1,0 +1,98 @@
+//! Stores that go past the caches, and prefetching: what a pass over more memory than the last-level cache
+//! holds gains from. A plain store first reads the line that it overwrites, a third of the forward pass's
+//! traffic; and the hardware's prefetcher starts anew in each row of a block, as rows lie far apart.
+//!
+//! Neither changes any value. Processors other than x86-64 take plain copies.
+
+/// Bytes of an output from which on it is streamed: smaller ones may still be in cache when they are read.
+const STREAM_FROM: usize = 16 << 20;
+
+/// Whether an output of so many `f32` is written past the caches.
+pub(super) fn worthwhile(values: usize) -> bool {
+    cfg!(target_arch = "x86_64") && values * size_of::<f32>() >= STREAM_FROM
+}
+
+/// Copies a row past the caches. [`fence`] must follow before another thread is told of it.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn copy(from: &[f32], to: &mut [f32]) {
+    /// Splits at the first multiple of 64 bytes of `to`; both have one length.
+    fn aligned<'a>(from: &'a [f32], to: &'a mut [f32]) -> (&'a [f32], &'a mut [f32]) {
+        let head = to.as_ptr().align_offset(64).min(to.len());
+        to[..head].copy_from_slice(&from[..head]);
+        (&from[head..], &mut to[head..])
+    }
+    #[target_feature(enable = "avx512f")]
+    fn avx512(from: &[f32], to: &mut [f32]) {
+        use std::arch::x86_64::{_mm512_loadu_ps, _mm512_stream_ps};
+        let (from, to) = (from.chunks_exact(16), to.chunks_exact_mut(16));
+        for (from, to) in from.zip(to) {
+            // SAFETY: 16 values each; `to` starts at a multiple of 64 bytes, see `aligned`.
+            unsafe { _mm512_stream_ps(to.as_mut_ptr(), _mm512_loadu_ps(from.as_ptr())) };
+        }
+    }
+    fn sse2(from: &[f32], to: &mut [f32]) {
+        use std::arch::x86_64::{_mm_loadu_ps, _mm_stream_ps};
+        let (from, to) = (from.chunks_exact(4), to.chunks_exact_mut(4));
+        for (from, to) in from.zip(to) {
+            // SAFETY: 4 values each; `to` starts at a multiple of 16 bytes; every x86-64 has SSE2.
+            unsafe { _mm_stream_ps(to.as_mut_ptr(), _mm_loadu_ps(from.as_ptr())) };
+        }
+    }
+    assert_eq!(from.len(), to.len(), "a row of the block");
+    let (from, to) = aligned(from, to);
+    let (body, tail) = from.split_at(from.len() / 16 * 16);
+    let (to_body, to_tail) = to.split_at_mut(body.len());
+    if is_x86_feature_detected!("avx512f") {
+        // SAFETY: the feature was just found on this processor.
+        unsafe { avx512(body, to_body) };
+    } else {
+        sse2(body, to_body);
+    }
+    to_tail.copy_from_slice(tail);
+}
+
+/// Copies a row.
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) fn copy(from: &[f32], to: &mut [f32]) {
+    to.copy_from_slice(from);
+}
+
+/// Orders the streamed stores of this thread before all that follows.
+#[inline(always)]
+pub(super) fn fence() {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every x86-64 has SSE.
+    unsafe {
+        std::arch::x86_64::_mm_sfence();
+    }
+}
+
+/// Asks for a row that is read soon.
+#[inline(always)]
+pub(super) fn prefetch(row: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in row.chunks(16) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint, which never faults; every x86-64 has SSE.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = row;
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn streamed_copies_equal_plain_ones_at_any_alignment() {
+        let from: Vec<f32> = (0..400).map(|i| i as f32).collect();
+        for start in 0..20 {
+            for length in [0, 1, 7, 15, 16, 33, 350] {
+                let mut to = vec![-1.0; 400];
+                super::copy(&from[3..][..length], &mut to[start..][..length]);
+                super::fence();
+                assert_eq!(to[start..][..length], from[3..][..length]);
+                assert!(to[..start].iter().chain(&to[start + length..]).all(|&value| value == -1.0));
+            }
+        }
+    }
+}
