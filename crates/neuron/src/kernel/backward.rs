@@ -114,8 +114,7 @@ impl Work for Block<'_, '_> {
             if t + 1 < pass.time_steps {
                 stream::prefetch(input(t + 1));
             }
-            step.advance(input(t));
-            scratch.charged[t * n..][..n].copy_from_slice(step.charged());
+            step.advance_to_charged(input(t), &mut scratch.charged[t * n..][..n]);
         }
 
         let row = [0.0f32; LANES];
@@ -136,63 +135,80 @@ impl Work for Block<'_, '_> {
         let mut affine = pass.affine.as_ref().map(|affine| AffineRows::new(affine, start, n));
         let attached = kernel.attached_reset;
         let streamed = stream::worthwhile(pass.time_steps * pass.neurons);
+        // Learned values and late resets need what the one-loop pass does not keep.
+        let cell = kernel.cell().filter(|_| !pass.learned);
+        let uniform = match pass.grad_spikes {
+            GradSpikes::Uniform(value) => [value; LANES],
+            GradSpikes::Rows(_) => row,
+        };
         let mut grad_x = row;
         let grad_x = &mut grad_x[..n];
         for t in (0..pass.time_steps).rev() {
             let h = &scratch.charged[t * n..][..n];
-            match kernel.second {
-                Second::Adaptation { beta, .. } => {
-                    let b = &scratch.before[t * n..][..n];
-                    passes::distance(h, kernel.v_threshold, Some((beta, b)), u);
-                }
-                Second::None | Second::Current { .. } => passes::distance(h, kernel.v_threshold, None, u),
-            }
-            passes::fire(u, kernel.strict, s);
-            passes::derivative(kernel.surrogate, u, slope);
-            match pass.grad_spikes {
+            let arriving = match pass.grad_spikes {
                 GradSpikes::Rows(rows) => {
                     if t > 0 {
                         stream::prefetch(&rows[(t - 1) * pass.neurons + start..][..n]);
                     }
-                    grad_s.copy_from_slice(&rows[t * pass.neurons + start..][..n]);
+                    &rows[t * pass.neurons + start..][..n]
                 }
-                GradSpikes::Uniform(value) => grad_s.fill(value),
-            }
-            if let Second::Adaptation { gain, .. } = kernel.second {
-                passes::scale_and_add(1.0, gain, grad_second, grad_s);
-            }
-
-            let known = Row { h, u, s, slope, grad_s };
-            if kernel.late_reset {
-                // The membrane after the step is the charged one: its reset belongs to the next step.
-                passes::fire_backward(None, false, known, grad);
-                if pass.learned {
-                    passes::threshold_backward(Some(0.0), false, known, grad, grad_threshold);
-                    passes::scale_and_add(1.0, 1.0, grad_threshold, threshold_sum);
+                GradSpikes::Uniform(_) => &uniform[..n],
+            };
+            match cell {
+                Some(cell) => {
+                    passes::derivative_at(kernel.surrogate, h, cell.v_threshold, slope);
+                    passes::fire_charge_backward(cell, attached, h, slope, arriving, grad, grad_x);
                 }
-                if pass.learned && kernel.v_reset.is_none() {
-                    previous_spikes(kernel, &scratch.charged, initial_membrane, t, n, u, s);
-                    for i in 0..n {
-                        threshold_sum[i] -= s[i] * grad[i];
+                None => {
+                    match kernel.second {
+                        Second::Adaptation { beta, .. } => {
+                            let b = &scratch.before[t * n..][..n];
+                            passes::distance(h, kernel.v_threshold, Some((beta, b)), u);
+                        }
+                        Second::None | Second::Current { .. } => {
+                            passes::distance(h, kernel.v_threshold, None, u)
+                        }
                     }
-                }
-            } else {
-                if pass.learned || matches!(kernel.second, Second::Adaptation { .. }) {
-                    passes::threshold_backward(kernel.v_reset, attached, known, grad, grad_threshold);
-                    passes::scale_and_add(1.0, 1.0, grad_threshold, threshold_sum);
-                }
-                passes::fire_backward(kernel.v_reset, attached, known, grad);
-            }
+                    passes::fire(u, kernel.strict, s);
+                    passes::derivative(kernel.surrogate, u, slope);
+                    grad_s.copy_from_slice(arriving);
+                    if let Second::Adaptation { gain, .. } = kernel.second {
+                        passes::scale_and_add(1.0, gain, grad_second, grad_s);
+                    }
 
-            if pass.learned && kernel.second == Second::None {
-                membrane_before(kernel, &scratch.charged, initial_membrane, t, n, u, s, before);
-                let x = match &mut affine {
-                    Some(affine) => affine.apply(input(t)),
-                    None => input(t),
-                };
-                passes::leak_backward(kernel.charge, grad, before, x, leak_sum);
+                    let known = Row { h, u, s, slope, grad_s };
+                    if kernel.late_reset {
+                        // The membrane after the step is the charged one: its reset belongs to the next step.
+                        passes::fire_backward(None, false, known, grad);
+                        if pass.learned {
+                            passes::threshold_backward(Some(0.0), false, known, grad, grad_threshold);
+                            passes::scale_and_add(1.0, 1.0, grad_threshold, threshold_sum);
+                        }
+                        if pass.learned && kernel.v_reset.is_none() {
+                            previous_spikes(kernel, &scratch.charged, initial_membrane, t, n, u, s);
+                            for i in 0..n {
+                                threshold_sum[i] -= s[i] * grad[i];
+                            }
+                        }
+                    } else {
+                        if pass.learned || matches!(kernel.second, Second::Adaptation { .. }) {
+                            passes::threshold_backward(kernel.v_reset, attached, known, grad, grad_threshold);
+                            passes::scale_and_add(1.0, 1.0, grad_threshold, threshold_sum);
+                        }
+                        passes::fire_backward(kernel.v_reset, attached, known, grad);
+                    }
+
+                    if pass.learned && kernel.second == Second::None {
+                        membrane_before(kernel, &scratch.charged, initial_membrane, t, n, u, s, before);
+                        let x = match &mut affine {
+                            Some(affine) => affine.apply(input(t)),
+                            None => input(t),
+                        };
+                        passes::leak_backward(kernel.charge, grad, before, x, leak_sum);
+                    }
+                    passes::charge_backward(kernel.charge, grad, grad_x);
+                }
             }
-            passes::charge_backward(kernel.charge, grad, grad_x);
             if kernel.late_reset && kernel.v_reset.is_some() {
                 // The charge began at the reset membrane where the step before had fired.
                 previous_spikes(kernel, &scratch.charged, initial_membrane, t, n, u, s);

@@ -70,7 +70,7 @@ impl Work for Block<'_, '_> {
             if t + 1 < pass.time_steps {
                 stream::prefetch(input(t + 1));
             }
-            step.advance(input(t));
+            step.advance_to_spikes(input(t));
             // SAFETY: blocks have columns of their own, here and below.
             unsafe { pass.spikes.write(t, start, step.spikes(), streamed) };
             if let Some(grid) = &pass.membranes {
@@ -135,9 +135,40 @@ impl<'k> Step<'k> {
         }
     }
 
-    /// One step with the input `x`, `[lanes]`.
+    /// One step with the input `x`, `[lanes]`, for the membrane and the spikes.
     #[inline(always)]
-    pub(super) fn advance(&mut self, x: &[f32]) {
+    pub(super) fn advance_to_spikes(&mut self, x: &[f32]) {
+        match self.kernel.cell() {
+            Some(cell) => {
+                let n = self.lanes;
+                let Step { kernel, affine, v, second, s, .. } = self;
+                let x = charging_input(kernel, affine, x, &mut second[..n]);
+                passes::charge_fire_reset(cell, x, &mut v[..n], passes::SpikesOut(s));
+            }
+            None => self.advance(x),
+        }
+    }
+
+    /// One step with the input `x`, `[lanes]`, for the membrane and `charged`, the membrane before its reset.
+    #[inline(always)]
+    pub(super) fn advance_to_charged(&mut self, x: &[f32], charged: &mut [f32]) {
+        match self.kernel.cell() {
+            Some(cell) => {
+                let n = self.lanes;
+                let Step { kernel, affine, v, second, .. } = self;
+                let x = charging_input(kernel, affine, x, &mut second[..n]);
+                passes::charge_fire_reset(cell, x, &mut v[..n], passes::ChargedOut(charged));
+            }
+            None => {
+                self.advance(x);
+                charged.copy_from_slice(&self.h[..self.lanes]);
+            }
+        }
+    }
+
+    /// One step, pass by pass, for every option.
+    #[inline(always)]
+    fn advance(&mut self, x: &[f32]) {
         let kernel = self.kernel;
         let n = self.lanes;
         let x = match &mut self.affine {
@@ -191,12 +222,28 @@ impl<'k> Step<'k> {
     }
 
     #[inline(always)]
-    pub(super) fn charged(&self) -> &[f32] {
-        &self.h[..self.lanes]
-    }
-
-    #[inline(always)]
     pub(super) fn spikes(&self) -> &[f32] {
         &self.s[..self.lanes]
+    }
+}
+
+/// The row that charges the membrane: the input, scaled and shifted where that is asked for, or the current.
+#[inline(always)]
+fn charging_input<'r>(
+    kernel: &Kernel,
+    affine: &'r mut Option<AffineRows>,
+    x: &'r [f32],
+    second: &'r mut [f32],
+) -> &'r [f32] {
+    let x = match affine {
+        Some(affine) => affine.apply(x),
+        None => x,
+    };
+    match kernel.second {
+        Second::Current { keep } => {
+            passes::decay_and_add(keep, x, second);
+            second
+        }
+        Second::None | Second::Adaptation { .. } => x,
     }
 }

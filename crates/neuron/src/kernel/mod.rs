@@ -35,7 +35,7 @@ use rayon::prelude::*;
 use crate::error::NeuronError;
 use crate::model::{Model, Neuron, ResetTime};
 pub use affine::{ChannelAffine, ChannelSums};
-use passes::{Charge, LANES};
+use passes::{Cell, Charge, LANES};
 pub use spikes::{Spikes, unpack, words_per_step};
 
 /// Values below which a second thread costs more than it brings.
@@ -337,6 +337,15 @@ impl Kernel {
             _ => 0.0,
         };
         Ok(LearnedGradients { parameter: (leak * slope) as f32, v_threshold: v_threshold as f32 })
+    }
+
+    /// What the one-loop passes need, where the threshold is the same for all neurons and the reset is at
+    /// once; other options take a pass for each of their parts.
+    #[inline(always)]
+    fn cell(&self) -> Option<Cell> {
+        let plain = !self.late_reset && !matches!(self.second, Second::Adaptation { .. });
+        let Kernel { charge, v_threshold, v_reset, strict, .. } = *self;
+        plain.then_some(Cell { charge, v_threshold, v_reset, strict })
     }
 
     fn check_second(&self, given: bool) -> Result<(), NeuronError> {

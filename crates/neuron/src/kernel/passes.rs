@@ -122,6 +122,90 @@ pub(super) fn reset(v_reset: Option<f32>, h: &[f32], u: &[f32], s: &[f32], v: &m
     }
 }
 
+/// [`charge`], [`distance`], [`fire`] and [`reset`] in one loop, for a threshold that is the same for all:
+/// the same operations in the same order, with nothing but the membrane and what is asked for stored.
+#[inline(always)]
+pub(super) fn charge_fire_reset(cell: Cell, x: &[f32], v: &mut [f32], mut out: impl Output) {
+    let Cell { charge, v_threshold, v_reset, strict } = cell;
+    same_length!(n = v, x);
+    out.bind(n);
+    macro_rules! run {
+        ($charge:expr, $fires:expr, $reset:expr) => {{
+            for i in 0..n {
+                let h: f32 = $charge(v[i], x[i]);
+                let u = h - v_threshold;
+                let fires: bool = $fires(u);
+                v[i] = if fires { $reset(u) } else { h };
+                out.put(i, h, fires);
+            }
+        }};
+    }
+    macro_rules! with_charge {
+        ($charge:expr) => {
+            match (v_reset, strict) {
+                (Some(v_reset), false) => run!($charge, |u: f32| u >= 0.0, |_: f32| v_reset),
+                (Some(v_reset), true) => run!($charge, |u: f32| u > 0.0, |_: f32| v_reset),
+                (None, false) => run!($charge, |u: f32| u >= 0.0, |u: f32| u),
+                (None, true) => run!($charge, |u: f32| u > 0.0, |u: f32| u),
+            }
+        };
+    }
+    match charge {
+        Charge::Integrate => with_charge!(|v: f32, x: f32| v + x),
+        Charge::Divide { tau, rest } => with_charge!(|v: f32, x: f32| v + (x - (v - rest)) / tau),
+        Charge::Multiply { leak, rest } => with_charge!(|v: f32, x: f32| v + (x - (v - rest)) * leak),
+        Charge::Keep { keep, leak, rest } => {
+            let bias = leak * rest;
+            with_charge!(|v: f32, x: f32| v * keep + bias + x)
+        }
+    }
+}
+
+/// What a step of [`charge_fire_reset`] depends on.
+#[derive(Clone, Copy)]
+pub(super) struct Cell {
+    pub(super) charge: Charge,
+    pub(super) v_threshold: f32,
+    pub(super) v_reset: Option<f32>,
+    pub(super) strict: bool,
+}
+
+/// What [`charge_fire_reset`] keeps of each neuron.
+pub(super) trait Output {
+    /// Fixes the length to `n`.
+    fn bind(&mut self, n: usize);
+    /// Keeps what it wants of neuron `i`.
+    fn put(&mut self, i: usize, charged: f32, fires: bool);
+}
+
+/// Keeps the spikes.
+pub(super) struct SpikesOut<'a>(pub(super) &'a mut [f32]);
+
+/// Keeps the charged membrane.
+pub(super) struct ChargedOut<'a>(pub(super) &'a mut [f32]);
+
+impl Output for SpikesOut<'_> {
+    #[inline(always)]
+    fn bind(&mut self, n: usize) {
+        self.0 = &mut std::mem::take(&mut self.0)[..n];
+    }
+    #[inline(always)]
+    fn put(&mut self, i: usize, _: f32, fires: bool) {
+        self.0[i] = if fires { 1.0 } else { 0.0 };
+    }
+}
+
+impl Output for ChargedOut<'_> {
+    #[inline(always)]
+    fn bind(&mut self, n: usize) {
+        self.0 = &mut std::mem::take(&mut self.0)[..n];
+    }
+    #[inline(always)]
+    fn put(&mut self, i: usize, charged: f32, _: bool) {
+        self.0[i] = charged;
+    }
+}
+
 /// A hard reset that waited for the next step: the membrane of those that fired, before it is charged.
 #[inline(always)]
 pub(super) fn reset_hard_late(v_reset: f32, fired: &[f32], v: &mut [f32]) {
@@ -147,6 +231,75 @@ pub(super) fn derivative(surrogate: Surrogate, u: &[f32], slope: &mut [f32]) {
     with_derivative!(surrogate, f32, f => for i in 0..n {
         slope[i] = f(u[i]);
     });
+}
+
+/// [`distance`] from one threshold, [`derivative`]: the slope at the charged membrane `h`.
+#[inline(always)]
+pub(super) fn derivative_at(surrogate: Surrogate, h: &[f32], v_threshold: f32, slope: &mut [f32]) {
+    same_length!(n = slope, h);
+    with_derivative!(surrogate, f32, f => for i in 0..n {
+        slope[i] = f(h[i] - v_threshold);
+    });
+}
+
+/// [`fire_backward`] and [`charge_backward`] in one loop, for a threshold that is the same for all: the
+/// same operations in the same order.
+#[inline(always)]
+pub(super) fn fire_charge_backward(
+    cell: Cell,
+    attached: bool,
+    h: &[f32],
+    slope: &[f32],
+    grad_s: &[f32],
+    grad: &mut [f32],
+    grad_x: &mut [f32],
+) {
+    let Cell { charge, v_threshold, v_reset, strict } = cell;
+    same_length!(n = grad, h, slope, grad_s);
+    let grad_x = &mut grad_x[..n];
+    macro_rules! run {
+        ($fire:expr, $charge:expr) => {
+            for i in 0..n {
+                let u = h[i] - v_threshold;
+                let through_reset = $fire(h[i], u, slope[i], grad_s[i], grad[i]);
+                (grad_x[i], grad[i]) = $charge(through_reset);
+            }
+        };
+    }
+    macro_rules! with_charge {
+        ($fire:expr) => {
+            match charge {
+                Charge::Integrate => run!($fire, |g: f32| (g, g)),
+                Charge::Divide { tau, .. } => run!($fire, |g: f32| (g / tau, g - g / tau)),
+                Charge::Multiply { leak, .. } => run!($fire, |g: f32| (g * leak, g - g * leak)),
+                Charge::Keep { keep, .. } => run!($fire, |g: f32| (g, g * keep)),
+            }
+        };
+    }
+    macro_rules! with_fires {
+        ($fires:expr) => {
+            match (v_reset, attached) {
+                (Some(_), false) => with_charge!(|_: f32, u: f32, slope: f32, grad_s: f32, g: f32| {
+                    grad_s * slope + if $fires(u) { 0.0 } else { g }
+                }),
+                (Some(v_reset), true) => {
+                    with_charge!(|h: f32, u: f32, slope: f32, grad_s: f32, g: f32| {
+                        (grad_s + g * (v_reset - h)) * slope + if $fires(u) { 0.0 } else { g }
+                    })
+                }
+                (None, false) => {
+                    with_charge!(|_: f32, _: f32, slope: f32, grad_s: f32, g: f32| g + grad_s * slope)
+                }
+                (None, true) => with_charge!(|h: f32, u: f32, slope: f32, grad_s: f32, g: f32| {
+                    g + (grad_s - g * (h - u)) * slope
+                }),
+            }
+        };
+    }
+    match strict {
+        false => with_fires!(|u: f32| u >= 0.0),
+        true => with_fires!(|u: f32| u > 0.0),
+    }
 }
 
 /// One step's row of what the backward pass knows about a neuron.
