@@ -1,0 +1,56 @@
+//! What can go wrong with a recording.
+
+/// An error of this crate: what, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EventError {
+    /// Columns of different lengths.
+    #[error(
+        "an event stream's columns differ in length: t has {t} events, x {x}, y {y}, p {p}; each event needs \
+         all four"
+    )]
+    Columns {
+        /// Length of the time column.
+        t: usize,
+        /// Length of the x column.
+        x: usize,
+        /// Length of the y column.
+        y: usize,
+        /// Length of the polarity column.
+        p: usize,
+    },
+    /// An event outside of the sensor.
+    #[error("event {index} lies at x = {x}, y = {y}, outside of a sensor of {width} x {height} pixels")]
+    OutsideSensor {
+        /// Which event.
+        index: usize,
+        /// Its column.
+        x: u16,
+        /// Its row.
+        y: u16,
+        /// Width of the sensor.
+        width: u16,
+        /// Height of the sensor.
+        height: u16,
+    },
+    /// A polarity that is neither 0 nor 1.
+    #[error("event {index} has polarity {p}; it is 1 (brighter) or 0 (darker)")]
+    Polarity {
+        /// Which event.
+        index: usize,
+        /// Its polarity.
+        p: u8,
+    },
+    /// What is asked for needs events in order of time.
+    #[error(
+        "event {index} at {t} us comes after one at {before} us; sort the stream first (`EventStream::sort`)"
+    )]
+    Unsorted {
+        /// The first event that is earlier than the one before it.
+        index: usize,
+        /// Its time.
+        t: i64,
+        /// Time of the event before it.
+        before: i64,
+    },
+}

@@ -1,0 +1,185 @@
+//! One type for a recording, whatever file it came from.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::EventError;
+
+/// Size of an event camera's pixel array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SensorSize {
+    /// Pixels in a row.
+    pub width: u16,
+    /// Rows.
+    pub height: u16,
+}
+
+/// A recording: one column a quantity, `[N]` each, as stored in its file.
+///
+/// Times are in us, `x` counts from the left and `y` from the top, polarity is 1 for brighter and 0 for
+/// darker. Every event lies on the sensor. Events are kept in the file's order; what needs them in order
+/// of time says so by [`EventError::Unsorted`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventStream {
+    sensor: SensorSize,
+    t: Vec<i64>,
+    x: Vec<u16>,
+    y: Vec<u16>,
+    p: Vec<u8>,
+    metadata: Vec<(String, String)>,
+}
+
+/// A borrowed part of a recording: the same columns, as slices `[N]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Events<'a> {
+    /// Size of the sensor.
+    pub sensor: SensorSize,
+    /// Times in us.
+    pub t: &'a [i64],
+    /// Columns, from the left.
+    pub x: &'a [u16],
+    /// Rows, from the top.
+    pub y: &'a [u16],
+    /// Polarities: 1 brighter, 0 darker.
+    pub p: &'a [u8],
+}
+
+impl EventStream {
+    /// A recording of these columns, `[N]` each.
+    ///
+    /// # Errors
+    /// [`EventError::Columns`] if their lengths differ, [`EventError::OutsideSensor`] and
+    /// [`EventError::Polarity`] for the first event that is not one.
+    pub fn new(
+        sensor: SensorSize,
+        t: Vec<i64>,
+        x: Vec<u16>,
+        y: Vec<u16>,
+        p: Vec<u8>,
+    ) -> Result<Self, EventError> {
+        if t.len() != x.len() || t.len() != y.len() || t.len() != p.len() {
+            return Err(EventError::Columns { t: t.len(), x: x.len(), y: y.len(), p: p.len() });
+        }
+        // Whole columns first: those loops are vectorised, the search for the culprit needs not be.
+        let outside = x.iter().fold(false, |bad, &x| bad | (x >= sensor.width))
+            | y.iter().fold(false, |bad, &y| bad | (y >= sensor.height));
+        if outside && let Some(index) = (0..t.len()).find(|&i| x[i] >= sensor.width || y[i] >= sensor.height)
+        {
+            return Err(EventError::OutsideSensor {
+                index,
+                x: x[index],
+                y: y[index],
+                width: sensor.width,
+                height: sensor.height,
+            });
+        }
+        if p.iter().fold(0, |all, &p| all | p) > 1
+            && let Some(index) = p.iter().position(|&p| p > 1)
+        {
+            return Err(EventError::Polarity { index, p: p[index] });
+        }
+        Ok(EventStream { sensor, t, x, y, p, metadata: Vec::new() })
+    }
+
+    /// The same recording with what its file says of it: pairs of a name and a value.
+    pub fn with_metadata(mut self, metadata: Vec<(String, String)>) -> Self {
+        self.metadata = metadata;
+        self
+    }
+
+    /// What the file says of the recording: pairs of a name and a value.
+    pub fn metadata(&self) -> &[(String, String)] {
+        &self.metadata
+    }
+
+    /// Size of the sensor.
+    pub fn sensor(&self) -> SensorSize {
+        self.sensor
+    }
+
+    /// Number of events.
+    pub fn len(&self) -> usize {
+        self.t.len()
+    }
+
+    /// Whether nothing was recorded.
+    pub fn is_empty(&self) -> bool {
+        self.t.is_empty()
+    }
+
+    /// All events, borrowed.
+    pub fn events(&self) -> Events<'_> {
+        Events { sensor: self.sensor, t: &self.t, x: &self.x, y: &self.y, p: &self.p }
+    }
+
+    /// Time from the first event to the last in us, 0 if there are none.
+    pub fn duration_us(&self) -> i64 {
+        self.events().duration_us()
+    }
+
+    /// Puts the events in order of time; those of the same time keep their order. Says how many were
+    /// earlier than the one before them.
+    pub fn sort(&mut self) -> usize {
+        let disorder = self.t.windows(2).filter(|pair| pair[1] < pair[0]).count();
+        if disorder > 0 {
+            let mut order: Vec<usize> = (0..self.t.len()).collect();
+            order.sort_by_key(|&i| self.t[i]);
+            self.t = order.iter().map(|&i| self.t[i]).collect();
+            self.x = order.iter().map(|&i| self.x[i]).collect();
+            self.y = order.iter().map(|&i| self.y[i]).collect();
+            self.p = order.iter().map(|&i| self.p[i]).collect();
+        }
+        disorder
+    }
+}
+
+impl<'a> Events<'a> {
+    /// Number of events.
+    pub fn len(&self) -> usize {
+        self.t.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.t.is_empty()
+    }
+
+    /// Time from the first event to the last in us, 0 if there are none.
+    pub fn duration_us(&self) -> i64 {
+        match (self.t.first(), self.t.last()) {
+            (Some(first), Some(last)) => last.saturating_sub(*first),
+            _ => 0,
+        }
+    }
+
+    /// The events `range` of these, counted from 0; clipped to what is there.
+    pub fn range(&self, range: std::ops::Range<usize>) -> Events<'a> {
+        let end = range.end.min(self.len());
+        let start = range.start.min(end);
+        Events {
+            sensor: self.sensor,
+            t: &self.t[start..end],
+            x: &self.x[start..end],
+            y: &self.y[start..end],
+            p: &self.p[start..end],
+        }
+    }
+
+    /// Nothing, if the events are in order of time.
+    ///
+    /// # Errors
+    /// [`EventError::Unsorted`] with the first event that is earlier than the one before it.
+    pub fn require_sorted(&self) -> Result<(), EventError> {
+        // The whole column first: that loop is vectorised, the search for the culprit needs not be.
+        if self.t.windows(2).fold(false, |bad, pair| bad | (pair[1] < pair[0]))
+            && let Some(before) = self.t.windows(2).position(|pair| pair[1] < pair[0])
+        {
+            return Err(EventError::Unsorted {
+                index: before + 1,
+                t: self.t[before + 1],
+                before: self.t[before],
+            });
+        }
+        Ok(())
+    }
+}
