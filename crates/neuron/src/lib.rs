@@ -4,6 +4,7 @@
 //! - [`model`]: which neuron, with what options ([`Neuron`], [`Model`]); serialisable.
 //! - [`surrogate`]: what stands in for the derivative of a spike ([`Surrogate`]).
 //! - [`kernel`]: the fused multi-step kernels for IF, LIF, PLIF, CuBa-LIF and ALIF, forward and backward.
+//! - [`cuda`]: CUDA kernels' text for every model, made from the reference.
 //! - [`normalize`]: batch norm's passes over memory, for fusing it with a neuron.
 //! - [`reference`](mod@reference): every model as one scalar step, the yardstick of all else.
 //! - [`scalar`]: the numbers that formulas are written over.
@@ -28,6 +29,7 @@
 //! # Ok::<(), tks_neuron::NeuronError>(())
 //! ```
 
+pub mod cuda;
 pub mod error;
 pub mod kernel;
 pub mod model;
@@ -35,6 +37,7 @@ pub mod normalize;
 pub mod reference;
 pub mod scalar;
 pub mod surrogate;
+mod symbol;
 
 pub use error::NeuronError;
 pub use model::{Model, Neuron, ResetTime};

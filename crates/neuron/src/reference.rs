@@ -47,7 +47,7 @@ pub fn step<R: Real>(neuron: &Neuron, learned: &Learned<R>, x: R, state: &mut St
     let late = (neuron.reset_time == ResetTime::NextStep)
         .then(|| (v - learned.v_threshold).spike(&neuron.surrogate, neuron.strict).detach());
     if let (Some(fired), Some(v_reset)) = (late, neuron.v_reset) {
-        v = v * (of(1.0) - fired) + of(v_reset) * fired;
+        v = v.replace(fired, of(v_reset));
     }
     let rest = of(neuron.v_rest());
     let leaky = |input: R, tau: f32, decay_input: bool| match decay_input {
@@ -92,8 +92,8 @@ pub fn step<R: Real>(neuron: &Neuron, learned: &Learned<R>, x: R, state: &mut St
         return of(0.0);
     }
     let reset = |membrane: R, spike: R| match neuron.v_reset {
-        Some(v_reset) => membrane * (of(1.0) - spike) + of(v_reset) * spike,
-        None => membrane - spike * threshold,
+        Some(v_reset) => membrane.replace(spike, of(v_reset)),
+        None => membrane.replace(spike, membrane - threshold),
     };
     if let Some(fired) = late {
         state.membrane = if neuron.v_reset.is_none() { reset(charged, fired) } else { charged };

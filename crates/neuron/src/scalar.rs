@@ -1,18 +1,13 @@
-//! The number types that formulas are written over: `f32`, `f64`, and dual numbers.
+//! The number types that formulas are written over: `f32`, `f64`, dual numbers; `symbol` has one more, which
+//! writes the formula down.
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use crate::surrogate::Surrogate;
 
-/// Plain floating-point arithmetic, so that each formula stands once for `f32` and `f64`.
+/// Plain floating-point arithmetic, so that each formula stands once for `f32`, `f64` and kernels' texts.
 pub trait Float:
-    Copy
-    + PartialOrd
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Div<Output = Self>
-    + Neg<Output = Self>
+    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
 {
     /// The nearest value to a constant.
     fn of(value: f64) -> Self;
@@ -22,6 +17,10 @@ pub trait Float:
     fn exp(self) -> Self;
     /// Power with a real exponent.
     fn powf(self, exponent: Self) -> Self;
+    /// `then` where `self < bound`, else `otherwise`; both are computed.
+    fn if_less(self, bound: Self, then: Self, otherwise: Self) -> Self;
+    /// `then` where `self <= bound`, else `otherwise`; both are computed.
+    fn if_at_most(self, bound: Self, then: Self, otherwise: Self) -> Self;
 }
 
 impl Float for f32 {
@@ -41,6 +40,14 @@ impl Float for f32 {
     fn powf(self, exponent: Self) -> Self {
         f32::powf(self, exponent)
     }
+    #[inline(always)]
+    fn if_less(self, bound: Self, then: Self, otherwise: Self) -> Self {
+        if self < bound { then } else { otherwise }
+    }
+    #[inline(always)]
+    fn if_at_most(self, bound: Self, then: Self, otherwise: Self) -> Self {
+        if self <= bound { then } else { otherwise }
+    }
 }
 
 impl Float for f64 {
@@ -55,6 +62,12 @@ impl Float for f64 {
     }
     fn powf(self, exponent: Self) -> Self {
         f64::powf(self, exponent)
+    }
+    fn if_less(self, bound: Self, then: Self, otherwise: Self) -> Self {
+        if self < bound { then } else { otherwise }
+    }
+    fn if_at_most(self, bound: Self, then: Self, otherwise: Self) -> Self {
+        if self <= bound { then } else { otherwise }
     }
 }
 
@@ -99,6 +112,9 @@ pub trait Real:
     fn detach(self) -> Self;
     /// 1 where `self > 0` (`strict`) or `self >= 0`, else 0; differentiated by the surrogate.
     fn spike(self, surrogate: &Surrogate, strict: bool) -> Self;
+    /// `value` where `spike` is 1, `self` where it is 0: chosen and not multiplied, so that an infinite
+    /// membrane is reset. Differentiated as `self (1 - spike) + value spike`.
+    fn replace(self, spike: Self, value: Self) -> Self;
     /// The logistic function.
     fn sigmoid(self) -> Self {
         Self::of(1.0) / (Self::of(1.0) + (-self).exp())
@@ -120,6 +136,9 @@ impl Real for f32 {
     }
     fn spike(self, _: &Surrogate, strict: bool) -> Self {
         f32::from(fires(self, strict))
+    }
+    fn replace(self, spike: Self, value: Self) -> Self {
+        if spike != 0.0 { value } else { self }
     }
 }
 
@@ -202,6 +221,12 @@ impl Real for Dual {
             value: f32::from(fires(self.value, strict)),
             slope: surrogate.derivative(self.value) * self.slope,
         }
+    }
+    fn replace(self, spike: Self, value: Self) -> Self {
+        let slope = self.slope * (1.0 - spike.value)
+            + value.slope * spike.value
+            + (value.value - self.value) * spike.slope;
+        Dual { value: self.value.replace(spike.value, value.value), slope }
     }
 }
 

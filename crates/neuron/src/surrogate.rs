@@ -205,8 +205,8 @@ macro_rules! with_derivative {
 }
 pub(crate) use with_derivative;
 
-/// Each surrogate's derivative, once, for `f32` and `f64`. Selections are written without early exits so
-/// that loops over them turn into SIMD.
+/// Each surrogate's derivative, once, for `f32`, `f64` and kernels' texts. Selections are written without
+/// early exits so that loops over them turn into SIMD.
 pub(crate) mod formula {
     use super::Float;
     use std::f64::consts::{FRAC_2_SQRT_PI, FRAC_PI_2};
@@ -228,12 +228,12 @@ pub(crate) mod formula {
     #[inline(always)]
     pub(crate) fn triangle<F: Float>(u: F, alpha: F) -> F {
         let inside = alpha - alpha * alpha * u.abs();
-        if u.abs() <= F::of(1.0) / alpha { inside } else { F::of(0.0) }
+        u.abs().if_at_most(F::of(1.0) / alpha, inside, F::of(0.0))
     }
 
     #[inline(always)]
     pub(crate) fn gate<F: Float>(u: F, alpha: F) -> F {
-        if u.abs() < F::of(1.0) / alpha { F::of(1.0) } else { F::of(0.0) }
+        u.abs().if_less(F::of(1.0) / alpha, F::of(1.0), F::of(0.0))
     }
 
     #[inline(always)]
@@ -267,23 +267,23 @@ pub(crate) mod formula {
 
     #[inline(always)]
     pub(crate) fn rect<F: Float>(u: F, alpha: F) -> F {
-        if u.abs() < F::of(0.5) / alpha { alpha } else { F::of(0.0) }
+        u.abs().if_less(F::of(0.5) / alpha, alpha, F::of(0.0))
     }
 
     #[inline(always)]
     pub(crate) fn leaky_k_relu<F: Float>(u: F, leak: F, k: F) -> F {
-        if u >= F::of(0.0) { k } else { leak }
+        F::of(0.0).if_at_most(u, k, leak)
     }
 
     #[inline(always)]
     pub(crate) fn piecewise_leaky_relu<F: Float>(u: F, w: F, c: F) -> F {
-        if u.abs() < w { F::of(0.5) / w } else { c }
+        u.abs().if_less(w, F::of(0.5) / w, c)
     }
 
     #[inline(always)]
     pub(crate) fn log_tailed_relu<F: Float>(u: F, alpha: F) -> F {
-        let above = if u > F::of(1.0) { F::of(1.0) / u } else { F::of(1.0) };
-        if u > F::of(0.0) { above } else { alpha }
+        let above = F::of(1.0).if_less(u, F::of(1.0) / u, F::of(1.0));
+        F::of(0.0).if_less(u, above, alpha)
     }
 
     #[inline(always)]
@@ -296,7 +296,7 @@ pub(crate) mod formula {
     pub(crate) fn s2nn<F: Float>(u: F, alpha: F, beta: F) -> F {
         let below = sigmoid(u, alpha);
         let above = beta / (u.abs() + F::of(1.0));
-        if u < F::of(0.0) { below } else { above }
+        u.if_less(F::of(0.0), below, above)
     }
 }
 

@@ -1,0 +1,137 @@
+//! CUDA kernels' text, made from the scalar reference: one per neuron and its options, for every model.
+//!
+//! A thread runs all time steps of one neuron with the membrane in registers. The forward kernel reads the
+//! input and writes the spikes; the backward kernel recomputes the membranes, `chunk` steps at a time, so that
+//! beside the input nothing is saved between the two. Compiled at run time (NVRTC) by whoever launches them;
+//! without contraction of products and sums (`--fmad=false`) they give the CPU kernels' spikes.
+//!
+//! ```
+//! use tks_neuron::cuda::{Program, Storage};
+//! use tks_neuron::Neuron;
+//!
+//! let program = Program::of(&Neuron::default(), Storage::F32, 4)?;
+//! assert!(program.text.contains("void neuron_forward("));
+//! # Ok::<(), tks_neuron::NeuronError>(())
+//! ```
+
+use std::fmt::Write;
+
+use crate::error::NeuronError;
+use crate::model::Neuron;
+use crate::reference::{Learned, State, step};
+use crate::surrogate::Surrogate;
+use crate::symbol::{Symbol, Tape, derivative_text, name};
+
+/// How the sequences (input, spikes and their gradients) lie in memory; states are always `f32`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Storage {
+    /// Single precision.
+    F32,
+    /// The upper half of it, rounded to the nearest, ties to even. Computed in single precision.
+    Bf16,
+}
+
+/// The most steps that the backward kernel keeps in registers; longer sequences go in chunks.
+const MOST_STEPS: usize = 16;
+
+/// Options for NVRTC with which the kernels give what the CPU gives: an `expf` and a division that round as
+/// C's do are its defaults, separate products and sums are not.
+pub const COMPILER_OPTIONS: [&str; 1] = ["--fmad=false"];
+
+/// A text to compile, and what a launch needs to know of it.
+///
+/// # Kernels
+/// With one thread a neuron; pointers marked `?` may be null. `N` neurons, `T` steps, `S` is the storage.
+///
+/// `neuron_forward(long long N, int T, const S* input, const float* initial_membrane?,
+/// const float* initial_second?, const float* parameter?, const float* v_threshold?, S* spikes,
+/// float* final_membrane?, float* final_second?, float* membranes?)`
+///
+/// `neuron_backward(long long N, int T, const S* input, const float* initial_membrane?,
+/// const float* initial_second?, const float* parameter?, const float* v_threshold?, const S* grad_spikes?,
+/// float uniform_grad, const float* grad_final_membrane?, const float* grad_final_second?, S* grad_input,
+/// float* grad_initial_membrane?, float* grad_initial_second?, float* grad_parameter?,
+/// float* grad_v_threshold?, float* checkpoints?)`: the gradients of what is learned are `[N]`, to be summed;
+/// `checkpoints` has [`Program::checkpoints`] values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// CUDA C++.
+    pub text: String,
+    /// Steps that the backward kernel recomputes at a time.
+    pub chunk: usize,
+}
+
+impl Program {
+    /// The program of a neuron over sequences of `time_steps` (longer and shorter ones run too).
+    ///
+    /// # Errors
+    /// What [`Neuron::check`] finds.
+    pub fn of(neuron: &Neuron, storage: Storage, time_steps: usize) -> Result<Self, NeuronError> {
+        neuron.check()?;
+        let chunk = time_steps.clamp(1, MOST_STEPS);
+        let mut text = prelude(storage, neuron.surrogate);
+        let learned = Learned::<f32>::initial(neuron);
+        let rest = State::<f32>::rest(neuron);
+        for (constant, value) in [
+            ("PARAMETER", learned.parameter),
+            ("V_THRESHOLD", learned.v_threshold),
+            ("V_REST", rest.membrane),
+        ] {
+            let _ = writeln!(text, "#define {constant} ({value:e}f)");
+        }
+        let _ = writeln!(text, "#define CHUNK {chunk}");
+        text.push_str(&step_functions(neuron));
+        text.push_str(include_str!("cuda/neuron.cu"));
+        Ok(Program { text, chunk })
+    }
+
+    /// Number of values of scratch that the backward kernel needs.
+    pub fn checkpoints(&self, time_steps: usize, neurons: usize) -> usize {
+        time_steps.div_ceil(self.chunk).saturating_sub(1) * 2 * neurons
+    }
+}
+
+/// The text of the plain spike: `spike_forward(long long N, const S* u, S* spikes)` and
+/// `spike_backward(long long N, const S* u, const S* grad_spikes, S* grad_u)`, one thread a value; `strict`
+/// fires above 0, else at 0 too.
+pub fn spike_text(surrogate: Surrogate, strict: bool, storage: Storage) -> String {
+    let mut text = prelude(storage, surrogate);
+    let _ = writeln!(text, "#define FIRES(u) ((u) {} 0.0f)", if strict { ">" } else { ">=" });
+    text.push_str(include_str!("cuda/spike.cu"));
+    text
+}
+
+fn prelude(storage: Storage, surrogate: Surrogate) -> String {
+    let storage = match storage {
+        Storage::F32 => include_str!("cuda/f32.cu"),
+        Storage::Bf16 => include_str!("cuda/bf16.cu"),
+    };
+    format!("{storage}{}", derivative_text(surrogate, "__device__ __forceinline__"))
+}
+
+/// `step` and `step_backward` of the reference: its operations, one statement each.
+fn step_functions(neuron: &Neuron) -> String {
+    const VARIABLES: [&str; 5] = ["x", "membrane", "second", "parameter", "v_threshold"];
+    let (tape, (spike, state)) = Tape::record(|| {
+        let [x, membrane, second, parameter, v_threshold] = VARIABLES.map(Symbol::variable);
+        let mut state = State { membrane, second };
+        let spike = step(neuron, &Learned { parameter, v_threshold }, x, &mut state);
+        (spike, state)
+    });
+    let outputs =
+        [(spike, "grad_spike"), (state.membrane, "grad_next_membrane"), (state.second, "grad_next_second")];
+    let forward = tape.forward_text(&outputs.map(|(symbol, _)| symbol));
+    let backward = tape.backward_text(&outputs, &VARIABLES);
+    let [spike, membrane, second] = outputs.map(|(symbol, _)| name(symbol));
+    format!(
+        "__device__ __forceinline__ float step(float x, float& membrane_, float& second_, float parameter, float \
+         v_threshold) {{\n    const float membrane = membrane_, second = second_;\n{forward}    membrane_ = \
+         {membrane};\n    second_ = {second};\n    return {spike};\n}}\n__device__ __forceinline__ float \
+         step_backward(float x, float membrane, float second, float parameter, float v_threshold, float \
+         grad_spike, float& grad_membrane_, float& grad_second_, float& grad_parameter_, float& \
+         grad_v_threshold_) {{\n    const float grad_next_membrane = grad_membrane_, grad_next_second = \
+         grad_second_;\n{forward}{backward}    grad_membrane_ = grad_membrane;\n    grad_second_ = \
+         grad_second;\n    grad_parameter_ += grad_parameter;\n    grad_v_threshold_ += \
+         grad_v_threshold;\n    return grad_x;\n}}\n"
+    )
+}

@@ -1,0 +1,397 @@
+//! The CUDA kernels' text, run on the CPU: compiled as C++ by the system's compiler with each thread a call,
+//! it must give what the scalar reference and the peers give.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::process::Command;
+use std::ptr::{null, null_mut};
+
+use libloading::Library;
+use tks_golden::{NeuronCase, cases_of_kind, noise, relative_error, surrogate_of};
+use tks_neuron::cuda::{Program, Storage, spike_text};
+use tks_neuron::reference::{Learned, State, gradient, run};
+use tks_neuron::{Model, Neuron, ResetTime, Surrogate};
+
+/// What CUDA's compiler has built in.
+const HOST: &str = r#"
+#include <cmath>
+#include <cstring>
+#define __global__
+#define __device__ static inline
+#define __forceinline__
+struct Index { unsigned int x; };
+static thread_local Index blockIdx = {0}, threadIdx = {0};
+static const Index blockDim = {1};
+static inline float __uint_as_float(unsigned int bits) { float value; memcpy(&value, &bits, 4); return value; }
+static inline unsigned int __float_as_uint(float value) { unsigned int bits; memcpy(&bits, &value, 4); return bits; }
+"#;
+
+type ForwardLoop = unsafe extern "C" fn(
+    i64,
+    i32,
+    *const f32,
+    *const f32,
+    *const f32,
+    *const f32,
+    *const f32,
+    *mut f32,
+    *mut f32,
+    *mut f32,
+    *mut f32,
+);
+type BackwardLoop = unsafe extern "C" fn(
+    i64,
+    i32,
+    *const f32,
+    *const f32,
+    *const f32,
+    *const f32,
+    *const f32,
+    *const f32,
+    f32,
+    *const f32,
+    *const f32,
+    *mut f32,
+    *mut f32,
+    *mut f32,
+    *mut f32,
+    *mut f32,
+    *mut f32,
+);
+
+/// Compiles texts, each in a namespace of its own, into one library: `forward_<k>`, `backward_<k>` run all
+/// neurons of text `k`, and `main_text` is added as it is.
+fn compiled(folder: &Path, programs: &[Program], more: &str) -> Library {
+    let mut source = HOST.to_owned();
+    for (k, program) in programs.iter().enumerate() {
+        let _ = writeln!(
+            source,
+            "#define neuron_forward neuron_forward_{k}\n#define neuron_backward neuron_backward_{k}\nnamespace \
+             n{k} {{\n{}}}\n#undef neuron_forward\n#undef neuron_backward\n#undef PARAMETER\n#undef \
+             V_THRESHOLD\n#undef V_REST\n#undef CHUNK\nextern \"C\" void forward_{k}(long long n, int t, \
+             const float* a, const float* b, const float* c, const float* d, const float* e, float* f, \
+             float* g, float* h, float* i) {{\n    for (blockIdx.x = 0; blockIdx.x < n; ++blockIdx.x) \
+             n{k}::neuron_forward_{k}(n, t, a, b, c, d, e, f, g, h, i);\n}}\nextern \"C\" void \
+             backward_{k}(long long n, int t, const float* a, const float* b, const float* c, const float* \
+             d, const float* e, const float* f, float u, const float* g, const float* h, float* i, float* \
+             j, float* k, float* l, float* m, float* o) {{\n    for (blockIdx.x = 0; blockIdx.x < n; \
+             ++blockIdx.x) n{k}::neuron_backward_{k}(n, t, a, b, c, d, e, f, u, g, h, i, j, k, l, m, \
+             o);\n}}",
+            program.text
+        );
+    }
+    source.push_str(more);
+    let (file, library) = (folder.join("kernels.cpp"), folder.join("kernels.so"));
+    std::fs::write(&file, source).unwrap();
+    let output = Command::new(std::env::var("CXX").unwrap_or("c++".into()))
+        .args(["-std=c++17", "-O1", "-ffp-contract=off", "-w", "-shared", "-fPIC", "-o"])
+        .args([&library, &file])
+        .output()
+        .expect("a C++ compiler is needed");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // SAFETY: the library has no initialisers of its own.
+    unsafe { Library::new(library) }.unwrap()
+}
+
+/// What a run takes and gives; `[T, N]` and `[N]`.
+#[derive(Default)]
+struct Sequence {
+    time_steps: usize,
+    neurons: usize,
+    input: Vec<f32>,
+    initial: Option<[Vec<f32>; 2]>,
+    parameter: Option<f32>,
+    grad_spikes: Option<Vec<f32>>,
+    grad_final: Option<[Vec<f32>; 2]>,
+}
+
+struct Outcome {
+    spikes: Vec<f32>,
+    membranes: Vec<f32>,
+    finals: [Vec<f32>; 2],
+    grad_input: Vec<f32>,
+    grad_initial: [Vec<f32>; 2],
+    grad_parameter: Vec<f32>,
+    grad_threshold: Vec<f32>,
+}
+
+fn pointer(values: Option<&[f32]>) -> *const f32 {
+    values.map_or(null(), <[f32]>::as_ptr)
+}
+
+fn emulated(library: &Library, k: usize, program: &Program, sequence: &Sequence) -> Outcome {
+    let (t, n) = (sequence.time_steps, sequence.neurons);
+    let rows = || vec![f32::NAN; t * n];
+    let row = || vec![f32::NAN; n];
+    let mut outcome = Outcome {
+        spikes: rows(),
+        membranes: rows(),
+        finals: [row(), row()],
+        grad_input: rows(),
+        grad_initial: [row(), row()],
+        grad_parameter: row(),
+        grad_threshold: row(),
+    };
+    let initial = sequence.initial.as_ref();
+    let [membrane, second] = [0, 1].map(|which| pointer(initial.map(|initial| &initial[which][..])));
+    let parameter = sequence.parameter.as_ref().map_or(null(), std::ptr::from_ref);
+    let mut checkpoints = vec![f32::NAN; program.checkpoints(t, n)];
+    let grad_final = sequence.grad_final.as_ref();
+    let [grad_membrane, grad_second] = [0, 1].map(|which| pointer(grad_final.map(|grad| &grad[which][..])));
+    // SAFETY: the signatures are those of the text above; every buffer has the length that the kernels' docs
+    // name.
+    unsafe {
+        let forward = library.get::<ForwardLoop>(format!("forward_{k}").as_bytes()).unwrap();
+        forward(
+            n as i64,
+            t as i32,
+            sequence.input.as_ptr(),
+            membrane,
+            second,
+            parameter,
+            null(),
+            outcome.spikes.as_mut_ptr(),
+            outcome.finals[0].as_mut_ptr(),
+            outcome.finals[1].as_mut_ptr(),
+            outcome.membranes.as_mut_ptr(),
+        );
+        let backward = library.get::<BackwardLoop>(format!("backward_{k}").as_bytes()).unwrap();
+        backward(
+            n as i64,
+            t as i32,
+            sequence.input.as_ptr(),
+            membrane,
+            second,
+            parameter,
+            null(),
+            pointer(sequence.grad_spikes.as_deref()),
+            1.0,
+            grad_membrane,
+            grad_second,
+            outcome.grad_input.as_mut_ptr(),
+            outcome.grad_initial[0].as_mut_ptr(),
+            outcome.grad_initial[1].as_mut_ptr(),
+            outcome.grad_parameter.as_mut_ptr(),
+            outcome.grad_threshold.as_mut_ptr(),
+            if checkpoints.is_empty() { null_mut() } else { checkpoints.as_mut_ptr() },
+        );
+    }
+    outcome
+}
+
+#[test]
+fn golden_neurons_by_the_cuda_text() {
+    let cases: Vec<NeuronCase> =
+        cases_of_kind("neuron").unwrap().iter().map(|case| NeuronCase::read(case).unwrap()).collect();
+    assert!(!cases.is_empty(), "the index lists no neuron");
+    let mut programs = Vec::new();
+    for case in &cases {
+        for neuron in &case.candidates {
+            programs.push(Program::of(neuron, Storage::F32, case.time_steps).unwrap());
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let library = compiled(folder.path(), &programs, "");
+    let mut k = 0;
+    for case in &cases {
+        let mut verdicts = Vec::new();
+        for _ in &case.candidates {
+            let sequence = Sequence {
+                time_steps: case.time_steps,
+                neurons: case.neurons,
+                input: case.input.clone(),
+                parameter: case.parameter.map(|(value, _)| value),
+                grad_spikes: Some(case.grad_spikes.clone()),
+                ..Sequence::default()
+            };
+            let outcome = emulated(&library, k, &programs[k], &sequence);
+            k += 1;
+            let flips = outcome.spikes.iter().zip(&case.spikes).filter(|(a, b)| a != b).count();
+            let membranes = relative_error(&outcome.membranes, &case.membranes);
+            let grad = relative_error(&outcome.grad_input, &case.grad_input);
+            let parameter = case.parameter.map_or(0.0, |(_, grad)| {
+                relative_error(&[outcome.grad_parameter.iter().sum::<f32>()], &[grad])
+            });
+            verdicts.push((flips, membranes, grad, parameter));
+        }
+        let agrees = |&(flips, membranes, grad, parameter): &(usize, f64, f64, f64)| {
+            flips == 0 && membranes <= 1e-5 && grad <= 1e-5 && parameter <= 1e-5
+        };
+        assert!(verdicts.iter().any(agrees), "{}: {verdicts:?}", case.file);
+    }
+}
+
+/// Every model with every option that changes its text.
+fn neurons() -> Vec<Neuron> {
+    let models = [
+        Model::If,
+        Model::Lif { tau: 2.0, decay_input: true },
+        Model::Lif { tau: 1.7, decay_input: false },
+        Model::Plif { init_tau: 2.5, decay_input: true },
+        Model::Plif { init_tau: 2.5, decay_input: false },
+        Model::CubaLif { tau: 2.0, tau_synapse: 3.0, decay_input: false },
+        Model::Alif { tau: 2.0, tau_adaptation: 5.0, beta: 1.8, decay_input: false },
+        Model::Klif { tau: 2.0, decay_input: true },
+        Model::Qif { tau: 2.0, v_c: 0.8, a0: 1.0, v_rest: 0.0 },
+        Model::Eif { tau: 2.0, delta_t: 1.0, theta_rh: 0.8, v_rest: 0.0 },
+        Model::Izhikevich { tau: 2.0, v_c: 0.8, a0: 1.0, v_rest: -0.1, tau_w: 2.0, a: 0.3, b: 0.2 },
+        Model::LeakyIntegrator { tau: 2.0, decay_input: false },
+    ];
+    let mut surrogates = Surrogate::all().into_iter().cycle();
+    let mut neurons = Vec::new();
+    for model in models {
+        for v_reset in [Some(0.1), None] {
+            for (detach_reset, reset_time) in
+                [(false, ResetTime::SameStep), (true, ResetTime::SameStep), (true, ResetTime::NextStep)]
+            {
+                let surrogate = surrogates.next().unwrap();
+                let strict = neurons.len() % 2 == 0;
+                let neuron =
+                    Neuron { v_reset, detach_reset, reset_time, surrogate, strict, ..Neuron::new(model) };
+                if neuron.check().is_ok() {
+                    neurons.push(neuron);
+                }
+            }
+        }
+    }
+    neurons
+}
+
+#[test]
+fn text_of_every_model_equals_the_reference() {
+    let neurons = neurons();
+    assert!(neurons.len() > 50);
+    // Chunks of one step, some and all; longer sequences than the text was made for.
+    let steps = |k: usize| [(1, 7), (4, 11), (40, 37), (6, 6)][k % 4];
+    let programs: Vec<_> = neurons
+        .iter()
+        .enumerate()
+        .map(|(k, neuron)| Program::of(neuron, Storage::F32, steps(k).0).unwrap())
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let library = compiled(folder.path(), &programs, "");
+    let mut fired = 0.0;
+    for (k, neuron) in neurons.iter().enumerate() {
+        let (t, n) = (steps(k).1, 9);
+        let seed = 10 * k as u64;
+        let draw = |part: u64, count: usize| noise(seed + part, count);
+        let scaled = |values: Vec<f32>| -> Vec<f32> { values.iter().map(|x| 0.9 * x + 0.4).collect() };
+        let has_second = neuron.model.second_state().is_some();
+        let sequence = Sequence {
+            time_steps: t,
+            neurons: n,
+            input: scaled(draw(0, t * n)),
+            initial: Some([draw(1, n), if has_second { draw(2, n) } else { vec![0.0; n] }]),
+            parameter: neuron.model.learned().map(|(_, value)| value + 0.1),
+            grad_spikes: Some(draw(3, t * n)),
+            grad_final: Some([draw(4, n), if has_second { draw(5, n) } else { vec![0.0; n] }]),
+        };
+        let outcome = emulated(&library, k, &programs[k], &sequence);
+        let mut learned = Learned::initial(neuron);
+        if let Some(parameter) = sequence.parameter {
+            learned.parameter = parameter;
+        }
+        let column = |rows: &[f32], i: usize| -> Vec<f32> { (0..t).map(|t| rows[t * n + i]).collect() };
+        let state = |of: &Option<[Vec<f32>; 2]>, i: usize| {
+            let of = of.as_ref().unwrap();
+            State { membrane: of[0][i], second: of[1][i] }
+        };
+        let (mut expected, mut actual) = (Vec::new(), Vec::new());
+        for i in 0..n {
+            let input = column(&sequence.input, i);
+            let forward = run(neuron, &learned, &input, state(&sequence.initial, i));
+            let grad_spikes = column(sequence.grad_spikes.as_ref().unwrap(), i);
+            let grad_final = state(&sequence.grad_final, i);
+            let backward =
+                gradient(neuron, &learned, &input, state(&sequence.initial, i), &grad_spikes, grad_final);
+            assert_eq!(column(&outcome.spikes, i), forward.spikes, "{neuron:?}");
+            fired += forward.spikes.iter().sum::<f32>();
+            let membranes = relative_error(&column(&outcome.membranes, i), &forward.membranes);
+            assert!(membranes < 1e-6, "{neuron:?}: membranes off by {membranes:e}");
+            let last = [outcome.finals[0][i], outcome.finals[1][i]];
+            let error = relative_error(&last, &[forward.state.membrane, forward.state.second]);
+            assert!(error < 1e-6, "{neuron:?}: final state off by {error:e}");
+            expected.extend(&backward.input);
+            actual.extend(column(&outcome.grad_input, i));
+            expected.extend([backward.initial.membrane, backward.v_threshold]);
+            actual.extend([outcome.grad_initial[0][i], outcome.grad_threshold[i]]);
+            if has_second {
+                expected.push(backward.initial.second);
+                actual.push(outcome.grad_initial[1][i]);
+            }
+            if sequence.parameter.is_some() {
+                expected.push(backward.parameter);
+                actual.push(outcome.grad_parameter[i]);
+            }
+        }
+        let error = relative_error(&actual, &expected);
+        assert!(error < 1e-5, "{neuron:?}: gradients off by {error:e}");
+    }
+    assert!(fired > 1000.0, "only {fired} spikes: the test would miss what a reset does");
+}
+
+#[test]
+fn golden_surrogates_by_the_cuda_text() {
+    let cases = cases_of_kind("surrogate").unwrap();
+    let mut source = String::new();
+    for (k, case) in cases.iter().enumerate() {
+        let text = spike_text(surrogate_of(case).unwrap(), false, Storage::F32);
+        let _ = writeln!(
+            source,
+            "#define spike_forward spike_forward_{k}\n#define spike_backward \
+             spike_backward_{k}\nnamespace s{k} {{\n{text}}}\n#undef spike_forward\n#undef \
+             spike_backward\n#undef FIRES\nextern \"C\" void spike_{k}(long long n, const float* u, const \
+             float* g, float* s, float* d) {{\n    for (blockIdx.x = 0; blockIdx.x < n; ++blockIdx.x) {{ \
+             s{k}::spike_forward_{k}(n, u, s); s{k}::spike_backward_{k}(n, u, g, d); }}\n}}"
+        );
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let library = compiled(folder.path(), &[], &source);
+    type Spike = unsafe extern "C" fn(i64, *const f32, *const f32, *mut f32, *mut f32);
+    for (k, case) in cases.iter().enumerate() {
+        let u: Vec<f32> = case.tensor("u").unwrap().into_iter().collect();
+        let ones = vec![1.0; u.len()];
+        let (mut spikes, mut grad) = (vec![0.0; u.len()], vec![0.0; u.len()]);
+        // SAFETY: the signature is that of the text above, all buffers have one length.
+        unsafe {
+            let spike = library.get::<Spike>(format!("spike_{k}").as_bytes()).unwrap();
+            spike(u.len() as i64, u.as_ptr(), ones.as_ptr(), spikes.as_mut_ptr(), grad.as_mut_ptr());
+        }
+        let error = relative_error(&grad, &case.tensor("grad").unwrap());
+        assert!(error <= 1e-5, "{}: {error:.2e}", case.file);
+        assert!(spikes.iter().zip(&u).all(|(&spike, &u)| spike == f32::from(u >= 0.0)), "{}", case.file);
+    }
+}
+
+#[test]
+fn bf16_is_read_and_rounded_to_the_nearest() {
+    let text = spike_text(Surrogate::Atan { alpha: 2.0 }, false, Storage::Bf16);
+    let source = format!(
+        "{text}\nextern \"C\" void round_trip(long long n, const float* from, unsigned short* to, float* back) \
+         {{ for (long long i = 0; i < n; ++i) {{ store(to, i, from[i]); back[i] = load(to, i); }} }}"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let library = compiled(folder.path(), &[], &source);
+    let mut values = noise(3, 10_000);
+    values.extend([
+        0.0,
+        -0.0,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::NAN,
+        1.0 + 1.0 / 256.0,
+        1.0 + 3.0 / 256.0,
+    ]);
+    let (mut stored, mut back) = (vec![0u16; values.len()], vec![0.0f32; values.len()]);
+    type RoundTrip = unsafe extern "C" fn(i64, *const f32, *mut u16, *mut f32);
+    // SAFETY: the signature is that of the text above, all buffers have one length.
+    unsafe {
+        let round_trip = library.get::<RoundTrip>(b"round_trip").unwrap();
+        round_trip(values.len() as i64, values.as_ptr(), stored.as_mut_ptr(), back.as_mut_ptr());
+    }
+    for (i, value) in values.iter().enumerate() {
+        let expected = half::bf16::from_f32(*value);
+        assert!(expected.is_nan() == back[i].is_nan());
+        assert!(expected.is_nan() || expected.to_bits() == stored[i], "{value}: {:x}", stored[i]);
+    }
+}
