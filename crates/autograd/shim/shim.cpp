@@ -1,6 +1,7 @@
 // The only C++ of the project: what libtorch offers in C++ alone, behind C functions. No exception leaves
 // this file: every function that can fail catches std::exception and returns its text.
 
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/csrc/autograd/edge.h>
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/functions/utils.h>
@@ -97,6 +98,18 @@ void tks_free_text(char* text) { free(text); }
 char* tks_clear_grad(at::Tensor* leaf) {
   try {
     leaf->mutable_grad().reset();
+    return nullptr;
+  } catch (const std::exception& error) {
+    return copy_text(error.what());
+  }
+}
+
+// Puts the handle of the stream that libtorch now uses on CUDA device `device` into `stream`. Returns null or an
+// error's text.
+char* tks_current_cuda_stream(int8_t device, void** stream) {
+  try {
+    c10::impl::VirtualGuardImpl guard(c10::DeviceType::CUDA);
+    *stream = guard.getStream(c10::Device(c10::DeviceType::CUDA, device)).native_handle();
     return nullptr;
   } catch (const std::exception& error) {
     return copy_text(error.what());

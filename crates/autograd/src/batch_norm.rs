@@ -11,7 +11,7 @@ use tks_neuron::{Neuron, normalize};
 use crate::error::AutogradError;
 use crate::ffi::values;
 use crate::layout::is_time_first;
-use crate::multi_step::{ByChannel, LearnedTensors, Normalization, Output, State, run};
+use crate::multi_step::{ByChannel, LearnedTensors, Normalization, Output, State, multi_step, run};
 
 /// A batch norm's tensors and settings; tensors of shape `[C]`, `f32`.
 #[derive(Debug, Clone, Copy)]
@@ -32,10 +32,30 @@ pub struct BatchNorm<'a> {
     pub eps: f64,
 }
 
+impl BatchNorm<'_> {
+    /// libtorch's own batch norm of `input`, `[T, B, C, ...]`, over steps and batch together.
+    ///
+    /// # Errors
+    /// What libtorch refuses.
+    pub fn apply(&self, input: &Tensor) -> Result<Tensor, AutogradError> {
+        let normalized = input.f_flatten(0, 1)?.f_batch_norm(
+            Some(self.weight),
+            Some(self.bias),
+            Some(self.running_mean),
+            Some(self.running_var),
+            self.training,
+            self.momentum,
+            self.eps,
+            false,
+        )?;
+        Ok(normalized.f_reshape(input.size())?)
+    }
+}
+
 /// `multi_step(neuron, batch_norm(input))` as one operation, `input` of shape `[T, B, C, ...]`.
 ///
 /// Equal to libtorch's batch norm followed by [`crate::multi_step`](crate::multi_step()) up to rounding, running
-/// statistics included, in contiguous and in channels-last layout.
+/// statistics included, in contiguous and in channels-last layout. On a GPU it is those two operations.
 ///
 /// # Errors
 /// [`AutogradError`] where shapes, kinds or devices do not fit, and for a batch of one value a channel when
@@ -63,6 +83,10 @@ pub fn batch_norm_multi_step(
             let expected = format!("[{channels}], the input's channels");
             return Err(AutogradError::Shape { tensor: name, actual: tensor.size(), expected });
         }
+    }
+    if input.device().is_cuda() {
+        // Two operations there: libtorch's batch norm is cuDNN's.
+        return multi_step(neuron, &norm.apply(input)?, state, learned);
     }
     let inner: i64 = size[3..].iter().product();
     // Channels innermost, or planes in order; any other layout is made contiguous.

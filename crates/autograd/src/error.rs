@@ -11,6 +11,9 @@ pub enum AutogradError {
     /// libtorch refused.
     #[error("libtorch: {0}")]
     Libtorch(String),
+    /// CUDA's driver or compiler refused, or is missing.
+    #[error("CUDA: {0}")]
+    Cuda(String),
     /// A tensor has another shape than is needed.
     #[error("`{tensor}` has the shape {actual:?}, but {expected} is needed")]
     Shape {

@@ -1,5 +1,7 @@
 //! The boundary to C++: the shim's functions, and tensors' memory as slices. All unsafe code of this crate.
 
+pub(crate) mod cuda;
+
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -25,6 +27,7 @@ unsafe extern "C" {
     fn tks_libtorch_version() -> *const c_char;
     fn tks_free_text(text: *mut c_char);
     fn tks_clear_grad(leaf: *mut C_tensor) -> *mut c_char;
+    fn tks_current_cuda_stream(device: i8, stream: *mut *mut c_void) -> *mut c_char;
     fn tks_record(
         label: *const c_char,
         inputs: *mut *mut C_tensor,

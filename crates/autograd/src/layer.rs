@@ -7,6 +7,7 @@ use tch::{Kind, Tensor, nn};
 use tks_neuron::Neuron;
 
 use crate::batch_norm::{BatchNorm, batch_norm_multi_step};
+use crate::cuda;
 use crate::error::AutogradError;
 use crate::multi_step::{LearnedTensors, Output, State, multi_step};
 use crate::plain;
@@ -25,7 +26,8 @@ pub struct LayerOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Backend {
-    /// The fused kernels where the model has one and the input is on the CPU, else plain operations.
+    /// The fused kernels where the model has one for the input's device (and, on a GPU, NVRTC is installed),
+    /// else plain operations.
     #[default]
     Auto,
     /// The fused kernels; an error where there is none.
@@ -122,23 +124,14 @@ impl NeuronLayer {
             self.record(&output.spikes)?;
             return Ok(output);
         }
-        let merged = input.f_flatten(0, 1)?.f_batch_norm(
-            Some(norm.weight),
-            Some(norm.bias),
-            Some(norm.running_mean),
-            Some(norm.running_var),
-            norm.training,
-            norm.momentum,
-            norm.eps,
-            false,
-        )?;
-        self.forward(&merged.f_reshape(input.size())?, state)
+        self.forward(&norm.apply(input)?, state)
     }
 
     fn is_fused(&self, input: &Tensor) -> bool {
         match self.backend {
             Backend::Fused => true,
             Backend::Plain => false,
+            Backend::Auto if input.device().is_cuda() => cuda::is_compiler_present(),
             Backend::Auto => {
                 input.device() == tch::Device::Cpu && tks_neuron::kernel::Kernel::new(&self.neuron).is_ok()
             }

@@ -4,6 +4,8 @@
 //! - [`layer`]: a layer of neurons with its learned parameters, and what it records.
 //! - [`mod@batch_norm`]: batch norm and a neuron in one operation.
 //! - [`plain`]: the same by plain libtorch operations, step by step: the yardstick, and every model.
+//! - [`spike()`]: the plain spike, for a neuron of one's own.
+//! - [`cuda`]: the same operations on NVIDIA GPUs, compiled at run time.
 //! - [`runtime`]: memory and threads as libtorch runs fastest.
 //! - [`custom`]: a differentiable function with its backward pass in Rust.
 //!
@@ -25,6 +27,7 @@
 //! ```
 
 pub mod batch_norm;
+pub mod cuda;
 pub mod custom;
 pub mod error;
 mod ffi;
@@ -33,11 +36,13 @@ mod layout;
 pub mod multi_step;
 pub mod plain;
 pub mod runtime;
+mod spike;
 
 pub use batch_norm::{BatchNorm, batch_norm_multi_step};
 pub use error::AutogradError;
 pub use layer::{LayerOptions, NeuronLayer};
 pub use multi_step::{LearnedTensors, Output, State, membranes, multi_step};
+pub use spike::spike;
 
 /// The version of libtorch that this crate was compiled against, such as `2.11.0`.
 pub fn libtorch_version() -> &'static str {

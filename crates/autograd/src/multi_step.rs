@@ -7,6 +7,7 @@ use tks_neuron::kernel::{
 use tks_neuron::normalize;
 use tks_neuron::{Neuron, NeuronError};
 
+use crate::cuda;
 use crate::custom::{Backward, record};
 use crate::error::AutogradError;
 use crate::ffi::{values, values_mut};
@@ -47,8 +48,8 @@ pub struct Output {
     pub state: State,
 }
 
-/// Runs `neuron` over `input` (`[T, B, ...]`, `f32` or `bf16` on the CPU; computed in `f32`) by its fused
-/// kernel: one pass forward, one back, nothing kept between them but the input.
+/// Runs `neuron` over `input` (`[T, B, ...]`, `f32` or `bf16`; computed in `f32`) by its fused kernel, on the CPU
+/// or on a GPU: one pass forward, one back, nothing kept between them but the input.
 ///
 /// Starts from `state`, or from rest. Gradients flow to the input, the initial state and the learned values,
 /// from the spikes and the final state. Any memory layout is taken as it is where time is outermost
@@ -68,7 +69,7 @@ pub struct Output {
 /// ```
 ///
 /// # Errors
-/// [`AutogradError`] for a model without a kernel (use [`crate::plain::multi_step`]), or shapes, kinds and
+/// [`AutogradError`] for a model without a kernel for the CPU (use [`crate::plain::multi_step`]), or shapes, kinds and
 /// devices that do not fit.
 pub fn multi_step(
     neuron: &Neuron,
@@ -76,6 +77,9 @@ pub fn multi_step(
     state: Option<&State>,
     learned: LearnedTensors<'_>,
 ) -> Result<Output, AutogradError> {
+    if input.device().is_cuda() {
+        return cuda::multi_step(neuron, input, state, learned);
+    }
     run(neuron, input, state, learned, None)
 }
 
@@ -174,6 +178,9 @@ pub fn membranes(
     state: Option<&State>,
     learned: LearnedTensors<'_>,
 ) -> Result<Tensor, AutogradError> {
+    if input.device().is_cuda() {
+        return cuda::membranes(neuron, input, state, learned);
+    }
     let kernel = kernel_of(neuron, learned)?;
     let initial = checked_state(neuron, input, state)?;
     tch::no_grad(|| {
@@ -199,7 +206,7 @@ pub fn membranes(
 }
 
 /// An unset `f32` tensor of the shape and layout of one step of `input`.
-fn step_like(input: &Tensor) -> Result<Tensor, AutogradError> {
+pub(crate) fn step_like(input: &Tensor) -> Result<Tensor, AutogradError> {
     Ok(Tensor::f_empty_strided(&input.size()[1..], &input.stride()[1..], (Kind::Float, input.device()))?)
 }
 
@@ -261,7 +268,7 @@ pub(crate) fn checked_state<'a>(
 }
 
 /// `T` and `N` of a time-first tensor.
-fn steps_and_neurons(tensor: &Tensor) -> (usize, usize) {
+pub(crate) fn steps_and_neurons(tensor: &Tensor) -> (usize, usize) {
     let size = tensor.size();
     (size[0] as usize, size[1..].iter().product::<i64>() as usize)
 }

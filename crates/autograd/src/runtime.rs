@@ -22,13 +22,19 @@ const MARK: &str = "TKS_RUNTIME_PREPARED";
 ///
 /// A library's user who cannot start anew calls [`reuse_memory`] instead.
 ///
-/// On other systems than Linux, and where the program cannot be started anew, it does nothing.
+/// On other systems than Linux, and where the program cannot be started anew, it leaves the settings. Then it
+/// opens libtorch's CUDA half where there is one ([`crate::cuda::load`]).
 pub fn prepare() {
     let missing = SETTINGS.iter().filter(|(name, _)| std::env::var_os(name).is_none());
     let missing: Vec<_> = missing.collect();
-    if !cfg!(target_os = "linux") || missing.is_empty() || std::env::var_os(MARK).is_some() {
-        return;
+    if cfg!(target_os = "linux") && !missing.is_empty() && std::env::var_os(MARK).is_none() {
+        start_anew(&missing);
     }
+    let _available = crate::cuda::load();
+}
+
+/// Starts this program in the place of itself. Returns where that failed: then it goes on as it was started.
+fn start_anew(missing: &[&(&str, &str)]) {
     let Ok(program) = std::env::current_exe() else { return };
     let mut command = Command::new(program);
     command.args(std::env::args_os().skip(1)).env(MARK, "1");
@@ -48,7 +54,8 @@ fn start_in_place(mut command: Command) {
 #[cfg(not(unix))]
 fn start_in_place(_: Command) {}
 
-/// Tells glibc to keep freed memory for the next tensor, from inside a running program. Returns whether the C library took it (others than glibc do not).
+/// Tells glibc to keep freed memory for the next tensor, from inside a running program. Returns whether the C
+/// library took it (others than glibc do not).
 pub fn reuse_memory() -> bool {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {

@@ -2,63 +2,16 @@
 
 mod common;
 
-use common::Noise;
+use common::{Noise, Operation, error, golden_neurons};
 use tch::{Device, Kind, Tensor};
-use tks_autograd::{AutogradError, LearnedTensors, Output, State, multi_step, plain};
-use tks_golden::{NeuronCase, cases_of_kind};
-use tks_neuron::{Model, Neuron, NeuronError, ResetTime, Surrogate};
-
-type Operation = fn(&Neuron, &Tensor, Option<&State>, LearnedTensors<'_>) -> Result<Output, AutogradError>;
-
-const OPERATIONS: [(&str, Operation); 2] = [("fused", multi_step), ("plain", plain::multi_step)];
-
-/// Largest difference relative to the largest magnitude expected; infinite where a value is not finite.
-fn error(actual: &Tensor, expected: &Tensor) -> f64 {
-    assert_eq!(actual.size(), expected.size());
-    if expected.numel() == 0 {
-        return 0.0;
-    }
-    let worst = (actual - expected).abs().max().double_value(&[]);
-    let scale = expected.abs().max().double_value(&[]).max(f64::MIN_POSITIVE);
-    if worst.is_finite() { worst / scale } else { f64::INFINITY }
-}
+use tks_autograd::{LearnedTensors, State, multi_step, plain};
+use tks_neuron::{Model, Neuron, ResetTime, Surrogate};
 
 #[test]
 fn golden_neurons_by_autograd() {
-    let cases = cases_of_kind("neuron").unwrap();
-    assert!(!cases.is_empty());
-    let mut failures = Vec::new();
-    for case in cases {
-        let case = NeuronCase::read(&case).unwrap();
-        let shape = [case.time_steps as i64, case.neurons as i64];
-        let tensor = |values: &[f32]| Tensor::from_slice(values).reshape(shape);
-        for (name, operation) in OPERATIONS {
-            let mut verdicts = Vec::new();
-            for neuron in &case.candidates {
-                let x = tensor(&case.input).set_requires_grad(true);
-                let parameter =
-                    case.parameter.map(|(value, _)| Tensor::from_slice(&[value]).set_requires_grad(true));
-                let learned = LearnedTensors { parameter: parameter.as_ref(), v_threshold: None };
-                let output = match operation(neuron, &x, None, learned) {
-                    Err(AutogradError::Neuron(NeuronError::NoKernel { .. })) => continue,
-                    output => output.unwrap(),
-                };
-                (&output.spikes * tensor(&case.grad_spikes)).sum(Kind::Float).backward();
-                let flips = output.spikes.ne_tensor(&tensor(&case.spikes)).sum(Kind::Int64).int64_value(&[]);
-                let mut worst = error(&x.grad(), &tensor(&case.grad_input));
-                if let (Some(parameter), Some((_, grad))) = (&parameter, case.parameter) {
-                    worst = worst.max(error(&parameter.grad(), &Tensor::from_slice(&[grad])));
-                }
-                let last = tensor(&case.membranes).select(0, -1);
-                worst = worst.max(error(&output.state.membrane.detach(), &last));
-                verdicts.push((flips, worst));
-            }
-            if !verdicts.is_empty() && !verdicts.iter().any(|&(flips, worst)| flips == 0 && worst <= 1e-5) {
-                failures.push(format!("{} {name}: {verdicts:?}", case.file));
-            }
-        }
+    for (name, operation) in [("fused", multi_step as Operation), ("plain", plain::multi_step)] {
+        golden_neurons(name, operation, Device::Cpu);
     }
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 fn neurons() -> Vec<Neuron> {

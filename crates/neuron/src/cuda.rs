@@ -68,7 +68,7 @@ impl Program {
     /// What [`Neuron::check`] finds.
     pub fn of(neuron: &Neuron, storage: Storage, time_steps: usize) -> Result<Self, NeuronError> {
         neuron.check()?;
-        let chunk = time_steps.clamp(1, MOST_STEPS);
+        let chunk = Program::chunk_of(time_steps);
         let mut text = prelude(storage, neuron.surrogate);
         let learned = Learned::<f32>::initial(neuron);
         let rest = State::<f32>::rest(neuron);
@@ -85,9 +85,14 @@ impl Program {
         Ok(Program { text, chunk })
     }
 
-    /// Number of values of scratch that the backward kernel needs.
-    pub fn checkpoints(&self, time_steps: usize, neurons: usize) -> usize {
-        time_steps.div_ceil(self.chunk).saturating_sub(1) * 2 * neurons
+    /// The [`Program::chunk`] that sequences of `time_steps` get.
+    pub fn chunk_of(time_steps: usize) -> usize {
+        time_steps.clamp(1, MOST_STEPS)
+    }
+
+    /// Number of values of scratch that the backward kernel of this `chunk` needs.
+    pub fn checkpoints(chunk: usize, time_steps: usize, neurons: usize) -> usize {
+        time_steps.div_ceil(chunk).saturating_sub(1) * 2 * neurons
     }
 }
 

@@ -135,7 +135,7 @@ fn emulated(library: &Library, k: usize, program: &Program, sequence: &Sequence)
     let initial = sequence.initial.as_ref();
     let [membrane, second] = [0, 1].map(|which| pointer(initial.map(|initial| &initial[which][..])));
     let parameter = sequence.parameter.as_ref().map_or(null(), std::ptr::from_ref);
-    let mut checkpoints = vec![f32::NAN; program.checkpoints(t, n)];
+    let mut checkpoints = vec![f32::NAN; Program::checkpoints(program.chunk, t, n)];
     let grad_final = sequence.grad_final.as_ref();
     let [grad_membrane, grad_second] = [0, 1].map(|which| pointer(grad_final.map(|grad| &grad[which][..])));
     // SAFETY: the signatures are those of the text above; every buffer has the length that the kernels' docs

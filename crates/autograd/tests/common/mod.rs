@@ -1,8 +1,67 @@
-//! Tensors for tests.
+//! Tensors for tests, and the peers' neurons on a device.
+#![allow(dead_code)] // each test binary uses a part of it
 
 use std::cell::Cell;
 
-use tch::Tensor;
+use tch::{Device, Kind, Tensor};
+use tks_autograd::{AutogradError, LearnedTensors, Output, State};
+use tks_golden::{NeuronCase, cases_of_kind};
+use tks_neuron::{Neuron, NeuronError};
+
+/// An implementation of neurons over a sequence.
+pub(crate) type Operation =
+    fn(&Neuron, &Tensor, Option<&State>, LearnedTensors<'_>) -> Result<Output, AutogradError>;
+
+/// Largest difference relative to the largest magnitude expected; infinite where a value is not finite.
+pub(crate) fn error(actual: &Tensor, expected: &Tensor) -> f64 {
+    assert_eq!(actual.size(), expected.size());
+    if expected.numel() == 0 {
+        return 0.0;
+    }
+    let worst = (actual - expected).abs().max().double_value(&[]);
+    let scale = expected.abs().max().double_value(&[]).max(f64::MIN_POSITIVE);
+    if worst.is_finite() { worst / scale } else { f64::INFINITY }
+}
+
+/// Every golden neuron by an operation on a device: spikes identical, all else to 1e-5.
+pub(crate) fn golden_neurons(name: &str, operation: Operation, device: Device) {
+    let cases = cases_of_kind("neuron").unwrap();
+    assert!(!cases.is_empty());
+    let mut failures = Vec::new();
+    for case in cases {
+        let case = NeuronCase::read(&case).unwrap();
+        let shape = [case.time_steps as i64, case.neurons as i64];
+        let tensor = |values: &[f32]| Tensor::from_slice(values).reshape(shape);
+        let mut verdicts = Vec::new();
+        for neuron in &case.candidates {
+            let x = tensor(&case.input).to_device(device).set_requires_grad(true);
+            let parameter = case
+                .parameter
+                .map(|(value, _)| Tensor::from_slice(&[value]).to_device(device).set_requires_grad(true));
+            let learned = LearnedTensors { parameter: parameter.as_ref(), v_threshold: None };
+            let output = match operation(neuron, &x, None, learned) {
+                Err(AutogradError::Neuron(NeuronError::NoKernel { .. })) => continue,
+                output => output.unwrap(),
+            };
+            let grad_spikes = tensor(&case.grad_spikes).to_device(device);
+            (&output.spikes * grad_spikes).sum(Kind::Float).backward();
+            let here = |tensor: &Tensor| tensor.detach().to_device(Device::Cpu);
+            let flips =
+                here(&output.spikes).ne_tensor(&tensor(&case.spikes)).sum(Kind::Int64).int64_value(&[]);
+            let mut worst = error(&here(&x.grad()), &tensor(&case.grad_input));
+            if let (Some(parameter), Some((_, grad))) = (&parameter, case.parameter) {
+                worst = worst.max(error(&here(&parameter.grad()), &Tensor::from_slice(&[grad])));
+            }
+            let last = tensor(&case.membranes).select(0, -1);
+            worst = worst.max(error(&here(&output.state.membrane), &last));
+            verdicts.push((flips, worst));
+        }
+        if !verdicts.is_empty() && !verdicts.iter().any(|&(flips, worst)| flips == 0 && worst <= 1e-5) {
+            failures.push(format!("{} {name}: {verdicts:?}", case.file));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
 
 /// A generator of tensors of its own: libtorch's is shared by the tests that run side by side.
 pub(crate) struct Noise(Cell<u64>);

@@ -26,6 +26,7 @@ mod backward;
 mod forward;
 mod grid;
 mod passes;
+mod pointwise;
 mod simd;
 mod spikes;
 mod stream;
@@ -36,6 +37,7 @@ use crate::error::NeuronError;
 use crate::model::{Model, Neuron, ResetTime};
 pub use affine::{ChannelAffine, ChannelSums};
 use passes::{Cell, Charge, LANES};
+pub use pointwise::{spike, spike_backward};
 pub use spikes::{Spikes, unpack, words_per_step};
 
 /// Values below which a second thread costs more than it brings.

@@ -1,0 +1,76 @@
+//! The plain spike as a differentiable operation, for a neuron of one's own.
+
+use tch::{Device, Kind, Tensor};
+use tks_neuron::Surrogate;
+use tks_neuron::kernel::{self, GradSpikes};
+
+use crate::cuda;
+use crate::custom::{Backward, record};
+use crate::error::AutogradError;
+use crate::ffi::{values, values_mut};
+use crate::layout::{is_dense, laid_out_as};
+
+/// 1 where `u > 0` (`strict`) or `u >= 0`, else 0, in the kind of `u` (`f32` or `bf16`), of any shape; its
+/// derivative is the surrogate's. Equal to [`crate::plain::spike`] in one pass over memory.
+///
+/// ```
+/// use tch::{Kind, Tensor};
+/// use tks_autograd::spike;
+/// use tks_neuron::Surrogate;
+///
+/// let u = Tensor::from_slice(&[-0.5f32, 0.0, 2.0]).set_requires_grad(true);
+/// let s = spike(&u, &Surrogate::Gate { alpha: 1.0 }, false)?;
+/// assert_eq!(Vec::<f32>::try_from(&s.detach()).unwrap(), [0.0, 1.0, 1.0]);
+/// s.sum(Kind::Float).backward();
+/// assert_eq!(Vec::<f32>::try_from(u.grad()).unwrap(), [1.0, 1.0, 0.0]);
+/// # Ok::<(), tks_autograd::AutogradError>(())
+/// ```
+///
+/// # Errors
+/// [`AutogradError`] for another kind or device than the kernels know, or a surrogate out of its range.
+pub fn spike(u: &Tensor, surrogate: &Surrogate, strict: bool) -> Result<Tensor, AutogradError> {
+    surrogate.check()?;
+    if !matches!(u.kind(), Kind::Float | Kind::BFloat16) {
+        return Err(AutogradError::Unsupported(format!("`u` must be f32 or bf16, not {:?}", u.kind())));
+    }
+    let (spikes, saved) = tch::no_grad(|| -> Result<_, AutogradError> {
+        let dense = if is_dense(u) { u.f_detach()? } else { u.f_contiguous()?.f_detach()? };
+        let spikes = if dense.device() == Device::Cpu {
+            let single = dense.f_to_kind(Kind::Float)?;
+            let mut spikes = single.f_empty_like()?;
+            kernel::spike(values(&single)?, strict, values_mut(&mut spikes)?)?;
+            spikes.f_to_kind(u.kind())?
+        } else {
+            cuda::spike(&dense, *surrogate, strict)?
+        };
+        Ok((spikes, dense))
+    })?;
+    record(c"tks::spike", &[Some(u)], &[&spikes], &[Some(&saved)], Node { surrogate: *surrogate, strict })?;
+    Ok(spikes)
+}
+
+struct Node {
+    surrogate: Surrogate,
+    strict: bool,
+}
+
+impl Backward for Node {
+    fn backward(
+        &self,
+        saved: &[Option<Tensor>],
+        grads: &[Option<Tensor>],
+        _: &[bool],
+    ) -> Result<Vec<Option<Tensor>>, AutogradError> {
+        let ([Some(u)], [Some(grad)]) = (saved, grads) else { return Ok(vec![None]) };
+        if u.device() != Device::Cpu {
+            let grad = laid_out_as(&grad.f_to_kind(u.kind())?, u)?;
+            return Ok(vec![Some(cuda::spike_backward(u, &grad, self.surrogate, self.strict)?)]);
+        }
+        let single = u.f_to_kind(Kind::Float)?;
+        let grad = laid_out_as(&grad.f_to_kind(Kind::Float)?, &single)?;
+        let mut grad_u = single.f_empty_like()?;
+        let rows = GradSpikes::Rows(values(&grad)?);
+        kernel::spike_backward(self.surrogate, values(&single)?, rows, values_mut(&mut grad_u)?)?;
+        Ok(vec![Some(grad_u.f_to_kind(u.kind())?)])
+    }
+}
