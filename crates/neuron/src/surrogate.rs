@@ -55,7 +55,8 @@ pub enum Surrogate {
         #[serde(default = "one")]
         alpha: f32,
     },
-    /// `alpha / 2 / (1 + alpha |u|)^2`, the derivative of the soft sign.
+    /// `alpha / 2 / (1 + alpha |u|)^2`, the derivative of the soft sign: the fast sigmoid scaled to a step of
+    /// height 1. Zenke and Ganguli, "SuperSpike", Neural Computation 30(6), 2018.
     SoftSign {
         /// Sharpness, above 0.
         #[serde(default = "two")]
@@ -89,7 +90,8 @@ pub enum Surrogate {
         #[serde(default = "one")]
         alpha: f32,
     },
-    /// `k` for `u >= 0`, else `leak`.
+    /// `k` for `u >= 0`, else `leak`. Yin et al., "Algorithm and hardware design of discrete-time spiking
+    /// neural networks based on back propagation with binary activations", BioCAS 2017.
     LeakyKRelu {
         /// Slope below the threshold, 0 or above.
         #[serde(default = "zero")]
@@ -98,7 +100,8 @@ pub enum Surrogate {
         #[serde(default = "one")]
         k: f32,
     },
-    /// `1 / (2 w)` on `|u| < w`, else `c`: a step of height 1 over a width of `2 w`, with leaks.
+    /// `1 / (2 w)` on `|u| < w`, else `c`: a step of height 1 over a width of `2 w`, with leaks. Huh and
+    /// Sejnowski, NeurIPS 2018; Kaiser et al., "DECOLLE", Frontiers in Neuroscience 14, 2020.
     PiecewiseLeakyRelu {
         /// Half width, above 0.
         #[serde(default = "one")]
