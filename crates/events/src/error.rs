@@ -53,4 +53,53 @@ pub enum EventError {
         /// Time of the event before it.
         before: i64,
     },
+    /// An option has a value that makes no sense.
+    #[error("{option} = {value}: it has to be {expected}")]
+    Option {
+        /// The option, as it stands in a configuration.
+        option: &'static str,
+        /// The value that was given.
+        value: String,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// A recording falls into more slices than anybody can hold.
+    #[error(
+        "the recording lasts {duration_us} us, which makes {slices} slices, more than {limit}; make them \
+         longer, or give the number of bins instead"
+    )]
+    TooManySlices {
+        /// How many there would be.
+        slices: u128,
+        /// The most that are allowed.
+        limit: usize,
+        /// Length of the recording in us.
+        duration_us: i64,
+    },
+    /// The place for the frames has another shape than the frames.
+    #[error("the frames have the shape [T, C, H, W] = {expected:?}; the place given for them has {found:?}")]
+    Shape {
+        /// The shape that is needed.
+        expected: [usize; 4],
+        /// The shape of what was given.
+        found: [usize; 4],
+    },
+    /// A number of values that fills no whole frames.
+    #[error("step {step} of the frames holds {found} values, but C * H * W is {expected}")]
+    StepLength {
+        /// Which time step.
+        step: usize,
+        /// `C * H * W`.
+        expected: usize,
+        /// Its number of values.
+        found: usize,
+    },
+    /// A class that there is not.
+    #[error("label {label} is outside of 0..{classes}")]
+    Label {
+        /// The label.
+        label: usize,
+        /// Number of classes.
+        classes: usize,
+    },
 }

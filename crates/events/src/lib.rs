@@ -3,6 +3,11 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`stream`] | one type for a recording: columns of time, place and polarity |
+//! | [`filter`] | which events to leave out: noise, hot pixels, a time or an area |
+//! | [`spatial`] | crops, and coarser pixels |
+//! | [`slicing`] | where one frame ends and the next begins |
+//! | [`represent`] | what a frame says about its events: counts, voxel grids, time surfaces |
+//! | [`frames`] | where frames are written to |
 //! | [`error`] | what can go wrong, where, and what to do |
 //!
 //! ```
@@ -20,7 +25,13 @@
 //! # Ok::<(), tks_events::EventError>(())
 //! ```
 
+mod columns;
 pub mod error;
+pub mod filter;
+pub mod frames;
+pub mod represent;
+pub mod slicing;
+pub mod spatial;
 pub mod stream;
 
 pub use error::EventError;

@@ -1,0 +1,55 @@
+//! Building a recording event by event out of another.
+
+use crate::error::EventError;
+use crate::stream::{EventStream, Events, SensorSize};
+
+/// One event.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Event {
+    pub(crate) t: i64,
+    pub(crate) x: u16,
+    pub(crate) y: u16,
+    pub(crate) p: u8,
+}
+
+impl Events<'_> {
+    pub(crate) fn event(&self, i: usize) -> Event {
+        Event { t: self.t[i], x: self.x[i], y: self.y[i], p: self.p[i] }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Event> {
+        (0..self.len()).map(|i| self.event(i))
+    }
+
+    /// The events for which `keep` holds.
+    pub(crate) fn select(&self, mut keep: impl FnMut(Event) -> bool) -> Result<EventStream, EventError> {
+        self.map(self.sensor, |event| keep(event).then_some(event))
+    }
+
+    /// What `change` makes of each event, on a sensor of another size.
+    pub(crate) fn map(
+        &self,
+        sensor: SensorSize,
+        change: impl FnMut(Event) -> Option<Event>,
+    ) -> Result<EventStream, EventError> {
+        stream_of(sensor, self.len(), self.iter().filter_map(change))
+    }
+}
+
+/// The recording of these events.
+pub(crate) fn stream_of(
+    sensor: SensorSize,
+    capacity: usize,
+    events: impl Iterator<Item = Event>,
+) -> Result<EventStream, EventError> {
+    let mut t = Vec::with_capacity(capacity);
+    let (mut x, mut y) = (Vec::with_capacity(capacity), Vec::with_capacity(capacity));
+    let mut p = Vec::with_capacity(capacity);
+    for event in events {
+        t.push(event.t);
+        x.push(event.x);
+        y.push(event.y);
+        p.push(event.p);
+    }
+    EventStream::new(sensor, t, x, y, p)
+}

@@ -1,0 +1,162 @@
+//! Where frames are written to: any `[T, C, H, W]`, one slice of values a time step.
+
+use ndarray::Array4;
+
+use crate::error::EventError;
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for u8 {}
+    impl Sealed for u16 {}
+    impl Sealed for f32 {}
+}
+
+/// A number that events are counted in: `f32` (exact to 2^24), `u16` or `u8`, which stop at their maximum.
+pub trait Count: Copy + Default + Send + Sync + 'static + sealed::Sealed {
+    /// No event.
+    const ZERO: Self;
+    /// One event.
+    const ONE: Self;
+    /// Counts one event more; whether there was no room for it.
+    fn increment(&mut self) -> bool;
+    /// The number as `f32`.
+    fn to_f32(self) -> f32;
+}
+
+impl Count for f32 {
+    const ZERO: f32 = 0.0;
+    const ONE: f32 = 1.0;
+
+    #[inline(always)]
+    fn increment(&mut self) -> bool {
+        *self += 1.0;
+        false
+    }
+
+    fn to_f32(self) -> f32 {
+        self
+    }
+}
+
+macro_rules! count {
+    ($number:ty) => {
+        impl Count for $number {
+            const ZERO: $number = 0;
+            const ONE: $number = 1;
+
+            #[inline(always)]
+            fn increment(&mut self) -> bool {
+                let (sum, full) = self.overflowing_add(1);
+                *self = if full { <$number>::MAX } else { sum };
+                full
+            }
+
+            fn to_f32(self) -> f32 {
+                self.into()
+            }
+        }
+    };
+}
+count!(u8);
+count!(u16);
+
+/// A place for frames of shape `[T, C, H, W]`: one slice of `C * H * W` values a time step.
+///
+/// The slices may lie anywhere, so that a sample can be written straight into its place in a batch
+/// `[T, B, C, H, W]`.
+#[derive(Debug)]
+pub struct FramesMut<'a, E> {
+    steps: Vec<&'a mut [E]>,
+    shape: [usize; 4],
+}
+
+impl<'a, E> FramesMut<'a, E> {
+    /// Frames of shape `[C, H, W]`, one in each of `steps`.
+    ///
+    /// # Errors
+    /// [`EventError::StepLength`] if one of the steps does not hold `C * H * W` values.
+    pub fn new(
+        steps: impl IntoIterator<Item = &'a mut [E]>,
+        [channels, height, width]: [usize; 3],
+    ) -> Result<Self, EventError> {
+        let steps: Vec<_> = steps.into_iter().collect();
+        let expected = channels * height * width;
+        if let Some((step, slice)) = steps.iter().enumerate().find(|(_, slice)| slice.len() != expected) {
+            return Err(EventError::StepLength { step, expected, found: slice.len() });
+        }
+        let shape = [steps.len(), channels, height, width];
+        Ok(FramesMut { steps, shape })
+    }
+
+    /// Frames of shape `[T, C, H, W]` that lie one after the other.
+    ///
+    /// # Errors
+    /// [`EventError::StepLength`] if there are not `T * C * H * W` values.
+    pub fn contiguous(values: &'a mut [E], shape: [usize; 4]) -> Result<Self, EventError> {
+        let [time, channels, height, width] = shape;
+        let step = channels * height * width;
+        if values.len() != time * step {
+            return Err(EventError::StepLength {
+                step: values.len() / step.max(1),
+                expected: step,
+                found: values.len() % step.max(1),
+            });
+        }
+        if step == 0 {
+            return Self::new((0..time).map(|_| &mut [][..]), [channels, height, width]);
+        }
+        Self::new(values.chunks_exact_mut(step), [channels, height, width])
+    }
+
+    /// The frames of an array `[T, C, H, W]` in standard layout.
+    ///
+    /// # Errors
+    /// [`EventError::StepLength`] if the array is not in standard layout.
+    pub fn of_array(array: &'a mut Array4<E>) -> Result<Self, EventError> {
+        let (time, channels, height, width) = array.dim();
+        let values = array.as_slice_mut().unwrap_or_default();
+        Self::contiguous(values, [time, channels, height, width])
+    }
+
+    /// `[T, C, H, W]`.
+    pub fn shape(&self) -> [usize; 4] {
+        self.shape
+    }
+
+    /// One time step, `[C, H, W]`.
+    pub fn step(&self, step: usize) -> &[E] {
+        self.steps[step]
+    }
+
+    /// One time step, `[C, H, W]`.
+    pub fn step_mut(&mut self, step: usize) -> &mut [E] {
+        self.steps[step]
+    }
+
+    /// The time steps in order, `[C, H, W]` each.
+    pub fn steps(&self) -> impl Iterator<Item = &[E]> {
+        self.steps.iter().map(|step| &**step)
+    }
+
+    /// The time steps in order, `[C, H, W]` each.
+    pub fn steps_mut(&mut self) -> impl Iterator<Item = &mut [E]> {
+        self.steps.iter_mut().map(|step| &mut **step)
+    }
+
+    /// The planes in order of time and channel, `[H, W]` each.
+    pub fn planes_mut(&mut self) -> impl Iterator<Item = &mut [E]> {
+        let plane = (self.shape[2] * self.shape[3]).max(1);
+        self.steps.iter_mut().flat_map(move |step| step.chunks_exact_mut(plane))
+    }
+
+    /// Nothing, if the frames have this shape.
+    ///
+    /// # Errors
+    /// [`EventError::Shape`].
+    pub fn require(&self, expected: [usize; 4]) -> Result<(), EventError> {
+        if self.shape == expected {
+            return Ok(());
+        }
+        Err(EventError::Shape { expected, found: self.shape })
+    }
+}

@@ -1,0 +1,387 @@
+//! What a frame says about the events of its slice: counts, voxel grids, time surfaces, binary codes.
+//!
+//! Every representation is `[T, C, H, W]` with one time step a slice, written into place with
+//! [`Representation::write`] or into an array of its own with [`Representation::to_array`].
+
+mod averaged_surface;
+mod bina_rep;
+mod counts;
+mod sparse;
+mod surface;
+mod voxel;
+
+use ndarray::Array4;
+use serde::{Deserialize, Serialize};
+
+use crate::error::EventError;
+use crate::frames::{Count, FramesMut};
+use crate::slicing::{Slice, Slicing};
+use crate::stream::{Events, SensorSize};
+
+pub use bina_rep::bina_rep;
+pub use sparse::{SparseFrames, sparse_frames};
+
+/// What a frame says about the events of its slice.
+///
+/// `x_i, y_i, p_i, t_i` are an event's place, polarity and time; `[.]` is 1 where its condition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Representation {
+    /// Number of events at each pixel: `F[t, c, y, x] = sum_{i in slice t} [x_i = x, y_i = y, p_i = c]`.
+    Frames {
+        /// Whether events are counted.
+        #[serde(default)]
+        value: FrameValue,
+        /// What the channels are.
+        #[serde(default)]
+        polarity: Polarity,
+    },
+    /// Each event shared between the two time bins nearest to it, in proportion:
+    /// `V[b, c, y, x] = sum_i w_i max(0, 1 - |b - b_i|)` over the whole recording. Zhu et al., "Unsupervised
+    /// Event-Based Learning of Optical Flow, Depth and Egomotion", CVPR 2019. There are as many bins as
+    /// the slicing has slices; where those begin and end does not matter.
+    VoxelGrid {
+        /// What the channels are: [`Polarity::Signed`] as in the paper, or one a polarity.
+        #[serde(default = "signed")]
+        polarity: Polarity,
+        /// Where an event lies among the bins.
+        #[serde(default)]
+        grid: VoxelTime,
+    },
+    /// How long ago each pixel last fired, at the end of each slice: `exp(-(end_t - last[c, y, x]) / tau_us)`,
+    /// 0 where it never did. What happened in earlier slices counts. Lagorce et al., "HOTS: A Hierarchy of
+    /// Event-Based Time-Surfaces for Pattern Recognition", TPAMI 2017.
+    TimeSurface {
+        /// Time constant in us, above 0.
+        #[serde(default = "default_tau_us")]
+        tau_us: f64,
+        /// How a pixel fades.
+        #[serde(default)]
+        decay: Decay,
+    },
+    /// Histograms of averaged time surfaces: the sensor is cut into square cells; each event sees the
+    /// events of its cell, polarity and slice in the `window_us` before it, as a surface of
+    /// `surface` x `surface` pixels around it; a cell's histogram is the mean over its events. The histograms
+    /// stand side by side as the cells do: `[T, 2, ceil(H / cell) * surface, ceil(W / cell) * surface]`.
+    /// Sironi et al., "HATS: Histograms of Averaged Time Surfaces", CVPR 2018.
+    AveragedTimeSurface {
+        /// Pixels along a cell's side, 1 or above.
+        #[serde(default = "default_cell")]
+        cell: usize,
+        /// Pixels along a surface's side: odd, at most `cell`.
+        #[serde(default = "default_surface")]
+        surface: usize,
+        /// How far back an event looks, in us, 0 or above.
+        #[serde(default = "default_window_us")]
+        window_us: i64,
+        /// Time constant in us, above 0.
+        #[serde(default = "default_surface_tau_us")]
+        tau_us: f64,
+        /// How an event fades.
+        #[serde(default)]
+        decay: Decay,
+    },
+    /// Each slice cut into `bits` parts of equal time, whose binary frames `B_0, B_1, ...` are the digits of
+    /// a number, the first the most significant: `sum_i 2^(bits - 1 - i) B_i / (2^bits - 1)`. Barchid et
+    /// al., "Bina-Rep Event Frames", ICIP 2022.
+    BinaRep {
+        /// Number of parts, 2 to 24.
+        #[serde(default = "default_bits")]
+        bits: u32,
+    },
+}
+
+/// Whether events are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FrameValue {
+    /// The number of events.
+    #[default]
+    Count,
+    /// 1 where there is an event.
+    Binary,
+}
+
+/// What the channels are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Polarity {
+    /// Two channels: darker events (0), brighter events (1).
+    #[default]
+    Split,
+    /// One channel: events of both polarities.
+    Merged,
+    /// One channel: brighter events minus darker ones.
+    Signed,
+}
+
+/// Where an event lies among the bins of a voxel grid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VoxelTime {
+    /// As in the paper: `b_i = (bins - 1) (t_i - t_0) / (t_{N-1} - t_0)`. The weights of an event sum to 1.
+    #[default]
+    Zhu,
+    /// tonic 1.7: `b_i = bins (t_i - t_0) / (t_{N-1} - t_0)`. What falls beyond the last bin is lost.
+    Tonic,
+}
+
+/// How the past fades.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decay {
+    /// `exp(-age / tau)`.
+    #[default]
+    Exponential,
+    /// `max(0, 1 - age / (3 tau))`.
+    Linear,
+}
+
+/// What became of the events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Events in the slices, each counted once a slice that holds it. The sum of frames of counts is
+    /// `kept - saturated`.
+    pub kept: usize,
+    /// Events in no slice.
+    pub left_out: usize,
+    /// Events that found no room in their pixel's `u8` or `u16`.
+    pub saturated: usize,
+}
+
+fn signed() -> Polarity {
+    Polarity::Signed
+}
+
+fn default_tau_us() -> f64 {
+    50_000.0
+}
+
+fn default_cell() -> usize {
+    10
+}
+
+fn default_surface() -> usize {
+    5
+}
+
+fn default_window_us() -> i64 {
+    100_000
+}
+
+fn default_surface_tau_us() -> f64 {
+    100_000.0
+}
+
+fn default_bits() -> u32 {
+    8
+}
+
+impl Default for Representation {
+    /// The reference recipe: counts, one channel a polarity.
+    fn default() -> Self {
+        Representation::Frames { value: FrameValue::Count, polarity: Polarity::Split }
+    }
+}
+
+impl Polarity {
+    /// Number of channels.
+    pub fn channels(self) -> usize {
+        match self {
+            Polarity::Split => 2,
+            Polarity::Merged | Polarity::Signed => 1,
+        }
+    }
+
+    /// How far the channel of brighter events lies after that of darker ones, in values.
+    fn stride(self, plane: usize) -> usize {
+        if self == Polarity::Split { plane } else { 0 }
+    }
+}
+
+impl Decay {
+    /// What is left of 1 after `age_us`.
+    fn after(self, age_us: i64, tau_us: f64) -> f32 {
+        let age = age_us as f64 / tau_us;
+        match self {
+            Decay::Exponential => (-age as f32).exp(),
+            Decay::Linear => (1.0 - age / 3.0).max(0.0) as f32,
+        }
+    }
+}
+
+impl Representation {
+    /// Checks every option.
+    ///
+    /// # Errors
+    /// [`EventError::Option`] for the first that makes no sense.
+    pub fn check(&self) -> Result<(), EventError> {
+        let fail = |option, value: String, expected| Err(EventError::Option { option, value, expected });
+        match *self {
+            Representation::Frames { value: FrameValue::Binary, polarity: Polarity::Signed } => {
+                fail("polarity", "signed".into(), "split or merged with binary frames")
+            }
+            Representation::VoxelGrid { polarity: Polarity::Merged, .. } => {
+                fail("polarity", "merged".into(), "signed or split in a voxel grid")
+            }
+            Representation::TimeSurface { tau_us, .. }
+            | Representation::AveragedTimeSurface { tau_us, .. }
+                if !(tau_us > 0.0 && tau_us.is_finite()) =>
+            {
+                fail("tau_us", tau_us.to_string(), "above 0")
+            }
+            Representation::AveragedTimeSurface { cell, surface, window_us, .. } => {
+                if !(1..=usize::from(u16::MAX)).contains(&cell) {
+                    return fail("cell", cell.to_string(), "1 to 65535");
+                }
+                if surface.is_multiple_of(2) || surface > cell {
+                    return fail("surface", surface.to_string(), "odd, and at most as large as cell");
+                }
+                if window_us < 0 {
+                    return fail("window_us", window_us.to_string(), "0 or above");
+                }
+                Ok(())
+            }
+            Representation::BinaRep { bits } if !(2..=24).contains(&bits) => {
+                fail("bits", bits.to_string(), "2 to 24")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Shape `[T, C, H, W]` of this representation for so many slices of a sensor's events.
+    pub fn shape(&self, slices: usize, sensor: SensorSize) -> [usize; 4] {
+        let (height, width) = (usize::from(sensor.height), usize::from(sensor.width));
+        match *self {
+            Representation::Frames { polarity, .. } | Representation::VoxelGrid { polarity, .. } => {
+                [slices, polarity.channels(), height, width]
+            }
+            Representation::TimeSurface { .. } | Representation::BinaRep { .. } => [slices, 2, height, width],
+            Representation::AveragedTimeSurface { cell, surface, .. } => {
+                let cell = cell.max(1);
+                [slices, 2, height.div_ceil(cell) * surface, width.div_ceil(cell) * surface]
+            }
+        }
+    }
+
+    /// Writes the representation of `slices` into `out`, of [`Representation::shape`]; what stood there
+    /// is overwritten.
+    ///
+    /// # Errors
+    /// [`EventError::Option`], [`EventError::Shape`]; [`EventError::OutsideSensor`] for events that were
+    /// put together by hand.
+    pub fn write(
+        &self,
+        events: &Events,
+        slices: &[Slice],
+        out: &mut FramesMut<f32>,
+    ) -> Result<Tally, EventError> {
+        self.check()?;
+        out.require(self.shape(slices.len(), events.sensor))?;
+        match *self {
+            Representation::Frames { value: FrameValue::Count, polarity: Polarity::Signed } => {
+                counts::write_signed(events, slices, out)?;
+            }
+            Representation::Frames { .. } => return self.write_counts(events, slices, out),
+            Representation::VoxelGrid { polarity, grid } => {
+                voxel::write(events, slices, polarity, grid, out)?;
+            }
+            Representation::TimeSurface { tau_us, decay } => {
+                surface::write(events, slices, tau_us, decay, out)?;
+            }
+            Representation::AveragedTimeSurface { cell, surface, window_us, tau_us, decay } => {
+                let averaged = averaged_surface::Averaged { cell, surface, window_us, tau_us, decay };
+                averaged.write(events, slices, out)?;
+            }
+            Representation::BinaRep { bits } => bina_rep::write(events, slices, bits, out)?,
+        }
+        Ok(Tally::of(events, slices))
+    }
+
+    /// [`Representation::write`] for [`Representation::Frames`] of any number type, `signed` excepted.
+    ///
+    /// # Errors
+    /// As [`Representation::write`]; [`EventError::Option`] for other representations, which need `f32`.
+    pub fn write_counts<E: Count>(
+        &self,
+        events: &Events,
+        slices: &[Slice],
+        out: &mut FramesMut<E>,
+    ) -> Result<Tally, EventError> {
+        self.check()?;
+        out.require(self.shape(slices.len(), events.sensor))?;
+        let Representation::Frames { value, polarity: polarity @ (Polarity::Split | Polarity::Merged) } =
+            *self
+        else {
+            return Err(EventError::Option {
+                option: "representation",
+                value: format!("{self:?}"),
+                expected: "frames, split or merged, where events are counted in whole numbers",
+            });
+        };
+        let mut tally = Tally::of(events, slices);
+        match value {
+            FrameValue::Count => tally.saturated = counts::write(events, slices, polarity, out)?,
+            FrameValue::Binary => counts::write_binary(events, slices, polarity, out)?,
+        }
+        Ok(tally)
+    }
+
+    /// The representation of a recording as an array `[T, C, H, W]`.
+    ///
+    /// ```
+    /// use tks_events::represent::Representation;
+    /// use tks_events::slicing::Slicing;
+    /// use tks_events::{EventStream, SensorSize};
+    ///
+    /// let sensor = SensorSize { width: 4, height: 3 };
+    /// let stream = EventStream::new(sensor, vec![0, 5, 9], vec![1, 1, 3], vec![0, 0, 2], vec![1, 1, 0])?;
+    /// let frames = Representation::default().to_array(&stream.events(), &Slicing::time_bins(2))?;
+    /// assert_eq!(frames.dim(), (2, 2, 3, 4));
+    /// assert_eq!(frames.sum(), 3.0);
+    /// # Ok::<(), tks_events::EventError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`EventError::Option`], [`EventError::Unsorted`], [`EventError::TooManySlices`].
+    pub fn to_array(&self, events: &Events, slicing: &Slicing) -> Result<Array4<f32>, EventError> {
+        self.check()?;
+        let slices = slicing.slices(events)?;
+        let mut array = Array4::zeros(self.shape(slices.len(), events.sensor));
+        self.write(events, &slices, &mut FramesMut::of_array(&mut array)?)?;
+        Ok(array)
+    }
+}
+
+impl Tally {
+    fn of(events: &Events, slices: &[Slice]) -> Self {
+        let kept = slices.iter().map(|slice| slice.events.len()).sum();
+        // Slices come in order, so what is new in one lies after all that came before.
+        let (mut held, mut end) = (0, 0);
+        for slice in slices {
+            held += slice.events.end.saturating_sub(slice.events.start.max(end));
+            end = end.max(slice.events.end);
+        }
+        Tally { kept, left_out: events.len() - held.min(events.len()), saturated: 0 }
+    }
+}
+
+/// The error for the first of these events that does not lie on the sensor.
+///
+/// An [`crate::EventStream`] holds none; events put together by hand may.
+fn outside(events: &Events) -> EventError {
+    let sensor = events.sensor;
+    let index = (0..events.len())
+        .find(|&i| events.x[i] >= sensor.width || events.y[i] >= sensor.height || events.p[i] > 1)
+        .unwrap_or(0);
+    if events.p[index] > 1 {
+        return EventError::Polarity { index, p: events.p[index] };
+    }
+    EventError::OutsideSensor {
+        index,
+        x: events.x[index],
+        y: events.y[index],
+        width: sensor.width,
+        height: sensor.height,
+    }
+}

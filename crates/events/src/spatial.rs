@@ -1,0 +1,120 @@
+//! Another sensor for the same recording: crops, and coarser pixels.
+
+use serde::{Deserialize, Serialize};
+
+use crate::columns::Event;
+use crate::error::EventError;
+use crate::stream::{EventStream, Events, SensorSize};
+
+/// Moves events to a sensor of another size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Spatial {
+    /// Keeps a rectangle.
+    Crop {
+        /// Its left column.
+        x: u16,
+        /// Its upper row.
+        y: u16,
+        /// Its columns, 1 or above.
+        width: u16,
+        /// Its rows, 1 or above.
+        height: u16,
+    },
+    /// Keeps the middle. A side that is longer than the sensor's is padded with pixels that never fire.
+    CenterCrop {
+        /// Columns that are kept, 1 or above.
+        width: u16,
+        /// Rows that are kept, 1 or above.
+        height: u16,
+    },
+    /// Makes one pixel of each `factor` x `factor`: `x' = floor(x / factor)`. No event is lost; the last
+    /// column and row may stand for fewer pixels.
+    Pool {
+        /// Pixels along a side, 1 or above.
+        factor: u16,
+    },
+    /// Spreads the pixels over a sensor of another size: `x' = floor(x width / W)`. No event is lost.
+    Downscale {
+        /// Columns of the new sensor, 1 or above.
+        width: u16,
+        /// Rows of the new sensor, 1 or above.
+        height: u16,
+    },
+}
+
+impl Spatial {
+    /// Checks every option.
+    ///
+    /// # Errors
+    /// [`EventError::Option`] for the first that makes no sense.
+    pub fn check(&self) -> Result<(), EventError> {
+        let (option, zero) = match *self {
+            Spatial::Crop { width, height, .. }
+            | Spatial::CenterCrop { width, height }
+            | Spatial::Downscale { width, height } => {
+                (if width == 0 { "width" } else { "height" }, width == 0 || height == 0)
+            }
+            Spatial::Pool { factor } => ("factor", factor == 0),
+        };
+        if zero {
+            return Err(EventError::Option { option, value: "0".into(), expected: "1 or above" });
+        }
+        Ok(())
+    }
+
+    /// The size of the sensor that comes out of this one.
+    pub fn sensor(&self, sensor: SensorSize) -> SensorSize {
+        match *self {
+            Spatial::Crop { width, height, .. }
+            | Spatial::CenterCrop { width, height }
+            | Spatial::Downscale { width, height } => SensorSize { width, height },
+            Spatial::Pool { factor } => SensorSize {
+                width: sensor.width.div_ceil(factor.max(1)),
+                height: sensor.height.div_ceil(factor.max(1)),
+            },
+        }
+    }
+
+    /// The events on the new sensor, in their order.
+    ///
+    /// # Errors
+    /// [`EventError::Option`].
+    pub fn apply(&self, events: &Events) -> Result<EventStream, EventError> {
+        self.check()?;
+        let (old, new) = (events.sensor, self.sensor(events.sensor));
+        match *self {
+            Spatial::Crop { x, y, .. } => shift(events, new, -i32::from(x), -i32::from(y)),
+            Spatial::CenterCrop { width, height } => {
+                let offset = |old: u16, new: u16| -(i32::from(old) - i32::from(new)).div_euclid(2);
+                shift(events, new, offset(old.width, width), offset(old.height, height))
+            }
+            Spatial::Pool { factor } => {
+                events.map(new, |event| Some(Event { x: event.x / factor, y: event.y / factor, ..event }))
+            }
+            Spatial::Downscale { width, height } => {
+                let scale = |v: u16, old: u16, new: u16| {
+                    (u32::from(v) * u32::from(new) / u32::from(old.max(1))) as u16
+                };
+                events.map(new, |event| {
+                    let (x, y) = (scale(event.x, old.width, width), scale(event.y, old.height, height));
+                    Some(Event { x, y, ..event })
+                })
+            }
+        }
+    }
+}
+
+/// Events moved by so many columns and rows; those that leave the sensor are gone.
+pub(crate) fn shift(
+    events: &Events,
+    sensor: SensorSize,
+    right: i32,
+    down: i32,
+) -> Result<EventStream, EventError> {
+    events.map(sensor, |event| {
+        let x = u16::try_from(i32::from(event.x) + right).ok().filter(|&x| x < sensor.width)?;
+        let y = u16::try_from(i32::from(event.y) + down).ok().filter(|&y| y < sensor.height)?;
+        Some(Event { x, y, ..event })
+    })
+}
