@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use clap::{Parser, ValueEnum};
 use serde_json::json;
 use tch::{Device, Kind, Tensor, nn};
+use tks_autograd::convolution::{ConvOptions, spike_conv2d};
 use tks_autograd::{
     BatchNorm, LearnedTensors, batch_norm_multi_step, clear_grad, multi_step, plain, runtime,
 };
@@ -47,7 +48,10 @@ struct Options {
     /// Convolution and matrix product in bfloat16; weights and neurons stay in f32
     #[arg(long)]
     bf16: bool,
-    /// Neurons by plain libtorch operations, batch norm by libtorch
+    /// Convolution by libtorch, zeros and all
+    #[arg(long)]
+    dense: bool,
+    /// Convolution by libtorch, neurons by plain libtorch operations, batch norm by libtorch
     #[arg(long)]
     plain: bool,
 }
@@ -124,14 +128,23 @@ fn conv_block(options: &Options, t: i64) -> Case {
     let norm = nn::batch_norm2d(store.root() / "bn", c_out, nn::BatchNormConfig::default());
     let mut leaves = store.trainable_variables();
     leaves.push(x.shallow_clone());
-    let (by_plain_operations, bf16) = (options.plain, options.bf16);
+    let (by_plain_operations, bf16, dense) = (options.plain, options.bf16, options.dense || options.plain);
     let forward = move || {
         let _keep = &store;
-        let (mut input, mut weight) = (x.f_flatten(0, 1)?, conv.ws.shallow_clone());
-        if bf16 {
-            (input, weight) = (input.f_to_kind(Kind::BFloat16)?, weight.f_to_kind(Kind::BFloat16)?);
-        }
-        let y = input.f_conv2d(&weight, None::<&Tensor>, [1, 1], [1, 1], [1, 1], 1)?;
+        let input = x.f_flatten(0, 1)?;
+        let y = match dense {
+            true if bf16 => {
+                let (input, weight) = (input.f_to_kind(Kind::BFloat16)?, conv.ws.f_to_kind(Kind::BFloat16)?);
+                input.f_conv2d(&weight, None::<&Tensor>, [1, 1], [1, 1], [1, 1], 1)?
+            }
+            true => input.f_conv2d(&conv.ws, None::<&Tensor>, [1, 1], [1, 1], [1, 1], 1)?,
+            false => {
+                let padding = [1, 1];
+                let options =
+                    ConvOptions { padding, half_precision_gradient: bf16, ..ConvOptions::default() };
+                spike_conv2d(&input, &conv.ws, options)?
+            }
+        };
         let shape = [t, BATCH, c_out, side, side];
         if by_plain_operations {
             let y = y.f_to_kind(Kind::Float)?.f_batch_norm(

@@ -5,6 +5,7 @@
 //! - [`mod@batch_norm`]: batch norm and a neuron in one operation.
 //! - [`plain`]: the same by plain libtorch operations, step by step: the yardstick, and every model.
 //! - [`spike()`]: the plain spike, for a neuron of one's own.
+//! - [`convolution`]: a convolution that passes over zeros.
 //! - [`cuda`]: the same operations on NVIDIA GPUs, compiled at run time.
 //! - [`runtime`]: memory and threads as libtorch runs fastest.
 //! - [`custom`]: a differentiable function with its backward pass in Rust.
@@ -27,6 +28,7 @@
 //! ```
 
 pub mod batch_norm;
+pub mod convolution;
 pub mod cuda;
 pub mod custom;
 pub mod error;

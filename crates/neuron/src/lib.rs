@@ -4,6 +4,7 @@
 //! - [`model`]: which neuron, with what options ([`Neuron`], [`Model`]); serialisable.
 //! - [`surrogate`]: what stands in for the derivative of a spike ([`Surrogate`]).
 //! - [`kernel`]: the fused multi-step kernels for IF, LIF, PLIF, CuBa-LIF and ALIF, forward and backward.
+//! - [`convolution`]: a convolution of spikes that passes over zeros.
 //! - [`cuda`]: CUDA kernels' text for every model, made from the reference.
 //! - [`normalize`]: batch norm's passes over memory, for fusing it with a neuron.
 //! - [`reference`](mod@reference): every model as one scalar step, the yardstick of all else.
@@ -29,6 +30,7 @@
 //! # Ok::<(), tks_neuron::NeuronError>(())
 //! ```
 
+pub mod convolution;
 pub mod cuda;
 pub mod error;
 pub mod kernel;
@@ -36,6 +38,7 @@ pub mod model;
 pub mod normalize;
 pub mod reference;
 pub mod scalar;
+mod simd;
 pub mod surrogate;
 mod symbol;
 

@@ -9,8 +9,8 @@ use super::affine::{AffineRows, ChannelAffine, ChannelSums};
 use super::forward::Step;
 use super::grid::Grid;
 use super::passes::{self, LANES, Row};
-use super::simd::Work;
 use super::{Backward, GradSpikes, Kernel, Second, stream};
+use crate::simd::Work;
 
 /// A backward call's buffers, taken apart so that blocks can write them side by side.
 pub(super) struct Pass<'a> {

@@ -3,9 +3,9 @@
 use super::affine::{AffineRows, ChannelAffine};
 use super::grid::Grid;
 use super::passes::{self, LANES};
-use super::simd::Work;
 use super::spikes::SpikeGrid;
 use super::{Forward, Kernel, Second, stream};
+use crate::simd::Work;
 
 /// A forward call's buffers, taken apart so that blocks can write them side by side.
 pub(super) struct Pass<'a> {

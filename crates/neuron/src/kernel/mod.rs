@@ -27,7 +27,7 @@ mod forward;
 mod grid;
 mod passes;
 mod pointwise;
-mod simd;
+
 mod spikes;
 mod stream;
 
@@ -35,6 +35,7 @@ use rayon::prelude::*;
 
 use crate::error::NeuronError;
 use crate::model::{Model, Neuron, ResetTime};
+use crate::simd;
 pub use affine::{ChannelAffine, ChannelSums};
 use passes::{Cell, Charge, LANES};
 pub use pointwise::{spike, spike_backward};

@@ -2,8 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::{GradSpikes, check_length, passes, simd};
+use super::{GradSpikes, check_length, passes};
 use crate::error::NeuronError;
+use crate::simd;
 use crate::surrogate::Surrogate;
 
 /// Values that a thread takes at a time.

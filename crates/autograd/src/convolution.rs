@@ -1,0 +1,200 @@
+//! A convolution for inputs that are mostly zero, as spikes are.
+
+use tch::{Device, Kind, Tensor};
+use tks_neuron::convolution::{self as kernel, ConvShape};
+
+use crate::custom::{Backward, record};
+use crate::error::AutogradError;
+use crate::ffi::{values, values_mut};
+
+/// The share of values that are not zero up to which passing over the others is faster than libtorch's convolution
+/// (measured, see `docs/src/speed.md`).
+pub const SPARSE_UP_TO: f64 = 0.5;
+
+/// Which implementation convolves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConvBackend {
+    /// The sparse one where it is the faster: `f32` on the CPU, no more than [`SPARSE_UP_TO`] of the input non-zero.
+    #[default]
+    Auto,
+    /// The sparse one; an error where it is not possible.
+    Sparse,
+    /// libtorch's.
+    Dense,
+}
+
+/// How [`spike_conv2d`] runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConvOptions {
+    /// Down and across.
+    pub stride: [i64; 2],
+    /// Zeros above and below, left and right.
+    pub padding: [i64; 2],
+    /// Which implementation convolves.
+    pub backend: ConvBackend,
+    /// Compute the input's gradient in `bf16`; its error is that of `bf16`, and it takes half the time.
+    pub half_precision_gradient: bool,
+}
+
+impl Default for ConvOptions {
+    fn default() -> Self {
+        ConvOptions {
+            stride: [1, 1],
+            padding: [0, 0],
+            backend: ConvBackend::Auto,
+            half_precision_gradient: false,
+        }
+    }
+}
+
+/// Convolves `input` (`[N, C, H, W]`, `N = T * B`) with `weight` (`[O, C, kh, kw]`), no bias: where few of the input's
+/// values are not zero, the work follows their number.
+///
+/// The output is channels-last in memory where the sparse kernels ran (the layout that they work in), else as
+/// libtorch gives it. Values and gradients are those of libtorch's convolution up to rounding.
+///
+/// ```
+/// use tch::{Device, Kind, Tensor};
+/// use tks_autograd::convolution::{ConvOptions, spike_conv2d};
+///
+/// let spikes = Tensor::rand([8, 16, 12, 12], (Kind::Float, Device::Cpu)).gt(0.9).to_kind(Kind::Float);
+/// let weight = Tensor::randn([32, 16, 3, 3], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+/// let y = spike_conv2d(&spikes, &weight, ConvOptions { padding: [1, 1], ..ConvOptions::default() })?;
+/// assert_eq!(y.size(), [8, 32, 12, 12]);
+/// y.sum(Kind::Float).backward();
+/// assert_eq!(weight.grad().size(), weight.size());
+/// # Ok::<(), tks_autograd::AutogradError>(())
+/// ```
+///
+/// # Errors
+/// [`AutogradError`] where sizes or kinds do not fit.
+pub fn spike_conv2d(input: &Tensor, weight: &Tensor, options: ConvOptions) -> Result<Tensor, AutogradError> {
+    let possible =
+        input.device() == Device::Cpu && input.kind() == Kind::Float && weight.kind() == Kind::Float;
+    let dense = || Ok(input.f_conv2d(weight, None::<&Tensor>, options.stride, options.padding, [1, 1], 1)?);
+    match options.backend {
+        ConvBackend::Dense => return dense(),
+        ConvBackend::Auto if !possible => return dense(),
+        ConvBackend::Sparse if !possible => {
+            let what = format!(
+                "the sparse convolution needs f32 on the CPU, not {:?} and {:?} on {:?}",
+                input.kind(),
+                weight.kind(),
+                input.device()
+            );
+            return Err(AutogradError::Unsupported(what));
+        }
+        _ => {}
+    }
+    let shape = shape_of(input, weight, options)?;
+    let packed = tch::no_grad(|| -> Result<_, AutogradError> {
+        let x = channels_last(input)?;
+        if options.backend == ConvBackend::Auto && kernel::density(values(&x)?) > SPARSE_UP_TO {
+            return Ok(None);
+        }
+        let weight = weight.f_detach()?.f_contiguous()?;
+        let [height, width] = shape.output()?;
+        let size = [shape.images, height, width, shape.out_channels].map(|size| size as i64);
+        let mut y = Tensor::f_empty(size, (Kind::Float, Device::Cpu))?;
+        kernel::forward(&shape, values(&x)?, values(&weight)?, values_mut(&mut y)?)?;
+        Ok(Some((y.f_permute([0, 3, 1, 2])?, x, weight)))
+    })?;
+    let Some((y, x, weight_values)) = packed else { return dense() };
+    let node = Node { shape, options };
+    record(
+        c"tks::spike_conv2d",
+        &[Some(input), Some(weight)],
+        &[&y],
+        &[Some(&x), Some(&weight_values)],
+        node,
+    )?;
+    Ok(y)
+}
+
+fn shape_of(input: &Tensor, weight: &Tensor, options: ConvOptions) -> Result<ConvShape, AutogradError> {
+    let (Ok([images, channels, height, width]), Ok([out_channels, in_channels, kernel_height, kernel_width])) =
+        (<[i64; 4]>::try_from(input.size()), <[i64; 4]>::try_from(weight.size()))
+    else {
+        let expected = format!("[N, C, H, W] (and the weight, {:?}, [O, C, kh, kw])", weight.size());
+        return Err(AutogradError::Shape { tensor: "input", actual: input.size(), expected });
+    };
+    if channels != in_channels {
+        let expected = format!("[O, {channels}, kh, kw], the input's channels");
+        return Err(AutogradError::Shape { tensor: "weight", actual: weight.size(), expected });
+    }
+    let size = |value: i64| {
+        usize::try_from(value)
+            .map_err(|_| AutogradError::Unsupported(format!("a stride or padding of {value} is below 0")))
+    };
+    Ok(ConvShape {
+        images: size(images)?,
+        height: size(height)?,
+        width: size(width)?,
+        in_channels: size(in_channels)?,
+        out_channels: size(out_channels)?,
+        kernel: [size(kernel_height)?, size(kernel_width)?],
+        stride: [size(options.stride[0])?, size(options.stride[1])?],
+        padding: [size(options.padding[0])?, size(options.padding[1])?],
+    })
+}
+
+/// `[N, H, W, C]`, contiguous; no copy where the memory lies so.
+fn channels_last(tensor: &Tensor) -> Result<Tensor, AutogradError> {
+    Ok(tensor.f_detach()?.f_permute([0, 2, 3, 1])?.f_contiguous()?)
+}
+
+struct Node {
+    shape: ConvShape,
+    options: ConvOptions,
+}
+
+impl Backward for Node {
+    fn backward(
+        &self,
+        saved: &[Option<Tensor>],
+        grads: &[Option<Tensor>],
+        needed: &[bool],
+    ) -> Result<Vec<Option<Tensor>>, AutogradError> {
+        let ([Some(x), Some(weight)], [Some(grad)]) = (saved, grads) else { return Ok(vec![None, None]) };
+        let grad_y = channels_last(grad)?;
+        let grad_weight = if needed[1] {
+            let mut grad_weight = weight.f_empty_like()?;
+            kernel::weight_gradient(
+                &self.shape,
+                values(x)?,
+                values(&grad_y)?,
+                values_mut(&mut grad_weight)?,
+            )?;
+            Some(grad_weight)
+        } else {
+            None
+        };
+        let grad_input = if needed[0] { Some(self.grad_input(&grad_y, weight)?) } else { None };
+        Ok(vec![grad_input, grad_weight])
+    }
+}
+
+impl Node {
+    /// The dense half: the convolution's transpose, by libtorch.
+    fn grad_input(&self, grad_y: &Tensor, weight: &Tensor) -> Result<Tensor, AutogradError> {
+        let ConvShape { height, width, kernel, stride, padding, .. } = self.shape;
+        let out = self.shape.output()?;
+        // Rows and columns at the end that no tap reached.
+        let rest = [0, 1].map(|i| {
+            let length = [height, width][i];
+            (length + 2 * padding[i] - kernel[i] - (out[i] - 1) * stride[i]) as i64
+        });
+        let kind = if self.options.half_precision_gradient { Kind::BFloat16 } else { Kind::Float };
+        let grad = grad_y.f_to_kind(kind)?.f_permute([0, 3, 1, 2])?.f_conv_transpose2d(
+            &weight.f_to_kind(kind)?,
+            None::<&Tensor>,
+            self.options.stride,
+            self.options.padding,
+            rest,
+            1,
+            [1, 1],
+        )?;
+        Ok(grad.f_to_kind(Kind::Float)?)
+    }
+}

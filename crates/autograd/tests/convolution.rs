@@ -1,0 +1,86 @@
+//! The convolution of spikes against libtorch's.
+
+mod common;
+
+use common::{Noise, error};
+use tch::{Device, Kind, Tensor};
+use tks_autograd::convolution::{ConvBackend, ConvOptions, SPARSE_UP_TO, spike_conv2d};
+
+#[test]
+fn sparse_equals_dense_in_value_and_gradients() {
+    for (seed, (size, out, kernel, stride, padding)) in [
+        ([6, 5, 9, 8], 20, [3, 3], [1, 1], [1, 1]),
+        ([3, 8, 9, 8], 7, [3, 3], [2, 2], [1, 1]),
+        ([3, 4, 8, 8], 33, [1, 1], [2, 2], [0, 0]),
+        ([2, 3, 10, 7], 16, [5, 2], [3, 2], [2, 0]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let noise = Noise::new(seed as u64);
+        let spikes = noise.tensor(&size).gt(0.9).to_kind(Kind::Float);
+        let weight = noise.tensor(&[out, size[1], kernel[0], kernel[1]]);
+        let grad: std::cell::OnceCell<Tensor> = std::cell::OnceCell::new();
+        let run = |backend: ConvBackend, channels_last: bool| {
+            let x = if channels_last {
+                spikes.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2])
+            } else {
+                spikes.copy()
+            };
+            let x = x.set_requires_grad(true);
+            let w = weight.detach().set_requires_grad(true);
+            let options = ConvOptions { stride, padding, backend, ..ConvOptions::default() };
+            let y = spike_conv2d(&x, &w, options).unwrap();
+            let grad = grad.get_or_init(|| noise.tensor(&y.size()));
+            (&y * grad).sum(Kind::Float).backward();
+            [y.detach(), x.grad(), w.grad()]
+        };
+        let expected = run(ConvBackend::Dense, false);
+        for channels_last in [false, true] {
+            for (i, actual) in run(ConvBackend::Sparse, channels_last).iter().enumerate() {
+                assert!(
+                    error(actual, &expected[i]) < 2e-6,
+                    "{i} of case {seed}: {}",
+                    error(actual, &expected[i])
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn dense_inputs_go_to_libtorch_and_halves_are_near() {
+    let noise = Noise::new(9);
+    let x = noise.tensor(&[2, 3, 6, 6]);
+    let w = noise.tensor(&[4, 3, 3, 3]);
+    let auto = spike_conv2d(&x, &w, ConvOptions::default()).unwrap();
+    assert!(x.ne(0.0).to_kind(Kind::Float).mean(Kind::Float).double_value(&[]) > SPARSE_UP_TO);
+    // libtorch's output is contiguous for a contiguous input, the sparse kernels' is not.
+    assert!(auto.is_contiguous());
+    let spikes = x.gt(1.5).to_kind(Kind::Float).set_requires_grad(true);
+    let run = |half_precision_gradient| {
+        let options = ConvOptions { half_precision_gradient, ..ConvOptions::default() };
+        let y = spike_conv2d(&spikes, &w, options).unwrap();
+        assert!(!y.is_contiguous());
+        let mut grad = spikes.grad();
+        let _zeroed = if grad.defined() { grad.zero_() } else { grad.shallow_clone() };
+        y.square().sum(Kind::Float).backward();
+        spikes.grad().copy()
+    };
+    let (single, half) = (run(false), run(true));
+    let off = error(&half, &single);
+    assert!(off > 0.0 && off < 0.02, "{off}");
+}
+
+#[test]
+fn what_does_not_fit_is_named() {
+    let zeros = |size: &[i64]| Tensor::zeros(size, (Kind::Float, Device::Cpu));
+    let options = ConvOptions { backend: ConvBackend::Sparse, ..ConvOptions::default() };
+    let problem = |x: &Tensor, w: &Tensor| spike_conv2d(x, w, options).unwrap_err().to_string();
+    assert!(problem(&zeros(&[3, 3]), &zeros(&[1, 3, 1, 1])).contains("[N, C, H, W]"));
+    assert!(problem(&zeros(&[1, 3, 4, 4]), &zeros(&[1, 2, 1, 1])).contains("`weight`"));
+    assert!(problem(&zeros(&[1, 3, 2, 2]), &zeros(&[1, 3, 3, 3])).contains("height"));
+    assert!(problem(&zeros(&[1, 3, 4, 4]).to_kind(Kind::Double), &zeros(&[1, 3, 1, 1])).contains("f32"));
+    let empty = spike_conv2d(&zeros(&[0, 3, 4, 4]), &zeros(&[2, 3, 3, 3]), options).unwrap();
+    assert_eq!(empty.size(), [0, 2, 2, 2]);
+}

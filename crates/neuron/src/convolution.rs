@@ -1,0 +1,571 @@
+//! Convolution of spikes, which passes over zeros: what a spiking layer saves on a processor.
+//!
+//! A convolution's input from a spiking layer is zero for 80 to 95% of its values. These kernels list the rest and
+//! add one row of weights (or of the output's gradient) for each: the work follows the firing rate, in full single
+//! precision. Values other than 0 and 1 (of a sum or a mean of spikes) are multiplied. The input's gradient is not
+//! sparse and not computed here.
+//!
+//! Tensors are channels-last: input `[images, height, width, in_channels]`, output `[images, out_height, out_width,
+//! out_channels]`; the weight is `[out_channels, in_channels, kernel_height, kernel_width]`. Sums are added in one
+//! order, whatever the number of threads.
+
+use rayon::prelude::*;
+
+use crate::error::NeuronError;
+use crate::simd;
+
+/// Values in a cache line, and in a vector of AVX-512: rows are filled up to a multiple of it.
+const LANE: usize = 16;
+/// Rows are this long at most: 8 vectors of AVX-512, a quarter of its registers.
+const WIDEST: usize = 128;
+/// Parts in which images are added up for the weight's gradient.
+const PARTS: usize = 16;
+
+/// The sizes of a convolution (no dilation, no groups).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConvShape {
+    /// `T * B`
+    pub images: usize,
+    /// Of the input.
+    pub height: usize,
+    /// Of the input.
+    pub width: usize,
+    /// Of the input.
+    pub in_channels: usize,
+    /// Of the output.
+    pub out_channels: usize,
+    /// Height and width.
+    pub kernel: [usize; 2],
+    /// Down and across, 1 or above.
+    pub stride: [usize; 2],
+    /// Zeros above and below, left and right; less than the kernel.
+    pub padding: [usize; 2],
+}
+
+impl ConvShape {
+    /// Height and width of the output.
+    ///
+    /// # Errors
+    /// [`NeuronError::OutOfRange`] for sizes that make no convolution.
+    pub fn output(&self) -> Result<[usize; 2], NeuronError> {
+        let mut output = [0; 2];
+        for (i, (length, name)) in [(self.height, "height"), (self.width, "width")].into_iter().enumerate() {
+            let (kernel, stride, padding) = (self.kernel[i], self.stride[i], self.padding[i]);
+            let out_of_range = |parameter, value: usize, range| {
+                Err(NeuronError::OutOfRange { parameter, value: value as f64, range })
+            };
+            if kernel == 0 {
+                return out_of_range("kernel", kernel, "1 or above");
+            }
+            if stride == 0 {
+                return out_of_range("stride", stride, "1 or above");
+            }
+            if padding >= kernel {
+                return out_of_range("padding", padding, "less than the kernel");
+            }
+            if length + 2 * padding < kernel {
+                return out_of_range(name, length, "as large as the kernel, padding counted");
+            }
+            output[i] = (length + 2 * padding - kernel) / stride + 1;
+        }
+        Ok(output)
+    }
+
+    fn taps(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
+    fn input_image(&self) -> usize {
+        self.height * self.width * self.in_channels
+    }
+
+    fn check(&self, x: &[f32], weight: usize, y: usize) -> Result<[usize; 2], NeuronError> {
+        let [height, width] = self.output()?;
+        for (buffer, actual, expected, shape) in [
+            ("x", x.len(), self.images * self.input_image(), "images * height * width * in_channels"),
+            ("weight", weight, self.taps() * self.in_channels * self.out_channels, "out * in * kernel"),
+            ("y", y, self.images * height * width * self.out_channels, "images * output * out_channels"),
+        ] {
+            if actual != expected {
+                return Err(NeuronError::Length { buffer, actual, expected, shape });
+            }
+        }
+        if self.in_channels > usize::from(u16::MAX) || self.width > usize::from(u16::MAX) {
+            let value = self.in_channels.max(self.width) as f64;
+            return Err(NeuronError::OutOfRange {
+                parameter: "in_channels or width",
+                value,
+                range: "16 bits",
+            });
+        }
+        Ok([height, width])
+    }
+}
+
+/// Zeros that begin with a cache line: a vector that lies across two takes twice the time to load.
+struct Aligned {
+    values: Vec<f32>,
+    start: usize,
+    length: usize,
+}
+
+impl Aligned {
+    fn zeros(length: usize) -> Self {
+        let values = vec![0.0f32; length + LANE];
+        let start = values.as_ptr().align_offset(64).min(LANE);
+        Aligned { values, start, length }
+    }
+
+    fn get(&self) -> &[f32] {
+        &self.values[self.start..][..self.length]
+    }
+
+    fn get_mut(&mut self) -> &mut [f32] {
+        &mut self.values[self.start..][..self.length]
+    }
+}
+
+/// Blocks of output channels: first channel and width, a multiple of [`LANE`] that may pass the end.
+fn blocks(channels: usize) -> Vec<(usize, usize)> {
+    let (mut start, mut blocks) = (0, Vec::new());
+    while start < channels {
+        let left = (channels - start).next_multiple_of(LANE);
+        let width = [WIDEST, WIDEST / 2, WIDEST / 4].into_iter().find(|&width| width <= left).unwrap_or(LANE);
+        blocks.push((start, width));
+        start += width;
+    }
+    blocks
+}
+
+/// Runs `$body` with the constant `$B` for each of the widths that [`blocks`] gives.
+macro_rules! with_width {
+    ($width:expr, $B:ident => $body:expr) => {
+        match $width {
+            128 => {
+                const $B: usize = 128;
+                $body
+            }
+            64 => {
+                const $B: usize = 64;
+                $body
+            }
+            32 => {
+                const $B: usize = 32;
+                $body
+            }
+            _ => {
+                const $B: usize = 16;
+                $body
+            }
+        }
+    };
+}
+
+/// The values of an image that are not zero, in rows: of pixels (over channels), or of an image's rows and
+/// channels (over columns).
+#[derive(Debug, Default)]
+struct Lists {
+    /// Where each list begins; one more than there are lists.
+    starts: Vec<u32>,
+    places: Vec<u16>,
+    values: Vec<f32>,
+    /// Whether every value is 1.
+    ones: bool,
+}
+
+impl Lists {
+    /// Channels of each pixel.
+    #[inline(always)]
+    fn by_pixel(&mut self, image: &[f32], channels: usize) {
+        self.ones = !image.iter().fold(false, |other, &value| other | ((value != 0.0) & (value != 1.0)));
+        // Room for all, then cut.
+        self.places.resize(image.len(), 0);
+        self.values.resize(if self.ones { 0 } else { image.len() }, 0.0);
+        self.starts.clear();
+        self.starts.push(0);
+        let mut count = 0;
+        for pixel in image.chunks_exact(channels) {
+            for (group, values) in pixel.chunks(64).enumerate() {
+                let mut bits = non_zero(values);
+                while bits != 0 {
+                    let place = 64 * group + bits.trailing_zeros() as usize;
+                    self.places[count] = place as u16;
+                    if !self.ones {
+                        self.values[count] = pixel[place];
+                    }
+                    count += 1;
+                    bits &= bits - 1;
+                }
+            }
+            self.starts.push(count as u32);
+        }
+        self.places.truncate(count);
+        self.values.truncate(count);
+    }
+
+    /// Columns of each row and channel, from [`Self::by_pixel`] of an image of that width.
+    #[inline(always)]
+    fn by_channel(&mut self, pixels: &Lists, width: usize, channels: usize) {
+        let height = (pixels.starts.len() - 1) / width.max(1);
+        self.starts.clear();
+        self.starts.push(0);
+        self.places.resize(pixels.places.len(), 0);
+        self.values.resize(pixels.values.len(), 0.0);
+        self.ones = pixels.ones;
+        let mut next = vec![0u32; channels];
+        for row in 0..height {
+            let starts = &pixels.starts[row * width..][..=width];
+            next.fill(0);
+            for &c in &pixels.places[starts[0] as usize..starts[width] as usize] {
+                next[usize::from(c)] += 1;
+            }
+            let mut start = starts[0];
+            for next in &mut next {
+                let length = *next;
+                *next = start;
+                start += length;
+                self.starts.push(start);
+            }
+            for (column, range) in starts.windows(2).enumerate() {
+                for i in range[0] as usize..range[1] as usize {
+                    let next = &mut next[usize::from(pixels.places[i])];
+                    self.places[*next as usize] = column as u16;
+                    if !pixels.ones {
+                        self.values[*next as usize] = pixels.values[i];
+                    }
+                    *next += 1;
+                }
+            }
+        }
+    }
+
+    /// Adds to `sum` the row of each entry of list `k`: entry at place `p` takes `rows[p]`.
+    #[inline(always)]
+    fn add_rows<const B: usize>(&self, k: usize, rows: &[[f32; B]], sum: &mut [f32; B]) {
+        let range = self.starts[k] as usize..self.starts[k + 1] as usize;
+        // A copy, which stays in registers.
+        let mut total = *sum;
+        if self.ones {
+            for &place in &self.places[range] {
+                let row = &rows[usize::from(place)];
+                for i in 0..B {
+                    total[i] += row[i];
+                }
+            }
+        } else {
+            for (&place, &value) in self.places[range.clone()].iter().zip(&self.values[range]) {
+                let row = &rows[usize::from(place)];
+                for i in 0..B {
+                    total[i] += value * row[i];
+                }
+            }
+        }
+        *sum = total;
+    }
+
+    /// Adds to `sum` the rows `p`, `p + 1`, `p + 2` for each entry of list `k`, at place `p`.
+    #[inline(always)]
+    fn add_windows<const B: usize>(&self, k: usize, rows: &[[f32; B]], sum: &mut [[f32; B]; 3]) {
+        let range = self.starts[k] as usize..self.starts[k + 1] as usize;
+        let mut total = *sum;
+        if self.ones {
+            for &place in &self.places[range] {
+                let window = &rows[usize::from(place)..][..3];
+                for k in 0..3 {
+                    for i in 0..B {
+                        total[k][i] += window[k][i];
+                    }
+                }
+            }
+        } else {
+            for (&place, &value) in self.places[range.clone()].iter().zip(&self.values[range]) {
+                let window = &rows[usize::from(place)..][..3];
+                for k in 0..3 {
+                    for i in 0..B {
+                        total[k][i] += value * window[k][i];
+                    }
+                }
+            }
+        }
+        *sum = total;
+    }
+}
+
+/// Bit `i` is set where value `i` is not zero; up to 64 values.
+#[inline(always)]
+fn non_zero(values: &[f32]) -> u64 {
+    // A byte each, which turns into SIMD; then the lowest bits of eight bytes at a time into one byte.
+    let mut flags = [0u8; 64];
+    match <&[f32; 64]>::try_from(values) {
+        Ok(values) => {
+            for i in 0..64 {
+                flags[i] = u8::from(values[i] != 0.0);
+            }
+        }
+        Err(_) => {
+            for (flag, &value) in flags.iter_mut().zip(values) {
+                *flag = u8::from(value != 0.0);
+            }
+        }
+    }
+    let (eights, _) = flags.as_chunks::<8>();
+    let byte = |eight: &[u8; 8]| u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+    eights.iter().enumerate().fold(0, |bits, (i, eight)| bits | (byte(eight) << (8 * i)))
+}
+
+/// The share of values that are not zero, 0 for none.
+pub fn density(x: &[f32]) -> f64 {
+    let count = |chunk: &[f32]| {
+        // Counts of a lane stay below 2^16 in a chunk of that many.
+        let mut lanes = [0u32; 16];
+        let rest = chunk.chunks_exact(16).remainder().iter().filter(|&&x| x != 0.0).count();
+        for values in chunk.chunks_exact(16) {
+            for (lane, &value) in lanes.iter_mut().zip(values) {
+                *lane += u32::from(value != 0.0);
+            }
+        }
+        u64::from(lanes.iter().sum::<u32>()) + rest as u64
+    };
+    let total: u64 = x.par_chunks(1 << 16).map(count).sum();
+    total as f64 / (x.len() as f64).max(1.0)
+}
+
+/// `y = convolution(x, weight)`.
+///
+/// # Errors
+/// [`NeuronError::Length`] and [`NeuronError::OutOfRange`] where buffers or sizes do not fit.
+pub fn forward(shape: &ConvShape, x: &[f32], weight: &[f32], y: &mut [f32]) -> Result<(), NeuronError> {
+    let [out_height, out_width] = shape.check(x, weight.len(), y.len())?;
+    let image_out = out_height * out_width * shape.out_channels;
+    if y.is_empty() || x.is_empty() {
+        y.fill(0.0);
+        return Ok(());
+    }
+    let packed: Vec<_> = blocks(shape.out_channels)
+        .into_iter()
+        .map(|(start, width)| (start, width, pack(shape, weight, start, width)))
+        .collect();
+    let images = y.par_chunks_mut(image_out).zip(x.par_chunks(shape.input_image()));
+    images.for_each_init(Lists::default, |lists, (y, x)| {
+        simd::dispatch(ForwardImage { shape, packed: &packed, out_width, lists, x, y });
+    });
+    Ok(())
+}
+
+/// `[taps, in_channels, width]` of the weight, zero past the last channel.
+fn pack(shape: &ConvShape, weight: &[f32], start: usize, width: usize) -> Aligned {
+    let (taps, inputs) = (shape.taps(), shape.in_channels);
+    let mut packed = Aligned::zeros(taps * inputs * width);
+    let values = packed.get_mut();
+    for o in start..(start + width).min(shape.out_channels) {
+        for c in 0..inputs {
+            for tap in 0..taps {
+                values[(tap * inputs + c) * width + o - start] = weight[(o * inputs + c) * taps + tap];
+            }
+        }
+    }
+    packed
+}
+
+struct ForwardImage<'a> {
+    shape: &'a ConvShape,
+    packed: &'a [(usize, usize, Aligned)],
+    out_width: usize,
+    lists: &'a mut Lists,
+    x: &'a [f32],
+    y: &'a mut [f32],
+}
+
+impl simd::Work for ForwardImage<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        let ForwardImage { shape, packed, out_width, lists, x, y } = self;
+        lists.by_pixel(x, shape.in_channels);
+        for (start, width, weight) in packed {
+            with_width!(*width, B => forward_block::<B>(shape, out_width, lists, weight.get(), *start, y));
+        }
+    }
+}
+
+/// One block of output channels of an image.
+#[inline(always)]
+fn forward_block<const B: usize>(
+    shape: &ConvShape,
+    out_width: usize,
+    lists: &Lists,
+    weight: &[f32],
+    start: usize,
+    y: &mut [f32],
+) {
+    let (rows, _) = weight.as_chunks::<B>();
+    let channels = shape.out_channels;
+    let used = B.min(channels - start);
+    // One tap at a time over a row of the output: the tap's weights stay in first-level cache.
+    let mut row_sums = Aligned::zeros(out_width * B);
+    let (sums, _) = row_sums.get_mut().as_chunks_mut::<B>();
+    for (row, out_row) in y.chunks_exact_mut(out_width * channels).enumerate() {
+        sums.fill([0.0; B]);
+        for ky in 0..shape.kernel[0] {
+            let Some(iy) = inside(row * shape.stride[0] + ky, shape.padding[0], shape.height) else {
+                continue;
+            };
+            for kx in 0..shape.kernel[1] {
+                let tap = ky * shape.kernel[1] + kx;
+                let rows = &rows[tap * shape.in_channels..][..shape.in_channels];
+                for (column, sum) in sums.iter_mut().enumerate() {
+                    if let Some(ix) = inside(column * shape.stride[1] + kx, shape.padding[1], shape.width) {
+                        lists.add_rows(iy * shape.width + ix, rows, sum);
+                    }
+                }
+            }
+        }
+        for (out, sum) in out_row.chunks_exact_mut(channels).zip(&*sums) {
+            out[start..start + used].copy_from_slice(&sum[..used]);
+        }
+    }
+}
+
+/// A padded coordinate as one of the input, where it is inside.
+#[inline(always)]
+fn inside(padded: usize, padding: usize, length: usize) -> Option<usize> {
+    let place = padded.wrapping_sub(padding);
+    (place < length).then_some(place)
+}
+
+/// `grad_weight = sum over images of x with grad_y`.
+///
+/// # Errors
+/// [`NeuronError::Length`] and [`NeuronError::OutOfRange`] where buffers or sizes do not fit.
+pub fn weight_gradient(
+    shape: &ConvShape,
+    x: &[f32],
+    grad_y: &[f32],
+    grad_weight: &mut [f32],
+) -> Result<(), NeuronError> {
+    let [out_height, out_width] = shape.check(x, grad_weight.len(), grad_y.len())?;
+    let (taps, inputs, kernel_width) = (shape.taps(), shape.in_channels, shape.kernel[1]);
+    let image_out = out_height * out_width * shape.out_channels;
+    grad_weight.fill(0.0);
+    if x.is_empty() || grad_y.is_empty() {
+        return Ok(());
+    }
+    let blocks = blocks(shape.out_channels);
+    let part = shape.images.div_ceil(PARTS);
+    let sums: Vec<Aligned> = x
+        .par_chunks(part * shape.input_image())
+        .zip(grad_y.par_chunks(part * image_out))
+        .map(|(x, grad_y)| {
+            let width: usize = blocks.iter().map(|(_, width)| width).sum();
+            let mut sums = Aligned::zeros(taps * inputs * width);
+            let sums_of_part = sums.get_mut();
+            simd::dispatch(GradientPart {
+                shape,
+                blocks: &blocks,
+                out_width,
+                x,
+                grad_y,
+                image_out,
+                sums: sums_of_part,
+            });
+            sums
+        })
+        .collect();
+    let mut at = 0;
+    for &(start, width) in &blocks {
+        for o in start..(start + width).min(shape.out_channels) {
+            for c in 0..inputs {
+                for tap in 0..taps {
+                    let (ky, kx) = (tap / kernel_width, kernel_width - 1 - tap % kernel_width);
+                    let place = at + ((ky * inputs + c) * kernel_width + kx) * width + o - start;
+                    let total = sums.iter().map(|sums| sums.get()[place]).sum();
+                    grad_weight[(o * inputs + c) * taps + tap] = total;
+                }
+            }
+        }
+        at += taps * inputs * width;
+    }
+    Ok(())
+}
+
+struct GradientPart<'a> {
+    shape: &'a ConvShape,
+    blocks: &'a [(usize, usize)],
+    out_width: usize,
+    x: &'a [f32],
+    grad_y: &'a [f32],
+    image_out: usize,
+    /// `[blocks][kernel_height, in_channels, kernel_width, width]`, the taps of a row from the last to the first
+    sums: &'a mut [f32],
+}
+
+impl simd::Work for GradientPart<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        let shape = self.shape;
+        let (mut pixels, mut columns) = (Lists::default(), Lists::default());
+        let images = self.x.chunks_exact(shape.input_image()).zip(self.grad_y.chunks_exact(self.image_out));
+        for (x, grad_y) in images {
+            pixels.by_pixel(x, shape.in_channels);
+            columns.by_channel(&pixels, shape.width, shape.in_channels);
+            let mut at = 0;
+            for &(start, width) in self.blocks {
+                let length = shape.taps() * shape.in_channels * width;
+                let sums = &mut self.sums[at..][..length];
+                at += length;
+                with_width!(
+                    width,
+                    B => gradient_block::<B>(shape, self.out_width, &columns, grad_y, start, sums)
+                );
+            }
+        }
+    }
+}
+
+/// One block of output channels of an image.
+#[inline(always)]
+fn gradient_block<const B: usize>(
+    shape: &ConvShape,
+    out_width: usize,
+    columns: &Lists,
+    grad_y: &[f32],
+    start: usize,
+    sums: &mut [f32],
+) {
+    let (sums, _) = sums.as_chunks_mut::<B>();
+    let channels = shape.out_channels;
+    let used = B.min(channels - start);
+    let [kernel_height, kernel_width] = shape.kernel;
+    // A row of the gradient with its columns `stride` apart and zeros between and around, so that the input's
+    // column `ix` meets tap `kx` at `ix + padding - kx + kernel_width - 1`.
+    let length = shape.width + shape.padding[1] + kernel_width - 1;
+    let mut spread = Aligned::zeros(B * length.max((out_width - 1) * shape.stride[1] + kernel_width));
+    let (spread, _) = spread.get_mut().as_chunks_mut::<B>();
+    for (row, grad_row) in grad_y.chunks_exact(out_width * channels).enumerate() {
+        for (column, grad) in grad_row.chunks_exact(channels).enumerate() {
+            spread[column * shape.stride[1] + kernel_width - 1][..used]
+                .copy_from_slice(&grad[start..start + used]);
+        }
+        for ky in 0..kernel_height {
+            let Some(iy) = inside(row * shape.stride[0] + ky, shape.padding[0], shape.height) else {
+                continue;
+            };
+            let sums = &mut sums[ky * shape.in_channels * kernel_width..][..shape.in_channels * kernel_width];
+            let rows = &spread[shape.padding[1]..];
+            let first = iy * shape.in_channels;
+            if kernel_width == 3 {
+                // Three taps at a time: their rows lie side by side in `spread`, their sums in `sums`.
+                let (sums, _) = sums.as_chunks_mut::<3>();
+                for (c, sum) in sums.iter_mut().enumerate() {
+                    columns.add_windows(first + c, rows, sum);
+                }
+            } else {
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    let (c, tap) = (i / kernel_width, i % kernel_width);
+                    columns.add_rows(first + c, &rows[tap..], sum);
+                }
+            }
+        }
+    }
+}
