@@ -1,0 +1,17 @@
+//! Static picture data sets, with no libtorch: the official layouts, decoding, augmentation.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`parse`] | readers for the label and picture files: IDX, CIFAR (binary, pickle), MATLAB v5, text tables |
+//!
+//! ```
+//! use tks_images::parse::cifar::{CifarLayout, parse_cifar};
+//!
+//! let mut record = vec![7; 3073];
+//! record[0] = 3;
+//! let records = parse_cifar(&record, CifarLayout::Cifar10)?;
+//! assert_eq!(records.iter().map(|record| record.label).collect::<Vec<_>>(), [3]);
+//! # Ok::<(), tks_images::parse::ParseError>(())
+//! ```
+
+pub mod parse;

@@ -1,0 +1,103 @@
+//! The binary version of CIFAR10 and CIFAR100: records of one or two label bytes and 3,072 pixels.
+//!
+//! A. Krizhevsky: Learning Multiple Layers of Features from Tiny Images, 2009.
+
+use super::{Cursor, FETCH_AGAIN, ParseError};
+
+/// The height and the width of a picture.
+pub const SIDE: usize = 32;
+/// The pixels of a picture: red, green and blue planes of 32 x 32, row by row.
+pub const PIXELS: usize = 3 * SIDE * SIDE;
+
+/// Which of the two layouts a file has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CifarLayout {
+    /// One label byte a record: 3,073 bytes.
+    Cifar10,
+    /// A coarse and a fine label byte a record: 3,074 bytes.
+    Cifar100,
+}
+
+impl CifarLayout {
+    /// The bytes before a record's pixels.
+    pub const fn label_bytes(self) -> usize {
+        match self {
+            Self::Cifar10 => 1,
+            Self::Cifar100 => 2,
+        }
+    }
+
+    /// The bytes of a record.
+    pub const fn record_bytes(self) -> usize {
+        self.label_bytes() + PIXELS
+    }
+}
+
+/// The records of a file, borrowed.
+#[derive(Debug, Clone, Copy)]
+pub struct CifarRecords<'a> {
+    layout: CifarLayout,
+    bytes: &'a [u8],
+}
+
+/// One record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CifarRecord<'a> {
+    /// The class; in CIFAR100 the fine one. As stored: it may be out of range.
+    pub label: u8,
+    /// The superclass, in CIFAR100. As stored: it may be out of range.
+    pub coarse: Option<u8>,
+    /// Planar pixels `[3, 32, 32]`.
+    pub pixels: &'a [u8],
+}
+
+impl<'a> CifarRecords<'a> {
+    /// The number of records.
+    pub fn len(&self) -> usize {
+        self.bytes.len() / self.layout.record_bytes()
+    }
+
+    /// Whether there is no record.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The records, in the file's order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = CifarRecord<'a>> + use<'a> {
+        let layout = self.layout;
+        self.bytes.chunks_exact(layout.record_bytes()).map(move |record| {
+            let (labels, pixels) = record.split_at(layout.label_bytes());
+            match labels {
+                [coarse, fine] => CifarRecord { label: *fine, coarse: Some(*coarse), pixels },
+                _ => CifarRecord { label: labels[0], coarse: None, pixels },
+            }
+        })
+    }
+}
+
+/// Reads a file of the binary version.
+///
+/// # Errors
+/// A length that is no whole number of records, or none at all: the error tells the record that is cut.
+pub fn parse_cifar(bytes: &[u8], layout: CifarLayout) -> Result<CifarRecords<'_>, ParseError> {
+    let cursor = Cursor::new("CIFAR binary", bytes);
+    let (record, rest) = (layout.record_bytes(), bytes.len() % layout.record_bytes());
+    if bytes.is_empty() {
+        return Err(cursor.error("an empty file"));
+    }
+    if rest != 0 {
+        let other = match layout {
+            CifarLayout::Cifar10 => CifarLayout::Cifar100,
+            CifarLayout::Cifar100 => CifarLayout::Cifar10,
+        };
+        let remedy = if bytes.len().is_multiple_of(other.record_bytes()) {
+            "its length fits the other of CIFAR10 and CIFAR100: open it as that"
+        } else {
+            FETCH_AGAIN
+        };
+        let whole = bytes.len() / record;
+        let problem = format!("record {whole} is cut: {rest} of its {record} bytes");
+        return Err(ParseError { remedy, ..cursor.error_at(whole * record, problem) });
+    }
+    Ok(CifarRecords { layout, bytes })
+}

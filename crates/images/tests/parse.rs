@@ -1,0 +1,285 @@
+//! The readers on files that MATLAB, SciPy and Python wrote, and on what is left of them when they are cut or changed.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+use tks_images::parse::cifar::{CifarLayout, parse_cifar};
+use tks_images::parse::idx::{gunzip_idx, is_gzip, parse_idx};
+use tks_images::parse::lines::{parse_boxes, parse_number_pairs, parse_numbers, parse_pairs};
+use tks_images::parse::mat::{MatValue, parse_mat, parse_mat_variable};
+use tks_images::parse::pickle::{parse_cifar_names, parse_cifar_pickle};
+
+fn fixture(name: &str) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// A value as SciPy's reader, which wrote `expected.json`, sees it.
+fn plain(value: &MatValue) -> Value {
+    match value {
+        MatValue::Numbers { dims, values } => serde_json::json!({ "dims": dims, "numbers": values }),
+        MatValue::Text(text) => serde_json::json!({ "text": text }),
+        MatValue::Cells { dims, values } => {
+            serde_json::json!({ "dims": dims, "cells": values.iter().map(plain).collect::<Vec<_>>() })
+        }
+        MatValue::Structs { dims, fields, values } => {
+            let rows: Vec<Value> = values
+                .chunks_exact(fields.len())
+                .map(|row| {
+                    fields
+                        .iter()
+                        .cloned()
+                        .zip(row.iter().map(plain))
+                        .collect::<serde_json::Map<_, _>>()
+                        .into()
+                })
+                .collect();
+            serde_json::json!({ "dims": dims, "structs": rows })
+        }
+    }
+}
+
+#[test]
+fn files_that_matlab_wrote_read_as_scipy_reads_them() {
+    let expected: Value = serde_json::from_slice(&fixture("matlab/expected.json")).unwrap();
+    let expected = expected.as_object().unwrap();
+    assert_eq!(expected.len(), 13);
+    for (file, variables) in expected {
+        let read: serde_json::Map<String, Value> = parse_mat(&fixture(&format!("matlab/{file}")))
+            .unwrap_or_else(|error| panic!("{file}: {error}"))
+            .into_iter()
+            .map(|variable| (variable.name, plain(&variable.value)))
+            .collect();
+        assert_eq!(&Value::from(read), variables, "{file}");
+    }
+}
+
+#[test]
+fn the_lists_of_the_fine_grained_sets_read_compressed_and_plain() {
+    for suffix in ["", "_plain"] {
+        let dogs = fixture(&format!("dogs_train_list{suffix}.mat"));
+        let files = parse_mat_variable(&dogs, "file_list").unwrap();
+        assert_eq!(files.texts().unwrap()[2], "n02085782-Japanese_spaniel/n02085782_1039.jpg");
+        let MatValue::Numbers { dims, values } = parse_mat_variable(&dogs, "labels").unwrap() else {
+            panic!("labels are numbers")
+        };
+        assert_eq!((dims, values), (vec![4, 1], vec![1.0, 1.0, 2.0, 120.0]));
+
+        let cars =
+            parse_mat_variable(&fixture(&format!("cars_train_annos{suffix}.mat")), "annotations").unwrap();
+        let rows: Vec<_> = cars
+            .elements()
+            .unwrap()
+            .map(|row| {
+                let number = |field| row.field(field).unwrap().number().unwrap();
+                (row.field("fname").unwrap().text().unwrap().to_owned(), number("class"), number("bbox_x2"))
+            })
+            .collect();
+        assert_eq!(rows[0], ("00001.jpg".into(), 14.0, 569.0));
+        assert_eq!(rows[3], ("00004.jpg".into(), 196.0, 1484.0));
+    }
+}
+
+#[test]
+fn a_mat_file_without_the_variable_tells_what_it_has() {
+    let error = parse_mat_variable(&fixture("cars_meta.mat"), "annotations").unwrap_err().to_string();
+    assert!(error.contains("no variable `annotations`") && error.contains("class_names"), "{error}");
+}
+
+#[test]
+fn a_version_73_file_is_named_as_such() {
+    let mut hdf5 = vec![0u8; 512];
+    hdf5[..19].copy_from_slice(b"MATLAB 7.3 MAT-file");
+    hdf5[124..128].copy_from_slice(&[0, 2, b'I', b'M']);
+    let error = parse_mat(&hdf5).unwrap_err().to_string();
+    assert!(error.contains("7.3 (HDF5)") && error.contains("-v7"), "{error}");
+}
+
+#[test]
+fn python_and_binary_versions_of_cifar_agree() {
+    let binary = fixture("cifar10_batch.bin");
+    let records: Vec<_> = parse_cifar(&binary, CifarLayout::Cifar10).unwrap().iter().collect();
+    assert_eq!(records.iter().map(|record| record.label).collect::<Vec<_>>(), [6, 9, 9, 4, 1]);
+    for name in ["cifar10_batch_py2.pickle", "cifar10_batch_py3.pickle"] {
+        let bytes = fixture(name);
+        let batch = parse_cifar_pickle(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(batch.labels, [6, 9, 9, 4, 1]);
+        assert_eq!(batch.coarse, None);
+        let pixels: Vec<u8> = records.iter().flat_map(|record| record.pixels).copied().collect();
+        assert_eq!(batch.pixels, pixels);
+    }
+
+    let binary = fixture("cifar100_train.bin");
+    let bytes = fixture("cifar100_train_py2.pickle");
+    let batch = parse_cifar_pickle(&bytes).unwrap();
+    let records = parse_cifar(&binary, CifarLayout::Cifar100).unwrap();
+    assert_eq!(records.len(), 5);
+    for (index, record) in records.iter().enumerate() {
+        assert_eq!(i64::from(record.label), batch.labels[index]);
+        assert_eq!(record.coarse.map(i64::from), batch.coarse.as_ref().map(|coarse| coarse[index]));
+        assert_eq!(record.pixels, &batch.pixels[index * 3072..][..3072]);
+    }
+    let names = parse_cifar_names(&fixture("cifar10_meta_py2.pickle"), "label_names").unwrap();
+    assert_eq!(names, ["airplane", "automobile", "bird"]);
+}
+
+#[test]
+fn a_pickle_that_would_run_something_is_refused() {
+    // what `pickle.loads` would run as os.system("id")
+    let error = parse_cifar_pickle(b"cos\nsystem\n(S'id'\ntR.").unwrap_err().to_string();
+    assert!(error.contains("`os.system`, which is not called"), "{error}");
+    let error = parse_cifar_pickle(b"\x80\x04\x95").unwrap_err().to_string();
+    assert!(error.contains("protocol 4"), "{error}");
+}
+
+#[test]
+fn a_pickle_cannot_make_memory_grow_out_of_proportion() {
+    // a list, then itself as its own item again and again; and a text that is decoded again and again
+    let mut bomb = b"\x80\x02]q\x00".to_vec();
+    bomb.extend(std::iter::repeat_n(*b"h\x00a", 100_000).flatten());
+    bomb.push(b'.');
+    assert!(parse_cifar_pickle(&bomb).unwrap_err().to_string().contains("without `labels`"));
+    let error = parse_cifar_pickle(&vec![b']'; 1 << 22]).unwrap_err().to_string();
+    assert!(error.contains("more than"), "{error}");
+}
+
+#[test]
+fn cifar_files_of_a_wrong_length_tell_the_record() {
+    let binary = fixture("cifar10_batch.bin");
+    let error = parse_cifar(&binary[..4000], CifarLayout::Cifar10).unwrap_err();
+    assert_eq!(error.offset, 3073);
+    assert!(error.to_string().contains("record 1 is cut: 927 of its 3073 bytes"), "{error}");
+    let error = parse_cifar(&binary, CifarLayout::Cifar100).unwrap_err().to_string();
+    assert!(error.contains("fits the other of CIFAR10 and CIFAR100"), "{error}");
+    assert!(parse_cifar(&[], CifarLayout::Cifar10).is_err());
+}
+
+fn idx_file(count: u32, values: usize) -> Vec<u8> {
+    let mut file = vec![0, 0, 8, 3];
+    for size in [count, 2, 3] {
+        file.extend(size.to_be_bytes());
+    }
+    file.extend((0..values).map(|value| value as u8));
+    file
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn idx_plain_and_gzip() {
+    let file = idx_file(4, 24);
+    let idx = parse_idx(&file).unwrap();
+    assert_eq!((idx.header.dims.as_slice(), idx.values.len()), (&[4, 2, 3][..], 24));
+    let packed = gzip(&file);
+    assert!(is_gzip(&packed) && !is_gzip(&file));
+    assert_eq!(gunzip_idx(&packed, 1000).unwrap(), file);
+}
+
+#[test]
+fn idx_errors_name_the_place() {
+    let problem = |file: &[u8]| parse_idx(file).unwrap_err().to_string();
+    assert!(problem(&idx_file(5, 24)).contains("announces 30 values ([5, 2, 3]), the file has 24"));
+    assert!(problem(&idx_file(3, 24)).contains("announces 18"));
+    assert!(problem(&[0, 0, 0x0d, 1, 0, 0, 0, 1, 0]).contains("values of type 0x0d (at byte 2)"));
+    assert!(problem(&[0x1f, 0x8b, 8, 0]).contains("two zero bytes"));
+    assert!(
+        problem(&[0, 0, 8, 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff])
+            .contains("memory")
+    );
+    // the header alone decides: four bytes of a gigabyte are not unpacked
+    assert!(
+        gunzip_idx(&gzip(&idx_file(u32::MAX, 24)), 1 << 20)
+            .unwrap_err()
+            .to_string()
+            .contains("more than the")
+    );
+    let packed = gzip(&idx_file(4, 24));
+    assert!(gunzip_idx(&packed[..packed.len() - 12], 1000).unwrap_err().to_string().contains("gzip stream"));
+}
+
+#[test]
+fn tables_tell_the_line() {
+    assert_eq!(parse_pairs(b"1 a/b c.jpg\r\n\n2 d.jpg").unwrap(), [(1, "a/b c.jpg"), (2, "d.jpg")]);
+    assert_eq!(parse_number_pairs(b"1 0\n2 1\n").unwrap(), [(1, 0), (2, 1)]);
+    assert_eq!(parse_numbers(b"490\n361\n").unwrap(), [490, 361]);
+    assert_eq!(parse_boxes(b"1 60.0 27.0 325.0 304.0\n").unwrap(), [(1, [60.0, 27.0, 325.0, 304.0])]);
+    let error = parse_number_pairs(b"1 0\n2 x\n").unwrap_err();
+    assert_eq!(error.offset, 4);
+    assert!(error.to_string().contains("line 2: `2 x`"), "{error}");
+    assert!(
+        parse_pairs(b"1\n").is_err()
+            && parse_numbers(b"1 2\n").is_err()
+            && parse_boxes(b"1 2 3 4 nan").is_err()
+    );
+}
+
+/// Every reader on the same bytes: none may panic, whatever they hold.
+fn read_as_everything(bytes: &[u8]) {
+    let _ = parse_mat(bytes);
+    let _ = parse_cifar_pickle(bytes);
+    let _ = parse_cifar_names(bytes, "label_names");
+    let _ = parse_cifar(bytes, CifarLayout::Cifar10).map(|records| records.iter().count());
+    let _ = parse_cifar(bytes, CifarLayout::Cifar100).map(|records| records.iter().count());
+    let _ = parse_idx(bytes);
+    let _ = gunzip_idx(bytes, 1 << 16);
+    let _ = (parse_pairs(bytes), parse_number_pairs(bytes), parse_numbers(bytes), parse_boxes(bytes));
+}
+
+#[test]
+fn cut_and_changed_files_are_errors_not_panics() {
+    let packed = gzip(&idx_file(4, 24));
+    let mut files: Vec<Vec<u8>> =
+        ["dogs_train_list.mat", "dogs_train_list_plain.mat", "cars_train_annos_plain.mat"]
+            .into_iter()
+            .chain([
+                "imagenet_meta_plain.mat",
+                "matlab/testcellnest_6.1_SOL2.mat",
+                "matlab/teststruct_7.4_GLNX86.mat",
+            ])
+            .chain(["cifar10_meta_py2.pickle"])
+            .map(fixture)
+            .collect();
+    // the programs of the pickles, with pixels for one picture only
+    for name in ["cifar10_batch_py2.pickle", "cifar10_batch_py3.pickle", "cifar100_train_py2.pickle"] {
+        let file = fixture(name);
+        let middle = file.len() / 2;
+        files.push([&file[..600], &file[middle..middle + 200], &file[file.len() - 600..]].concat());
+    }
+    files.extend([packed, idx_file(4, 24), b"1 a\n2 b\n".to_vec()]);
+    for file in files {
+        for end in 0..file.len() {
+            read_as_everything(&file[..end]);
+        }
+        let mut changed = file.clone();
+        for at in 0..file.len() {
+            for flip in [0x01, 0x80, 0xff] {
+                changed[at] ^= flip;
+                read_as_everything(&changed);
+                changed[at] ^= flip;
+            }
+        }
+    }
+}
+
+#[test]
+fn cut_files_are_never_taken_for_whole_ones() {
+    for name in ["dogs_train_list.mat", "cars_train_annos_plain.mat", "matlab/teststruct_6.1_SOL2.mat"] {
+        let file = fixture(name);
+        let whole = parse_mat(&file).unwrap();
+        for end in 0..file.len() {
+            // padding at the end may be left out: then the content is the same
+            if let Ok(cut) = parse_mat(&file[..end]) {
+                assert!(cut.len() < whole.len() || cut == whole, "{name} cut at {end}");
+            }
+        }
+    }
+    let file = fixture("cifar10_batch_py2.pickle");
+    for end in 0..file.len() {
+        assert!(parse_cifar_pickle(&file[..end]).is_err(), "cut at {end}");
+    }
+}
