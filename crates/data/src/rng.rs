@@ -2,6 +2,7 @@
 
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::Rng;
 
 /// The generator that every random choice about data is drawn from.
 ///
@@ -21,6 +22,24 @@ pub type SampleRng = Xoshiro256PlusPlus;
 /// ```
 pub fn sample_rng(seed: u64, epoch: u64, index: u64) -> SampleRng {
     SampleRng::seed_from_u64(mix(mix(mix(seed) ^ epoch) ^ index))
+}
+
+/// Puts `items` in an order that the generator alone decides (Fisher and Yates), the same for all versions
+/// of this project and of what it stands on: stored splits and runs depend on it.
+pub fn shuffle<T>(items: &mut [T], rng: &mut SampleRng) {
+    for i in (1..items.len()).rev() {
+        items.swap(i, below(i + 1, rng));
+    }
+}
+
+/// A number below `bound`, all equally likely to one part in 2^64 of `bound`.
+pub fn below(bound: usize, rng: &mut SampleRng) -> usize {
+    ((u128::from(rng.next_u64()) * bound as u128) >> 64) as usize
+}
+
+/// A number from 0 to below 1, in steps of 2^-53.
+pub fn unit(rng: &mut SampleRng) -> f64 {
+    (rng.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
 }
 
 /// SplitMix64's finaliser: neighbouring seeds, epochs and indices give unrelated generators.

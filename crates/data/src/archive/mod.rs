@@ -1,0 +1,491 @@
+//! A data set's files as downloaded or unpacked: a folder, a zip, a tar, plain or compressed, behind one type.
+//!
+//! Entries are listed once, sorted by name, and read in any order from any thread. Nothing is copied where
+//! the bytes lie plain in a file: entries of a tar and stored entries of a zip are parts of its memory map.
+//! Entries of a compressed zip are inflated when they are read. A compressed tar has no way to one of its
+//! entries, so it is decompressed once: in memory if it is small
+//! ([`memory_limit`](ArchiveOptions::memory_limit)), else into a file in
+//! [`cache_dir`](ArchiveOptions::cache_dir), written whole or not at all and found again the next time.
+
+mod folder;
+mod name;
+mod tarball;
+mod unpack;
+mod zipped;
+
+use std::path::{Path, PathBuf};
+
+use flate2::{Crc, Decompress, FlushDecompress, Status};
+
+use crate::bytes::Bytes;
+use crate::error::DataError;
+
+/// How archives are opened.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ArchiveOptions {
+    /// Where compressed tars are decompressed to; the folder `.tks-cache` beside the archive if not given.
+    pub cache_dir: Option<PathBuf>,
+    /// A compressed tar of at most this many bytes when decompressed is held in memory, with no file.
+    pub memory_limit: u64,
+    /// A compressed file that grows to more bytes than this is refused.
+    pub max_unpacked: u64,
+    /// An archive with more entries than this is refused.
+    pub max_entries: u64,
+}
+
+impl Default for ArchiveOptions {
+    fn default() -> Self {
+        ArchiveOptions {
+            cache_dir: None,
+            memory_limit: 64 << 20,
+            max_unpacked: 1 << 40,
+            max_entries: 20_000_000,
+        }
+    }
+}
+
+/// The files of a data set, wherever they lie.
+///
+/// Names have `/` between their parts, whatever the system, and never lead out of the archive. What macOS adds
+/// of its own (`__MACOSX/`, `._*`, `.DS_Store`) is passed over, as are links and devices in tars.
+#[derive(Debug)]
+pub struct Archive {
+    path: PathBuf,
+    entries: Vec<Entry>,
+    sources: Vec<Source>,
+}
+
+/// A file of an archive.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    name: Box<str>,
+    size: u64,
+    place: Place,
+}
+
+impl Entry {
+    /// Its name, with `/` between the parts.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its size in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+/// Where an entry's bytes are; the number is that of its source.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// A file in a folder; its path is the entry's name without the first `skip` bytes.
+    File { source: u32, skip: u32 },
+    /// Plain, at an offset.
+    Span { source: u32, offset: u64 },
+    /// Deflated, at an offset.
+    Deflated { source: u32, offset: u64, packed: u64, crc: u32 },
+}
+
+#[derive(Debug, Clone)]
+struct Source {
+    /// What errors call it.
+    path: PathBuf,
+    data: SourceData,
+}
+
+#[derive(Debug, Clone)]
+enum SourceData {
+    Folder,
+    Bytes(Bytes),
+}
+
+/// Files of a folder up to this size are read: mapping costs more than copying so little.
+const MAP_FROM: u64 = 1 << 20;
+
+impl Archive {
+    /// The folder or archive at `path`; a file that is no archive is one with itself as its only entry.
+    ///
+    /// # Errors
+    /// [`DataError::Io`]; [`DataError::Archive`] with the place where it is cut or corrupt;
+    /// [`DataError::EntryPath`] and [`DataError::TooLarge`] for what is not to be trusted.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, DataError> {
+        Archive::open_with(path, &ArchiveOptions::default())
+    }
+
+    /// [`Archive::open`] with options.
+    ///
+    /// # Errors
+    /// As [`Archive::open`].
+    pub fn open_with(path: impl AsRef<Path>, options: &ArchiveOptions) -> Result<Self, DataError> {
+        let path = path.as_ref();
+        let metadata = std::fs::metadata(path).map_err(|e| DataError::io("open", path, e))?;
+        if metadata.is_dir() {
+            return folder::list(path, options);
+        }
+        let stamp = metadata.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        let origin = unpack::Origin {
+            path,
+            key: format!("{}|{}|{stamp:?}", absolute.display(), metadata.len()),
+            cache_dir: options
+                .cache_dir
+                .clone()
+                .unwrap_or_else(|| path.parent().unwrap_or(Path::new("")).join(".tks-cache")),
+        };
+        Archive::of_bytes(Bytes::map(path)?, &origin, options)
+    }
+
+    fn of_bytes(
+        bytes: Bytes,
+        origin: &unpack::Origin<'_>,
+        options: &ArchiveOptions,
+    ) -> Result<Self, DataError> {
+        let path = origin.path;
+        match Format::of(&bytes) {
+            Some(Format::Zip) => zipped::list(bytes, path, options),
+            Some(Format::Tar) => tarball::list(bytes, path, options),
+            Some(Format::Gzip | Format::Xz) => {
+                let unpacked = unpack::unpack(&bytes, origin, options)?;
+                match Format::of(&unpacked) {
+                    Some(Format::Tar) => tarball::list(unpacked, path, options),
+                    _ => Ok(Archive::single(unpacked, path, &unpacked_name(path))),
+                }
+            }
+            None => {
+                let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+                if has_archive_name(&name) {
+                    return Err(not_an_archive(&bytes, path));
+                }
+                Ok(Archive::single(bytes, path, &name))
+            }
+        }
+    }
+
+    fn single(bytes: Bytes, path: &Path, name: &str) -> Self {
+        let entry = Entry {
+            name: name.into(),
+            size: bytes.len() as u64,
+            place: Place::Span { source: 0, offset: 0 },
+        };
+        let source = Source { path: path.to_path_buf(), data: SourceData::Bytes(bytes) };
+        Archive { path: path.to_path_buf(), entries: vec![entry], sources: vec![source] }
+    }
+
+    /// Sorts by name; of entries of one name the last one counts, as in a tar that was appended to.
+    fn sorted(path: &Path, mut entries: Vec<Entry>, sources: Vec<Source>) -> Self {
+        entries.reverse();
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        entries.dedup_by(|later, kept| later.name == kept.name);
+        entries.shrink_to_fit();
+        Archive { path: path.to_path_buf(), entries, sources }
+    }
+
+    /// The folder or archive file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// All files, sorted by name.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Number of files.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are no files.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Index of the file of this name.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.entries.binary_search_by(|entry| (*entry.name).cmp(name)).ok()
+    }
+
+    /// Index of the only file whose name is `suffix` or ends in `/suffix`: archives differ in the folders
+    /// that they put around the same files.
+    ///
+    /// # Errors
+    /// [`DataError::MissingEntry`] if there is none or more than one.
+    pub fn find_ending(&self, suffix: &str) -> Result<usize, DataError> {
+        let fits =
+            |name: &str| name.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'));
+        let mut found = (0..self.len()).filter(|&i| fits(&self.entries[i].name));
+        let missing = |hint: String| DataError::MissingEntry {
+            path: self.path.clone(),
+            entry: suffix.to_string(),
+            hint,
+        };
+        let first = found.next().ok_or_else(|| {
+            let some: Vec<&str> = self.entries.iter().take(3).map(Entry::name).collect();
+            missing(format!("it holds {} files: {}, ...", self.len(), some.join(", ")))
+        })?;
+        match found.next() {
+            None => Ok(first),
+            Some(second) => Err(missing(format!(
+                "there are several: `{}` and `{}`",
+                self.entries[first].name, self.entries[second].name
+            ))),
+        }
+    }
+
+    /// The entry's file for errors: the archive's path and the entry's name.
+    pub fn entry_path(&self, index: usize) -> PathBuf {
+        self.path.join(&*self.entries[index].name)
+    }
+
+    /// The bytes of a file: a part of the memory map where they lie plain.
+    ///
+    /// # Errors
+    /// [`DataError::Io`], and [`DataError::Archive`] if a compressed entry is corrupt.
+    ///
+    /// # Panics
+    /// If `index` is not below [`Archive::len`], as do all functions here that take an index.
+    pub fn bytes(&self, index: usize) -> Result<Bytes, DataError> {
+        let entry = &self.entries[index];
+        match entry.place {
+            Place::File { .. } if entry.size >= MAP_FROM => Bytes::map(&self.file(entry)),
+            Place::Span { source, offset } => self.span(source, offset, entry.size, entry),
+            _ => {
+                let mut memory = Vec::new();
+                self.bytes_in(index, &mut memory)?;
+                Ok(memory.into())
+            }
+        }
+    }
+
+    /// The bytes of a file, without allocating: borrowed from the memory map where they lie plain, else in
+    /// `scratch`, which keeps its memory from one file to the next.
+    ///
+    /// # Errors
+    /// As [`Archive::bytes`].
+    pub fn bytes_in<'a>(&'a self, index: usize, scratch: &'a mut Vec<u8>) -> Result<&'a [u8], DataError> {
+        let entry = &self.entries[index];
+        match entry.place {
+            Place::File { .. } => {
+                use std::io::Read;
+                let path = self.file(entry);
+                scratch.clear();
+                let mut file = std::fs::File::open(&path).map_err(|e| DataError::io("open", &path, e))?;
+                scratch.reserve(entry.size as usize + 1);
+                file.read_to_end(scratch).map_err(|e| DataError::io("read", &path, e))?;
+                Ok(scratch)
+            }
+            Place::Span { source, offset } => {
+                let all = self.source_bytes(source);
+                // Checked against the source when it was listed.
+                Ok(&all[offset as usize..(offset + entry.size) as usize])
+            }
+            Place::Deflated { source, offset, packed, crc } => {
+                let packed = &self.source_bytes(source)[offset as usize..(offset + packed) as usize];
+                inflate(packed, entry.size, crc, scratch).map_err(|message| DataError::Archive {
+                    path: self.sources[source as usize].path.clone(),
+                    offset,
+                    message: format!("entry `{}`: {message}", entry.name),
+                })?;
+                Ok(scratch)
+            }
+        }
+    }
+
+    /// The archive that an entry is: ImageNet's training tar holds one tar a class, N-Caltech101 and
+    /// DVS-CIFAR10 come with zips in an archive or a folder.
+    ///
+    /// # Errors
+    /// As [`Archive::open`].
+    pub fn nested(&self, index: usize, options: &ArchiveOptions) -> Result<Archive, DataError> {
+        let entry = &self.entries[index];
+        if let Place::File { .. } = entry.place {
+            return Archive::open_with(self.file(entry), options);
+        }
+        let path = self.entry_path(index);
+        let origin = unpack::Origin {
+            path: &path,
+            key: format!("{}|{}|{}", self.path.display(), entry.name, entry.size),
+            cache_dir: options
+                .cache_dir
+                .clone()
+                .unwrap_or_else(|| self.path.parent().unwrap_or(Path::new("")).join(".tks-cache")),
+        };
+        Archive::of_bytes(self.bytes(index)?, &origin, options)
+    }
+
+    /// The same files, with those of each archive among them in its place: the files of `airplane.zip` become
+    /// `airplane.zip/<name>`. Goes one level deep, as far as the data sets of the field do.
+    ///
+    /// # Errors
+    /// As [`Archive::open`].
+    pub fn expanded(self, options: &ArchiveOptions) -> Result<Archive, DataError> {
+        if !self.entries.iter().any(|entry| has_archive_name(&entry.name)) {
+            return Ok(self);
+        }
+        let mut entries = Vec::new();
+        let mut sources = self.sources.clone();
+        for index in 0..self.len() {
+            let entry = &self.entries[index];
+            if !has_archive_name(&entry.name) {
+                entries.push(entry.clone());
+                continue;
+            }
+            let inner = self.nested(index, options)?;
+            let first = sources.len() as u32;
+            let prefix = entry.name.len() as u32 + 1;
+            sources.extend(inner.sources);
+            entries.extend(inner.entries.into_iter().map(|held| Entry {
+                name: format!("{}/{}", entry.name, held.name).into(),
+                size: held.size,
+                place: match held.place {
+                    Place::File { source, skip } => {
+                        Place::File { source: source + first, skip: skip + prefix }
+                    }
+                    Place::Span { source, offset } => Place::Span { source: source + first, offset },
+                    Place::Deflated { source, offset, packed, crc } => {
+                        Place::Deflated { source: source + first, offset, packed, crc }
+                    }
+                },
+            }));
+            if entries.len() as u64 > options.max_entries {
+                return Err(too_many_entries(&self.path, entries.len() as u64, options));
+            }
+        }
+        Ok(Archive::sorted(&self.path, entries, sources))
+    }
+
+    fn file(&self, entry: &Entry) -> PathBuf {
+        match entry.place {
+            Place::File { source, skip } => {
+                self.sources[source as usize].path.join(&entry.name[skip as usize..])
+            }
+            _ => self.path.clone(),
+        }
+    }
+
+    fn source_bytes(&self, source: u32) -> &[u8] {
+        match &self.sources[source as usize].data {
+            SourceData::Bytes(bytes) => bytes,
+            SourceData::Folder => &[],
+        }
+    }
+
+    fn span(&self, source: u32, offset: u64, size: u64, entry: &Entry) -> Result<Bytes, DataError> {
+        let source = &self.sources[source as usize];
+        let span = match &source.data {
+            SourceData::Bytes(bytes) => bytes.slice(offset, size),
+            SourceData::Folder => None,
+        };
+        span.ok_or_else(|| DataError::Archive {
+            path: source.path.clone(),
+            offset,
+            message: format!("the entry `{}` reaches beyond the end", entry.name),
+        })
+    }
+}
+
+/// What a file is, by its first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Zip,
+    Tar,
+    Gzip,
+    Xz,
+}
+
+impl Format {
+    fn of(bytes: &[u8]) -> Option<Format> {
+        match bytes {
+            [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Some(Format::Zip),
+            [0x1f, 0x8b, ..] => Some(Format::Gzip),
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Format::Xz),
+            _ if tarball::is_tar(bytes) => Some(Format::Tar),
+            _ => None,
+        }
+    }
+}
+
+const ARCHIVE_NAMES: [&str; 7] = [".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2"];
+
+fn has_archive_name(name: &str) -> bool {
+    let name = name.rsplit('/').next().unwrap_or(name);
+    ARCHIVE_NAMES.iter().any(|end| {
+        name.len() > end.len()
+            && name.is_char_boundary(name.len() - end.len())
+            && name[name.len() - end.len()..].eq_ignore_ascii_case(end)
+    })
+}
+
+fn not_an_archive(bytes: &[u8], path: &Path) -> DataError {
+    let start = String::from_utf8_lossy(&bytes[..bytes.len().min(40)]).trim().to_string();
+    let lower = start.to_lowercase();
+    let message = if bytes.is_empty() {
+        "the file is empty; fetch it again".to_string()
+    } else if lower.starts_with("<!doctype") || lower.starts_with("<html") {
+        "this is a web page, saved in place of the archive; fetch it again".to_string()
+    } else if bytes.starts_with(b"BZh") {
+        "bzip2 is not read; decompress the file with `bunzip2`".to_string()
+    } else if bytes.starts_with(b"7z\xbc\xaf") || bytes.starts_with(b"Rar!") {
+        "7z and rar are not read; unpack the archive into a folder".to_string()
+    } else {
+        format!("neither zip nor tar, gzip nor xz: it begins with {start:?}")
+    };
+    DataError::Archive { path: path.to_path_buf(), offset: 0, message }
+}
+
+/// `train.idx.gz` is `train.idx` within.
+fn unpacked_name(path: &Path) -> String {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    match name.rsplit_once('.') {
+        Some((stem, end)) if matches!(end.to_ascii_lowercase().as_str(), "gz" | "xz") => stem.to_string(),
+        _ => name,
+    }
+}
+
+fn too_many_entries(path: &Path, size: u64, options: &ArchiveOptions) -> DataError {
+    DataError::TooLarge {
+        path: path.to_path_buf(),
+        what: "the number of entries".into(),
+        size,
+        limit: options.max_entries,
+        setting: "max_entries",
+    }
+}
+
+/// Inflates into `scratch`, which holds exactly the entry afterwards.
+fn inflate(packed: &[u8], size: u64, crc: u32, scratch: &mut Vec<u8>) -> Result<(), String> {
+    scratch.clear();
+    scratch.reserve(size as usize + 1);
+    let mut inflater = Decompress::new(false);
+    loop {
+        let done = inflater.total_in() as usize;
+        let (before, room) = (scratch.len(), scratch.capacity() - scratch.len());
+        let status = inflater
+            .decompress_vec(&packed[done..], scratch, FlushDecompress::Finish)
+            .map_err(|e| format!("corrupt at its byte {done}: {e}"))?;
+        if scratch.len() as u64 > size {
+            return Err(format!("holds more than the {size} bytes it should"));
+        }
+        match status {
+            Status::StreamEnd => break,
+            _ if scratch.len() == before && inflater.total_in() as usize == done => {
+                return Err(format!("cut: {} of {size} bytes", scratch.len()));
+            }
+            _ if room == 0 => return Err(format!("holds more than the {size} bytes it should")),
+            _ => {}
+        }
+    }
+    if scratch.len() as u64 != size {
+        return Err(format!("holds {} bytes where it should {size}", scratch.len()));
+    }
+    let mut sum = Crc::new();
+    sum.update(scratch);
+    if sum.sum() != crc {
+        return Err(format!(
+            "checksum {:08x} where it should be {crc:08x}: the archive is corrupt",
+            sum.sum()
+        ));
+    }
+    Ok(())
+}

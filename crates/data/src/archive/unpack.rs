@@ -1,0 +1,126 @@
+//! Decompressing what has no way to its parts: once, into memory or into a file of the cache.
+
+use std::fs::File;
+use std::io::{BufWriter, Cursor, Read, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::{ArchiveOptions, Format};
+use crate::bytes::Bytes;
+use crate::error::DataError;
+
+/// A compressed file: what errors call it, what tells it from others, and where its contents may be kept.
+pub(super) struct Origin<'a> {
+    pub(super) path: &'a Path,
+    pub(super) key: String,
+    pub(super) cache_dir: PathBuf,
+}
+
+impl Origin<'_> {
+    /// The file of the cache: another one as soon as the compressed file is another one.
+    fn cache_file(&self) -> PathBuf {
+        let hash = Sha256::digest(self.key.as_bytes());
+        let hex: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let name = self.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        self.cache_dir.join(format!("{name}.{hex}.unpacked"))
+    }
+}
+
+pub(super) fn unpack(
+    bytes: &Bytes,
+    origin: &Origin<'_>,
+    options: &ArchiveOptions,
+) -> Result<Bytes, DataError> {
+    let cached = origin.cache_file();
+    if cached.is_file() {
+        return Bytes::map(&cached);
+    }
+    let cursor = Cursor::new(&bytes[..]);
+    match Format::of(bytes) {
+        Some(Format::Xz) => {
+            let reader = lzma_rust2::XzReader::new(cursor, true);
+            drain(reader, |r| r.inner().position(), origin, &cached, options)
+        }
+        _ => {
+            let reader = flate2::bufread::MultiGzDecoder::new(cursor);
+            drain(reader, |r| r.get_ref().position(), origin, &cached, options)
+        }
+    }
+}
+
+/// Reads all of `reader` into memory, and from the limit on into the file `cached`.
+fn drain<R: Read>(
+    mut reader: R,
+    position: impl Fn(&R) -> u64,
+    origin: &Origin<'_>,
+    cached: &Path,
+    options: &ArchiveOptions,
+) -> Result<Bytes, DataError> {
+    let mut memory = Vec::new();
+    let mut file: Option<(BufWriter<tempfile::NamedTempFile>, File)> = None;
+    let mut chunk = vec![0; 1 << 16];
+    let mut total = 0;
+    loop {
+        let count = match reader.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(e) => {
+                return Err(DataError::Archive {
+                    path: origin.path.to_path_buf(),
+                    offset: position(&reader),
+                    message: format!(
+                        "cannot be decompressed ({e}) after {total} bytes: the file is cut or corrupt; fetch it again"
+                    ),
+                });
+            }
+        };
+        total += count as u64;
+        if total > options.max_unpacked {
+            return Err(DataError::TooLarge {
+                path: origin.path.to_path_buf(),
+                what: "its decompressed size in bytes".into(),
+                size: total,
+                limit: options.max_unpacked,
+                setting: "max_unpacked",
+            });
+        }
+        if file.is_none() && total > options.memory_limit {
+            let begun = begin_file(cached)?;
+            // Whoever held the lock before may have written the file meanwhile.
+            let Some((mut writer, lock)) = begun else { return Bytes::map(cached) };
+            writer.write_all(&memory).map_err(|e| DataError::io("write", cached, e))?;
+            memory = Vec::new();
+            file = Some((writer, lock));
+        }
+        match &mut file {
+            None => memory.extend_from_slice(&chunk[..count]),
+            Some((writer, _)) => {
+                writer.write_all(&chunk[..count]).map_err(|e| DataError::io("write", cached, e))?;
+            }
+        }
+    }
+    let Some((writer, _lock)) = file else { return Ok(memory.into()) };
+    let temporary = writer.into_inner().map_err(|e| DataError::io("write", cached, e.into_error()))?;
+    temporary.as_file().sync_all().map_err(|e| DataError::io("write", cached, e))?;
+    temporary.persist(cached).map_err(|e| DataError::io("rename to", cached, e.error))?;
+    Bytes::map(cached)
+}
+
+/// A file beside `cached`, and the lock on it; `None` if another process finished `cached` while we waited.
+fn begin_file(cached: &Path) -> Result<Option<(BufWriter<tempfile::NamedTempFile>, File)>, DataError> {
+    let folder = cached.parent().unwrap_or(Path::new(""));
+    std::fs::create_dir_all(folder).map_err(|e| DataError::io("create", folder, e))?;
+    let lock_path = cached.with_extension("lock");
+    let lock = File::create(&lock_path).map_err(|e| DataError::io("create", &lock_path, e))?;
+    lock.lock().map_err(|e| DataError::io("lock", &lock_path, e))?;
+    if cached.is_file() {
+        return Ok(None);
+    }
+    let temporary = tempfile::Builder::new()
+        .prefix(".unpacking-")
+        .tempfile_in(folder)
+        .map_err(|e| DataError::io("create a file in", folder, e))?;
+    Ok(Some((BufWriter::with_capacity(1 << 20, temporary), lock)))
+}

@@ -1,0 +1,191 @@
+//! A batch: samples side by side, ready to become a tensor without a copy.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ndarray::{Array2, ArrayD, IxDyn};
+
+use crate::dataset::{Element, SampleShape};
+
+/// A batch. When it is dropped its memory goes back to the loader for a later batch: keep it as long as a
+/// tensor looks at its memory.
+#[derive(Debug)]
+pub struct Batch<E: Element> {
+    buffer: Buffer<E>,
+    classes: usize,
+    epoch: u64,
+    index: usize,
+    valid: usize,
+    pool: Option<Arc<Pool<E>>>,
+}
+
+/// What of a batch can be used again.
+#[derive(Debug)]
+pub(crate) struct Buffer<E> {
+    inputs: ArrayD<E>,
+    labels: Vec<i64>,
+    soft: Array2<f32>,
+    has_soft: bool,
+    samples: Vec<usize>,
+}
+
+impl<E: Element> Default for Buffer<E> {
+    fn default() -> Self {
+        Buffer {
+            inputs: ArrayD::default(IxDyn(&[0])),
+            labels: Vec::new(),
+            soft: Array2::zeros((0, 0)),
+            has_soft: false,
+            samples: Vec::new(),
+        }
+    }
+}
+
+/// Buffers of batches that nobody uses.
+#[derive(Debug, Default)]
+pub(crate) struct Pool<E> {
+    free: Mutex<Vec<Buffer<E>>>,
+    capacity: usize,
+}
+
+impl<E: Element> Pool<E> {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Pool { free: Mutex::new(Vec::with_capacity(capacity)), capacity }
+    }
+
+    pub(crate) fn take(&self) -> Buffer<E> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn give(&self, buffer: Buffer<E>) {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        if free.len() < self.capacity {
+            free.push(buffer);
+        }
+    }
+}
+
+impl<E: Element> Batch<E> {
+    /// A batch in `buffer`, its inputs of the right shape and its lists empty.
+    pub(crate) fn begin(
+        mut buffer: Buffer<E>,
+        shape: &SampleShape,
+        batch: usize,
+        classes: usize,
+        place: (u64, usize),
+        valid: usize,
+        pool: Arc<Pool<E>>,
+    ) -> Self {
+        let dims = shape.batch(batch);
+        if buffer.inputs.shape() != dims {
+            let mut data = std::mem::take(&mut buffer.inputs).into_raw_vec_and_offset().0;
+            data.resize(dims.iter().product(), E::default());
+            buffer.inputs = ArrayD::from_shape_vec(IxDyn(&dims), data).expect("as many as the shape says");
+        }
+        buffer.labels.clear();
+        buffer.samples.clear();
+        buffer.has_soft = false;
+        Batch { buffer, classes, epoch: place.0, index: place.1, valid, pool: Some(pool) }
+    }
+
+    pub(crate) fn push(&mut self, sample: usize, label: usize) {
+        self.buffer.samples.push(sample);
+        self.buffer.labels.push(label as i64);
+    }
+
+    pub(crate) fn data(&mut self) -> &mut [E] {
+        self.buffer.inputs.as_slice_mut().expect("contiguous since it was made")
+    }
+
+    /// The inputs, contiguous: `[T, B, C, H, W]`, or `[B, C, H, W]` without time.
+    pub fn inputs(&self) -> &ArrayD<E> {
+        &self.buffer.inputs
+    }
+
+    /// The inputs, to be changed.
+    pub fn inputs_mut(&mut self) -> &mut ArrayD<E> {
+        &mut self.buffer.inputs
+    }
+
+    /// All inputs one after another, in the order of [`Batch::inputs`].
+    pub fn as_slice(&self) -> &[E] {
+        self.buffer.inputs.as_slice().expect("contiguous since it was made")
+    }
+
+    /// Class of each sample, `[B]`: as it stands in the data set, whatever a hook mixed.
+    pub fn labels(&self) -> &[i64] {
+        &self.buffer.labels
+    }
+
+    /// Soft labels `[B, K]` for the K classes, if a hook made some: each row sums to 1.
+    pub fn soft_labels(&self) -> Option<&Array2<f32>> {
+        self.buffer.has_soft.then_some(&self.buffer.soft)
+    }
+
+    /// Inputs and soft labels `[B, K]`, both to be changed: for MixUp and its like. The soft labels begin as
+    /// the classes' one-hot vectors.
+    pub fn inputs_and_soft_labels(&mut self) -> (&mut ArrayD<E>, &mut Array2<f32>) {
+        let buffer = &mut self.buffer;
+        if !buffer.has_soft {
+            let dims = (buffer.labels.len(), self.classes);
+            if buffer.soft.dim() == dims {
+                buffer.soft.fill(0.0);
+            } else {
+                buffer.soft = Array2::zeros(dims);
+            }
+            for (mut row, &label) in buffer.soft.rows_mut().into_iter().zip(&buffer.labels) {
+                row[label as usize] = 1.0;
+            }
+            buffer.has_soft = true;
+        }
+        (&mut buffer.inputs, &mut buffer.soft)
+    }
+
+    /// Index of each sample in the data set, `[B]`.
+    pub fn samples(&self) -> &[usize] {
+        &self.buffer.samples
+    }
+
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.buffer.samples.len()
+    }
+
+    /// Whether there are none; a loader gives no such batch.
+    pub fn is_empty(&self) -> bool {
+        self.buffer.samples.is_empty()
+    }
+
+    /// The first so many samples count: those after them repeat others to fill the batch.
+    pub fn valid(&self) -> usize {
+        self.valid
+    }
+
+    /// The number of classes.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// The epoch.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The batch's number in its epoch, from 0; with this and the epoch a run goes on later.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The inputs, taken out of the batch: their memory does not come back to the loader.
+    pub fn into_inputs(mut self) -> ArrayD<E> {
+        self.pool = None;
+        std::mem::take(&mut self.buffer.inputs)
+    }
+}
+
+impl<E: Element> Drop for Batch<E> {
+    fn drop(&mut self) {
+        if let Some(pool) = self.pool.take() {
+            pool.give(std::mem::take(&mut self.buffer));
+        }
+    }
+}

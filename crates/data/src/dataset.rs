@@ -1,0 +1,339 @@
+//! What a data set is to the loader: samples by index, each written into its place in the batch.
+
+use std::any::Any;
+
+use crate::error::BoxError;
+use crate::rng::{SampleRng, sample_rng};
+
+/// An element of a batch: `f32`, or `u8` where the pixels are scaled on the device.
+pub trait Element: bytemuck::Pod + Default + Send + Sync + private::Sealed {
+    /// The element's name, as in Rust.
+    const NAME: &'static str;
+}
+
+mod private {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for u8 {}
+}
+
+impl Element for f32 {
+    const NAME: &'static str = "f32";
+}
+
+impl Element for u8 {
+    const NAME: &'static str = "u8";
+}
+
+/// Shape of one sample, and with it of a batch.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SampleShape {
+    /// Number of time steps; `None` for what knows no time, whose batches have no such axis.
+    pub time_steps: Option<usize>,
+    /// Shape of one time step or picture: `[C, H, W]`, or `[N]` for what has no place.
+    pub frame: Vec<usize>,
+}
+
+impl SampleShape {
+    /// A picture: batches are `[B, C, H, W]`.
+    pub fn image(channels: usize, height: usize, width: usize) -> Self {
+        SampleShape { time_steps: None, frame: vec![channels, height, width] }
+    }
+
+    /// A sequence of frames: batches are `[T, B, C, H, W]`.
+    pub fn frames(time_steps: usize, channels: usize, height: usize, width: usize) -> Self {
+        SampleShape { time_steps: Some(time_steps), frame: vec![channels, height, width] }
+    }
+
+    /// Elements in one time step or picture.
+    pub fn frame_len(&self) -> usize {
+        self.frame.iter().product()
+    }
+
+    /// Time steps, 1 for what knows no time.
+    pub fn steps(&self) -> usize {
+        self.time_steps.unwrap_or(1)
+    }
+
+    /// Elements in a sample.
+    pub fn len(&self) -> usize {
+        self.steps() * self.frame_len()
+    }
+
+    /// Whether a sample has no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Shape of a batch of `batch` samples: `[T, B, C, H, W]`, or `[B, C, H, W]` without time.
+    pub fn batch(&self, batch: usize) -> Vec<usize> {
+        self.time_steps.into_iter().chain([batch]).chain(self.frame.iter().copied()).collect()
+    }
+}
+
+/// The place of one sample in its batch: T slices of `C * H * W` elements, to be written.
+///
+/// It holds what some earlier sample left there: write every element, or [`SampleSlot::fill`] it first.
+pub struct SampleSlot<'a, E> {
+    data: &'a mut [E],
+    stride: usize,
+    frame_len: usize,
+    steps: usize,
+}
+
+impl<'a, E: Element> SampleSlot<'a, E> {
+    /// The place of sample `position` in a contiguous time-first batch of `batch` samples.
+    ///
+    /// # Panics
+    /// If `data` is not of `T * B * frame_len` elements or `position` is not below `batch`.
+    pub fn in_batch(data: &'a mut [E], shape: &SampleShape, batch: usize, position: usize) -> Self {
+        let (steps, frame_len) = (shape.steps(), shape.frame_len());
+        assert!(position < batch && data.len() == steps * batch * frame_len, "slot outside of its batch");
+        if steps == 0 {
+            return SampleSlot { data: &mut [], stride: 0, frame_len, steps };
+        }
+        let first = position * frame_len;
+        let end = (steps - 1) * batch * frame_len + first + frame_len;
+        SampleSlot { data: &mut data[first..end], stride: batch * frame_len, frame_len, steps }
+    }
+
+    /// One sample on its own: `data` is `[T, frame_len]`.
+    ///
+    /// # Panics
+    /// If `data` is not of `shape.len()` elements.
+    pub fn alone(data: &'a mut [E], shape: &SampleShape) -> Self {
+        SampleSlot::in_batch(data, shape, 1, 0)
+    }
+
+    /// Number of time steps, 1 for what knows no time.
+    pub fn time_steps(&self) -> usize {
+        self.steps
+    }
+
+    /// Elements of one time step.
+    pub fn frame_len(&self) -> usize {
+        self.frame_len
+    }
+
+    /// The elements of time step `t`, `[C * H * W]`.
+    ///
+    /// # Panics
+    /// If `t` is not below [`SampleSlot::time_steps`].
+    pub fn step(&mut self, t: usize) -> &mut [E] {
+        assert!(t < self.steps, "time step {t} of {}", self.steps);
+        let start = t * self.stride;
+        &mut self.data[start..start + self.frame_len]
+    }
+
+    /// The elements from the sample's first to its last, those of other samples between, and the distance
+    /// from one time step to the next: for a loop that writes to all steps in turn. Element `i` of step `t`
+    /// is at `t * stride + i`; the others are not this sample's.
+    pub fn strided(&mut self) -> (&mut [E], usize) {
+        (self.data, self.stride)
+    }
+
+    /// Writes `value` everywhere.
+    pub fn fill(&mut self, value: E) {
+        for t in 0..self.steps {
+            self.step(t).fill(value);
+        }
+    }
+
+    /// Writes a whole sample, `[T, C * H * W]`.
+    ///
+    /// # Panics
+    /// If `sample` has another number of elements.
+    pub fn copy_from(&mut self, sample: &[E]) {
+        assert_eq!(sample.len(), self.steps * self.frame_len, "elements of a sample");
+        for t in 0..self.steps {
+            let frame_len = self.frame_len;
+            self.step(t).copy_from_slice(&sample[t * frame_len..(t + 1) * frame_len]);
+        }
+    }
+
+    /// The same place, for a part of the work.
+    pub fn reborrow(&mut self) -> SampleSlot<'_, E> {
+        SampleSlot { data: self.data, stride: self.stride, frame_len: self.frame_len, steps: self.steps }
+    }
+}
+
+/// What a sample is loaded with: its own generator, and room to work in that is kept between samples.
+pub struct SampleContext {
+    /// The sample's generator for this epoch: every random choice is drawn from it.
+    pub rng: SampleRng,
+    /// The epoch, from 0.
+    pub epoch: u64,
+    scratch: Vec<Box<dyn Any + Send>>,
+}
+
+impl SampleContext {
+    /// A context for loading sample `index` by hand, as the loader of this seed would in this epoch.
+    pub fn new(seed: u64, epoch: u64, index: usize) -> Self {
+        SampleContext { rng: sample_rng(seed, epoch, index as u64), epoch, scratch: Vec::new() }
+    }
+
+    /// The worker's own `T`, as the last sample left it: buffers that need not be allocated again.
+    pub fn scratch<T: Default + Send + 'static>(&mut self) -> &mut T {
+        self.rng_and_scratch().1
+    }
+
+    /// The generator and the worker's own `T`, to be used at once.
+    pub fn rng_and_scratch<T: Default + Send + 'static>(&mut self) -> (&mut SampleRng, &mut T) {
+        let at = self.scratch.iter().position(|held| held.is::<T>()).unwrap_or_else(|| {
+            self.scratch.push(Box::<T>::default());
+            self.scratch.len() - 1
+        });
+        let scratch = self.scratch[at].downcast_mut::<T>().expect("found by its type");
+        (&mut self.rng, scratch)
+    }
+}
+
+/// A data set: samples by index, each written straight into its place in the batch.
+///
+/// `load` is called from several threads at once. What it writes may depend on the index, the context's
+/// generator and the epoch alone: then an epoch is the same with any number of workers.
+pub trait Dataset: Send + Sync {
+    /// Element of the batches.
+    type Element: Element;
+
+    /// Number of samples.
+    fn len(&self) -> usize;
+
+    /// Shape of a sample.
+    fn shape(&self) -> SampleShape;
+
+    /// Number of classes.
+    fn classes(&self) -> usize;
+
+    /// Class of a sample, without loading it.
+    fn label(&self, index: usize) -> usize;
+
+    /// Name of a sample for errors and split files, such as `train/3/00042`.
+    fn sample_name(&self, index: usize) -> String {
+        index.to_string()
+    }
+
+    /// Writes a sample into `slot`.
+    ///
+    /// # Errors
+    /// Whatever keeps the sample from being read; the loader adds the sample's index and name.
+    fn load(
+        &self,
+        index: usize,
+        context: &mut SampleContext,
+        slot: SampleSlot<'_, Self::Element>,
+    ) -> Result<(), BoxError>;
+
+    /// Whether there are no samples.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<D: Dataset + ?Sized> Dataset for std::sync::Arc<D> {
+    type Element = D::Element;
+
+    fn len(&self) -> usize {
+        (**self).len()
+    }
+
+    fn shape(&self) -> SampleShape {
+        (**self).shape()
+    }
+
+    fn classes(&self) -> usize {
+        (**self).classes()
+    }
+
+    fn label(&self, index: usize) -> usize {
+        (**self).label(index)
+    }
+
+    fn sample_name(&self, index: usize) -> String {
+        (**self).sample_name(index)
+    }
+
+    fn load(
+        &self,
+        index: usize,
+        context: &mut SampleContext,
+        slot: SampleSlot<'_, Self::Element>,
+    ) -> Result<(), BoxError> {
+        (**self).load(index, context, slot)
+    }
+}
+
+/// Some samples of a data set, in an order of their own: a part of a split.
+///
+/// The generator of a sample follows its index in the subset.
+#[derive(Debug, Clone)]
+pub struct Subset<D> {
+    dataset: D,
+    indices: Vec<usize>,
+}
+
+impl<D: Dataset> Subset<D> {
+    /// The samples `indices` of `dataset`.
+    ///
+    /// # Errors
+    /// [`DataError::Setting`](crate::DataError::Setting) if an index is not below the data set's length.
+    pub fn new(dataset: D, indices: Vec<usize>) -> Result<Self, crate::DataError> {
+        if let Some(&outside) = indices.iter().find(|&&index| index >= dataset.len()) {
+            return Err(crate::DataError::Setting {
+                field: "indices",
+                message: format!("{outside} is not below the data set's {} samples", dataset.len()),
+            });
+        }
+        Ok(Subset { dataset, indices })
+    }
+
+    /// Indices in the whole data set.
+    pub fn indices(&self) -> &[usize] {
+        &self.indices
+    }
+}
+
+impl<D: Dataset> Dataset for Subset<D> {
+    type Element = D::Element;
+
+    fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    fn shape(&self) -> SampleShape {
+        self.dataset.shape()
+    }
+
+    fn classes(&self) -> usize {
+        self.dataset.classes()
+    }
+
+    fn label(&self, index: usize) -> usize {
+        self.dataset.label(self.indices[index])
+    }
+
+    fn sample_name(&self, index: usize) -> String {
+        self.dataset.sample_name(self.indices[index])
+    }
+
+    fn load(
+        &self,
+        index: usize,
+        context: &mut SampleContext,
+        slot: SampleSlot<'_, Self::Element>,
+    ) -> Result<(), BoxError> {
+        self.dataset.load(self.indices[index], context, slot)
+    }
+}
+
+impl SampleContext {
+    pub(crate) fn for_worker() -> Self {
+        SampleContext::new(0, 0, 0)
+    }
+
+    pub(crate) fn begin(&mut self, rng: SampleRng, epoch: u64) {
+        self.rng = rng;
+        self.epoch = epoch;
+    }
+}

@@ -1,0 +1,188 @@
+//! What can go wrong with a data set.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Any error: what a data set's own crate reports about one sample.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// An error of this crate: what, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    // Files
+    /// The operating system refused.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io {
+        /// What was tried, as a verb.
+        doing: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No room left.
+    #[error(
+        "no room left on the disk while writing {}{}; free some, or choose another folder. What is there is \
+         kept and goes on from where it stopped, where that is possible",
+        path.display(), needed.map(|n| format!(" ({n} bytes in all)")).unwrap_or_default()
+    )]
+    DiskFull {
+        /// The file that was written.
+        path: PathBuf,
+        /// Its full size in bytes, if known.
+        needed: Option<u64>,
+    },
+
+    // Manifests and settings
+    /// A TOML file that does not say what it should.
+    #[error("{}:{line}:{column}: {message}", path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What is wrong, with the nearest known name for an unknown one.
+        message: String,
+    },
+    /// A manifest that contradicts itself.
+    #[error("{}: `{field}`: {message}", path.display())]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// The field.
+        field: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A name that is not among those known.
+    #[error(
+        "there is no {what} named `{name}`{}; known: {}",
+        nearest.as_ref().map(|n| format!(" (did you mean `{n}`?)")).unwrap_or_default(), known.join(", ")
+    )]
+    UnknownName {
+        /// What is named: a data set, a split.
+        what: &'static str,
+        /// The name given.
+        name: String,
+        /// The known name nearest to it, if one is near.
+        nearest: Option<String>,
+        /// All names known.
+        known: Vec<String>,
+    },
+    /// A setting out of its range.
+    #[error("`{field}`: {message}")]
+    Setting {
+        /// The setting's name.
+        field: &'static str,
+        /// What is wrong, and which values are right.
+        message: String,
+    },
+
+    // Archives
+    /// An archive that is cut or corrupt.
+    #[error("{} at byte {offset}: {message}", path.display())]
+    Archive {
+        /// The archive.
+        path: PathBuf,
+        /// Where in it.
+        offset: u64,
+        /// What is wrong there.
+        message: String,
+    },
+    /// An entry whose name leads out of the archive's own folder.
+    #[error(
+        "{}: the entry `{entry}` leads out of the archive's folder; this archive is not opened",
+        path.display()
+    )]
+    EntryPath {
+        /// The archive.
+        path: PathBuf,
+        /// The entry's name.
+        entry: String,
+    },
+    /// More than the limits allow.
+    #[error(
+        "{}: {what} is {size}, more than the limit of {limit}; if the file is to be trusted, raise `{setting}`",
+        path.display()
+    )]
+    TooLarge {
+        /// The archive.
+        path: PathBuf,
+        /// What is too large.
+        what: String,
+        /// How large it is.
+        size: u64,
+        /// The limit.
+        limit: u64,
+        /// The field of [`ArchiveOptions`](crate::archive::ArchiveOptions) that holds it.
+        setting: &'static str,
+    },
+    /// A file that the data set should have and has not.
+    #[error("{} holds no `{entry}`; {hint}", path.display())]
+    MissingEntry {
+        /// The archive or folder.
+        path: PathBuf,
+        /// The file looked for.
+        entry: String,
+        /// What to do.
+        hint: String,
+    },
+
+    // The loader
+    /// A sample that could not be loaded.
+    #[error("sample {index} (`{name}`): {source}")]
+    Sample {
+        /// Its index in the data set.
+        index: usize,
+        /// Its name.
+        name: String,
+        /// What its data set said.
+        source: BoxError,
+    },
+    /// A label that is no class.
+    #[error("sample {index} (`{name}`) has label {label}, but there are {classes} classes: 0 to {}", classes - 1)]
+    Label {
+        /// The sample's index in the data set.
+        index: usize,
+        /// Its name.
+        name: String,
+        /// Its label.
+        label: usize,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// A batch that its hook refused.
+    #[error("batch {batch} of epoch {epoch}, in the batch's hook: {source}")]
+    Hook {
+        /// The epoch.
+        epoch: u64,
+        /// The batch in it.
+        batch: usize,
+        /// What the hook said.
+        source: BoxError,
+    },
+    /// A programming error in a data set or a hook, caught in a worker.
+    #[error("a worker panicked at {place}: {message}; this is a defect of the data set's or hook's code")]
+    Panic {
+        /// What it worked at.
+        place: String,
+        /// The panic's message.
+        message: String,
+    },
+}
+
+impl DataError {
+    /// An error of the system at a file: [`DataError::DiskFull`] where that is what it is.
+    pub fn io(doing: &'static str, path: impl AsRef<Path>, source: io::Error) -> Self {
+        let path = path.as_ref().to_path_buf();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                DataError::DiskFull { path, needed: None }
+            }
+            _ => DataError::Io { doing, path, source },
+        }
+    }
+}

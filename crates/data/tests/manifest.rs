@@ -1,0 +1,112 @@
+//! Manifests: read, checked, written back; errors that name file, line and the name that was meant.
+
+use std::path::Path;
+
+use tks_data::manifest::{Address, Checksum, Kind, Known, Manifest, SplitRule};
+
+const TEXT: &str = r#"
+version = 1
+name = "toy"
+title = "Toy"
+kind = "events"
+layout = "toy"
+size = { width = 34, height = 34 }
+channels = 2
+classes = ["zero", "one"]
+page = "https://example.org/toy"
+licence = "CC BY 4.0"
+citation = "Nobody: Toy, 2020"
+
+[[splits]]
+name = "official"
+rule = "official"
+parts = { train = 6, test = "unknown" }
+
+[[splits]]
+name = "first-90"
+rule = { first-of-class = 0.9 }
+parts = { train = 5, test = 1 }
+
+[[splits]]
+name = "balanced"
+rule = { stored = "splits/toy.toml" }
+parts = { train = 5, test = 1 }
+
+[[files]]
+name = "toy.zip"
+url = "https://example.org/toy.zip"
+size = 123
+checksums = ["md5:d41d8cd98f00b204e9800998ecf8427e"]
+
+[[files]]
+name = "labels.csv"
+url = "manual"
+size = "unknown"
+checksums = []
+"#;
+
+fn parse(text: &str) -> Result<Manifest, String> {
+    Manifest::parse(text, Path::new("toy.toml")).map_err(|e| e.to_string())
+}
+
+#[test]
+fn a_manifest_is_read_and_written_back() {
+    let manifest = parse(TEXT).unwrap();
+    assert_eq!(manifest.kind, Kind::Events);
+    assert_eq!(manifest.classes.count(), 2);
+    assert_eq!(manifest.split(None).unwrap().name, "official");
+    assert_eq!(manifest.split(Some("first-90")).unwrap().rule, SplitRule::FirstOfClass(0.9));
+    assert_eq!(manifest.splits[0].parts["test"], Known::Unknown);
+    assert_eq!(manifest.files[0].size, Known::Is(123));
+    assert!(matches!(manifest.files[0].checksums[0], Checksum::Md5(_)));
+    assert_eq!(manifest.files[1].url, Address::Manual);
+    let again = toml::to_string(&manifest).unwrap();
+    assert_eq!(parse(&again).unwrap(), manifest);
+}
+
+#[test]
+fn mistakes_are_named_with_line_and_remedy() {
+    let cases = [
+        (
+            "licence = \"CC BY 4.0\"",
+            "license = \"MIT\"",
+            "toy.toml:11:1: unknown field `license`",
+            "`licence`",
+        ),
+        ("kind = \"events\"", "kind = \"event\"", "toy.toml:5:8: unknown variant `event`", "`events`"),
+        ("channels = 2", "channels = \"two\"", "toy.toml:8:12: invalid type", ""),
+        ("size = 123", "", "missing field `size`", ""),
+        ("size = 123", "size = \"many\"", "toy.toml:32:8: ", "a number, or \"unknown\""),
+        ("\"md5:d41d8cd9", "\"md5:d41d8c", "toy.toml:33:13: ", "32 hexadecimal digits"),
+        ("\"https://example.org/toy.zip\"", "\"ftp://x\"", "toy.toml:31:7: ", "`manual`"),
+        ("[\"zero\", \"one\"]", "[\"zero\", \"zero\"]", "toy.toml: `classes`", "twice"),
+        ("name = \"toy\"", "name = \"Toy\"", "toy.toml: `name`", "small letters"),
+        ("name = \"toy\"", "name = \"tay\"", "toy.toml: `name`", "file name"),
+        ("\"toy.zip\"", "\"../toy.zip\"", "toy.toml: `files`", "within"),
+        ("0.9", "1.9", "toy.toml: `splits`", "within 0 and 1"),
+        ("channels = 2", "channels = 2\nmean = [0.5]", "toy.toml: `mean`", "each of 2 channels"),
+        ("channels = 2", "channels = 2\nstd = [0.5, 0.0]", "toy.toml: `std`", "above 0"),
+    ];
+    for (from, to, begins, holds) in cases {
+        let error = parse(&TEXT.replacen(from, to, 1)).unwrap_err();
+        assert!(error.contains(begins) && error.contains(holds), "{to}: {error}");
+    }
+    assert!(
+        parse(TEXT)
+            .unwrap()
+            .split(Some("ofical"))
+            .unwrap_err()
+            .to_string()
+            .contains("did you mean `official`?")
+    );
+}
+
+#[test]
+fn an_unknown_data_set_gets_the_nearest_name() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("toy.toml"), TEXT).unwrap();
+    assert_eq!(Manifest::in_folder(folder.path(), "toy").unwrap().title, "Toy");
+    let error = Manifest::in_folder(folder.path(), "toi").unwrap_err().to_string();
+    assert_eq!(error, "there is no data set named `toi` (did you mean `toy`?); known: toy");
+    assert!(Manifest::in_folder(folder.path(), "../toy").is_err());
+}
