@@ -47,4 +47,10 @@ pub enum NeuronError {
         /// What is wrong with its state.
         problem: &'static str,
     },
+    /// The variable that limits the instruction set names none.
+    #[error("TKS_SIMD = \"{value}\" names no instruction set: it must be baseline, avx2 or avx512, or unset")]
+    InstructionSet {
+        /// What the variable holds.
+        value: String,
+    },
 }

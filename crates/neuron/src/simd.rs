@@ -3,6 +3,10 @@
 //!
 //! Results are the same to the bit on each, since nothing here contracts `a * b + c` into one rounding.
 
+use std::sync::OnceLock;
+
+use crate::error::NeuronError;
+
 /// A piece of work that is compiled once for each instruction set.
 pub(crate) trait Work {
     /// What it returns.
@@ -10,6 +14,86 @@ pub(crate) trait Work {
     /// Does the work; `#[inline(always)]` in every implementation and in all that it calls, so that the
     /// caller's instruction set applies.
     fn run(self) -> Self::Output;
+}
+
+/// The instruction sets that kernels are compiled for, from the narrowest to the widest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum InstructionSet {
+    /// What the program was compiled for: SSE2 on x86-64.
+    Baseline,
+    /// AVX2, 8 values at a time.
+    Avx2,
+    /// AVX-512 (F, BW, DQ, VL), 16 values at a time.
+    Avx512,
+}
+
+/// Names the widest [`InstructionSet`] that kernels may use: `baseline`, `avx2` or `avx512`; unset, what the
+/// processor has. Results are the same to the bit: it is there to show that, and to measure.
+pub const SIMD_VARIABLE: &str = "TKS_SIMD";
+
+impl InstructionSet {
+    /// The name in [`SIMD_VARIABLE`].
+    pub fn name(self) -> &'static str {
+        match self {
+            InstructionSet::Baseline => "baseline",
+            InstructionSet::Avx2 => "avx2",
+            InstructionSet::Avx512 => "avx512",
+        }
+    }
+
+    /// The widest that this processor has.
+    pub fn widest() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let bits = is_x86_feature_detected!("bmi1")
+                && is_x86_feature_detected!("bmi2")
+                && is_x86_feature_detected!("lzcnt")
+                && is_x86_feature_detected!("popcnt");
+            let wide = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl");
+            match is_x86_feature_detected!("avx2") && bits {
+                true if wide => InstructionSet::Avx512,
+                true => InstructionSet::Avx2,
+                false => InstructionSet::Baseline,
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        InstructionSet::Baseline
+    }
+
+    /// The one that kernels of this process use: the widest, or what [`SIMD_VARIABLE`] limited it to when it
+    /// was first asked for.
+    ///
+    /// # Errors
+    /// [`NeuronError::InstructionSet`] where the variable names none.
+    pub fn in_use() -> Result<Self, NeuronError> {
+        static IN_USE: OnceLock<Result<InstructionSet, NeuronError>> = OnceLock::new();
+        IN_USE
+            .get_or_init(|| {
+                let widest = InstructionSet::widest();
+                let Some(value) = std::env::var_os(SIMD_VARIABLE) else { return Ok(widest) };
+                let all = [InstructionSet::Baseline, InstructionSet::Avx2, InstructionSet::Avx512];
+                match all.into_iter().find(|set| value == set.name()) {
+                    Some(limit) => Ok(limit.min(widest)),
+                    None => Err(NeuronError::InstructionSet { value: value.to_string_lossy().into_owned() }),
+                }
+            })
+            .clone()
+    }
+}
+
+/// Whether kernels may use AVX-512.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn has_avx512() -> bool {
+    chosen() == InstructionSet::Avx512
+}
+
+/// [`InstructionSet::in_use`], where `Kernel::new` has refused a wrong name already.
+#[cfg(target_arch = "x86_64")]
+fn chosen() -> InstructionSet {
+    InstructionSet::in_use().unwrap_or(InstructionSet::Baseline)
 }
 
 /// Runs the work with the widest vectors that this processor has.
@@ -23,25 +107,13 @@ pub(crate) fn dispatch<W: Work>(work: W) -> W::Output {
     fn avx2<W: Work>(work: W) -> W::Output {
         work.run()
     }
-    // The answers are cached by the standard library: an atomic load and a test each.
-    let wide = is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512dq")
-        && is_x86_feature_detected!("avx512vl");
-    let bits = is_x86_feature_detected!("bmi1")
-        && is_x86_feature_detected!("bmi2")
-        && is_x86_feature_detected!("lzcnt")
-        && is_x86_feature_detected!("popcnt");
-    if is_x86_feature_detected!("avx2") && bits {
-        if wide {
-            // SAFETY: every feature that `avx512` enables was just found on this processor.
-            unsafe { avx512(work) }
-        } else {
-            // SAFETY: every feature that `avx2` enables was just found on this processor.
-            unsafe { avx2(work) }
-        }
-    } else {
-        work.run()
+    match chosen() {
+        // SAFETY: `InstructionSet::widest` found every feature that `avx512` enables, and what is chosen is
+        // no wider.
+        InstructionSet::Avx512 => unsafe { avx512(work) },
+        // SAFETY: as above, for `avx2`.
+        InstructionSet::Avx2 => unsafe { avx2(work) },
+        InstructionSet::Baseline => work.run(),
     }
 }
 

@@ -39,6 +39,7 @@ use crate::simd;
 pub use affine::{ChannelAffine, ChannelSums};
 use passes::{Cell, Charge, LANES};
 pub use pointwise::{spike, spike_backward};
+pub use simd::{InstructionSet, SIMD_VARIABLE};
 pub use spikes::{Spikes, unpack, words_per_step};
 
 /// Values below which a second thread costs more than it brings.
@@ -202,9 +203,10 @@ impl Kernel {
     ///
     /// # Errors
     /// What [`Neuron::check`] finds, and [`NeuronError::NoKernel`] for a model without a fused kernel
-    /// (KLIF, QIF, EIF, Izhikevich, the leaky integrator).
+    /// (KLIF, QIF, EIF, Izhikevich, the leaky integrator); [`NeuronError::InstructionSet`].
     pub fn new(neuron: &Neuron) -> Result<Self, NeuronError> {
         neuron.check()?;
+        InstructionSet::in_use()?;
         let v_rest = neuron.v_rest();
         let (charge, second) = match neuron.model {
             Model::If => (Charge::Integrate, Second::None),

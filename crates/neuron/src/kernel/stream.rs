@@ -15,6 +15,12 @@ pub(super) fn worthwhile(values: usize) -> bool {
 /// Copies a row past the caches. [`fence`] must follow before another thread is told of it.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn copy(from: &[f32], to: &mut [f32]) {
+    copy_by(super::simd::has_avx512(), from, to);
+}
+
+/// [`copy`] by AVX-512, which the processor then has to have, or by SSE2.
+#[cfg(target_arch = "x86_64")]
+fn copy_by(by_avx512: bool, from: &[f32], to: &mut [f32]) {
     /// Splits at the first multiple of 64 bytes of `to`; both have one length.
     fn aligned<'a>(from: &'a [f32], to: &'a mut [f32]) -> (&'a [f32], &'a mut [f32]) {
         let head = to.as_ptr().align_offset(64).min(to.len());
@@ -42,8 +48,8 @@ pub(super) fn copy(from: &[f32], to: &mut [f32]) {
     let (from, to) = aligned(from, to);
     let (body, tail) = from.split_at(from.len() / 16 * 16);
     let (to_body, to_tail) = to.split_at_mut(body.len());
-    if is_x86_feature_detected!("avx512f") {
-        // SAFETY: the feature was just found on this processor.
+    if by_avx512 {
+        // SAFETY: the processor has it, says the caller.
         unsafe { avx512(body, to_body) };
     } else {
         sse2(body, to_body);
@@ -80,18 +86,21 @@ pub(super) fn prefetch(row: &[f32]) {
     let _ = row;
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_arch = "x86_64"))]
 mod tests {
     #[test]
     fn streamed_copies_equal_plain_ones_at_any_alignment() {
         let from: Vec<f32> = (0..400).map(|i| i as f32).collect();
-        for start in 0..20 {
-            for length in [0, 1, 7, 15, 16, 33, 350] {
-                let mut to = vec![-1.0; 400];
-                super::copy(&from[3..][..length], &mut to[start..][..length]);
-                super::fence();
-                assert_eq!(to[start..][..length], from[3..][..length]);
-                assert!(to[..start].iter().chain(&to[start + length..]).all(|&value| value == -1.0));
+        let sets: &[bool] = if is_x86_feature_detected!("avx512f") { &[false, true] } else { &[false] };
+        for &by_avx512 in sets {
+            for start in 0..20 {
+                for length in [0, 1, 7, 15, 16, 33, 350] {
+                    let mut to = vec![-1.0; 400];
+                    super::copy_by(by_avx512, &from[3..][..length], &mut to[start..][..length]);
+                    super::fence();
+                    assert_eq!(to[start..][..length], from[3..][..length]);
+                    assert!(to[..start].iter().chain(&to[start + length..]).all(|&value| value == -1.0));
+                }
             }
         }
     }
