@@ -1,28 +1,37 @@
-//! The fused neuron kernels against the memory bandwidth: forward, and forward + backward, at 2^20 neurons,
-//! beside a copy that moves the same number of bytes.
+//! The fused neuron kernels at 2^20 neurons, forward and forward + backward, on one and two threads, beside
+//! the same neurons by plain libtorch operations and beside a copy that moves the same number of bytes.
+//!
+//! Each model is run three ways: `kernel` over buffers that are allocated once and used again, as a training
+//! loop with a caching allocator has them; `op`, the differentiable operation over tensors, with what
+//! allocation and libtorch's autograd cost; `plain`, the same by libtorch's own operations step by step.
 //!
 //! Bytes are those that a pass must move, each once: the forward pass reads the input and writes f32
 //! spikes (8 a neuron and step); the backward pass reads the input and the spikes' gradient and writes the
-//! input's gradient (12 more). Buffers are allocated and touched once and reused, as a steady training loop
-//! with a caching allocator reuses them.
+//! input's gradient (12 more). `copy` moves as many.
 //!
-//! After criterion's own output a table gives each pass as a fraction of the copy's bandwidth, from rounds
-//! in which pass and copy alternate, so that a noisy machine slows both.
+//! After criterion's own output a table gives, for the cases that ran, the kernel as a fraction of the copy's
+//! bandwidth and the operation against the plain one, from rounds in which all four take turns, so that a
+//! noisy machine slows them alike. `cargo bench -p tks-benches --bench neuron -- FILTER` limits both,
+//! `-- --table WORDS` gives the table alone, of the cases whose names hold every word.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use criterion::{BenchmarkId, Criterion, Throughput};
+use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use tch::{Kind, Tensor};
+use tks_autograd::{LearnedTensors, clear_grad, multi_step, plain, runtime};
 use tks_benches::median;
-use tks_neuron::kernel::{Backward, Forward, GradSpikes, Kernel, Spikes};
+use tks_neuron::kernel::{Backward, Forward, GradSpikes, InstructionSet, Kernel, Spikes};
 use tks_neuron::{Model, Neuron};
 
 const NEURONS: usize = 1 << 20;
 const TIME_STEPS: [usize; 3] = [4, 8, 16];
 const THREADS: [usize; 2] = [1, 2];
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 5;
 
 /// The models that have a fused kernel, with the defaults of their time constants; surrogate: atan.
 fn models() -> [Model; 5] {
@@ -35,7 +44,7 @@ fn models() -> [Model; 5] {
     ]
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Pass {
     Forward,
     ForwardBackward,
@@ -60,13 +69,15 @@ impl Pass {
     }
 }
 
-/// `[T, N]` buffers, and the two halves of the copy.
+/// `[T, N]` buffers, the same as tensors, and the two halves of the copy.
 struct Buffers {
     time_steps: usize,
     input: Vec<f32>,
     spikes: Vec<f32>,
     grad_spikes: Vec<f32>,
     grad_input: Vec<f32>,
+    /// The input as a leaf, `[T, 1, N]`.
+    tensor: Tensor,
     from: Vec<u8>,
     to: Vec<u8>,
 }
@@ -75,10 +86,13 @@ impl Buffers {
     fn new(time_steps: usize) -> Self {
         let values = time_steps * NEURONS;
         let half = Pass::ForwardBackward.bytes(time_steps) / 2;
+        // About a third of the neurons fires in a step; no period that a branch predictor could learn.
+        let input: Vec<f32> = noise(1, values).map(|x| 2.4 * x).collect();
+        let shape = [time_steps as i64, 1, NEURONS as i64];
         Buffers {
             time_steps,
-            // About a third of the neurons fires in a step; no period that a branch predictor could learn.
-            input: noise(1, values).map(|x| 2.4 * x).collect(),
+            tensor: Tensor::from_slice(&input).reshape(shape).set_requires_grad(true),
+            input,
             spikes: vec![1.0; values],
             grad_spikes: noise(2, values).collect(),
             grad_input: vec![1.0; values],
@@ -97,6 +111,23 @@ impl Buffers {
             kernel.backward(backward).expect("the buffers fit");
         }
         black_box((&self.spikes, &self.grad_input));
+    }
+
+    /// The same by tensors; the backward pass is that of the spikes' sum.
+    fn run_tensors(&self, model: Model, pass: Pass, way: Way) {
+        let run = if way == Way::Plain { plain::multi_step } else { multi_step };
+        let forward = || {
+            let output = run(&Neuron::new(model), &self.tensor, None, LearnedTensors::default());
+            output.expect("the tensors fit").spikes
+        };
+        match pass {
+            Pass::Forward => drop(black_box(tch::no_grad(forward))),
+            Pass::ForwardBackward => {
+                clear_grad(&self.tensor).expect("a leaf");
+                forward().sum(Kind::Float).backward();
+                black_box(&self.tensor);
+            }
+        }
     }
 
     /// Copies `bytes / 2` bytes, so that `bytes` are moved, in one piece a thread.
@@ -119,36 +150,79 @@ fn noise(seed: u64, length: usize) -> impl Iterator<Item = f32> {
     })
 }
 
+/// Threads for the kernels, and as many of libtorch's: OpenMP keeps their number by thread.
 fn pool(threads: usize) -> ThreadPool {
-    ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started")
+    let set = move |_: usize| tch::set_num_threads(threads as i32);
+    let builder = ThreadPoolBuilder::new().num_threads(threads).start_handler(set);
+    builder.build().expect("threads can be started")
 }
 
 fn kernel(model: Model) -> Kernel {
     Kernel::new(&Neuron::new(model)).expect("these models have kernels")
 }
 
-fn benchmarks(criterion: &mut Criterion) {
+/// How a model is run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Kernel,
+    Op,
+    Plain,
+}
+
+impl Way {
+    const ALL: [Way; 3] = [Way::Kernel, Way::Op, Way::Plain];
+
+    fn name(self) -> &'static str {
+        match self {
+            Way::Kernel => "kernel",
+            Way::Op => "op",
+            Way::Plain => "plain",
+        }
+    }
+}
+
+/// A row of the table: threads, time steps, pass, and the model by its place in [`models`].
+type Row = (usize, usize, Pass, usize);
+
+/// Runs criterion; returns the rows of which something ran.
+fn benchmarks(criterion: &mut Criterion) -> BTreeSet<Row> {
+    let ran = RefCell::new(BTreeSet::new());
     for time_steps in TIME_STEPS {
-        let mut buffers = Buffers::new(time_steps);
+        let buffers = RefCell::new(None);
         for pass in Pass::ALL {
             let mut group = criterion.benchmark_group(format!("{}/T{time_steps}", pass.name()));
             group.throughput(Throughput::Bytes(pass.bytes(time_steps) as u64));
+            group.sampling_mode(SamplingMode::Flat);
             for threads in THREADS {
                 let pool = pool(threads);
-                let id = |name: &str| BenchmarkId::new(name, format!("{threads} threads"));
+                let id = |name: &str| BenchmarkId::new(name, format!("{threads}_threads"));
                 group.bench_function(id("copy"), |bencher| {
+                    let mut buffers = buffers.borrow_mut();
+                    let buffers = buffers.get_or_insert_with(|| Buffers::new(time_steps));
                     pool.install(|| bencher.iter(|| buffers.copy(pass.bytes(time_steps))));
                 });
-                for model in models() {
+                for (index, model) in models().into_iter().enumerate() {
                     let kernel = kernel(model);
-                    group.bench_function(id(model.name()), |bencher| {
-                        pool.install(|| bencher.iter(|| buffers.run(&kernel, pass)));
-                    });
+                    for way in Way::ALL {
+                        let name = format!("{}/{}", model.name(), way.name());
+                        group.bench_function(id(&name), |bencher| {
+                            ran.borrow_mut().insert((threads, time_steps, pass, index));
+                            let mut buffers = buffers.borrow_mut();
+                            let buffers = buffers.get_or_insert_with(|| Buffers::new(time_steps));
+                            pool.install(|| {
+                                bencher.iter(|| match way {
+                                    Way::Kernel => buffers.run(&kernel, pass),
+                                    Way::Op | Way::Plain => buffers.run_tensors(model, pass, way),
+                                });
+                            });
+                        });
+                    }
                 }
             }
             group.finish();
         }
     }
+    ran.into_inner()
 }
 
 fn milliseconds(work: impl FnOnce()) -> f64 {
@@ -157,56 +231,94 @@ fn milliseconds(work: impl FnOnce()) -> f64 {
     start.elapsed().as_secs_f64() * 1e3
 }
 
-fn summary() {
-    println!("\n{NEURONS} neurons, f32 spikes, atan; medians of {ROUNDS} rounds, kernel and copy in turn");
-    println!("threads pass                T model       ms   GB/s   copy ms   of copy's bandwidth");
+/// Every row whose name holds each of the words.
+fn rows(words: &[String]) -> BTreeSet<Row> {
+    let mut rows = BTreeSet::new();
     for threads in THREADS {
-        let pool = pool(threads);
         for time_steps in TIME_STEPS {
-            let mut buffers = Buffers::new(time_steps);
             for pass in Pass::ALL {
-                for model in models() {
-                    let kernel = kernel(model);
-                    let bytes = pass.bytes(time_steps);
-                    pool.install(|| buffers.run(&kernel, pass));
-                    let (mut times, mut copies, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-                    for _ in 0..ROUNDS {
-                        let copy = milliseconds(|| pool.install(|| buffers.copy(bytes)));
-                        let time = milliseconds(|| pool.install(|| buffers.run(&kernel, pass)));
-                        times.push(time);
-                        copies.push(copy);
-                        ratios.push(copy / time);
+                for (index, model) in models().into_iter().enumerate() {
+                    let name = format!("{}/T{time_steps}/{}/{threads}_threads", pass.name(), model.name());
+                    let has = |word: &String| name.split('/').any(|part| part == word);
+                    if words.iter().all(has) {
+                        rows.insert((threads, time_steps, pass, index));
                     }
-                    println!(
-                        "{threads:7} {:16} {time_steps:4} {:9} {:6.2} {:6.1} {:9.2} {:9.0} %",
-                        pass.name(),
-                        model.name(),
-                        median(&times),
-                        bytes as f64 * 1e-6 / median(&times),
-                        median(&copies),
-                        100.0 * median(&ratios)
-                    );
                 }
             }
         }
     }
+    rows
+}
+
+fn table(rows: &BTreeSet<Row>) {
+    let set = InstructionSet::in_use().expect("kernels were made");
+    println!(
+        "\n{NEURONS} neurons, f32, atan, {}; medians of {ROUNDS} rounds in which all take turns, in ms",
+        set.name()
+    );
+    println!(
+        "threads   T pass             model      kernel    copy  of bandwidth       op    plain  plain/op"
+    );
+    let mut buffers: Option<Buffers> = None;
+    for &(threads, time_steps, pass, index) in rows {
+        let buffers = match &mut buffers {
+            Some(buffers) if buffers.time_steps == time_steps => buffers,
+            other => {
+                // The old ones go first: both together would need twice the memory.
+                *other = None;
+                other.insert(Buffers::new(time_steps))
+            }
+        };
+        let model = models()[index];
+        let (kernel, bytes) = (kernel(model), pass.bytes(time_steps));
+        let mut times: [Vec<f64>; 4] = Default::default();
+        pool(threads).install(|| {
+            for round in 0..=ROUNDS {
+                let round_times = [
+                    milliseconds(|| buffers.copy(bytes)),
+                    milliseconds(|| buffers.run(&kernel, pass)),
+                    milliseconds(|| buffers.run_tensors(model, pass, Way::Op)),
+                    milliseconds(|| buffers.run_tensors(model, pass, Way::Plain)),
+                ];
+                // The first round warms up.
+                if round > 0 {
+                    times.iter_mut().zip(round_times).for_each(|(times, time)| times.push(time));
+                }
+            }
+        });
+        let ratio = |a: &[f64], b: &[f64]| median(&a.iter().zip(b).map(|(a, b)| a / b).collect::<Vec<_>>());
+        let [copy, kernel, op, plain] = &times;
+        println!(
+            "{threads:7} {time_steps:3} {:16} {:9} {:7.2} {:7.2} {:11.0} % {:8.2} {:8.2} {:9.1}",
+            pass.name(),
+            model.name(),
+            median(kernel),
+            median(copy),
+            100.0 * ratio(copy, kernel),
+            median(op),
+            median(plain),
+            ratio(plain, op),
+        );
+    }
 }
 
 fn main() {
+    runtime::prepare();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    // `--table` skips criterion; a filter, `--list` or a test run skips the table.
-    if !arguments.iter().any(|argument| argument == "--table") {
-        let mut criterion = Criterion::default()
-            .sample_size(10)
-            .warm_up_time(Duration::from_millis(100))
-            .measurement_time(Duration::from_millis(500))
-            .configure_from_args();
-        benchmarks(&mut criterion);
-        criterion.final_summary();
+    let has = |name: &str| arguments.iter().any(|argument| argument == name);
+    if has("--table") {
+        let words: Vec<String> = arguments.into_iter().filter(|word| !word.starts_with('-')).collect();
+        return table(&rows(&words));
     }
-    if arguments.iter().all(|argument| argument == "--bench" || argument == "--table")
-        && !arguments.is_empty()
-    {
-        summary();
+    let mut criterion = Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(50))
+        .measurement_time(Duration::from_millis(250))
+        .configure_from_args();
+    let ran = benchmarks(&mut criterion);
+    criterion.final_summary();
+    // `cargo test` and criterion's `--test` and `--list` want no measurement.
+    if has("--bench") && !has("--test") && !has("--list") && !ran.is_empty() {
+        table(&ran);
     }
 }
