@@ -1,7 +1,9 @@
 //! A scale and a shift for each channel, applied to the input as it is read: batch norm's second half, fused
 //! into the neuron.
 
-use super::passes::LANES;
+use std::ops::Range;
+
+use super::passes::STRIP;
 use crate::error::NeuronError;
 
 /// `scale[c] * x + shift[c]` in the place of the input `x`, where neuron `n` of a step belongs to channel
@@ -48,29 +50,33 @@ impl ChannelAffine<'_> {
     }
 }
 
-/// A block's scale and shift, spread over its neurons, and the row that they make of the input.
+/// A block's scale and shift, spread over its neurons, and the strip that they make of the input.
 pub(super) struct AffineRows {
-    scale: [f32; LANES],
-    shift: [f32; LANES],
-    x: [f32; LANES],
+    scale: Vec<f32>,
+    shift: Vec<f32>,
+    x: [f32; STRIP],
 }
 
 impl AffineRows {
-    #[inline(always)]
-    pub(super) fn new(affine: &ChannelAffine<'_>, start: usize, lanes: usize) -> Self {
-        let mut rows = AffineRows { scale: [0.0; LANES], shift: [0.0; LANES], x: [0.0; LANES] };
-        for (channel, lane, run) in affine.runs(start, lanes) {
-            rows.scale[lane..lane + run].fill(affine.scale[channel]);
-            rows.shift[lane..lane + run].fill(affine.shift[channel]);
-        }
-        rows
+    pub(super) fn new(lanes: usize) -> Self {
+        AffineRows { scale: vec![0.0; lanes], shift: vec![0.0; lanes], x: [0.0; STRIP] }
     }
 
-    /// `scale * x + shift`
+    /// Takes the scales and shifts of the neurons from `start`.
     #[inline(always)]
-    pub(super) fn apply(&mut self, x: &[f32]) -> &[f32] {
+    pub(super) fn begin(&mut self, affine: &ChannelAffine<'_>, start: usize, lanes: usize) {
+        for (channel, lane, run) in affine.runs(start, lanes) {
+            self.scale[lane..lane + run].fill(affine.scale[channel]);
+            self.shift[lane..lane + run].fill(affine.shift[channel]);
+        }
+    }
+
+    /// `scale * x + shift` for the block's neurons `strip`.
+    #[inline(always)]
+    pub(super) fn apply(&mut self, strip: Range<usize>, x: &[f32]) -> &[f32] {
         let n = x.len();
-        let (scale, shift, out) = (&self.scale[..n], &self.shift[..n], &mut self.x[..n]);
+        let (scale, shift, out) = (&self.scale[strip.clone()], &self.shift[strip], &mut self.x[..n]);
+        let (scale, shift) = (&scale[..n], &shift[..n]);
         for i in 0..n {
             out[i] = x[i] * scale[i] + shift[i];
         }

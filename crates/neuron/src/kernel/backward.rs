@@ -6,9 +6,9 @@
 //! and back through the second state.
 
 use super::affine::{AffineRows, ChannelAffine, ChannelSums};
-use super::forward::Step;
+use super::forward::{StateRows, Step, strips};
 use super::grid::Grid;
-use super::passes::{self, LANES, Row};
+use super::passes::{self, Row, STRIP};
 use super::{Backward, GradSpikes, Kernel, Second, stream};
 use crate::simd::Work;
 
@@ -31,22 +31,31 @@ pub(super) struct Pass<'a> {
     learned: bool,
 }
 
-/// A thread's buffers for the recomputed steps of one block, `[T, LANES]` each.
+/// A thread's rows for one block.
 pub(super) struct Scratch {
+    state: StateRows,
+    /// The recomputed steps, `[T, lanes]`.
     charged: Vec<f32>,
-    /// The adaptation before each step, where the model has it.
+    /// The adaptation before each step, `[T, lanes]`, where the model has it.
     before: Vec<f32>,
+    /// Gradient of the membrane.
+    grad: Vec<f32>,
+    /// Gradient of the second state, where the model has it.
+    grad_second: Vec<f32>,
+    /// Each neuron's part of the gradients of what is learned, where they were asked for.
+    leak_sum: Vec<f32>,
+    threshold_sum: Vec<f32>,
+    /// Each neuron's part of its channel's sums, where they were asked for.
+    channel_sum: Vec<f32>,
+    channel_x_sum: Vec<f32>,
 }
 
-impl Scratch {
-    pub(super) fn new(kernel: &Kernel, time_steps: usize) -> Self {
-        let values = time_steps * LANES;
-        let before = match kernel.second {
-            Second::Adaptation { .. } => values,
-            Second::None | Second::Current { .. } => 0,
-        };
-        Scratch { charged: vec![0.0; values], before: vec![0.0; before] }
-    }
+/// The first `n` values, as zeros; none of no buffer.
+#[inline(always)]
+fn zeroed(buffer: &mut [f32], n: usize) -> &mut [f32] {
+    let n = n.min(buffer.len());
+    buffer[..n].fill(0.0);
+    &mut buffer[..n]
 }
 
 impl<'a> Pass<'a> {
@@ -72,6 +81,23 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// What a thread needs for blocks of so many neurons.
+    pub(super) fn scratch(&self, lanes: usize) -> Scratch {
+        let rows = |wanted: bool, values: usize| vec![0.0; if wanted { values } else { 0 }];
+        let adapts = matches!(self.kernel.second, Second::Adaptation { .. });
+        Scratch {
+            state: StateRows::new(self.kernel, self.affine.as_ref(), lanes),
+            charged: rows(true, self.time_steps * lanes),
+            before: rows(adapts, self.time_steps * lanes),
+            grad: rows(true, lanes),
+            grad_second: rows(self.kernel.second != Second::None, lanes),
+            leak_sum: rows(self.learned, lanes),
+            threshold_sum: rows(self.learned, lanes),
+            channel_sum: rows(self.channel_sums, lanes),
+            channel_x_sum: rows(self.channel_sums, lanes),
+        }
+    }
+
     pub(super) fn block<'p>(&'p self, scratch: &'p mut Scratch, start: usize, lanes: usize) -> Block<'p, 'a> {
         Block { pass: self, scratch, start, lanes }
     }
@@ -93,7 +119,7 @@ pub(super) struct Block<'p, 'a> {
     lanes: usize,
 }
 
-impl Work for Block<'_, '_> {
+impl<'a> Work for Block<'_, 'a> {
     type Output = BlockSums;
 
     #[inline(always)]
@@ -103,139 +129,193 @@ impl Work for Block<'_, '_> {
         let columns = start..start + n;
         let initial_membrane = pass.initial_membrane.map(|state| &state[columns.clone()]);
         let initial_second = pass.initial_second.map(|state| &state[columns.clone()]);
-        let input = |t: usize| &pass.input[t * pass.neurons + start..][..n];
+        let row_of = |rows: &'a [f32], t: usize| &rows[t * pass.neurons + start..][..n];
+        let input = |t: usize| row_of(pass.input, t);
+        let grad_spikes = match pass.grad_spikes {
+            GradSpikes::Rows(rows) => Some(rows),
+            GradSpikes::Uniform(_) => None,
+        };
 
-        let mut step = Step::new(kernel, pass.affine.as_ref(), start, n);
+        let mut step = Step::new(kernel, pass.affine.as_ref(), &mut scratch.state, start, n);
         step.begin(initial_membrane, initial_second);
         for t in 0..pass.time_steps {
             if let Second::Adaptation { .. } = kernel.second {
                 scratch.before[t * n..][..n].copy_from_slice(step.second());
             }
-            if t + 1 < pass.time_steps {
-                stream::prefetch(input(t + 1));
+            // After the last step's input comes the last step's gradient.
+            let next = match t + 1 < pass.time_steps {
+                true => Some(input(t + 1)),
+                false => grad_spikes.map(|rows| row_of(rows, t)),
+            };
+            let (x, charged) = (input(t), &mut scratch.charged[t * n..][..n]);
+            for strip in strips(n) {
+                if let Some(next) = next {
+                    stream::prefetch(&next[strip.clone()]);
+                }
+                step.advance_to_charged(strip.clone(), &x[strip.clone()], &mut charged[strip]);
             }
-            step.advance_to_charged(input(t), &mut scratch.charged[t * n..][..n]);
         }
 
-        let row = [0.0f32; LANES];
-        let (mut grad, mut grad_second) = (row, row);
-        let (mut u, mut s, mut slope, mut grad_s, mut grad_threshold) = (row, row, row, row, row);
-        let (mut before, mut leak_sum, mut threshold_sum) = (row, row, row);
-        let (grad, grad_second) = (&mut grad[..n], &mut grad_second[..n]);
-        let (u, s, slope, grad_s) = (&mut u[..n], &mut s[..n], &mut slope[..n], &mut grad_s[..n]);
-        let (grad_threshold, before) = (&mut grad_threshold[..n], &mut before[..n]);
-        let (leak_sum, threshold_sum) = (&mut leak_sum[..n], &mut threshold_sum[..n]);
+        let grad_row = zeroed(&mut scratch.grad, n);
+        let grad_second_row = zeroed(&mut scratch.grad_second, n);
+        let (leak_sum, threshold_sum) =
+            (zeroed(&mut scratch.leak_sum, n), zeroed(&mut scratch.threshold_sum, n));
+        let channel_sum = zeroed(&mut scratch.channel_sum, n);
+        let channel_x_sum = zeroed(&mut scratch.channel_x_sum, n);
         if let Some(state) = pass.grad_final_membrane {
-            grad.copy_from_slice(&state[columns.clone()]);
+            grad_row.copy_from_slice(&state[columns.clone()]);
         }
         if let Some(state) = pass.grad_final_second {
-            grad_second.copy_from_slice(&state[columns.clone()]);
+            grad_second_row.copy_from_slice(&state[columns.clone()]);
         }
-        let (mut grad_sum, mut grad_x_sum) = (row, row);
-        let mut affine = pass.affine.as_ref().map(|affine| AffineRows::new(affine, start, n));
+        let mut affine: Option<&mut AffineRows> = step.into_affine();
+        let empty = [0.0f32; STRIP];
+        let (mut u, mut s, mut slope, mut grad_s) = (empty, empty, empty, empty);
+        let (mut grad_threshold, mut before, mut grad_x) = (empty, empty, empty);
+        let uniform = match pass.grad_spikes {
+            GradSpikes::Uniform(value) => [value; STRIP],
+            GradSpikes::Rows(_) => empty,
+        };
         let attached = kernel.attached_reset;
         let streamed = stream::worthwhile(pass.time_steps * pass.neurons);
+        let reads_input = pass.channel_sums || (pass.learned && kernel.second == Second::None);
         // Learned values and late resets need what the one-loop pass does not keep.
         let cell = kernel.cell().filter(|_| !pass.learned);
-        let uniform = match pass.grad_spikes {
-            GradSpikes::Uniform(value) => [value; LANES],
-            GradSpikes::Rows(_) => row,
-        };
-        let mut grad_x = row;
-        let grad_x = &mut grad_x[..n];
         for t in (0..pass.time_steps).rev() {
-            let h = &scratch.charged[t * n..][..n];
-            let arriving = match pass.grad_spikes {
-                GradSpikes::Rows(rows) => {
-                    if t > 0 {
-                        stream::prefetch(&rows[(t - 1) * pass.neurons + start..][..n]);
+            for strip in strips(n) {
+                let n = strip.len();
+                // After the first step comes the next block's input.
+                match t {
+                    0 => {
+                        let next = start + columns.len() + strip.start;
+                        if let Some(values) = pass.input.get(next..next + n) {
+                            stream::prefetch(values);
+                        }
                     }
-                    &rows[t * pass.neurons + start..][..n]
+                    _ => {
+                        if let Some(rows) = grad_spikes {
+                            stream::prefetch(&row_of(rows, t - 1)[strip.clone()]);
+                        }
+                        if reads_input {
+                            stream::prefetch(&input(t - 1)[strip.clone()]);
+                        }
+                    }
                 }
-                GradSpikes::Uniform(_) => &uniform[..n],
-            };
-            match cell {
-                Some(cell) => {
-                    passes::derivative_at(kernel.surrogate, h, cell.v_threshold, slope);
-                    passes::fire_charge_backward(cell, attached, h, slope, arriving, grad, grad_x);
-                }
-                None => {
-                    match kernel.second {
-                        Second::Adaptation { beta, .. } => {
-                            let b = &scratch.before[t * n..][..n];
-                            passes::distance(h, kernel.v_threshold, Some((beta, b)), u);
-                        }
-                        Second::None | Second::Current { .. } => {
-                            passes::distance(h, kernel.v_threshold, None, u)
-                        }
+                let known = Known {
+                    kernel,
+                    charged: &scratch.charged,
+                    initial: initial_membrane.map(|state| &state[strip.clone()]),
+                    lanes: columns.len(),
+                    at: strip.start,
+                };
+                let h = known.charged(t, n);
+                let arriving = match grad_spikes {
+                    Some(rows) => &row_of(rows, t)[strip.clone()],
+                    None => &uniform[..n],
+                };
+                let grad = &mut grad_row[strip.clone()];
+                let (u, s, slope, grad_s) = (&mut u[..n], &mut s[..n], &mut slope[..n], &mut grad_s[..n]);
+                let (grad_threshold, grad_x) = (&mut grad_threshold[..n], &mut grad_x[..n]);
+                match cell {
+                    Some(cell) => {
+                        passes::derivative_at(kernel.surrogate, h, cell.v_threshold, slope);
+                        passes::fire_charge_backward(cell, attached, h, slope, arriving, grad, grad_x);
                     }
-                    passes::fire(u, kernel.strict, s);
-                    passes::derivative(kernel.surrogate, u, slope);
-                    grad_s.copy_from_slice(arriving);
-                    if let Second::Adaptation { gain, .. } = kernel.second {
-                        passes::scale_and_add(1.0, gain, grad_second, grad_s);
-                    }
-
-                    let known = Row { h, u, s, slope, grad_s };
-                    if kernel.late_reset {
-                        // The membrane after the step is the charged one: its reset belongs to the next step.
-                        passes::fire_backward(None, false, known, grad);
-                        if pass.learned {
-                            passes::threshold_backward(Some(0.0), false, known, grad, grad_threshold);
-                            passes::scale_and_add(1.0, 1.0, grad_threshold, threshold_sum);
-                        }
-                        if pass.learned && kernel.v_reset.is_none() {
-                            previous_spikes(kernel, &scratch.charged, initial_membrane, t, n, u, s);
-                            for i in 0..n {
-                                threshold_sum[i] -= s[i] * grad[i];
+                    None => {
+                        match kernel.second {
+                            Second::Adaptation { beta, .. } => {
+                                let b = &scratch.before[t * columns.len()..][strip.clone()];
+                                passes::distance(h, kernel.v_threshold, Some((beta, b)), u);
+                            }
+                            Second::None | Second::Current { .. } => {
+                                passes::distance(h, kernel.v_threshold, None, u)
                             }
                         }
-                    } else {
-                        if pass.learned || matches!(kernel.second, Second::Adaptation { .. }) {
-                            passes::threshold_backward(kernel.v_reset, attached, known, grad, grad_threshold);
-                            passes::scale_and_add(1.0, 1.0, grad_threshold, threshold_sum);
+                        passes::fire(u, kernel.strict, s);
+                        passes::derivative(kernel.surrogate, u, slope);
+                        grad_s.copy_from_slice(arriving);
+                        if let Second::Adaptation { gain, .. } = kernel.second {
+                            passes::scale_and_add(1.0, gain, &grad_second_row[strip.clone()], grad_s);
                         }
-                        passes::fire_backward(kernel.v_reset, attached, known, grad);
-                    }
 
-                    if pass.learned && kernel.second == Second::None {
-                        membrane_before(kernel, &scratch.charged, initial_membrane, t, n, u, s, before);
-                        let x = match &mut affine {
-                            Some(affine) => affine.apply(input(t)),
-                            None => input(t),
-                        };
-                        passes::leak_backward(kernel.charge, grad, before, x, leak_sum);
+                        let row = Row { h, u, s, slope, grad_s };
+                        if kernel.late_reset {
+                            // The membrane after the step is the charged one: its reset belongs to the next.
+                            passes::fire_backward(None, false, row, grad);
+                            if pass.learned {
+                                let sum = &mut threshold_sum[strip.clone()];
+                                passes::threshold_backward(Some(0.0), false, row, grad, grad_threshold);
+                                passes::scale_and_add(1.0, 1.0, grad_threshold, sum);
+                                if kernel.v_reset.is_none() {
+                                    known.previous_spikes(t, u, s);
+                                    for i in 0..n {
+                                        sum[i] -= s[i] * grad[i];
+                                    }
+                                }
+                            }
+                        } else {
+                            if pass.learned || matches!(kernel.second, Second::Adaptation { .. }) {
+                                passes::threshold_backward(
+                                    kernel.v_reset,
+                                    attached,
+                                    row,
+                                    grad,
+                                    grad_threshold,
+                                );
+                            }
+                            if pass.learned {
+                                let sum = &mut threshold_sum[strip.clone()];
+                                passes::scale_and_add(1.0, 1.0, grad_threshold, sum);
+                            }
+                            passes::fire_backward(kernel.v_reset, attached, row, grad);
+                        }
+
+                        if pass.learned && kernel.second == Second::None {
+                            let before = &mut before[..n];
+                            known.membrane_before(t, u, s, before);
+                            let x = &input(t)[strip.clone()];
+                            let x = match &mut affine {
+                                Some(affine) => affine.apply(strip.clone(), x),
+                                None => x,
+                            };
+                            let sum = &mut leak_sum[strip.clone()];
+                            passes::leak_backward(kernel.charge, grad, before, x, sum);
+                        }
+                        passes::charge_backward(kernel.charge, grad, grad_x);
                     }
-                    passes::charge_backward(kernel.charge, grad, grad_x);
                 }
-            }
-            if kernel.late_reset && kernel.v_reset.is_some() {
-                // The charge began at the reset membrane where the step before had fired.
-                previous_spikes(kernel, &scratch.charged, initial_membrane, t, n, u, s);
-                passes::reset_hard_late(0.0, s, grad);
-            }
-            match kernel.second {
-                Second::None => {}
-                Second::Current { keep } => {
-                    // i[t] = keep i[t-1] + x[t]: the current's gradient is the input's, and it flows on.
-                    passes::scale_and_add(1.0, 1.0, grad_second, grad_x);
-                    for i in 0..n {
-                        grad_second[i] = grad_x[i] * keep;
+                if kernel.late_reset && kernel.v_reset.is_some() {
+                    // The charge began at the reset membrane where the step before had fired.
+                    known.previous_spikes(t, u, s);
+                    passes::reset_hard_late(0.0, s, grad);
+                }
+                match kernel.second {
+                    Second::None => {}
+                    Second::Current { keep } => {
+                        // i[t] = keep i[t-1] + x[t]: the current's gradient is the input's, and it flows on.
+                        let grad_second = &mut grad_second_row[strip.clone()];
+                        passes::scale_and_add(1.0, 1.0, grad_second, grad_x);
+                        for i in 0..n {
+                            grad_second[i] = grad_x[i] * keep;
+                        }
+                    }
+                    Second::Adaptation { keep, beta, .. } => {
+                        let grad_second = &mut grad_second_row[strip.clone()];
+                        passes::scale_and_add(keep, beta, grad_threshold, grad_second);
                     }
                 }
-                Second::Adaptation { keep, beta, .. } => {
-                    passes::scale_and_add(keep, beta, grad_threshold, grad_second);
+                let place = start + strip.start..start + strip.end;
+                // SAFETY: blocks have columns of their own.
+                let grad_input = unsafe { pass.grad_input.row(t, place) };
+                if streamed {
+                    stream::copy(grad_x, grad_input);
+                } else {
+                    grad_input.copy_from_slice(grad_x);
                 }
-            }
-            // SAFETY: blocks have columns of their own.
-            let grad_input = unsafe { pass.grad_input.row(t, columns.clone()) };
-            if streamed {
-                stream::copy(grad_x, grad_input);
-            } else {
-                grad_input.copy_from_slice(grad_x);
-            }
-            if pass.channel_sums {
-                passes::add_with_product(grad_x, input(t), &mut grad_sum, &mut grad_x_sum);
+                if pass.channel_sums {
+                    let (sum, x_sum) = (&mut channel_sum[strip.clone()], &mut channel_x_sum[strip.clone()]);
+                    passes::add_with_product(grad_x, &input(t)[strip], sum, x_sum);
+                }
             }
         }
         if streamed {
@@ -243,69 +323,75 @@ impl Work for Block<'_, '_> {
         }
         if let Some(grid) = &pass.grad_initial_membrane {
             // SAFETY: as above.
-            unsafe { grid.row(0, columns.clone()) }.copy_from_slice(grad);
+            unsafe { grid.row(0, columns.clone()) }.copy_from_slice(grad_row);
         }
         if let Some(grid) = &pass.grad_initial_second {
             // SAFETY: as above.
-            unsafe { grid.row(0, columns) }.copy_from_slice(grad_second);
+            unsafe { grid.row(0, columns) }.copy_from_slice(grad_second_row);
         }
         let sum = |row: &[f32]| row.iter().map(|&value| f64::from(value)).sum();
         let mut channels = Vec::new();
         if let (true, Some(affine)) = (pass.channel_sums, &pass.affine) {
-            channels = by_channel(affine, start, n, &grad_sum, &grad_x_sum);
+            channels = by_channel(affine, start, n, channel_sum, channel_x_sum);
         }
         BlockSums { leak: sum(leak_sum), v_threshold: sum(threshold_sum), channels }
     }
 }
 
-/// The membrane that step `t` charges: the initial one, or that of the step before, after its reset.
-#[inline(always)]
-#[allow(clippy::too_many_arguments)] // the rows of one step; a struct would be made for this call alone
-fn membrane_before(
-    kernel: &Kernel,
-    charged: &[f32],
-    initial: Option<&[f32]>,
-    t: usize,
-    n: usize,
-    u: &mut [f32],
-    s: &mut [f32],
-    before: &mut [f32],
-) {
-    match (t, initial) {
-        (0, Some(initial)) => before.copy_from_slice(initial),
-        (0, None) => before.fill(kernel.v_rest),
-        _ => before.copy_from_slice(&charged[(t - 1) * n..][..n]),
-    }
-    if kernel.late_reset {
-        if let Some(v_reset) = kernel.v_reset {
-            previous_spikes(kernel, charged, initial, t, n, u, s);
-            passes::reset_hard_late(v_reset, s, before);
-        }
-    } else if t > 0 {
-        let h = &charged[(t - 1) * n..][..n];
-        passes::distance(h, kernel.v_threshold, None, u);
-        passes::fire(u, kernel.strict, s);
-        passes::reset(kernel.v_reset, h, u, s, before);
-    }
+/// What is known of a strip's membranes.
+#[derive(Clone, Copy)]
+struct Known<'b> {
+    kernel: &'b Kernel,
+    /// Charged membranes of the block, `[T, lanes]`.
+    charged: &'b [f32],
+    /// The strip's initial membrane.
+    initial: Option<&'b [f32]>,
+    /// Neurons of the block.
+    lanes: usize,
+    /// The strip's first neuron in the block.
+    at: usize,
 }
 
-/// The spikes of step `t - 1`, which a late reset applies in step `t`.
-#[inline(always)]
-fn previous_spikes(
-    kernel: &Kernel,
-    charged: &[f32],
-    initial: Option<&[f32]>,
-    t: usize,
-    n: usize,
-    u: &mut [f32],
-    s: &mut [f32],
-) {
-    match (t, initial) {
-        (0, Some(initial)) => passes::distance(initial, kernel.v_threshold, None, u),
-        (0, None) => u.fill(kernel.v_rest - kernel.v_threshold),
-        _ => passes::distance(&charged[(t - 1) * n..][..n], kernel.v_threshold, None, u),
+impl<'b> Known<'b> {
+    /// The charged membranes of step `t`.
+    #[inline(always)]
+    fn charged(&self, t: usize, n: usize) -> &'b [f32] {
+        &self.charged[t * self.lanes + self.at..][..n]
     }
-    passes::fire(u, kernel.strict, s);
+
+    /// The membrane that step `t` charges: the initial one, or that of the step before, after its reset. `u`
+    /// and `s` are overwritten.
+    #[inline(always)]
+    fn membrane_before(&self, t: usize, u: &mut [f32], s: &mut [f32], before: &mut [f32]) {
+        let n = before.len();
+        match (t, self.initial) {
+            (0, Some(initial)) => before.copy_from_slice(initial),
+            (0, None) => before.fill(self.kernel.v_rest),
+            _ => before.copy_from_slice(self.charged(t - 1, n)),
+        }
+        if self.kernel.late_reset {
+            if let Some(v_reset) = self.kernel.v_reset {
+                self.previous_spikes(t, u, s);
+                passes::reset_hard_late(v_reset, s, before);
+            }
+        } else if t > 0 {
+            let h = self.charged(t - 1, n);
+            passes::distance(h, self.kernel.v_threshold, None, u);
+            passes::fire(u, self.kernel.strict, s);
+            passes::reset(self.kernel.v_reset, h, u, s, before);
+        }
+    }
+
+    /// The spikes of step `t - 1`, which a late reset applies in step `t`; `u` is overwritten.
+    #[inline(always)]
+    fn previous_spikes(&self, t: usize, u: &mut [f32], s: &mut [f32]) {
+        match (t, self.initial) {
+            (0, Some(initial)) => passes::distance(initial, self.kernel.v_threshold, None, u),
+            (0, None) => u.fill(self.kernel.v_rest - self.kernel.v_threshold),
+            _ => passes::distance(self.charged(t - 1, u.len()), self.kernel.v_threshold, None, u),
+        }
+        passes::fire(u, self.kernel.strict, s);
+    }
 }
 
 /// Adds up each neuron's sums by channel, in the order in which the block's neurons come to it.

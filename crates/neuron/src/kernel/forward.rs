@@ -1,8 +1,10 @@
 //! The forward pass over one block of neurons.
 
+use std::ops::Range;
+
 use super::affine::{AffineRows, ChannelAffine};
 use super::grid::Grid;
-use super::passes::{self, LANES};
+use super::passes::{self, STRIP};
 use super::spikes::SpikeGrid;
 use super::{Forward, Kernel, Second, stream};
 use crate::simd::Work;
@@ -40,14 +42,20 @@ impl<'a> Pass<'a> {
         }
     }
 
-    pub(super) fn block<'p>(&'p self, start: usize, lanes: usize) -> Block<'p, 'a> {
-        Block { pass: self, start, lanes }
+    /// What a thread needs for blocks of so many neurons.
+    pub(super) fn rows(&self, lanes: usize) -> StateRows {
+        StateRows::new(self.kernel, self.affine.as_ref(), lanes)
+    }
+
+    pub(super) fn block<'p>(&'p self, rows: &'p mut StateRows, start: usize, lanes: usize) -> Block<'p, 'a> {
+        Block { pass: self, rows, start, lanes }
     }
 }
 
 /// All steps of neurons `start..start + lanes`; each block has columns of its own.
 pub(super) struct Block<'p, 'a> {
     pass: &'p Pass<'a>,
+    rows: &'p mut StateRows,
     start: usize,
     lanes: usize,
 }
@@ -57,22 +65,30 @@ impl Work for Block<'_, '_> {
 
     #[inline(always)]
     fn run(self) {
-        let Block { pass, start, lanes } = self;
+        let Block { pass, rows, start, lanes } = self;
         let columns = start..start + lanes;
-        let mut step = Step::new(pass.kernel, pass.affine.as_ref(), start, lanes);
+        let mut step = Step::new(pass.kernel, pass.affine.as_ref(), rows, start, lanes);
         step.begin(
             pass.initial_membrane.map(|state| &state[columns.clone()]),
             pass.initial_second.map(|state| &state[columns.clone()]),
         );
         let streamed = stream::worthwhile(pass.time_steps * pass.neurons);
-        let input = |t: usize| &pass.input[t * pass.neurons + start..][..lanes];
         for t in 0..pass.time_steps {
-            if t + 1 < pass.time_steps {
-                stream::prefetch(input(t + 1));
+            let row = &pass.input[t * pass.neurons..][..pass.neurons];
+            // After the last step comes the next block's first.
+            let next = match t + 1 < pass.time_steps {
+                true => pass.input[(t + 1) * pass.neurons..].get(columns.clone()),
+                false => pass.input.get(start + lanes..start + 2 * lanes),
+            };
+            for strip in strips(lanes) {
+                if let Some(next) = next {
+                    stream::prefetch(&next[strip.clone()]);
+                }
+                let at = start + strip.start;
+                step.advance_to_spikes(strip.clone(), &row[at..][..strip.len()]);
+                // SAFETY: blocks have columns of their own, here and below.
+                unsafe { pass.spikes.write(t, at, &step.s[..strip.len()], streamed) };
             }
-            step.advance_to_spikes(input(t));
-            // SAFETY: blocks have columns of their own, here and below.
-            unsafe { pass.spikes.write(t, start, step.spikes(), streamed) };
             if let Some(grid) = &pass.membranes {
                 // SAFETY: as above.
                 unsafe { grid.row(t, columns.clone()) }.copy_from_slice(step.membrane());
@@ -92,21 +108,44 @@ impl Work for Block<'_, '_> {
     }
 }
 
+/// A block's neurons, strip by strip.
+#[inline(always)]
+pub(super) fn strips(lanes: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..lanes).step_by(STRIP).map(move |from| from..(from + STRIP).min(lanes))
+}
+
+/// A thread's rows for the state of a block.
+pub(super) struct StateRows {
+    /// Membrane after the last step.
+    v: Vec<f32>,
+    /// Synaptic current or adaptation after the last step, where the model has it.
+    second: Vec<f32>,
+    affine: Option<AffineRows>,
+}
+
+impl StateRows {
+    pub(super) fn new(kernel: &Kernel, affine: Option<&ChannelAffine<'_>>, lanes: usize) -> Self {
+        let second = if kernel.second == Second::None { 0 } else { lanes };
+        StateRows {
+            v: vec![0.0; lanes],
+            second: vec![0.0; second],
+            affine: affine.map(|_| AffineRows::new(lanes)),
+        }
+    }
+}
+
 /// The state of one block of neurons, and how a step changes it; the backward pass recomputes with it.
 pub(super) struct Step<'k> {
     kernel: &'k Kernel,
-    affine: Option<AffineRows>,
-    lanes: usize,
-    /// Membrane after the last step.
-    v: [f32; LANES],
-    /// Synaptic current or adaptation after the last step.
-    second: [f32; LANES],
-    /// Charged membrane of the last step.
-    h: [f32; LANES],
-    /// Distance to the threshold in the last step.
-    u: [f32; LANES],
-    /// Spikes of the last step.
-    s: [f32; LANES],
+    affine: Option<&'k mut AffineRows>,
+    v: &'k mut [f32],
+    second: &'k mut [f32],
+    /// Charged membrane of the last strip.
+    h: [f32; STRIP],
+    /// Distance to the threshold of the last strip.
+    u: [f32; STRIP],
+    /// Spikes of the last strip.
+    s: [f32; STRIP],
 }
 
 impl<'k> Step<'k> {
@@ -114,68 +153,85 @@ impl<'k> Step<'k> {
     pub(super) fn new(
         kernel: &'k Kernel,
         affine: Option<&ChannelAffine<'_>>,
+        rows: &'k mut StateRows,
         start: usize,
         lanes: usize,
     ) -> Self {
-        let row = [0.0; LANES];
-        let affine = affine.map(|affine| AffineRows::new(affine, start, lanes));
-        Step { kernel, affine, lanes, v: row, second: row, h: row, u: row, s: row }
+        let strip = [0.0; STRIP];
+        let StateRows { v, second, affine: affine_rows } = rows;
+        if let (Some(rows), Some(affine)) = (&mut *affine_rows, affine) {
+            rows.begin(affine, start, lanes);
+        }
+        let seconds = second.len().min(lanes);
+        Step {
+            kernel,
+            affine: affine_rows.as_mut(),
+            v: &mut v[..lanes],
+            second: &mut second[..seconds],
+            h: strip,
+            u: strip,
+            s: strip,
+        }
     }
 
     /// Sets the state before the first step.
     #[inline(always)]
     pub(super) fn begin(&mut self, membrane: Option<&[f32]>, second: Option<&[f32]>) {
         match membrane {
-            Some(membrane) => self.v[..self.lanes].copy_from_slice(membrane),
-            None => self.v[..self.lanes].fill(self.kernel.v_rest),
+            Some(membrane) => self.v.copy_from_slice(membrane),
+            None => self.v.fill(self.kernel.v_rest),
         }
         match second {
-            Some(second) => self.second[..self.lanes].copy_from_slice(second),
-            None => self.second[..self.lanes].fill(0.0),
+            Some(second) => self.second.copy_from_slice(second),
+            None => self.second.fill(0.0),
         }
     }
 
-    /// One step with the input `x`, `[lanes]`, for the membrane and the spikes.
+    /// One step of the block's neurons `strip` with their input `x`, for the membrane and the spikes.
     #[inline(always)]
-    pub(super) fn advance_to_spikes(&mut self, x: &[f32]) {
+    pub(super) fn advance_to_spikes(&mut self, strip: Range<usize>, x: &[f32]) {
         match self.kernel.cell() {
             Some(cell) => {
-                let n = self.lanes;
                 let Step { kernel, affine, v, second, s, .. } = self;
-                let x = charging_input(kernel, affine, x, &mut second[..n]);
-                passes::charge_fire_reset(cell, x, &mut v[..n], passes::SpikesOut(s));
+                let x = charging_input(kernel, affine, strip.clone(), x, second);
+                passes::charge_fire_reset(cell, x, &mut v[strip], passes::SpikesOut(s));
             }
-            None => self.advance(x),
+            None => self.advance(strip, x),
         }
     }
 
-    /// One step with the input `x`, `[lanes]`, for the membrane and `charged`, the membrane before its reset.
+    /// One step of the block's neurons `strip` with their input `x`, for the membrane and `charged`, the
+    /// membrane before its reset.
     #[inline(always)]
-    pub(super) fn advance_to_charged(&mut self, x: &[f32], charged: &mut [f32]) {
+    pub(super) fn advance_to_charged(&mut self, strip: Range<usize>, x: &[f32], charged: &mut [f32]) {
         match self.kernel.cell() {
             Some(cell) => {
-                let n = self.lanes;
                 let Step { kernel, affine, v, second, .. } = self;
-                let x = charging_input(kernel, affine, x, &mut second[..n]);
-                passes::charge_fire_reset(cell, x, &mut v[..n], passes::ChargedOut(charged));
+                let x = charging_input(kernel, affine, strip.clone(), x, second);
+                passes::charge_fire_reset(cell, x, &mut v[strip], passes::ChargedOut(charged));
             }
             None => {
-                self.advance(x);
-                charged.copy_from_slice(&self.h[..self.lanes]);
+                let n = strip.len();
+                self.advance(strip, x);
+                charged.copy_from_slice(&self.h[..n]);
             }
         }
     }
 
     /// One step, pass by pass, for every option.
     #[inline(always)]
-    fn advance(&mut self, x: &[f32]) {
+    fn advance(&mut self, strip: Range<usize>, x: &[f32]) {
         let kernel = self.kernel;
-        let n = self.lanes;
+        let n = strip.len();
         let x = match &mut self.affine {
-            Some(affine) => affine.apply(x),
+            Some(affine) => affine.apply(strip.clone(), x),
             None => x,
         };
-        let (v, second) = (&mut self.v[..n], &mut self.second[..n]);
+        let second = match kernel.second {
+            Second::None => &mut [],
+            Second::Current { .. } | Second::Adaptation { .. } => &mut self.second[strip.clone()],
+        };
+        let v = &mut self.v[strip];
         let (h, u, s) = (&mut self.h[..n], &mut self.u[..n], &mut self.s[..n]);
         if kernel.late_reset {
             passes::distance(v, kernel.v_threshold, None, u);
@@ -213,34 +269,38 @@ impl<'k> Step<'k> {
 
     #[inline(always)]
     pub(super) fn membrane(&self) -> &[f32] {
-        &self.v[..self.lanes]
+        self.v
+    }
+
+    /// What scales and shifts the input.
+    #[inline(always)]
+    pub(super) fn into_affine(self) -> Option<&'k mut AffineRows> {
+        self.affine
     }
 
     #[inline(always)]
     pub(super) fn second(&self) -> &[f32] {
-        &self.second[..self.lanes]
-    }
-
-    #[inline(always)]
-    pub(super) fn spikes(&self) -> &[f32] {
-        &self.s[..self.lanes]
+        self.second
     }
 }
 
-/// The row that charges the membrane: the input, scaled and shifted where that is asked for, or the current.
+/// The strip that charges the membrane: the input, scaled and shifted where that is asked for, or the
+/// current.
 #[inline(always)]
 fn charging_input<'r>(
     kernel: &Kernel,
-    affine: &'r mut Option<AffineRows>,
+    affine: &'r mut Option<&mut AffineRows>,
+    strip: Range<usize>,
     x: &'r [f32],
     second: &'r mut [f32],
 ) -> &'r [f32] {
     let x = match affine {
-        Some(affine) => affine.apply(x),
+        Some(affine) => affine.apply(strip.clone(), x),
         None => x,
     };
     match kernel.second {
         Second::Current { keep } => {
+            let second = &mut second[strip];
             passes::decay_and_add(keep, x, second);
             second
         }

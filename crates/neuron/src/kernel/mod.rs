@@ -37,10 +37,25 @@ use crate::error::NeuronError;
 use crate::model::{Model, Neuron, ResetTime};
 use crate::simd;
 pub use affine::{ChannelAffine, ChannelSums};
-use passes::{Cell, Charge, LANES};
+use passes::{Cell, Charge};
 pub use pointwise::{spike, spike_backward};
 pub use simd::{InstructionSet, SIMD_VARIABLE};
 pub use spikes::{Spikes, unpack, words_per_step};
+
+/// Neurons in a block at least and at most, multiples of 64, so that blocks start at whole words of packed
+/// spikes. At most: rows of 16 KiB, whose state stays in the first-level cache.
+const LANES: std::ops::RangeInclusive<usize> = 256..=4096;
+
+/// Values of a block's steps that the second-level cache holds beside all else.
+const BLOCK_VALUES: usize = 1 << 17;
+
+/// Neurons in a block: as wide as the caches allow, but some 16 blocks for the threads. Not by the number of
+/// threads: sums are added block by block, and come out the same on any number.
+fn lanes_of(time_steps: usize, neurons: usize) -> usize {
+    let by_cache = BLOCK_VALUES / time_steps.max(1) / 64 * 64;
+    let by_threads = (neurons / 16).next_multiple_of(64).max(1024);
+    by_cache.min(by_threads).clamp(*LANES.start(), *LANES.end())
+}
 
 /// Values below which a second thread costs more than it brings.
 const VALUES_WORTH_A_THREAD: usize = 1 << 15;
@@ -283,7 +298,12 @@ impl Kernel {
         self.check_second(arguments.initial_second.is_some() || arguments.final_second.is_some())?;
         arguments.affine.map_or(Ok(()), |affine| affine.check(n))?;
         let pass = forward::Pass::new(self, &mut arguments);
-        for_each_block(t, n, || (), |(), start, lanes| simd::dispatch(pass.block(start, lanes)));
+        let width = lanes_of(t, n);
+        for_each_block(
+            [t, n, width],
+            || pass.rows(width),
+            |rows, start, lanes| simd::dispatch(pass.block(rows, start, lanes)),
+        );
         Ok(())
     }
 
@@ -318,10 +338,10 @@ impl Kernel {
             check_length("channel_sums", sums.len(), channels, "C of `affine`")?;
         }
         let pass = backward::Pass::new(self, &mut arguments, channel_sums.is_some());
+        let width = lanes_of(t, n);
         let sums = for_each_block(
-            t,
-            n,
-            || backward::Scratch::new(self, t),
+            [t, n, width],
+            || pass.scratch(width),
             |scratch, start, lanes| simd::dispatch(pass.block(scratch, start, lanes)),
         );
         let (mut leak, mut v_threshold) = (0.0, 0.0);
@@ -397,23 +417,22 @@ fn check_state(buffer: &'static str, state: Option<&[f32]>, neurons: usize) -> R
     state.map_or(Ok(()), |state| check_length(buffer, state.len(), neurons, "N"))
 }
 
-/// Calls `work(scratch, start, lanes)` for each block of neurons, on rayon's threads where that pays, and
+/// Calls `work(scratch, start, lanes)` for each block of `width` neurons, on rayon's threads where that pays, and
 /// returns the results in the order of the blocks.
 fn for_each_block<S, R: Send>(
-    time_steps: usize,
-    neurons: usize,
+    [time_steps, neurons, width]: [usize; 3],
     scratch: impl Fn() -> S + Sync + Send,
     work: impl Fn(&mut S, usize, usize) -> R + Sync + Send,
 ) -> Vec<R> {
-    let blocks = neurons.div_ceil(LANES);
-    let lanes = |block: usize| LANES.min(neurons - block * LANES);
+    let blocks = neurons.div_ceil(width);
+    let lanes = |block: usize| width.min(neurons - block * width);
     if blocks < 2 || time_steps * neurons < VALUES_WORTH_A_THREAD || rayon::current_num_threads() == 1 {
         let mut scratch = scratch();
-        return (0..blocks).map(|block| work(&mut scratch, block * LANES, lanes(block))).collect();
+        return (0..blocks).map(|block| work(&mut scratch, block * width, lanes(block))).collect();
     }
     (0..blocks)
         .into_par_iter()
         .with_min_len(4)
-        .map_init(scratch, |scratch, block| work(scratch, block * LANES, lanes(block)))
+        .map_init(scratch, |scratch, block| work(scratch, block * width, lanes(block)))
         .collect()
 }

@@ -1,13 +1,15 @@
-//! Loops over one row of a block: one time step of up to [`LANES`] neurons, all in the first-level cache.
+//! Loops over one strip of a block: one time step of up to [`STRIP`] neurons, in the first-level cache.
 //!
 //! Each is a plain loop over slices of one length with its choices made outside, so that it turns into
 //! SIMD in whatever instruction set its caller was compiled for (see `simd`).
 
 use crate::surrogate::{Surrogate, with_derivative};
 
-/// Neurons in a block: a row of 4 KiB, so that the handful of rows that a step touches fits the
-/// first-level cache. A multiple of 64, so that blocks start at whole words of packed spikes.
-pub(super) const LANES: usize = 1024;
+/// Neurons that a loop below takes at a time. A step asks for the same strip of the next step's rows before
+/// it works on its own: that spreads the requests evenly over the work, which reaches the memory's bandwidth
+/// where asking for a whole row at once does not. A multiple of 64, so that strips start at whole words of
+/// packed spikes.
+pub(super) const STRIP: usize = 128;
 
 /// How a step's input and the membrane give the charged membrane.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -12,8 +12,12 @@ pub(super) fn worthwhile(values: usize) -> bool {
     cfg!(target_arch = "x86_64") && values * size_of::<f32>() >= STREAM_FROM
 }
 
-/// Copies a row past the caches. [`fence`] must follow before another thread is told of it.
+/// Copies values past the caches. [`fence`] must follow before another thread is told of them.
+///
+/// No store is a plain one, not even those of a line that is not copied whole: the line gathers in the
+/// processor until the copy of its neighbours, which follows, completes it.
 #[cfg(target_arch = "x86_64")]
+#[inline(always)]
 pub(super) fn copy(from: &[f32], to: &mut [f32]) {
     copy_by(super::simd::has_avx512(), from, to);
 }
@@ -21,18 +25,12 @@ pub(super) fn copy(from: &[f32], to: &mut [f32]) {
 /// [`copy`] by AVX-512, which the processor then has to have, or by SSE2.
 #[cfg(target_arch = "x86_64")]
 fn copy_by(by_avx512: bool, from: &[f32], to: &mut [f32]) {
-    /// Splits at the first multiple of 64 bytes of `to`; both have one length.
-    fn aligned<'a>(from: &'a [f32], to: &'a mut [f32]) -> (&'a [f32], &'a mut [f32]) {
-        let head = to.as_ptr().align_offset(64).min(to.len());
-        to[..head].copy_from_slice(&from[..head]);
-        (&from[head..], &mut to[head..])
-    }
     #[target_feature(enable = "avx512f")]
     fn avx512(from: &[f32], to: &mut [f32]) {
         use std::arch::x86_64::{_mm512_loadu_ps, _mm512_stream_ps};
         let (from, to) = (from.chunks_exact(16), to.chunks_exact_mut(16));
         for (from, to) in from.zip(to) {
-            // SAFETY: 16 values each; `to` starts at a multiple of 64 bytes, see `aligned`.
+            // SAFETY: 16 values each; `to` starts at a multiple of 64 bytes, see below.
             unsafe { _mm512_stream_ps(to.as_mut_ptr(), _mm512_loadu_ps(from.as_ptr())) };
         }
     }
@@ -44,20 +42,33 @@ fn copy_by(by_avx512: bool, from: &[f32], to: &mut [f32]) {
             unsafe { _mm_stream_ps(to.as_mut_ptr(), _mm_loadu_ps(from.as_ptr())) };
         }
     }
-    assert_eq!(from.len(), to.len(), "a row of the block");
-    let (from, to) = aligned(from, to);
-    let (body, tail) = from.split_at(from.len() / 16 * 16);
-    let (to_body, to_tail) = to.split_at_mut(body.len());
+    fn single(from: &[f32], to: &mut [f32]) {
+        for (from, to) in from.iter().zip(to) {
+            // SAFETY: one value of 4 bytes; every x86-64 has SSE2.
+            unsafe {
+                std::arch::x86_64::_mm_stream_si32(std::ptr::from_mut(to).cast(), from.to_bits() as i32)
+            };
+        }
+    }
+    assert_eq!(from.len(), to.len(), "a strip of the block");
+    // Singly up to a multiple of 16 bytes, by four up to one of 64, then the body, and back.
+    let first = to.as_ptr().align_offset(16).min(to.len());
+    let second = to.as_ptr().align_offset(64).min(first + (to.len() - first) / 4 * 4);
+    let third = second + (to.len() - second) / 16 * 16;
+    let fourth = third + (to.len() - third) / 4 * 4;
+    single(&from[..first], &mut to[..first]);
+    sse2(&from[first..second], &mut to[first..second]);
     if by_avx512 {
         // SAFETY: the processor has it, says the caller.
-        unsafe { avx512(body, to_body) };
+        unsafe { avx512(&from[second..third], &mut to[second..third]) };
     } else {
-        sse2(body, to_body);
+        sse2(&from[second..third], &mut to[second..third]);
     }
-    to_tail.copy_from_slice(tail);
+    sse2(&from[third..fourth], &mut to[third..fourth]);
+    single(&from[fourth..], &mut to[fourth..]);
 }
 
-/// Copies a row.
+/// Copies values.
 #[cfg(not(target_arch = "x86_64"))]
 pub(super) fn copy(from: &[f32], to: &mut [f32]) {
     to.copy_from_slice(from);
@@ -73,17 +84,17 @@ pub(super) fn fence() {
     }
 }
 
-/// Asks for a row that is read soon.
+/// Asks for values that are read soon.
 #[inline(always)]
-pub(super) fn prefetch(row: &[f32]) {
+pub(super) fn prefetch(values: &[f32]) {
     #[cfg(target_arch = "x86_64")]
-    for line in row.chunks(16) {
+    for line in values.chunks(16) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: a hint, which never faults; every x86-64 has SSE.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = row;
+    let _ = values;
 }
 
 #[cfg(all(test, target_arch = "x86_64"))]
