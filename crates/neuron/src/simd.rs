@@ -69,24 +69,26 @@ impl InstructionSet {
     /// # Errors
     /// [`NeuronError::InstructionSet`] where the variable names none.
     pub fn in_use() -> Result<Self, NeuronError> {
-        static IN_USE: OnceLock<Result<InstructionSet, NeuronError>> = OnceLock::new();
-        IN_USE
-            .get_or_init(|| {
-                let widest = InstructionSet::widest();
-                let Some(value) = std::env::var_os(SIMD_VARIABLE) else { return Ok(widest) };
-                let all = [InstructionSet::Baseline, InstructionSet::Avx2, InstructionSet::Avx512];
-                match all.into_iter().find(|set| value == set.name()) {
-                    Some(limit) => Ok(limit.min(widest)),
-                    None => Err(NeuronError::InstructionSet { value: value.to_string_lossy().into_owned() }),
-                }
-            })
-            .clone()
+        static IN_USE: OnceLock<Result<InstructionSet, String>> = OnceLock::new();
+        let in_use = IN_USE.get_or_init(|| {
+            let widest = InstructionSet::widest();
+            let Some(value) = std::env::var_os(SIMD_VARIABLE) else { return Ok(widest) };
+            let all = [InstructionSet::Baseline, InstructionSet::Avx2, InstructionSet::Avx512];
+            match all.into_iter().find(|set| value == set.name()) {
+                Some(limit) => Ok(limit.min(widest)),
+                None => Err(value.to_string_lossy().into_owned()),
+            }
+        });
+        match in_use {
+            Ok(set) => Ok(*set),
+            Err(value) => Err(NeuronError::InstructionSet { value: value.clone() }),
+        }
     }
 }
 
 /// Whether kernels may use AVX-512.
 #[cfg(target_arch = "x86_64")]
-pub(super) fn has_avx512() -> bool {
+pub(crate) fn has_avx512() -> bool {
     chosen() == InstructionSet::Avx512
 }
 

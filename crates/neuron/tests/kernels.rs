@@ -6,7 +6,9 @@ use common::{has_second, neurons};
 use half::bf16;
 use proptest::prelude::*;
 use tks_golden::{noise, relative_error};
-use tks_neuron::kernel::{Backward, Forward, GradSpikes, Kernel, Spikes, unpack, words_per_step};
+use tks_neuron::kernel::{
+    Backward, ChannelAffine, ChannelSums, Forward, GradSpikes, Kernel, Spikes, unpack, words_per_step,
+};
 use tks_neuron::reference::{Learned, State, gradient, run};
 use tks_neuron::{Model, Neuron, NeuronError};
 
@@ -240,5 +242,84 @@ proptest! {
         }
         prop_assert_eq!(&whole, &pieces);
         prop_assert!(end.0 == membrane && end.1 == second);
+    }
+}
+
+/// Some columns of `[T, N]` rows.
+fn columns(rows: &[f32], n: usize, range: std::ops::Range<usize>) -> Vec<f32> {
+    rows.chunks(n).flat_map(|row| row[range.clone()].to_vec()).collect()
+}
+
+/// Blocks and strips are how a kernel walks over its neurons: what each gets must not depend on them.
+#[test]
+fn many_neurons_give_what_few_of_them_give() {
+    let (t, n) = (4, 3001);
+    let (scale, shift) = ([1.5, 0.75], [0.1, -0.2]);
+    for (index, neuron) in neurons().iter().enumerate() {
+        let seed = 100 * index as u64;
+        let input: Vec<f32> = noise(seed, t * n).iter().map(|x| 1.6 * x + 0.5).collect();
+        let (grad_spikes, membrane) = (noise(seed + 1, t * n), noise(seed + 2, n));
+        let (second, grad_membrane) = (noise(seed + 3, n), noise(seed + 4, n));
+        let two = has_second(neuron);
+        let kernel = Kernel::new(neuron).unwrap();
+        // Every other neuron with the same channel; in pieces, whole pairs.
+        let affine = (index % 3 == 0).then_some(ChannelAffine { scale: &scale, shift: &shift, inner: 1 });
+        let run = |range: std::ops::Range<usize>| {
+            let n_part = range.len();
+            let (x, grads) = (columns(&input, n, range.clone()), columns(&grad_spikes, n, range.clone()));
+            let (mut spikes, mut membranes) = (vec![0.0; t * n_part], vec![0.0; t * n_part]);
+            let (mut last, mut last_second) = (vec![0.0; n_part], vec![0.0; n_part]);
+            let forward = Forward {
+                affine,
+                initial_membrane: Some(&membrane[range.clone()]),
+                initial_second: two.then_some(&second[range.clone()]),
+                final_membrane: Some(&mut last),
+                final_second: two.then_some(&mut last_second),
+                membranes: Some(&mut membranes),
+                ..Forward::new(t, n_part, &x, Spikes::F32(&mut spikes))
+            };
+            kernel.forward(forward).unwrap();
+            let (mut grad_input, mut grad_initial) = (vec![0.0; t * n_part], vec![0.0; n_part]);
+            let mut grad_second = vec![0.0; n_part];
+            let mut sums = [ChannelSums::default(); 2];
+            let backward = Backward {
+                affine,
+                channel_sums: affine.map(|_| sums.as_mut_slice()),
+                initial_membrane: Some(&membrane[range.clone()]),
+                initial_second: two.then_some(&second[range.clone()]),
+                grad_final_membrane: Some(&grad_membrane[range.clone()]),
+                grad_initial_membrane: Some(&mut grad_initial),
+                grad_initial_second: two.then_some(&mut grad_second),
+                learned: index % 2 == 0,
+                ..Backward::new(t, n_part, &x, GradSpikes::Rows(&grads), &mut grad_input)
+            };
+            let learned = kernel.backward(backward).unwrap();
+            let sums = [
+                f64::from(learned.parameter),
+                f64::from(learned.v_threshold),
+                sums[0].grad,
+                sums[1].grad,
+                sums[0].grad_x,
+                sums[1].grad_x,
+            ];
+            ([spikes, membranes, grad_input], [last, last_second, grad_initial, grad_second], sums)
+        };
+        let n = n - usize::from(affine.is_some());
+        let whole = run(0..n);
+        let mut total = [0.0; 6];
+        for from in (0..n).step_by(50) {
+            let range = from..(from + 50).min(n);
+            let part = run(range.clone());
+            for (whole, part) in whole.0.iter().zip(&part.0) {
+                assert_eq!(columns(whole, n, range.clone()), *part, "{neuron:?}, {range:?}");
+            }
+            for (whole, part) in whole.1.iter().zip(&part.1) {
+                assert_eq!(whole[range.clone()], *part, "{neuron:?}, {range:?}");
+            }
+            total.iter_mut().zip(part.2).for_each(|(total, part)| *total += part);
+        }
+        for (whole, total) in whole.2.iter().zip(total) {
+            assert!((whole - total).abs() <= 1e-4 * (1.0 + total.abs()), "{neuron:?}: {whole} {total}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use super::affine::{AffineRows, ChannelAffine, ChannelSums};
 use super::forward::{StateRows, Step, strips};
 use super::grid::Grid;
 use super::passes::{self, Row, STRIP};
+use super::stream::Stores;
 use super::{Backward, GradSpikes, Kernel, Second, stream};
 use crate::simd::Work;
 
@@ -177,7 +178,7 @@ impl<'a> Work for Block<'_, 'a> {
             GradSpikes::Rows(_) => empty,
         };
         let attached = kernel.attached_reset;
-        let streamed = stream::worthwhile(pass.time_steps * pass.neurons);
+        let stores = Stores::of(pass.time_steps * pass.neurons);
         let reads_input = pass.channel_sums || (pass.learned && kernel.second == Second::None);
         // Learned values and late resets need what the one-loop pass does not keep.
         let cell = kernel.cell().filter(|_| !pass.learned);
@@ -306,21 +307,14 @@ impl<'a> Work for Block<'_, 'a> {
                 }
                 let place = start + strip.start..start + strip.end;
                 // SAFETY: blocks have columns of their own.
-                let grad_input = unsafe { pass.grad_input.row(t, place) };
-                if streamed {
-                    stream::copy(grad_x, grad_input);
-                } else {
-                    grad_input.copy_from_slice(grad_x);
-                }
+                stores.write(grad_x, unsafe { pass.grad_input.row(t, place) });
                 if pass.channel_sums {
                     let (sum, x_sum) = (&mut channel_sum[strip.clone()], &mut channel_x_sum[strip.clone()]);
                     passes::add_with_product(grad_x, &input(t)[strip], sum, x_sum);
                 }
             }
         }
-        if streamed {
-            stream::fence();
-        }
+        stream::fence();
         if let Some(grid) = &pass.grad_initial_membrane {
             // SAFETY: as above.
             unsafe { grid.row(0, columns.clone()) }.copy_from_slice(grad_row);

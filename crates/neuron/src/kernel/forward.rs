@@ -6,6 +6,7 @@ use super::affine::{AffineRows, ChannelAffine};
 use super::grid::Grid;
 use super::passes::{self, STRIP};
 use super::spikes::SpikeGrid;
+use super::stream::Stores;
 use super::{Forward, Kernel, Second, stream};
 use crate::simd::Work;
 
@@ -72,7 +73,7 @@ impl Work for Block<'_, '_> {
             pass.initial_membrane.map(|state| &state[columns.clone()]),
             pass.initial_second.map(|state| &state[columns.clone()]),
         );
-        let streamed = stream::worthwhile(pass.time_steps * pass.neurons);
+        let stores = Stores::of(pass.time_steps * pass.neurons);
         for t in 0..pass.time_steps {
             let row = &pass.input[t * pass.neurons..][..pass.neurons];
             // After the last step comes the next block's first.
@@ -87,16 +88,14 @@ impl Work for Block<'_, '_> {
                 let at = start + strip.start;
                 step.advance_to_spikes(strip.clone(), &row[at..][..strip.len()]);
                 // SAFETY: blocks have columns of their own, here and below.
-                unsafe { pass.spikes.write(t, at, &step.s[..strip.len()], streamed) };
+                unsafe { pass.spikes.write(t, at, &step.s[..strip.len()], stores) };
             }
             if let Some(grid) = &pass.membranes {
                 // SAFETY: as above.
                 unsafe { grid.row(t, columns.clone()) }.copy_from_slice(step.membrane());
             }
         }
-        if streamed {
-            stream::fence();
-        }
+        stream::fence();
         if let Some(grid) = &pass.final_membrane {
             // SAFETY: as above.
             unsafe { grid.row(0, columns.clone()) }.copy_from_slice(step.membrane());

@@ -27,7 +27,6 @@ mod forward;
 mod grid;
 mod passes;
 mod pointwise;
-
 mod spikes;
 mod stream;
 
@@ -43,8 +42,8 @@ pub use simd::{InstructionSet, SIMD_VARIABLE};
 pub use spikes::{Spikes, unpack, words_per_step};
 
 /// Neurons in a block at least and at most, multiples of 64, so that blocks start at whole words of packed
-/// spikes. At most: rows of 16 KiB, whose state stays in the first-level cache.
-const LANES: std::ops::RangeInclusive<usize> = 256..=4096;
+/// spikes. At most: a state of 32 KiB, which stays in the first-level cache.
+const LANES: std::ops::RangeInclusive<usize> = 256..=8192;
 
 /// Values of a block's steps that the second-level cache holds beside all else.
 const BLOCK_VALUES: usize = 1 << 17;

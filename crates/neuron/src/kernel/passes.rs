@@ -9,7 +9,7 @@ use crate::surrogate::{Surrogate, with_derivative};
 /// it works on its own: that spreads the requests evenly over the work, which reaches the memory's bandwidth
 /// where asking for a whole row at once does not. A multiple of 64, so that strips start at whole words of
 /// packed spikes.
-pub(super) const STRIP: usize = 128;
+pub(super) const STRIP: usize = 256;
 
 /// How a step's input and the membrane give the charged membrane.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -3,7 +3,7 @@
 use half::bf16;
 
 use super::grid::Grid;
-use super::stream;
+use super::stream::Stores;
 use crate::error::NeuronError;
 
 /// An output buffer for spikes of shape `[T, N]`, in one of four formats.
@@ -77,19 +77,17 @@ pub(super) enum SpikeGrid<'a> {
 }
 
 impl SpikeGrid<'_> {
-    /// Writes the spikes of step `t` and of the neurons from `start`, a multiple of 64; `streamed`: past the
-    /// caches where the format is f32, and `stream::fence` must follow.
+    /// Writes the spikes of step `t` and of the neurons from `start`, a multiple of 64; `stores`: how,
+    /// where the format is f32; `stream::fence` must follow.
     ///
     /// # Safety
     /// No other thread writes these neurons meanwhile.
     #[inline(always)]
-    pub(super) unsafe fn write(&self, t: usize, start: usize, spikes: &[f32], streamed: bool) {
+    pub(super) unsafe fn write(&self, t: usize, start: usize, spikes: &[f32], stores: Stores) {
         let columns = start..start + spikes.len();
         match self {
-            // SAFETY: the caller's promise, here and below.
-            SpikeGrid::F32(grid) if streamed => stream::copy(spikes, unsafe { grid.row(t, columns) }),
             // SAFETY: the caller's promise.
-            SpikeGrid::F32(grid) => unsafe { grid.row(t, columns) }.copy_from_slice(spikes),
+            SpikeGrid::F32(grid) => stores.write(spikes, unsafe { grid.row(t, columns) }),
             SpikeGrid::Bf16(grid) => {
                 // SAFETY: the caller's promise.
                 let row = unsafe { grid.row(t, columns) };

@@ -7,24 +7,50 @@
 /// Bytes of an output from which on it is streamed: smaller ones may still be in cache when they are read.
 const STREAM_FROM: usize = 16 << 20;
 
-/// Whether an output of so many `f32` is written past the caches.
-pub(super) fn worthwhile(values: usize) -> bool {
-    cfg!(target_arch = "x86_64") && values * size_of::<f32>() >= STREAM_FROM
+/// How an output is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stores {
+    /// Through the caches.
+    Plain,
+    /// Past them, 16 bytes at a time.
+    #[cfg(target_arch = "x86_64")]
+    Sse2,
+    /// Past them, 64 bytes at a time.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
 }
 
-/// Copies values past the caches. [`fence`] must follow before another thread is told of them.
+impl Stores {
+    /// How an output of so many `f32` is best written.
+    pub(super) fn of(values: usize) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if values * size_of::<f32>() >= STREAM_FROM {
+            return if crate::simd::has_avx512() { Stores::Avx512 } else { Stores::Sse2 };
+        }
+        let _ = values;
+        Stores::Plain
+    }
+
+    /// Writes values. [`fence`] must follow before another thread is told of them.
+    #[inline(always)]
+    pub(super) fn write(self, from: &[f32], to: &mut [f32]) {
+        match self {
+            Stores::Plain => to.copy_from_slice(from),
+            #[cfg(target_arch = "x86_64")]
+            Stores::Sse2 => copy(false, from, to),
+            #[cfg(target_arch = "x86_64")]
+            Stores::Avx512 => copy(true, from, to),
+        }
+    }
+}
+
+/// Copies values past the caches, by AVX-512, which the processor then has to have, or by SSE2.
 ///
 /// No store is a plain one, not even those of a line that is not copied whole: the line gathers in the
 /// processor until the copy of its neighbours, which follows, completes it.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-pub(super) fn copy(from: &[f32], to: &mut [f32]) {
-    copy_by(super::simd::has_avx512(), from, to);
-}
-
-/// [`copy`] by AVX-512, which the processor then has to have, or by SSE2.
-#[cfg(target_arch = "x86_64")]
-fn copy_by(by_avx512: bool, from: &[f32], to: &mut [f32]) {
+fn copy(by_avx512: bool, from: &[f32], to: &mut [f32]) {
     #[target_feature(enable = "avx512f")]
     fn avx512(from: &[f32], to: &mut [f32]) {
         use std::arch::x86_64::{_mm512_loadu_ps, _mm512_stream_ps};
@@ -68,12 +94,6 @@ fn copy_by(by_avx512: bool, from: &[f32], to: &mut [f32]) {
     single(&from[fourth..], &mut to[fourth..]);
 }
 
-/// Copies values.
-#[cfg(not(target_arch = "x86_64"))]
-pub(super) fn copy(from: &[f32], to: &mut [f32]) {
-    to.copy_from_slice(from);
-}
-
 /// Orders the streamed stores of this thread before all that follows.
 #[inline(always)]
 pub(super) fn fence() {
@@ -107,7 +127,7 @@ mod tests {
             for start in 0..20 {
                 for length in [0, 1, 7, 15, 16, 33, 350] {
                     let mut to = vec![-1.0; 400];
-                    super::copy_by(by_avx512, &from[3..][..length], &mut to[start..][..length]);
+                    super::copy(by_avx512, &from[3..][..length], &mut to[start..][..length]);
                     super::fence();
                     assert_eq!(to[start..][..length], from[3..][..length]);
                     assert!(to[..start].iter().chain(&to[start + length..]).all(|&value| value == -1.0));
