@@ -131,6 +131,135 @@ pub enum DataError {
         hint: String,
     },
 
+    // Fetching
+    /// What only a person can get.
+    #[error(
+        "`{file}` is given out only to a person: get it from {page} and put it at {}, or name a mirror that \
+         has it",
+        path.display()
+    )]
+    ManualDownload {
+        /// The file's name.
+        file: String,
+        /// The publisher's page.
+        page: String,
+        /// Where it belongs.
+        path: PathBuf,
+    },
+    /// The server refused.
+    #[error(
+        "{url}: the server answers with status {status}; look whether the data set has moved, or name a mirror"
+    )]
+    Http {
+        /// The address.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The server sent a page for people.
+    #[error(
+        "{url}: the server sends a web page in place of the file; get it with a browser, or name a mirror"
+    )]
+    WebPage {
+        /// The address.
+        url: String,
+    },
+    /// The connection failed or was cut.
+    #[error(
+        "{origin}: {message} (after {done} bytes{}); what came is kept: fetch again to go on from there",
+        total.map(|t| format!(" of {t}")).unwrap_or_default()
+    )]
+    Connection {
+        /// The address, or the file of a mirror's folder.
+        origin: String,
+        /// Bytes that are there.
+        done: u64,
+        /// Bytes in all, if known.
+        total: Option<u64>,
+        /// What happened.
+        message: String,
+    },
+    /// A file of another size than the manifest states.
+    #[error("{} has {found} bytes where the manifest states {stated}; {remedy}", path.display())]
+    WrongSize {
+        /// The file or address.
+        path: PathBuf,
+        /// As the manifest states.
+        stated: u64,
+        /// As it is.
+        found: u64,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A file of another content than the manifest states.
+    #[error(
+        "{origin}: the file's checksum is {found} where the manifest states {stated}; it was not kept as {}. The \
+         publisher may have replaced it, or something on the way changed it: try a mirror",
+        path.display()
+    )]
+    WrongChecksum {
+        /// The file that was to be.
+        path: PathBuf,
+        /// Where it came from.
+        origin: String,
+        /// As the manifest states.
+        stated: String,
+        /// As it is.
+        found: String,
+    },
+
+    // Splits
+    /// A sample in two parts of a split, or twice in one.
+    #[error(
+        "the split of {dataset} lists `{sample}` twice, in `{first}` and in `{second}`: what is trained on \
+         would be tested on; remove one"
+    )]
+    SplitOverlap {
+        /// The data set.
+        dataset: String,
+        /// The sample.
+        sample: String,
+        /// The part that lists it first.
+        first: String,
+        /// The part that lists it again.
+        second: String,
+    },
+    /// A sample that a split and the data set's files do not agree on.
+    #[error("the split of {dataset}, sample `{sample}`: {message}")]
+    SplitSample {
+        /// The data set.
+        dataset: String,
+        /// The sample.
+        sample: String,
+        /// What does not agree.
+        message: String,
+    },
+    /// A part of another size than the manifest states.
+    #[error(
+        "split `{split}`: `{part}` has {found} samples where the manifest states {stated}; is the download \
+         complete? To work with what is there, turn `strict` off"
+    )]
+    SplitSize {
+        /// The split scheme.
+        split: String,
+        /// The part.
+        part: String,
+        /// As the manifest states.
+        stated: u64,
+        /// As it is.
+        found: u64,
+    },
+
+    // The cache
+    /// A cache file that is cut, corrupt or of another setting.
+    #[error("the cache file {}: {message}; remove it, and it is made again", path.display())]
+    Cache {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+
     // The loader
     /// A sample that could not be loaded.
     #[error("sample {index} (`{name}`): {source}")]

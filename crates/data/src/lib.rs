@@ -3,7 +3,10 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`manifest`] | what is known of a data set, as a TOML file |
+//! | [`fetch`] | its files from the publisher or a mirror: resumed, checked, whole or not there |
 //! | [`archive`] | its files as downloaded or unpacked: folder, zip, tar, compressed tar, behind one type |
+//! | [`split`] | which samples are for training: lists of names, and the rules that make them |
+//! | [`cache`] | decoded samples on disk, in one memory-mapped file |
 //! | [`dataset`] | samples by index, written straight into their place in the batch |
 //! | [`sampler`] | which samples an epoch has, in which order, and which are this rank's |
 //! | [`loader`], [`batch`] | batches made ahead by worker threads, the same whatever their number |
@@ -56,21 +59,28 @@
 pub mod archive;
 pub mod batch;
 pub mod bytes;
+pub mod cache;
 pub mod dataset;
 pub mod error;
+pub mod fetch;
 pub mod loader;
 pub mod manifest;
 pub mod nearest;
 pub mod rng;
 pub mod sampler;
+pub mod split;
 pub mod toml_file;
+mod whole_file;
 
 pub use archive::{Archive, ArchiveOptions};
 pub use batch::Batch;
 pub use bytes::Bytes;
+pub use cache::{CacheKey, SampleCache};
 pub use dataset::{Dataset, Element, SampleContext, SampleShape, SampleSlot, Subset};
 pub use error::{BoxError, DataError};
+pub use fetch::{FetchOptions, fetch};
 pub use loader::{Epoch, Loader, LoaderConfig};
 pub use manifest::Manifest;
 pub use rng::{SampleRng, sample_rng};
 pub use sampler::{LastBatch, Sampler, Shard};
+pub use split::StoredSplit;

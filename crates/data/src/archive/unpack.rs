@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::{ArchiveOptions, Format};
 use crate::bytes::Bytes;
 use crate::error::DataError;
+use crate::whole_file;
 
 /// A compressed file: what errors call it, what tells it from others, and where its contents may be kept.
 pub(super) struct Origin<'a> {
@@ -103,8 +104,7 @@ fn drain<R: Read>(
     }
     let Some((writer, _lock)) = file else { return Ok(memory.into()) };
     let temporary = writer.into_inner().map_err(|e| DataError::io("write", cached, e.into_error()))?;
-    temporary.as_file().sync_all().map_err(|e| DataError::io("write", cached, e))?;
-    temporary.persist(cached).map_err(|e| DataError::io("rename to", cached, e.error))?;
+    whole_file::finish(temporary, cached)?;
     Bytes::map(cached)
 }
 
@@ -118,9 +118,5 @@ fn begin_file(cached: &Path) -> Result<Option<(BufWriter<tempfile::NamedTempFile
     if cached.is_file() {
         return Ok(None);
     }
-    let temporary = tempfile::Builder::new()
-        .prefix(".unpacking-")
-        .tempfile_in(folder)
-        .map_err(|e| DataError::io("create a file in", folder, e))?;
-    Ok(Some((BufWriter::with_capacity(1 << 20, temporary), lock)))
+    Ok(Some((BufWriter::with_capacity(1 << 20, whole_file::begin(cached)?), lock)))
 }

@@ -1,0 +1,314 @@
+//! Decoded samples on disk: one memory-mapped file for each data set, split and setting.
+//!
+//! The file is named by a hash of all that its content depends on ([`CacheKey`]), so that another setting is
+//! another file and never a stale one. It is written beside and renamed when it is whole, and its length, key
+//! and checksums are looked at when it is opened: a file that is cut is made again.
+//!
+//! Layout, all numbers little-endian: 16 bytes of magic, the lengths of header and tail as u64, the header
+//! (JSON), zeros up to a multiple of 64, the samples one after another as `[T, C, H, W]`, the tail (JSON: each
+//! sample's label, name and CRC-32), and the CRC-32 of header and tail.
+
+use std::io::{BufWriter, Write};
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use flate2::Crc;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::bytes::Bytes;
+use crate::dataset::{Dataset, Element, SampleContext, SampleShape, SampleSlot};
+use crate::error::{BoxError, DataError};
+use crate::loader::{Loader, LoaderConfig};
+use crate::whole_file;
+
+const MAGIC: &[u8; 16] = b"tks-samples-1\0\0\n";
+const PREFIX: usize = 16 + 8 + 8;
+const ALIGN: usize = 64;
+
+/// All that a cache's content depends on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CacheKey {
+    /// Name of the data set.
+    pub dataset: String,
+    /// Version of its manifest.
+    pub version: u32,
+    /// Split and part, such as `official/train`.
+    pub split: String,
+    /// Whatever else decides what a sample becomes: all settings of decoding, slicing and representation.
+    pub setting: serde_json::Value,
+    /// What tells the source files from others, such as their sizes and times.
+    pub source: String,
+}
+
+impl CacheKey {
+    /// The cache's file in `folder`.
+    pub fn path(&self, folder: &Path) -> PathBuf {
+        // Maps are sorted by serde_json, so one setting has one text.
+        let text = serde_json::json!([self.dataset, self.version, self.split, self.setting, self.source]);
+        let hash = Sha256::digest(text.to_string().as_bytes());
+        let hex: String = hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+        let split = self.split.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        folder.join(format!("{}-{split}-{hex}.samples", self.dataset))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    key: CacheKey,
+    element: String,
+    shape: SampleShape,
+    classes: usize,
+    count: usize,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Tail {
+    labels: Vec<usize>,
+    names: Vec<String>,
+    crcs: Vec<u32>,
+}
+
+/// How a cache came to be open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CacheState {
+    /// It was there.
+    Found,
+    /// It was not, and is now.
+    Built,
+    /// What was there could not be used, for this reason, and was made again.
+    Rebuilt(String),
+}
+
+/// The samples of a data set, decoded: itself a data set.
+pub struct SampleCache<E> {
+    bytes: Bytes,
+    data: usize,
+    header: Header,
+    tail: Tail,
+    path: PathBuf,
+    element: PhantomData<E>,
+}
+
+impl<E: Element> SampleCache<E> {
+    /// The cache of this key in `folder`, made from `dataset` if it is not there or cannot be used. Samples
+    /// are decoded by `workers` threads, as in epoch 0 of seed 0: a data set with random choices is not one to
+    /// be cached. `progress` gets the number of samples done and of all.
+    ///
+    /// # Errors
+    /// Those of the loader, [`DataError::DiskFull`] and [`DataError::Io`].
+    pub fn open_or_build<D: Dataset<Element = E> + ?Sized + 'static>(
+        dataset: &Arc<D>,
+        key: &CacheKey,
+        folder: &Path,
+        workers: usize,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<(Self, CacheState), DataError> {
+        let path = key.path(folder);
+        let reason = if path.exists() {
+            match SampleCache::open(&path, key) {
+                Ok(cache) if cache.len() == dataset.len() && cache.shape() == dataset.shape() => {
+                    return Ok((cache, CacheState::Found));
+                }
+                Ok(_) => Some("it holds other samples than the data set".to_string()),
+                Err(DataError::Cache { message, .. }) => Some(message),
+                Err(error) => return Err(error),
+            }
+        } else {
+            None
+        };
+        build(dataset, key, &path, workers, progress)?;
+        let state = reason.map_or(CacheState::Built, CacheState::Rebuilt);
+        Ok((SampleCache::open(&path, key)?, state))
+    }
+
+    /// The cache file at `path`, if it is whole and of this key.
+    ///
+    /// # Errors
+    /// [`DataError::Cache`] if it is not, [`DataError::Io`] if it cannot be opened.
+    pub fn open(path: &Path, key: &CacheKey) -> Result<Self, DataError> {
+        let bytes = Bytes::map(path)?;
+        let wrong =
+            |message: &str| DataError::Cache { path: path.to_path_buf(), message: message.to_string() };
+        let cut = || wrong(&format!("it is cut: {} bytes are there", bytes.len()));
+        if bytes.len() < PREFIX || bytes[..16] != *MAGIC {
+            return Err(wrong("it does not begin as a cache file"));
+        }
+        let length = |at: usize| {
+            let number = bytes[at..at + 8].iter().rev().fold(0u64, |sum, &byte| sum << 8 | u64::from(byte));
+            usize::try_from(number).ok().filter(|&length| length < bytes.len())
+        };
+        let (header_len, tail_len) = (length(16).ok_or_else(cut)?, length(24).ok_or_else(cut)?);
+        let header_end = PREFIX + header_len;
+        let data = header_end.next_multiple_of(ALIGN);
+        let tail_end = bytes.len().checked_sub(4).ok_or_else(cut)?;
+        let tail = tail_end.checked_sub(tail_len).filter(|&tail| tail >= data).ok_or_else(cut)?;
+        let (header_text, tail_text) = (&bytes[PREFIX..header_end], &bytes[tail..tail_end]);
+        let mut crc = Crc::new();
+        crc.update(header_text);
+        crc.update(tail_text);
+        if crc.sum().to_le_bytes() != bytes[tail_end..] {
+            return Err(wrong("it is cut or corrupt: header and tail do not fit their checksum"));
+        }
+        let read = |e: serde_json::Error| wrong(&format!("it cannot be read: {e}"));
+        let header: Header = serde_json::from_slice(header_text).map_err(read)?;
+        let tail_read: Tail = serde_json::from_slice(tail_text).map_err(read)?;
+        if header.key != *key {
+            return Err(wrong("it was made with another setting"));
+        }
+        if header.element != E::NAME {
+            return Err(wrong(&format!("its elements are {}, not {}", header.element, E::NAME)));
+        }
+        let expected = header.count * header.shape.len() * size_of::<E>();
+        let lists = [tail_read.labels.len(), tail_read.names.len(), tail_read.crcs.len()];
+        if tail - data != expected || lists != [header.count; 3] {
+            return Err(cut());
+        }
+        // Values are read as they lie there, so only on a machine of the byte order that they were written in.
+        if cfg!(target_endian = "big") {
+            return Err(wrong("caches are not read on big-endian machines"));
+        }
+        Ok(SampleCache {
+            bytes,
+            data,
+            header,
+            tail: tail_read,
+            path: path.to_path_buf(),
+            element: PhantomData,
+        })
+    }
+
+    /// A sample's elements, `[T, C, H, W]`, as they lie in the memory map.
+    ///
+    /// # Panics
+    /// If `index` is not below the number of samples.
+    pub fn sample(&self, index: usize) -> &[E] {
+        assert!(index < self.header.count, "sample {index} of {}", self.header.count);
+        let size = self.header.shape.len() * size_of::<E>();
+        let start = self.data + index * size;
+        bytemuck::cast_slice(&self.bytes[start..start + size])
+    }
+
+    /// Nothing, if every sample's checksum is right.
+    ///
+    /// # Errors
+    /// [`DataError::Cache`] with the first sample whose is not.
+    pub fn verify(&self) -> Result<(), DataError> {
+        for (index, &stated) in self.tail.crcs.iter().enumerate() {
+            let mut crc = Crc::new();
+            crc.update(bytemuck::cast_slice(self.sample(index)));
+            if crc.sum() != stated {
+                return Err(DataError::Cache {
+                    path: self.path.clone(),
+                    message: format!("sample {index} (`{}`) is corrupt", self.tail.names[index]),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn build<D: Dataset + ?Sized + 'static>(
+    dataset: &Arc<D>,
+    key: &CacheKey,
+    path: &Path,
+    workers: usize,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<(), DataError> {
+    let count = dataset.len();
+    let shape = dataset.shape();
+    let needed = (count * shape.len() * size_of::<D::Element>()) as u64;
+    let io = |e| match DataError::io("write", path, e) {
+        DataError::DiskFull { path, .. } => DataError::DiskFull { path, needed: Some(needed) },
+        other => other,
+    };
+    let mut file = BufWriter::with_capacity(1 << 20, whole_file::begin(path)?);
+
+    let header = Header {
+        key: key.clone(),
+        element: <D::Element as Element>::NAME.to_string(),
+        shape: shape.clone(),
+        classes: dataset.classes(),
+        count,
+    };
+    let json = |e: serde_json::Error| DataError::Cache { path: path.to_path_buf(), message: e.to_string() };
+    let header = serde_json::to_vec(&header).map_err(json)?;
+    let mut tail = Tail {
+        labels: (0..count).map(|index| dataset.label(index)).collect(),
+        names: (0..count).map(|index| dataset.sample_name(index)).collect(),
+        crcs: Vec::with_capacity(count),
+    };
+    tail.crcs.resize(count, 0);
+    let padding = (PREFIX + header.len()).next_multiple_of(ALIGN) - PREFIX - header.len();
+    file.write_all(MAGIC).map_err(io)?;
+    file.write_all(&(header.len() as u64).to_le_bytes()).map_err(io)?;
+    // The tail's length is known only at the end, and written here then.
+    file.write_all(&[0; 8]).map_err(io)?;
+    file.write_all(&header).map_err(io)?;
+    file.write_all(&vec![0; padding]).map_err(io)?;
+
+    let loader = Loader::new(Arc::clone(dataset), LoaderConfig::evaluation(8, workers))?;
+    let (steps, frame) = (shape.steps(), shape.frame_len());
+    let mut done = 0;
+    for batch in loader.epoch(0)? {
+        let batch = batch?;
+        for position in 0..batch.len() {
+            let mut crc = Crc::new();
+            for t in 0..steps {
+                let start = (t * batch.len() + position) * frame;
+                let bytes = bytemuck::cast_slice(&batch.as_slice()[start..start + frame]);
+                crc.update(bytes);
+                file.write_all(bytes).map_err(io)?;
+            }
+            tail.crcs[done] = crc.sum();
+            done += 1;
+        }
+        progress(done, count);
+    }
+    let tail = serde_json::to_vec(&tail).map_err(json)?;
+    let mut crc = Crc::new();
+    crc.update(&header);
+    crc.update(&tail);
+    file.write_all(&tail).map_err(io)?;
+    file.write_all(&crc.sum().to_le_bytes()).map_err(io)?;
+    let mut temporary = file.into_inner().map_err(|e| io(e.into_error()))?;
+    std::io::Seek::seek(&mut temporary, std::io::SeekFrom::Start(24)).map_err(io)?;
+    temporary.write_all(&(tail.len() as u64).to_le_bytes()).map_err(io)?;
+    whole_file::finish(temporary, path)
+}
+
+impl<E: Element> Dataset for SampleCache<E> {
+    type Element = E;
+
+    fn len(&self) -> usize {
+        self.header.count
+    }
+
+    fn shape(&self) -> SampleShape {
+        self.header.shape.clone()
+    }
+
+    fn classes(&self) -> usize {
+        self.header.classes
+    }
+
+    fn label(&self, index: usize) -> usize {
+        self.tail.labels[index]
+    }
+
+    fn sample_name(&self, index: usize) -> String {
+        self.tail.names[index].clone()
+    }
+
+    fn load(&self, index: usize, _: &mut SampleContext, mut slot: SampleSlot<'_, E>) -> Result<(), BoxError> {
+        slot.copy_from(self.sample(index));
+        Ok(())
+    }
+}

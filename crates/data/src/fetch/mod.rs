@@ -1,0 +1,456 @@
+//! Fetching a data set's files: resumed where it stopped, checked, and whole or not there.
+//!
+//! A file grows as `<name>.part` and gets its name once its size and checksums are right. What was cut goes on
+//! from there by an HTTP range request the next time; a second process waits for the first. A file that has
+//! its name already is not fetched again.
+
+mod digest;
+mod http;
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::DataError;
+use crate::manifest::{Address, Checksum, Known, Manifest, SourceFile};
+use digest::Digests;
+
+/// How to fetch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FetchOptions {
+    /// A folder, or the http(s) address of one, that holds the files by their names in the manifest; it is
+    /// then asked instead of the official addresses.
+    pub mirror: Option<String>,
+    /// Whether to fetch what the manifest calls optional too.
+    pub optional: bool,
+    /// How often to try again after a connection fails or is cut; tries that got further do not count.
+    pub retries: u32,
+    /// Milliseconds to wait before trying again, twice as long each time.
+    pub retry_wait_ms: u64,
+    /// Seconds that one request may take in all; what came until then is kept, and another request goes on.
+    pub request_timeout_s: u64,
+}
+
+impl Default for FetchOptions {
+    fn default() -> Self {
+        FetchOptions {
+            mirror: None,
+            optional: false,
+            retries: 4,
+            retry_wait_ms: 1000,
+            request_timeout_s: 3600,
+        }
+    }
+}
+
+/// How far a file is, for a bar on the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress<'a> {
+    /// The file's name.
+    pub file: &'a str,
+    /// What is being done.
+    pub stage: Stage,
+    /// Bytes there.
+    pub done: u64,
+    /// Bytes in all, if known.
+    pub total: Option<u64>,
+}
+
+/// What is being done with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Another process is fetching it; this one waits.
+    Waiting,
+    /// What an earlier try left is read for the checksum.
+    Resuming,
+    /// It is fetched.
+    Fetching,
+    /// The connection failed; it is tried again.
+    Retrying,
+}
+
+/// A file that is there now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// Where it is.
+    pub path: PathBuf,
+    /// How it came there.
+    pub how: How,
+}
+
+/// How a file came to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// It was there before.
+    AlreadyThere,
+    /// It was fetched, the first so many bytes by an earlier try.
+    Fetched {
+        /// Bytes that were there before.
+        resumed_from: u64,
+    },
+}
+
+/// What [`verify`] found of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileState {
+    /// All that the manifest states of it holds, a checksum among it.
+    Good,
+    /// It is there, its size is the stated one if one is stated, and no checksum is known.
+    Unchecked,
+    /// It is not there.
+    Missing,
+    /// It has another size.
+    WrongSize {
+        /// As the manifest states.
+        stated: u64,
+        /// As it is.
+        found: u64,
+    },
+    /// It has another checksum.
+    WrongChecksum {
+        /// As the manifest states.
+        stated: Checksum,
+        /// As it is.
+        found: Checksum,
+    },
+}
+
+/// Fetches what a manifest lists into `folder`, in its order, and says what it did. Files that ship with the
+/// project are passed over.
+///
+/// # Errors
+/// [`DataError::ManualDownload`] for what only a person can get, [`DataError::Http`],
+/// [`DataError::Connection`], [`DataError::WrongSize`], [`DataError::WrongChecksum`],
+/// [`DataError::DiskFull`], [`DataError::Io`]. What was fetched until then stays.
+pub fn fetch(
+    manifest: &Manifest,
+    folder: &Path,
+    options: &FetchOptions,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Vec<Fetched>, DataError> {
+    let wanted = |file: &&SourceFile| file.url != Address::Shipped && (options.optional || !file.optional);
+    manifest
+        .files
+        .iter()
+        .filter(wanted)
+        .map(|file| fetch_file(file, &manifest.page, folder, options, progress))
+        .collect()
+}
+
+/// Compares the files in `folder` with what a manifest states of them: sizes and checksums.
+///
+/// # Errors
+/// [`DataError::Io`] if a file cannot be read.
+pub fn verify(manifest: &Manifest, folder: &Path) -> Result<Vec<(String, FileState)>, DataError> {
+    manifest
+        .files
+        .iter()
+        .map(|file| Ok((file.name.clone(), verify_file(file, &folder.join(&file.name))?)))
+        .collect()
+}
+
+fn verify_file(file: &SourceFile, path: &Path) -> Result<FileState, DataError> {
+    let found = match std::fs::metadata(path) {
+        Ok(metadata) => metadata.len(),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(FileState::Missing),
+        Err(e) => return Err(DataError::io("open", path, e)),
+    };
+    if let Known::Is(stated) = file.size
+        && stated != found
+    {
+        return Ok(FileState::WrongSize { stated, found });
+    }
+    if file.checksums.is_empty() {
+        return Ok(FileState::Unchecked);
+    }
+    let mut digests = Digests::new(&file.checksums);
+    let mut source = File::open(path).map_err(|e| DataError::io("open", path, e))?;
+    std::io::copy(&mut source, &mut digests).map_err(|e| DataError::io("read", path, e))?;
+    Ok(match digests.finish() {
+        Err((stated, found)) => FileState::WrongChecksum { stated, found },
+        Ok(()) => FileState::Good,
+    })
+}
+
+/// Where a file is read from.
+enum Origin {
+    Http(String),
+    Folder(PathBuf),
+}
+
+impl Origin {
+    fn name(&self) -> String {
+        match self {
+            Origin::Http(url) => url.clone(),
+            Origin::Folder(path) => path.display().to_string(),
+        }
+    }
+}
+
+fn fetch_file(
+    file: &SourceFile,
+    page: &str,
+    folder: &Path,
+    options: &FetchOptions,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Fetched, DataError> {
+    let path = folder.join(&file.name);
+    if already_there(file, &path)? {
+        return Ok(Fetched { path, how: How::AlreadyThere });
+    }
+    let origin = match &options.mirror {
+        Some(base) if base.starts_with("http://") || base.starts_with("https://") => {
+            Origin::Http(format!("{}/{}", base.trim_end_matches('/'), file.name))
+        }
+        Some(base) => Origin::Folder(Path::new(base).join(&file.name)),
+        None => match &file.url {
+            Address::Http(url) => Origin::Http(url.clone()),
+            _ => {
+                return Err(DataError::ManualDownload {
+                    file: file.name.clone(),
+                    page: page.to_string(),
+                    path,
+                });
+            }
+        },
+    };
+    let parent = path.parent().unwrap_or(folder);
+    std::fs::create_dir_all(parent).map_err(|e| DataError::io("create", parent, e))?;
+    let part = beside(&path, ".part");
+    let handle = OpenOptions::new()
+        .create(true)
+        .read(true)
+        .append(true)
+        .open(&part)
+        .map_err(|e| DataError::io("open", &part, e))?;
+    if handle.try_lock().is_err() {
+        progress(Progress { file: &file.name, stage: Stage::Waiting, done: 0, total: file.size.known() });
+        handle.lock().map_err(|e| DataError::io("lock", &part, e))?;
+    }
+    // Whoever held the lock may have given the file its name: what we have open is then that file.
+    if already_there(file, &path)? {
+        return Ok(Fetched { path, how: How::AlreadyThere });
+    }
+    let mut download = Download { file, origin: &origin, options, progress, part: &part, handle };
+    let resumed_from = download.run()?;
+    download.handle.sync_all().map_err(|e| DataError::io("write", &part, e))?;
+    std::fs::rename(&part, &path).map_err(|e| DataError::io("rename to", &path, e))?;
+    let _ = std::fs::remove_file(beside(&part, ".from"));
+    Ok(Fetched { path, how: How::Fetched { resumed_from } })
+}
+
+fn already_there(file: &SourceFile, path: &Path) -> Result<bool, DataError> {
+    let Ok(metadata) = std::fs::metadata(path) else { return Ok(false) };
+    match file.size {
+        Known::Is(stated) if stated != metadata.len() => Err(DataError::WrongSize {
+            path: path.to_path_buf(),
+            stated,
+            found: metadata.len(),
+            remedy: "move it away, so that it is fetched again",
+        }),
+        _ => Ok(true),
+    }
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_os_string();
+    name.push(end);
+    name.into()
+}
+
+/// One file on its way.
+struct Download<'a, 'p> {
+    file: &'a SourceFile,
+    origin: &'a Origin,
+    options: &'a FetchOptions,
+    progress: &'p mut dyn FnMut(Progress<'_>),
+    part: &'a Path,
+    handle: File,
+}
+
+impl Download<'_, '_> {
+    /// Fetches until all is there and checked; returns how much was there before.
+    fn run(&mut self) -> Result<u64, DataError> {
+        let mut digests = Digests::new(&self.file.checksums);
+        let resumed_from = self.resume(&mut digests)?;
+        let mut done = resumed_from;
+        let mut failures = 0;
+        let total = loop {
+            let before = done;
+            match self.attempt(&mut done, &mut digests) {
+                Ok(total) => break total,
+                Err(error) if is_passing(&error) => {
+                    failures = if done > before { 1 } else { failures + 1 };
+                    if failures > self.options.retries {
+                        return Err(error);
+                    }
+                    self.report(Stage::Retrying, done, self.file.size.known());
+                    let wait = self.options.retry_wait_ms.saturating_mul(1 << (failures - 1).min(6));
+                    std::thread::sleep(Duration::from_millis(wait));
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        self.check_size(total)?;
+        match digests.finish() {
+            Ok(()) => Ok(resumed_from.min(done)),
+            // What an earlier try left may be of another file: once more, from the beginning.
+            Err(_) if resumed_from > 0 => {
+                self.restart()?;
+                self.run()
+            }
+            Err((stated, found)) => {
+                self.restart()?;
+                Err(DataError::WrongChecksum {
+                    path: self.part.with_extension(""),
+                    origin: self.origin.name(),
+                    stated: stated.to_string(),
+                    found: found.to_string(),
+                })
+            }
+        }
+    }
+
+    /// Takes up what an earlier try left, if it can be told that it belongs to this file.
+    fn resume(&mut self, digests: &mut Digests) -> Result<u64, DataError> {
+        let there = self.handle.metadata().map_err(|e| DataError::io("read", self.part, e))?.len();
+        let fits = !self.file.checksums.is_empty() || self.validator().is_some();
+        if there == 0 {
+            return Ok(0);
+        }
+        if !fits || self.file.size.known().is_some_and(|size| there > size) {
+            self.restart()?;
+            return Ok(0);
+        }
+        self.report(Stage::Resuming, there, self.file.size.known());
+        self.handle.seek(SeekFrom::Start(0)).map_err(|e| DataError::io("read", self.part, e))?;
+        let mut reader = (&self.handle).take(there);
+        std::io::copy(&mut reader, digests).map_err(|e| DataError::io("read", self.part, e))
+    }
+
+    fn restart(&mut self) -> Result<(), DataError> {
+        self.handle.set_len(0).map_err(|e| DataError::io("write", self.part, e))?;
+        let _ = std::fs::remove_file(beside(self.part, ".from"));
+        Ok(())
+    }
+
+    /// What the server called the file's state when the part was begun, if it was begun at this address.
+    fn validator(&self) -> Option<String> {
+        let text = std::fs::read_to_string(beside(self.part, ".from")).ok()?;
+        let (url, validator) = text.split_once('\n')?;
+        (url == self.origin.name() && !validator.is_empty()).then(|| validator.to_string())
+    }
+
+    /// One request from `done` on; returns the file's whole size.
+    fn attempt(&mut self, done: &mut u64, digests: &mut Digests) -> Result<u64, DataError> {
+        if self.file.size.known() == Some(*done) {
+            return Ok(*done);
+        }
+        let (mut reader, start, total): (Box<dyn Read>, u64, Option<u64>) = match self.origin {
+            Origin::Folder(path) => {
+                let mut source = File::open(path).map_err(|e| DataError::io("open", path, e))?;
+                let total = source.metadata().map_err(|e| DataError::io("read", path, e))?.len();
+                let start = if *done <= total { *done } else { 0 };
+                source.seek(SeekFrom::Start(start)).map_err(|e| DataError::io("read", path, e))?;
+                (Box::new(source), start, Some(total))
+            }
+            Origin::Http(url) => {
+                let timeout = Duration::from_secs(self.options.request_timeout_s);
+                let request = http::Request { url, name: &self.file.name, start: *done, timeout };
+                let answer = http::get(&request, self.validator().as_deref())?;
+                if let Some(validator) = &answer.validator {
+                    // Without this note the part is only begun anew, where no checksum is known.
+                    let _ = std::fs::write(beside(self.part, ".from"), format!("{url}\n{validator}"));
+                }
+                (answer.body, answer.start, answer.total)
+            }
+        };
+        if let Some(total) = total {
+            self.check_size(total)?;
+        }
+        if start != *done {
+            // The server sends all of it, or what it sends is another file than before.
+            self.handle.set_len(0).map_err(|e| DataError::io("write", self.part, e))?;
+            *digests = Digests::new(&self.file.checksums);
+            *done = 0;
+        }
+        self.copy(&mut *reader, done, total, digests)?;
+        match total {
+            Some(total) if *done != total => Err(DataError::Connection {
+                origin: self.origin.name(),
+                done: *done,
+                total: Some(total),
+                message: "the connection was cut".into(),
+            }),
+            _ => Ok(*done),
+        }
+    }
+
+    fn copy(
+        &mut self,
+        reader: &mut dyn Read,
+        done: &mut u64,
+        total: Option<u64>,
+        digests: &mut Digests,
+    ) -> Result<(), DataError> {
+        let mut chunk = vec![0; 1 << 17];
+        let most = total.or(self.file.size.known());
+        self.report(Stage::Fetching, *done, most);
+        loop {
+            let count = match reader.read(&mut chunk) {
+                Ok(0) => return Ok(()),
+                Ok(count) => count,
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(e) => {
+                    return Err(DataError::Connection {
+                        origin: self.origin.name(),
+                        done: *done,
+                        total,
+                        message: e.to_string(),
+                    });
+                }
+            };
+            self.handle.write_all(&chunk[..count]).map_err(|e| {
+                match DataError::io("write", self.part, e) {
+                    DataError::DiskFull { path, .. } => DataError::DiskFull { path, needed: most },
+                    other => other,
+                }
+            })?;
+            digests.update(&chunk[..count]);
+            *done += count as u64;
+            if most.is_some_and(|most| *done > most) {
+                return self.check_size(*done);
+            }
+            self.report(Stage::Fetching, *done, most);
+        }
+    }
+
+    fn check_size(&self, found: u64) -> Result<(), DataError> {
+        match self.file.size {
+            Known::Is(stated) if stated != found => Err(DataError::WrongSize {
+                path: self.origin.name().into(),
+                stated,
+                found,
+                remedy: "the publisher may have replaced it; try another mirror, and compare with its page",
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn report(&mut self, stage: Stage, done: u64, total: Option<u64>) {
+        (self.progress)(Progress { file: &self.file.name, stage, done, total });
+    }
+}
+
+/// Whether trying again may help.
+fn is_passing(error: &DataError) -> bool {
+    match error {
+        DataError::Connection { .. } => true,
+        DataError::Http { status, .. } => *status >= 500 || *status == 429,
+        _ => false,
+    }
+}

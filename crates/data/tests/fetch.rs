@@ -1,0 +1,405 @@
+//! Fetching, from a small server of our own and from a folder: resumed, checked, whole or not there.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use md5::Digest;
+use tks_data::fetch::{FetchOptions, FileState, How, Stage, fetch, verify};
+use tks_data::manifest::Manifest;
+use tks_data::{DataError, fetch::Fetched};
+
+/// What the server does with the next requests.
+#[derive(Clone, Default)]
+struct Behaviour {
+    data: Vec<u8>,
+    ranges: bool,
+    /// Bytes of the body after which the connection is cut, for the first so many requests.
+    cut: Option<(usize, usize)>,
+    status: Option<&'static str>,
+    content_type: &'static str,
+    etag: Option<&'static str>,
+    /// The body's length is not told.
+    no_length: bool,
+}
+
+struct Server {
+    address: String,
+    behaviour: Arc<Mutex<Behaviour>>,
+    requests: Arc<Mutex<Vec<String>>>,
+    end: Arc<AtomicBool>,
+}
+
+impl Server {
+    fn start(behaviour: Behaviour) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let server = Server {
+            address: format!("http://{address}"),
+            behaviour: Arc::new(Mutex::new(behaviour)),
+            requests: Arc::default(),
+            end: Arc::default(),
+        };
+        let (behaviour, requests, end) =
+            (Arc::clone(&server.behaviour), Arc::clone(&server.requests), Arc::clone(&server.end));
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if end.load(Ordering::Relaxed) {
+                    return;
+                }
+                answer(stream.unwrap(), &behaviour, &requests);
+            }
+        });
+        server
+    }
+
+    fn set(&self, change: impl FnOnce(&mut Behaviour)) {
+        change(&mut self.behaviour.lock().unwrap());
+    }
+
+    fn requests(&self) -> Vec<String> {
+        std::mem::take(&mut *self.requests.lock().unwrap())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end.store(true, Ordering::Relaxed);
+        let _ = TcpStream::connect(self.address.trim_start_matches("http://"));
+    }
+}
+
+fn answer(mut stream: TcpStream, behaviour: &Mutex<Behaviour>, requests: &Mutex<Vec<String>>) {
+    let mut head = String::new();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    while reader.read_line(&mut head).unwrap_or(0) > 2 {}
+    let header = |name: &str| {
+        head.lines()
+            .find_map(|line| line.to_lowercase().strip_prefix(name).map(|value| value.trim().to_string()))
+    };
+    let mut behaviour = behaviour.lock().unwrap();
+    let range = header("range:").filter(|_| behaviour.ranges);
+    let same = header("if-range:").is_none_or(|tag| Some(tag.as_str()) == behaviour.etag);
+    let start = range
+        .filter(|_| same)
+        .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
+    requests.lock().unwrap().push(format!(
+        "{} from {}",
+        head.lines().next().unwrap_or(""),
+        start.unwrap_or(0)
+    ));
+    let total = behaviour.data.len();
+    let mut text = match (behaviour.status, start) {
+        (Some(status), _) => format!("HTTP/1.1 {status}\r\n"),
+        (None, Some(start)) if start >= total => {
+            let _ = stream.write_all(
+                format!("HTTP/1.1 416 Range Not Satisfiable\r\nContent-Range: bytes */{total}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").as_bytes(),
+            );
+            return;
+        }
+        (None, Some(start)) => {
+            format!("HTTP/1.1 206 Partial Content\r\nContent-Range: bytes {start}-{}/{total}\r\n", total - 1)
+        }
+        (None, None) => "HTTP/1.1 200 OK\r\n".to_string(),
+    };
+    let body = behaviour.data[start.unwrap_or(0).min(total)..].to_vec();
+    if !behaviour.no_length {
+        text += &format!("Content-Length: {}\r\n", body.len());
+    }
+    if let Some(etag) = behaviour.etag {
+        text += &format!("ETag: {etag}\r\n");
+    }
+    text += &format!("Content-Type: {}\r\nConnection: close\r\n\r\n", behaviour.content_type);
+    let mut until = body.len();
+    if let Some((bytes, times)) = behaviour.cut.filter(|(_, times)| *times > 0) {
+        until = until.min(bytes);
+        behaviour.cut = Some((bytes, times - 1));
+    }
+    drop(behaviour);
+    let _ = stream.write_all(text.as_bytes());
+    let _ = stream.write_all(&body[..until]);
+    let _ = stream.flush();
+}
+
+fn data() -> Vec<u8> {
+    (0..300_000u32).map(|i| (i.wrapping_mul(i) >> 7) as u8).collect()
+}
+
+fn server(change: impl FnOnce(&mut Behaviour)) -> Server {
+    let mut behaviour =
+        Behaviour { data: data(), ranges: true, content_type: "application/zip", ..Default::default() };
+    change(&mut behaviour);
+    Server::start(behaviour)
+}
+
+fn md5_of(data: &[u8]) -> String {
+    md5::Md5::digest(data).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn manifest(address: &str, size: &str, checksums: &str) -> Manifest {
+    let text = format!(
+        r#"
+version = 1
+name = "toy"
+title = "Toy"
+kind = "events"
+layout = "toy"
+size = "varies"
+channels = 2
+classes = 2
+page = "https://example.org/toy"
+licence = "unknown"
+citation = "none"
+splits = [{{ name = "official", rule = "official", parts = {{ train = 1 }} }}]
+files = [{{ name = "toy.zip", url = "{address}", size = {size}, checksums = [{checksums}] }}]
+"#
+    );
+    Manifest::parse(&text, Path::new("toy.toml")).unwrap()
+}
+
+fn checked(server: &Server) -> Manifest {
+    let data = data();
+    let sum = sha2::Sha256::digest(&data).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let sums = format!("\"md5:{}\", \"sha256:{sum}\"", md5_of(&data));
+    manifest(&format!("{}/official/toy.zip", server.address), &data.len().to_string(), &sums)
+}
+
+fn unchecked(server: &Server) -> Manifest {
+    manifest(&format!("{}/official/toy.zip", server.address), "\"unknown\"", "")
+}
+
+fn quick() -> FetchOptions {
+    FetchOptions { retries: 2, retry_wait_ms: 1, ..Default::default() }
+}
+
+fn run(manifest: &Manifest, folder: &Path, options: &FetchOptions) -> Result<Fetched, DataError> {
+    fetch(manifest, folder, options, &mut |_| {}).map(|mut files| files.remove(0))
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_file_is_fetched_once_and_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(|_| {});
+    let manifest = checked(&server);
+    let mut seen = Vec::new();
+    fetch(&manifest, folder.path(), &quick(), &mut |p| seen.push((p.stage, p.done, p.total))).unwrap();
+    assert_eq!(std::fs::read(folder.path().join("toy.zip")).unwrap(), data());
+    assert_eq!(names(folder.path()), ["toy.zip"]);
+    assert_eq!(seen[0], (Stage::Fetching, 0, Some(300_000)));
+    assert_eq!(*seen.last().unwrap(), (Stage::Fetching, 300_000, Some(300_000)));
+    assert!(seen.is_sorted_by_key(|(_, done, _)| *done));
+    assert_eq!(server.requests(), ["GET /official/toy.zip HTTP/1.1 from 0"]);
+    assert_eq!(run(&manifest, folder.path(), &quick()).unwrap().how, How::AlreadyThere);
+    assert!(server.requests().is_empty());
+    assert_eq!(verify(&manifest, folder.path()).unwrap(), [("toy.zip".to_string(), FileState::Good)]);
+    assert_eq!(verify(&unchecked(&server), folder.path()).unwrap()[0].1, FileState::Unchecked);
+}
+
+#[test]
+fn a_cut_connection_is_taken_up_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(|b| b.cut = Some((100_000, 2)));
+    let fetched = run(&checked(&server), folder.path(), &quick()).unwrap();
+    assert_eq!(fetched.how, How::Fetched { resumed_from: 0 });
+    assert_eq!(std::fs::read(&fetched.path).unwrap(), data());
+    let starts: Vec<usize> =
+        server.requests().iter().map(|r| r.rsplit(' ').next().unwrap().parse().unwrap()).collect();
+    assert_eq!(starts.len(), 3);
+    assert!(starts.is_sorted() && starts[1] > 0 && starts[2] > starts[1], "{starts:?}");
+}
+
+#[test]
+fn a_later_run_takes_up_what_an_earlier_one_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(|b| b.cut = Some((120_000, 1)));
+    let manifest = checked(&server);
+    let error = run(&manifest, folder.path(), &FetchOptions { retries: 0, ..quick() }).unwrap_err();
+    assert!(matches!(error, DataError::Connection { total: Some(300_000), .. }), "{error}");
+    assert!(error.to_string().contains("fetch again to go on from there"), "{error}");
+    let there = std::fs::metadata(folder.path().join("toy.zip.part")).unwrap().len();
+    assert!(there > 0 && there <= 120_000, "{there}");
+    let fetched = run(&manifest, folder.path(), &quick()).unwrap();
+    assert_eq!(fetched.how, How::Fetched { resumed_from: there });
+    assert_eq!(std::fs::read(&fetched.path).unwrap(), data());
+    assert_eq!(names(folder.path()), ["toy.zip"]);
+    assert!(server.requests()[1].ends_with(&format!("from {there}")));
+}
+
+#[test]
+fn a_server_without_ranges_sends_all_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(|b| {
+        b.ranges = false;
+        b.cut = Some((120_000, 1));
+    });
+    let fetched = run(&checked(&server), folder.path(), &quick()).unwrap();
+    assert_eq!(std::fs::read(&fetched.path).unwrap(), data());
+}
+
+#[test]
+fn a_length_that_is_not_told_is_no_hindrance() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(|b| b.no_length = true);
+    for manifest in [checked(&server), unchecked(&server)] {
+        let fetched = run(&manifest, folder.path(), &quick()).unwrap();
+        assert_eq!(std::fs::read(&fetched.path).unwrap(), data());
+        std::fs::remove_file(fetched.path).unwrap();
+    }
+}
+
+#[test]
+fn a_wrong_checksum_is_named_and_nothing_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(|b| b.data[7] ^= 1);
+    let error = run(&checked(&server), folder.path(), &quick()).unwrap_err();
+    let DataError::WrongChecksum { stated, found, .. } = &error else { panic!("{error}") };
+    assert_eq!(stated, &format!("md5:{}", md5_of(&data())));
+    assert_ne!(stated, found);
+    assert!(error.to_string().contains("try a mirror"), "{error}");
+    assert_eq!(std::fs::metadata(folder.path().join("toy.zip.part")).unwrap().len(), 0);
+    assert!(!folder.path().join("toy.zip").exists());
+    server.set(|b| b.data[7] ^= 1);
+    run(&checked(&server), folder.path(), &quick()).unwrap();
+}
+
+#[test]
+fn a_part_of_another_file_is_begun_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(|_| {});
+    std::fs::write(folder.path().join("toy.zip.part"), vec![9; 1000]).unwrap();
+    let fetched = run(&checked(&server), folder.path(), &quick()).unwrap();
+    assert_eq!(fetched.how, How::Fetched { resumed_from: 0 });
+    assert_eq!(std::fs::read(&fetched.path).unwrap(), data());
+    // A whole file left as a part, too.
+    std::fs::remove_file(&fetched.path).unwrap();
+    std::fs::write(folder.path().join("toy.zip.part"), data()).unwrap();
+    let fetched = run(&checked(&server), folder.path(), &quick()).unwrap();
+    assert_eq!(fetched.how, How::Fetched { resumed_from: 300_000 });
+}
+
+#[test]
+fn without_a_checksum_only_the_same_state_of_the_file_is_taken_up() {
+    for (later, resumes) in [("\"one\"", true), ("\"two\"", false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = server(|b| {
+            b.etag = Some("\"one\"");
+            b.cut = Some((90_000, 1));
+        });
+        run(&unchecked(&server), folder.path(), &FetchOptions { retries: 0, ..quick() }).unwrap_err();
+        server.requests();
+        server.set(|b| {
+            b.etag = Some(later);
+            if !resumes {
+                b.data.reverse();
+            }
+        });
+        let fetched = run(&unchecked(&server), folder.path(), &quick()).unwrap();
+        let mut expected = data();
+        if !resumes {
+            expected.reverse();
+        }
+        assert_eq!(std::fs::read(&fetched.path).unwrap(), expected);
+        assert_eq!(server.requests()[0].ends_with("from 0"), !resumes);
+        assert_eq!(names(folder.path()), ["toy.zip"]);
+    }
+}
+
+#[test]
+fn refusals_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(|b| b.status = Some("404 Not Found"));
+    let error = run(&checked(&server), folder.path(), &quick()).unwrap_err();
+    assert!(matches!(error, DataError::Http { status: 404, .. }), "{error}");
+    assert_eq!(server.requests().len(), 1, "a file that is not there is not asked for again");
+    server.set(|b| b.status = Some("503 Service Unavailable"));
+    let error = run(&checked(&server), folder.path(), &quick()).unwrap_err();
+    assert!(matches!(error, DataError::Http { status: 503, .. }), "{error}");
+    assert_eq!(server.requests().len(), 3);
+    server.set(|b| (b.status, b.content_type) = (None, "text/html; charset=utf-8"));
+    let error = run(&checked(&server), folder.path(), &quick()).unwrap_err();
+    assert!(matches!(error, DataError::WebPage { .. }), "{error}");
+    server.set(|b| (b.content_type, b.data) = ("application/zip", vec![1; 10]));
+    let error = run(&checked(&server), folder.path(), &quick()).unwrap_err();
+    assert!(matches!(error, DataError::WrongSize { stated: 300_000, found: 10, .. }), "{error}");
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let error = run(&manifest(&format!("http://{nobody}/x"), "1", ""), folder.path(), &quick()).unwrap_err();
+    assert!(matches!(error, DataError::Connection { .. }), "{error}");
+    let error = run(&manifest("manual", "1", ""), folder.path(), &quick()).unwrap_err();
+    assert!(error.to_string().contains("get it from https://example.org/toy and put it at"), "{error}");
+    std::fs::write(folder.path().join("toy.zip"), b"short").unwrap();
+    let error = run(&checked(&server), folder.path(), &quick()).unwrap_err();
+    assert!(error.to_string().contains("move it away"), "{error}");
+}
+
+#[test]
+fn mirrors_are_a_folder_or_an_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let mirror = tempfile::tempdir().unwrap();
+    let server = server(|_| {});
+    std::fs::write(mirror.path().join("toy.zip"), data()).unwrap();
+    let target = folder.path().join("new/deeper");
+    let options = FetchOptions { mirror: Some(mirror.path().display().to_string()), ..quick() };
+    run(&checked(&server), &target, &options).unwrap();
+    assert_eq!(std::fs::read(target.join("toy.zip")).unwrap(), data());
+    assert!(server.requests().is_empty());
+    // The mirror serves what its publisher gives only to a person.
+    let options = FetchOptions { mirror: Some(format!("{}/mirror/", server.address)), ..quick() };
+    run(&manifest("manual", "300000", ""), folder.path(), &options).unwrap();
+    assert_eq!(server.requests(), ["GET /mirror/toy.zip HTTP/1.1 from 0"]);
+    let options = FetchOptions { mirror: Some("/nowhere/at/all".into()), ..quick() };
+    std::fs::remove_file(folder.path().join("toy.zip")).unwrap();
+    let error = run(&checked(&server), folder.path(), &options).unwrap_err().to_string();
+    assert!(error.contains("/nowhere/at/all/toy.zip"), "{error}");
+}
+
+#[test]
+fn two_at_once_do_not_harm_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(|b| b.cut = Some((50_000, 3)));
+    let manifest = checked(&server);
+    let fetched = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                if run(&manifest, folder.path(), &quick()).unwrap().how != How::AlreadyThere {
+                    fetched.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    assert_eq!(fetched.into_inner(), 1);
+    assert_eq!(std::fs::read(folder.path().join("toy.zip")).unwrap(), data());
+    assert_eq!(names(folder.path()), ["toy.zip"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/dev/full", folder.path().join("toy.zip.part")).unwrap();
+    let server = server(|_| {});
+    let error = run(&unchecked(&server), folder.path(), &quick()).unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, DataError::DiskFull { needed: Some(300_000), .. }), "{text}");
+    assert!(text.contains("300000 bytes in all") && text.contains("toy.zip.part"), "{text}");
+}
+
+#[test]
+fn the_reader_of_requests_sees_whole_heads() {
+    // The server above is itself tested: it answers a range as asked.
+    let server = server(|_| {});
+    let mut stream = TcpStream::connect(server.address.trim_start_matches("http://")).unwrap();
+    stream.write_all(b"GET /x HTTP/1.1\r\nRange: bytes=299998-\r\n\r\n").unwrap();
+    let mut text = Vec::new();
+    stream.read_to_end(&mut text).unwrap();
+    assert!(text.starts_with(b"HTTP/1.1 206") && text.ends_with(&data()[299_998..]));
+}
