@@ -3,7 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`manifest`] | what is known of a data set, as a TOML file |
-//! | [`fetch`] | its files from the publisher or a mirror: resumed, checked, whole or not there |
+//! | [`mod@fetch`] | its files from the publisher or a mirror: resumed, checked, whole or not there |
 //! | [`archive`] | its files as downloaded or unpacked: folder, zip, tar, compressed tar, behind one type |
 //! | [`split`] | which samples are for training: lists of names, and the rules that make them |
 //! | [`cache`] | decoded samples on disk, in one memory-mapped file |
