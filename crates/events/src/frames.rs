@@ -21,6 +21,10 @@ pub trait Count: Copy + Default + Send + Sync + 'static + sealed::Sealed {
     fn increment(&mut self) -> bool;
     /// The number as `f32`.
     fn to_f32(self) -> f32;
+    /// The number nearest to a value.
+    fn from_f32(value: f32) -> Self;
+    /// The frames themselves where they hold `f32`, for what cannot be said in whole numbers.
+    fn f32_frames<'f, 'a>(frames: &'f mut FramesMut<'a, Self>) -> Option<&'f mut FramesMut<'a, f32>>;
 }
 
 impl Count for f32 {
@@ -35,6 +39,14 @@ impl Count for f32 {
 
     fn to_f32(self) -> f32 {
         self
+    }
+
+    fn from_f32(value: f32) -> f32 {
+        value
+    }
+
+    fn f32_frames<'f, 'a>(frames: &'f mut FramesMut<'a, f32>) -> Option<&'f mut FramesMut<'a, f32>> {
+        Some(frames)
     }
 }
 
@@ -53,6 +65,15 @@ macro_rules! count {
 
             fn to_f32(self) -> f32 {
                 self.into()
+            }
+
+            fn from_f32(value: f32) -> $number {
+                // `as` stops at the ends of the range.
+                value.round() as $number
+            }
+
+            fn f32_frames<'f, 'a>(_: &'f mut FramesMut<'a, $number>) -> Option<&'f mut FramesMut<'a, f32>> {
+                None
             }
         }
     };
@@ -118,6 +139,15 @@ impl<'a, E> FramesMut<'a, E> {
         Self::contiguous(values, [time, channels, height, width])
     }
 
+    /// The steps `range` of these frames, counted from 0.
+    ///
+    /// # Panics
+    /// If the range reaches beyond the last step.
+    pub fn range(&mut self, range: std::ops::Range<usize>) -> FramesMut<'_, E> {
+        let shape = [range.len(), self.shape[1], self.shape[2], self.shape[3]];
+        FramesMut { steps: self.steps[range].iter_mut().map(|step| &mut **step).collect(), shape }
+    }
+
     /// `[T, C, H, W]`.
     pub fn shape(&self) -> [usize; 4] {
         self.shape
@@ -136,6 +166,15 @@ impl<'a, E> FramesMut<'a, E> {
     /// The time steps in order, `[C, H, W]` each.
     pub fn steps(&self) -> impl Iterator<Item = &[E]> {
         self.steps.iter().map(|step| &**step)
+    }
+
+    /// Two time steps exchanged.
+    pub fn swap_steps(&mut self, a: usize, b: usize) {
+        let [first, second] = [a.min(b), a.max(b)];
+        if first < second {
+            let (left, right) = self.steps.split_at_mut(second);
+            left[first].swap_with_slice(right[0]);
+        }
     }
 
     /// The time steps in order, `[C, H, W]` each.

@@ -3,11 +3,15 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`stream`] | one type for a recording: columns of time, place and polarity |
+//! | [`recipe`] | all that is chosen below in one description, from a recording to `[T, C, H, W]` |
 //! | [`filter`] | which events to leave out: noise, hot pixels, a time or an area |
 //! | [`spatial`] | crops, and coarser pixels |
+//! | [`augment`] | random changes to recordings and to frames |
 //! | [`slicing`] | where one frame ends and the next begins |
 //! | [`represent`] | what a frame says about its events: counts, voxel grids, time surfaces |
 //! | [`frames`] | where frames are written to |
+//! | [`mix`] | two samples made into one, with soft labels: MixUp, CutMix, EventMix |
+//! | [`resize`] | frames of another size |
 //! | [`error`] | what can go wrong, where, and what to do |
 //!
 //! ```
@@ -25,11 +29,15 @@
 //! # Ok::<(), tks_events::EventError>(())
 //! ```
 
+pub mod augment;
 mod columns;
 pub mod error;
 pub mod filter;
 pub mod frames;
+pub mod mix;
+pub mod recipe;
 pub mod represent;
+pub mod resize;
 pub mod slicing;
 pub mod spatial;
 pub mod stream;

@@ -152,12 +152,12 @@ fn a_full_byte_is_reported() {
     let shape = frames.shape(1, SENSOR);
     let mut bytes = vec![0u8; shape.iter().product()];
     let mut place = FramesMut::contiguous(&mut bytes, shape).unwrap();
-    let tally = frames.write_counts(&stream.events(), &slices, &mut place).unwrap();
+    let tally = frames.write(&stream.events(), &slices, &mut place).unwrap();
     assert_eq!((tally.kept, tally.saturated), (300, 45));
     assert_eq!(place.step(0)[54 + 2 * 9 + 3], 255);
     let mut words = vec![0u16; shape.iter().product()];
     let mut place = FramesMut::contiguous(&mut words, shape).unwrap();
-    assert_eq!(frames.write_counts(&stream.events(), &slices, &mut place).unwrap().saturated, 0);
+    assert_eq!(frames.write(&stream.events(), &slices, &mut place).unwrap().saturated, 0);
     assert_eq!(place.step(0)[54 + 2 * 9 + 3], 300);
 }
 
@@ -180,7 +180,7 @@ fn a_place_of_another_shape_is_refused() {
     let mut bytes = vec![0u8; 216];
     let mut place = FramesMut::contiguous(&mut bytes, [2, 2, 6, 9]).unwrap();
     assert!(matches!(
-        whole.write_counts(&stream.events(), &slices, &mut place),
+        whole.write(&stream.events(), &slices, &mut place),
         Err(EventError::Option { option: "representation", .. })
     ));
 }

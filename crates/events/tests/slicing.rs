@@ -138,9 +138,8 @@ fn check_sums(stream: &EventStream, slices: &[Slice]) -> Result<usize, TestCaseE
         let in_none = (0..events.len()).filter(|i| !slices.iter().any(|s| s.events.contains(i))).count();
         prop_assert_eq!(tally.left_out, in_none);
         let mut bytes = vec![7u8; shape.iter().product()];
-        let tally = frames
-            .write_counts(&events, slices, &mut FramesMut::contiguous(&mut bytes, shape).unwrap())
-            .unwrap();
+        let tally =
+            frames.write(&events, slices, &mut FramesMut::contiguous(&mut bytes, shape).unwrap()).unwrap();
         prop_assert_eq!(bytes.iter().map(|&v| usize::from(v)).sum::<usize>() + tally.saturated, kept);
     }
     Ok(kept)

@@ -264,25 +264,42 @@ impl Representation {
         }
     }
 
+    /// Whether a step shows nothing but its own slice, so that steps can be written one by one.
+    pub(crate) fn is_independent(&self) -> bool {
+        !matches!(self, Representation::VoxelGrid { .. } | Representation::TimeSurface { .. })
+    }
+
     /// Writes the representation of `slices` into `out`, of [`Representation::shape`]; what stood there
-    /// is overwritten.
+    /// is overwritten. Split and merged [`Representation::Frames`] fit every number type, the others `f32`.
     ///
     /// # Errors
-    /// [`EventError::Option`], [`EventError::Shape`]; [`EventError::OutsideSensor`] for events that were
-    /// put together by hand.
-    pub fn write(
+    /// [`EventError::Option`], also for what needs `f32`; [`EventError::Shape`];
+    /// [`EventError::OutsideSensor`] for events that were put together by hand.
+    pub fn write<E: Count>(
         &self,
         events: &Events,
         slices: &[Slice],
-        out: &mut FramesMut<f32>,
+        out: &mut FramesMut<E>,
     ) -> Result<Tally, EventError> {
         self.check()?;
         out.require(self.shape(slices.len(), events.sensor))?;
-        match *self {
-            Representation::Frames { value: FrameValue::Count, polarity: Polarity::Signed } => {
-                counts::write_signed(events, slices, out)?;
+        let mut tally = Tally::of(events, slices);
+        if let Representation::Frames { value, polarity: polarity @ (Polarity::Split | Polarity::Merged) } =
+            *self
+        {
+            match value {
+                FrameValue::Count => tally.saturated = counts::write(events, slices, polarity, out)?,
+                FrameValue::Binary => counts::write_binary(events, slices, polarity, out)?,
             }
-            Representation::Frames { .. } => return self.write_counts(events, slices, out),
+            return Ok(tally);
+        }
+        let out = E::f32_frames(out).ok_or_else(|| EventError::Option {
+            option: "representation",
+            value: format!("{self:?}"),
+            expected: "frames, split or merged, where the numbers are whole; or ask for f32",
+        })?;
+        match *self {
+            Representation::Frames { .. } => counts::write_signed(events, slices, out)?,
             Representation::VoxelGrid { polarity, grid } => {
                 voxel::write(events, slices, polarity, grid, out)?;
             }
@@ -294,35 +311,6 @@ impl Representation {
                 averaged.write(events, slices, out)?;
             }
             Representation::BinaRep { bits } => bina_rep::write(events, slices, bits, out)?,
-        }
-        Ok(Tally::of(events, slices))
-    }
-
-    /// [`Representation::write`] for [`Representation::Frames`] of any number type, `signed` excepted.
-    ///
-    /// # Errors
-    /// As [`Representation::write`]; [`EventError::Option`] for other representations, which need `f32`.
-    pub fn write_counts<E: Count>(
-        &self,
-        events: &Events,
-        slices: &[Slice],
-        out: &mut FramesMut<E>,
-    ) -> Result<Tally, EventError> {
-        self.check()?;
-        out.require(self.shape(slices.len(), events.sensor))?;
-        let Representation::Frames { value, polarity: polarity @ (Polarity::Split | Polarity::Merged) } =
-            *self
-        else {
-            return Err(EventError::Option {
-                option: "representation",
-                value: format!("{self:?}"),
-                expected: "frames, split or merged, where events are counted in whole numbers",
-            });
-        };
-        let mut tally = Tally::of(events, slices);
-        match value {
-            FrameValue::Count => tally.saturated = counts::write(events, slices, polarity, out)?,
-            FrameValue::Binary => counts::write_binary(events, slices, polarity, out)?,
         }
         Ok(tally)
     }
@@ -354,7 +342,7 @@ impl Representation {
 }
 
 impl Tally {
-    fn of(events: &Events, slices: &[Slice]) -> Self {
+    pub(crate) fn of(events: &Events, slices: &[Slice]) -> Self {
         let kept = slices.iter().map(|slice| slice.events.len()).sum();
         // Slices come in order, so what is new in one lies after all that came before.
         let (mut held, mut end) = (0, 0);

@@ -1,0 +1,326 @@
+//! Two samples made into one, with a label that says how much of each it holds.
+//!
+//! MixUp and CutMix as for pictures, and EventMix, which was made for recordings.
+
+use rand::{Rng, RngExt};
+use rand_distr::{Beta, Distribution};
+use serde::{Deserialize, Serialize};
+
+use crate::error::EventError;
+use crate::frames::FramesMut;
+
+/// How two samples become one. `lambda`, the share of the first, is drawn from Beta(alpha, alpha).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Mix {
+    /// `lambda` of the one and `1 - lambda` of the other, everywhere. Zhang et al., "mixup: Beyond Empirical
+    /// Risk Minimization", ICLR 2018.
+    MixUp {
+        /// Both parameters of the beta distribution, above 0.
+        #[serde(default = "one")]
+        alpha: f64,
+        /// How probable it is that a sample is mixed, 0 to 1.
+        #[serde(default = "half")]
+        probability: f64,
+    },
+    /// A rectangle of `1 - lambda` of the area from the other, the same for all time steps; its middle is
+    /// any pixel, what reaches beyond the border is cut off. Yun et al., "CutMix", ICCV 2019.
+    CutMix {
+        /// Both parameters of the beta distribution, above 0.
+        #[serde(default = "one")]
+        alpha: f64,
+        /// How probable it is that a sample is mixed, 0 to 1.
+        #[serde(default = "half")]
+        probability: f64,
+        /// What the label goes by.
+        #[serde(default)]
+        label: LabelWeight,
+    },
+    /// A region of `1 - lambda` of the volume `T x H x W` from the other: where a mixture of Gaussians with
+    /// random weights, middles and widths (0.05 to 0.5 of each side) is largest. Shen et al., "EventMix: An
+    /// Efficient Augmentation Strategy for Event-Based Data", Information Sciences 644, 2023.
+    EventMix {
+        /// Both parameters of the beta distribution, above 0.
+        #[serde(default = "one")]
+        alpha: f64,
+        /// How probable it is that a sample is mixed, 0 to 1.
+        #[serde(default = "half")]
+        probability: f64,
+        /// Between which numbers of Gaussians it is drawn, both included, 1 or above.
+        #[serde(default = "default_components")]
+        components: [usize; 2],
+        /// What the label goes by.
+        #[serde(default = "by_events")]
+        label: LabelWeight,
+    },
+}
+
+/// What the label of two samples cut together goes by. `r_1` is the share of the first sample's events
+/// that are replaced, `r_2` the share of the second's that replace them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabelWeight {
+    /// The share of the volume that is left of the first.
+    #[default]
+    Area,
+    /// The share of its events: `(1 - r_1) / (1 - r_1 + r_2)` (EventMix; the reference recipe).
+    Events,
+    /// How near the result is to each: `d_2^2 / (d_1^2 + d_2^2)`, where `d_i` is the mean square difference
+    /// to sample `i` after averaging over 3 x 3 pixels (EventMix).
+    Distance,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn half() -> f64 {
+    0.5
+}
+
+fn default_components() -> [usize; 2] {
+    [2, 4]
+}
+
+fn by_events() -> LabelWeight {
+    LabelWeight::Events
+}
+
+impl Mix {
+    /// Checks every option.
+    ///
+    /// # Errors
+    /// [`EventError::Option`] for the first that makes no sense.
+    pub fn check(&self) -> Result<(), EventError> {
+        let (Mix::MixUp { alpha, probability }
+        | Mix::CutMix { alpha, probability, .. }
+        | Mix::EventMix { alpha, probability, .. }) = *self;
+        let fail = |option, value: String, expected| Err(EventError::Option { option, value, expected });
+        if !(alpha > 0.0 && alpha <= 1e6) {
+            return fail("alpha", alpha.to_string(), "above 0, up to 1e6");
+        }
+        if !(0.0..=1.0).contains(&probability) {
+            return fail("probability", probability.to_string(), "0 to 1");
+        }
+        match *self {
+            Mix::EventMix { components: [least, most], .. } if least == 0 || least > most || most > 1000 => {
+                fail("components", format!("[{least}, {most}]"), "two numbers of 1 to 1000, the lower first")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Mixes `other` into `frames`, both `[T, C, H, W]`; the weight of the label of `frames`, 1 if they were
+    /// left alone. The weight of the other label is what is missing to 1, see [`soft_label`].
+    ///
+    /// # Errors
+    /// [`EventError::Option`]; [`EventError::Shape`] if the two differ in shape.
+    pub fn apply(
+        &self,
+        frames: &mut FramesMut<f32>,
+        other: &FramesMut<f32>,
+        rng: &mut impl Rng,
+    ) -> Result<f32, EventError> {
+        self.check()?;
+        other.require(frames.shape())?;
+        let (Mix::MixUp { alpha, probability }
+        | Mix::CutMix { alpha, probability, .. }
+        | Mix::EventMix { alpha, probability, .. }) = *self;
+        let [time, _, height, width] = frames.shape();
+        if !rng.random_bool(probability) || time * height * width == 0 {
+            return Ok(1.0);
+        }
+        let lambda = draw_lambda(alpha, rng);
+        match *self {
+            Mix::MixUp { .. } => {
+                for (own, other) in frames.steps_mut().zip(other.steps()) {
+                    for (own, &other) in own.iter_mut().zip(other) {
+                        *own = lambda as f32 * *own + (1.0 - lambda as f32) * other;
+                    }
+                }
+                Ok(lambda as f32)
+            }
+            Mix::CutMix { label, .. } => {
+                let cut = CutBox::draw(width, height, lambda, rng);
+                let plane: Vec<bool> =
+                    (0..height * width).map(|i| cut.contains(i % width, i / width)).collect();
+                Ok(replace(frames, other, &plane.repeat(time), label))
+            }
+            Mix::EventMix { components: [least, most], label, .. } => {
+                let components = rng.random_range(least..=most);
+                let mask = gaussian_mask([time, height, width], components, lambda, rng);
+                Ok(replace(frames, other, &mask, label))
+            }
+        }
+    }
+}
+
+/// The share of the first sample, from Beta(alpha, alpha).
+pub fn draw_lambda(alpha: f64, rng: &mut impl Rng) -> f64 {
+    // The distribution exists for every alpha that `Mix::check` lets through.
+    Beta::new(alpha, alpha).map_or(0.5, |beta| beta.sample(rng))
+}
+
+/// A rectangle of pixels, half-open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CutBox {
+    /// First and one after last column.
+    pub x: [usize; 2],
+    /// First and one after last row.
+    pub y: [usize; 2],
+}
+
+impl CutBox {
+    /// A rectangle of `1 - lambda` of the area around any pixel, cut off at the border.
+    pub fn draw(width: usize, height: usize, lambda: f64, rng: &mut impl Rng) -> Self {
+        let share = (1.0 - lambda).max(0.0).sqrt();
+        let mut side = |most: usize| {
+            let half = (share * most as f64) as usize / 2;
+            let middle = rng.random_range(0..most.max(1));
+            [middle.saturating_sub(half), (middle + half).min(most)]
+        };
+        CutBox { x: side(width), y: side(height) }
+    }
+
+    /// Whether a pixel lies in it.
+    pub fn contains(&self, x: usize, y: usize) -> bool {
+        (self.x[0]..self.x[1]).contains(&x) && (self.y[0]..self.y[1]).contains(&y)
+    }
+
+    /// Its number of pixels.
+    pub fn area(&self) -> usize {
+        (self.x[1] - self.x[0]) * (self.y[1] - self.y[0])
+    }
+}
+
+/// Where a mixture of Gaussians is largest: true for `1 - lambda` of the volume `[T, H, W]`.
+fn gaussian_mask(
+    [time, height, width]: [usize; 3],
+    components: usize,
+    lambda: f64,
+    rng: &mut impl Rng,
+) -> Vec<bool> {
+    let mut density = vec![0.0f32; time * height * width];
+    for _ in 0..components {
+        let weight: f32 = rng.random();
+        // A Gaussian in three dimensions is the product of three in one.
+        let mut along = |side: usize| -> Vec<f32> {
+            let middle = rng.random_range(0..side) as f32;
+            let deviation = rng.random::<f32>().max(0.1) * side as f32 * 0.5;
+            (0..side).map(|i| (-((i as f32 - middle) / deviation).powi(2) / 2.0).exp()).collect()
+        };
+        let (t, y, x) = (along(time), along(height), along(width));
+        for (plane, &t) in density.chunks_exact_mut(height * width).zip(&t) {
+            for (row, &y) in plane.chunks_exact_mut(width).zip(&y) {
+                for (value, &x) in row.iter_mut().zip(&x) {
+                    *value += weight * t * y * x;
+                }
+            }
+        }
+    }
+    let kept = (lambda * density.len() as f64).round() as usize;
+    if kept >= density.len() {
+        return vec![false; density.len()];
+    }
+    let mut order: Vec<u32> = (0..density.len() as u32).collect();
+    // Ties are broken by place, so that the share is exact.
+    order.select_nth_unstable_by(kept, |&a, &b| {
+        density[a as usize].total_cmp(&density[b as usize]).then(a.cmp(&b))
+    });
+    let mut mask = vec![false; density.len()];
+    for &place in &order[kept..] {
+        mask[place as usize] = true;
+    }
+    mask
+}
+
+/// Takes what lies under the mask `[T, H, W]` from the other; the weight of the own label.
+fn replace(frames: &mut FramesMut<f32>, other: &FramesMut<f32>, mask: &[bool], label: LabelWeight) -> f32 {
+    let [_, channels, height, width] = frames.shape();
+    let plane = height * width;
+    let original: Vec<f32> = match label {
+        LabelWeight::Distance => frames.steps().flatten().copied().collect(),
+        LabelWeight::Area | LabelWeight::Events => Vec::new(),
+    };
+    let (mut own_total, mut own_replaced, mut other_total, mut other_taken) = (0f64, 0f64, 0f64, 0f64);
+    for ((own, other), mask) in frames.steps_mut().zip(other.steps()).zip(mask.chunks_exact(plane)) {
+        for (own, other) in own.chunks_exact_mut(plane).zip(other.chunks_exact(plane)) {
+            for ((own, &other), &replaced) in own.iter_mut().zip(other).zip(mask) {
+                own_total += f64::from(*own);
+                other_total += f64::from(other);
+                if replaced {
+                    own_replaced += f64::from(*own);
+                    other_taken += f64::from(other);
+                    *own = other;
+                }
+            }
+        }
+    }
+    let area = mask.iter().filter(|&&replaced| !replaced).count() as f64 / mask.len() as f64;
+    let weight = match label {
+        LabelWeight::Area => area,
+        LabelWeight::Events => {
+            let kept = 1.0 - own_replaced / own_total;
+            kept / (kept + other_taken / other_total)
+        }
+        LabelWeight::Distance => {
+            let (mut own, mut theirs) = (0.0, 0.0);
+            let step = channels * plane;
+            for ((mixed, other), original) in
+                frames.steps().zip(other.steps()).zip(original.chunks_exact(step))
+            {
+                for ((mixed, other), original) in
+                    mixed.chunks_exact(plane).zip(other.chunks_exact(plane)).zip(original.chunks_exact(plane))
+                {
+                    own += blurred_difference(mixed, original, width);
+                    theirs += blurred_difference(mixed, other, width);
+                }
+            }
+            theirs * theirs / (own * own + theirs * theirs)
+        }
+    };
+    // Two empty samples have neither events nor a distance.
+    (if weight.is_finite() { weight.clamp(0.0, 1.0) } else { area }) as f32
+}
+
+/// Sum of the square differences of two planes `[H, W]` after averaging over 3 x 3 pixels, beyond the
+/// border 0.
+fn blurred_difference(a: &[f32], b: &[f32], width: usize) -> f64 {
+    let height = a.len() / width;
+    let mut sum = 0.0;
+    for y in 0..height {
+        for x in 0..width {
+            let mut difference = 0.0;
+            for row in y.saturating_sub(1)..(y + 2).min(height) {
+                for i in row * width + x.saturating_sub(1)..row * width + (x + 2).min(width) {
+                    difference += a[i] - b[i];
+                }
+            }
+            sum += f64::from(difference / 9.0).powi(2);
+        }
+    }
+    sum
+}
+
+/// Writes the label of a mixed sample, `[K]`: `weight` for its own class and the rest for the other's, on
+/// top of each other where the two are the same.
+///
+/// ```
+/// let mut target = [0.0; 3];
+/// tks_events::mix::soft_label(0, 2, 0.75, &mut target)?;
+/// assert_eq!(target, [0.75, 0.0, 0.25]);
+/// # Ok::<(), tks_events::EventError>(())
+/// ```
+///
+/// # Errors
+/// [`EventError::Label`] if a class is outside of `0..K`.
+pub fn soft_label(own: usize, other: usize, weight: f32, target: &mut [f32]) -> Result<(), EventError> {
+    let classes = target.len();
+    if let Some(&label) = [own, other].iter().find(|&&label| label >= classes) {
+        return Err(EventError::Label { label, classes });
+    }
+    target.fill(0.0);
+    target[own] += weight;
+    target[other] += 1.0 - weight;
+    Ok(())
+}
