@@ -1,6 +1,7 @@
 //! Where frames are written to: any `[T, C, H, W]`, one slice of values a time step.
 
 use ndarray::Array4;
+use tks_data::{Element, SampleSlot};
 
 use crate::error::EventError;
 
@@ -127,6 +128,45 @@ impl<'a, E> FramesMut<'a, E> {
             return Self::new((0..time).map(|_| &mut [][..]), [channels, height, width]);
         }
         Self::new(values.chunks_exact_mut(step), [channels, height, width])
+    }
+
+    /// Frames of shape `[T, C, H, W]`, each `stride` values after the one before it: a sample of a batch
+    /// `[T, B, C, H, W]`, whose stride is `B * C * H * W`. What lies between them is left alone.
+    ///
+    /// # Errors
+    /// [`EventError::StepLength`] if a frame does not fit before the next.
+    pub fn strided(values: &'a mut [E], stride: usize, shape: [usize; 4]) -> Result<Self, EventError> {
+        let [time, channels, height, width] = shape;
+        let expected = channels * height * width;
+        let steps = values.chunks_mut(stride.max(1)).take(time).map(|step| {
+            let end = step.len().min(expected);
+            &mut step[..end]
+        });
+        let frames = Self::new(steps, [channels, height, width])?;
+        if frames.shape[0] != time {
+            return Err(EventError::StepLength { step: frames.shape[0], expected, found: 0 });
+        }
+        Ok(frames)
+    }
+
+    /// A sample's place in its batch, for frames of shape `[C, H, W]`.
+    ///
+    /// # Errors
+    /// [`EventError::StepLength`] if the place's time steps are of another size.
+    pub fn of_slot(
+        slot: &'a mut SampleSlot<'_, E>,
+        [channels, height, width]: [usize; 3],
+    ) -> Result<Self, EventError>
+    where
+        E: Element,
+    {
+        let (time, found) = (slot.time_steps(), slot.frame_len());
+        let expected = channels * height * width;
+        if found != expected {
+            return Err(EventError::StepLength { step: 0, expected, found });
+        }
+        let (values, stride) = slot.strided();
+        Self::strided(values, stride, [time, channels, height, width])
     }
 
     /// The frames of an array `[T, C, H, W]` in standard layout.

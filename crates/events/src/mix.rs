@@ -5,6 +5,7 @@
 use rand::{Rng, RngExt};
 use rand_distr::{Beta, Distribution};
 use serde::{Deserialize, Serialize};
+use tks_data::Batch;
 
 use crate::error::EventError;
 use crate::frames::FramesMut;
@@ -152,6 +153,39 @@ impl Mix {
                 Ok(replace(frames, other, &mask, label))
             }
         }
+    }
+}
+
+impl Mix {
+    /// Mixes each sample of a batch `[T, B, C, H, W]`, or not, with another one of it as that was before, and
+    /// their soft labels `[B, K]` likewise: a hook of the loader's.
+    ///
+    /// # Errors
+    /// [`EventError::Option`]; [`EventError::Shape`] if the batch is not one of frames.
+    pub fn on_batch(&self, batch: &mut Batch<f32>, rng: &mut impl Rng) -> Result<(), EventError> {
+        self.check()?;
+        let (inputs, labels) = batch.inputs_and_soft_labels();
+        let &[time, samples, channels, height, width] = inputs.shape() else {
+            let mut found = [0; 4];
+            found.iter_mut().zip(inputs.shape()).for_each(|(found, &size)| *found = size);
+            return Err(EventError::Shape { expected: [0; 4], found });
+        };
+        let (shape, step) = ([time, channels, height, width], channels * height * width);
+        let values = inputs.as_slice_mut().unwrap_or_default();
+        let (mut before, labels_before) = (values.to_vec(), labels.clone());
+        let mut partners: Vec<usize> = (0..samples).collect();
+        for i in (1..samples).rev() {
+            partners.swap(i, rng.random_range(0..=i));
+        }
+        for (sample, partner) in partners.into_iter().enumerate() {
+            let mut own = FramesMut::strided(&mut values[sample * step..], samples * step, shape)?;
+            let other = FramesMut::strided(&mut before[partner * step..], samples * step, shape)?;
+            let weight = self.apply(&mut own, &other, rng)?;
+            labels.row_mut(sample).zip_mut_with(&labels_before.row(partner), |own, other| {
+                *own = weight * *own + (1.0 - weight) * other;
+            });
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,11 @@
 //! From a recording to what a network sees, in one description.
 
+use std::fmt;
+
 use rand::Rng;
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::augment::Augment;
 use crate::error::EventError;
@@ -82,31 +86,36 @@ impl Default for Recipe {
 }
 
 /// TOML has no null, so that "no resizing" has to be a word.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum ResizeOrNone {
-    Word(NoResize),
-    Resize(Resize),
-}
+const NO_RESIZE: &str = "none";
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum NoResize {
-    None,
-}
-
-fn write_resize<S: serde::Serializer>(resize: &Option<Resize>, serializer: S) -> Result<S::Ok, S::Error> {
+fn write_resize<S: Serializer>(resize: &Option<Resize>, serializer: S) -> Result<S::Ok, S::Error> {
     match resize {
         Some(resize) => resize.serialize(serializer),
-        None => NoResize::None.serialize(serializer),
+        None => serializer.serialize_str(NO_RESIZE),
     }
 }
 
-fn read_resize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Resize>, D::Error> {
-    Ok(match ResizeOrNone::deserialize(deserializer)? {
-        ResizeOrNone::Resize(resize) => Some(resize),
-        ResizeOrNone::Word(NoResize::None) => None,
-    })
+/// By hand, so that a typo is named, which an untagged enum would not do.
+fn read_resize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Resize>, D::Error> {
+    struct ResizeOrNone;
+
+    impl<'de> Visitor<'de> for ResizeOrNone {
+        type Value = Option<Resize>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+            write!(formatter, "a table with height, width and align_corners, or \"{NO_RESIZE}\"")
+        }
+
+        fn visit_str<E: de::Error>(self, word: &str) -> Result<Self::Value, E> {
+            if word == NO_RESIZE { Ok(None) } else { Err(E::invalid_value(Unexpected::Str(word), &self)) }
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            Resize::deserialize(MapAccessDeserializer::new(map)).map(Some)
+        }
+    }
+
+    deserializer.deserialize_any(ResizeOrNone)
 }
 
 /// Memory that is used again from sample to sample; one a worker.

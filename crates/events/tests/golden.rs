@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use ndarray::{ArrayD, Axis};
 use serde_json::Value;
 use tks_events::filter::{Filter, Since};
+use tks_events::frames::FramesMut;
 use tks_events::represent::{Decay, Polarity, Representation, VoxelTime, bina_rep};
+use tks_events::resize::Resize;
 use tks_events::slicing::{Remainder, Slicing, Tail, TimeEdges};
 use tks_events::{EventStream, SensorSize};
 use tks_golden::GoldenCase;
@@ -192,5 +194,27 @@ fn golden_event_representations_are_those_of_tonic() {
     for case in cases {
         assert_eq!(case.kind, "event_representation", "{}: unknown kind of case", case.file);
         check(case);
+    }
+}
+
+#[test]
+fn golden_resized_frames_are_those_of_torch() {
+    let cases = tks_golden::cases_of_kind("resize").expect("golden cases");
+    assert!(!cases.is_empty());
+    for case in cases {
+        let file = &case.file;
+        let expected = case.tensor_f64("out").expect(file);
+        let (height, width) = (expected.shape()[2], expected.shape()[3]);
+        let align_corners = case.flag("align_corners").expect(file).expect("align_corners");
+        let mut frames = case.tensor("x").expect(file).into_dimensionality().expect("[T, C, H, W]");
+        let mut actual =
+            ndarray::Array4::<f32>::zeros((expected.shape()[0], expected.shape()[1], height, width));
+        Resize { height, width, align_corners }
+            .write(
+                &mut FramesMut::of_array(&mut frames).expect(file),
+                &mut FramesMut::of_array(&mut actual).expect(file),
+            )
+            .expect(file);
+        close(file, &actual.into_dyn(), &expected);
     }
 }

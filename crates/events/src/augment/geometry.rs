@@ -35,6 +35,20 @@ pub(super) enum Geometry {
 }
 
 impl Geometry {
+    /// Counter-clockwise.
+    pub(super) fn rotate(degrees: f64, interpolation: Interpolation) -> Self {
+        let (sin, cos) = degrees.to_radians().sin_cos();
+        Geometry::Affine { source: [[cos, -sin], [sin, cos]], interpolation }
+    }
+
+    pub(super) fn shear_x(degrees: f64, interpolation: Interpolation) -> Self {
+        Geometry::Affine { source: [[1.0, degrees.to_radians().tan()], [0.0, 1.0]], interpolation }
+    }
+
+    pub(super) fn shear_y(degrees: f64, interpolation: Interpolation) -> Self {
+        Geometry::Affine { source: [[1.0, 0.0], [degrees.to_radians().tan(), 1.0]], interpolation }
+    }
+
     pub(super) fn on_events(&self, events: &Events) -> Result<EventStream, EventError> {
         let sensor = events.sensor;
         let (width, height) = (i32::from(sensor.width), i32::from(sensor.height));
@@ -170,6 +184,76 @@ fn interpolate<E: Count>(frames: &mut FramesMut<E>, from: impl Fn(usize, usize) 
         old.copy_from_slice(plane);
         for (value, taps) in plane.iter_mut().zip(taps.chunks_exact(4)) {
             *value = E::from_f32(taps.iter().map(|&(source, weight)| weight * old[source].to_f32()).sum());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::SensorSize;
+
+    #[test]
+    fn golden_frames_turn_as_those_of_torchvision() {
+        let cases = tks_golden::cases_of_kind("affine").expect("golden cases");
+        assert!(!cases.is_empty());
+        for case in cases {
+            let file = &case.file;
+            let degrees = case.number("degrees").expect(file).expect("degrees");
+            let interpolation = match case.text("interpolation").as_deref() {
+                Some("nearest") => Interpolation::Nearest,
+                Some("bilinear") => Interpolation::Bilinear,
+                other => panic!("{file}: unknown interpolation {other:?}"),
+            };
+            let geometry = match case.text("transform").as_deref() {
+                Some("rotate") => Geometry::rotate(degrees, interpolation),
+                Some("shear_x") => Geometry::shear_x(degrees, interpolation),
+                Some("shear_y") => Geometry::shear_y(degrees, interpolation),
+                other => panic!("{file}: unknown transform {other:?}"),
+            };
+            let mut frames = case.tensor("x").expect(file).into_dimensionality().expect("[T, C, H, W]");
+            geometry.on_frames(&mut FramesMut::of_array(&mut frames).expect(file));
+            let expected = case.tensor("out").expect(file);
+            // torch computes places in single precision.
+            let far = frames.iter().zip(&expected).filter(|(a, e)| (**a - **e).abs() > 1e-4).count();
+            assert_eq!(far, 0, "{file}: {far} of {} values differ", expected.len());
+        }
+    }
+
+    #[test]
+    fn events_turn_as_frames_do() {
+        let sensor = SensorSize { width: 31, height: 31 };
+        let middle = |x: u16, y: u16| (f64::from(x) - 15.0, f64::from(y) - 15.0);
+        let all: Vec<(u16, u16)> = (0..31).flat_map(|y| (0..31).map(move |x| (x, y))).collect();
+        let stream = EventStream::new(
+            sensor,
+            vec![0; all.len()],
+            all.iter().map(|p| p.0).collect(),
+            all.iter().map(|p| p.1).collect(),
+            vec![1; all.len()],
+        )
+        .expect("on the sensor");
+        for geometry in [
+            Geometry::rotate(33.0, Interpolation::Nearest),
+            Geometry::shear_x(20.0, Interpolation::Nearest),
+            Geometry::shear_y(-20.0, Interpolation::Nearest),
+        ] {
+            let Geometry::Affine { source, .. } = &geometry else { unreachable!() };
+            // An event's new place, asked where it comes from, is its old place (to the rounding of a pixel).
+            for &(x, y) in &all {
+                let one =
+                    EventStream::new(sensor, vec![0], vec![x], vec![y], vec![1]).expect("on the sensor");
+                let turned = geometry.on_events(&one.events()).expect("no options");
+                let Some((&new_x, &new_y)) = turned.events().x.first().zip(turned.events().y.first()) else {
+                    let (from_middle_x, from_middle_y) = middle(x, y);
+                    assert!(from_middle_x.hypot(from_middle_y) > 10.0, "{x}, {y} is lost");
+                    continue;
+                };
+                let (back_x, back_y) = place(source, new_x.into(), new_y.into(), 31, 31);
+                let distance = (back_x - f64::from(x)).hypot(back_y - f64::from(y));
+                assert!(distance < 0.95, "{geometry:?}: {x}, {y} is seen {distance} pixels away");
+            }
+            assert!(geometry.on_events(&stream.events()).expect("no options").len() > all.len() / 2);
         }
     }
 }

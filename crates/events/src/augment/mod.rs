@@ -381,7 +381,7 @@ impl Augment {
 
     /// What this does to places, drawn for a sensor or a frame of `width` x `height`; empty for the rest.
     fn geometry(&self, width: usize, height: usize, rng: &mut impl Rng) -> Vec<Geometry> {
-        let angle = |degrees: f64, rng: &mut _| between(rng, [-degrees, degrees]).to_radians();
+        let angle = |degrees: f64, rng: &mut _| between(rng, [-degrees, degrees]);
         match *self {
             Augment::FlipHorizontal { probability } => {
                 if rng.random_bool(probability) {
@@ -406,16 +406,13 @@ impl Augment {
                 vec![Geometry::Translate { right, down }]
             }
             Augment::Rotate { degrees, interpolation } => {
-                let (sin, cos) = angle(degrees, rng).sin_cos();
-                vec![Geometry::Affine { source: [[cos, -sin], [sin, cos]], interpolation }]
+                vec![Geometry::rotate(angle(degrees, rng), interpolation)]
             }
             Augment::ShearX { degrees, interpolation } => {
-                let tan = angle(degrees, rng).tan();
-                vec![Geometry::Affine { source: [[1.0, tan], [0.0, 1.0]], interpolation }]
+                vec![Geometry::shear_x(angle(degrees, rng), interpolation)]
             }
             Augment::ShearY { degrees, interpolation } => {
-                let tan = angle(degrees, rng).tan();
-                vec![Geometry::Affine { source: [[1.0, 0.0], [tan, 1.0]], interpolation }]
+                vec![Geometry::shear_y(angle(degrees, rng), interpolation)]
             }
             Augment::Cutout { length } if width > 0 && height > 0 => {
                 let side = rng.random_range(1..=usize::from(length));
