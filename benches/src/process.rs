@@ -26,8 +26,7 @@ fn status(key: &str) -> Result<f64> {
 /// # Errors
 /// Where `/proc` does not allow it.
 pub fn reset_peak() -> Result<f64> {
-    // SAFETY: gives free memory back; nothing that lives is touched.
-    unsafe { libc::malloc_trim(0) };
+    tks_autograd::runtime::release_memory();
     fs::write("/proc/self/clear_refs", "5").context("cannot reset the peak by /proc/self/clear_refs")?;
     status("VmRSS")
 }

@@ -234,6 +234,25 @@ fn start_of(tensor: &Tensor, kind: Kind) -> Result<*mut c_void, AutogradError> {
     Ok(tensor.data_ptr())
 }
 
+/// See [`crate::runtime::uses_mimalloc`].
+#[cfg(all(target_os = "linux", feature = "mimalloc"))]
+pub(crate) fn uses_mimalloc() -> bool {
+    let tensor = tch::Tensor::zeros([1], (tch::Kind::Float, tch::Device::Cpu));
+    // SAFETY: mimalloc looks the address up among its own; the tensor lives.
+    unsafe { libmimalloc_sys::mi_is_in_heap_region(tensor.data_ptr()) }
+}
+
+/// See [`crate::runtime::release_memory`].
+pub(crate) fn release_memory() {
+    // SAFETY: both give back memory that nothing lives in.
+    unsafe {
+        #[cfg(all(target_os = "linux", feature = "mimalloc"))]
+        libmimalloc_sys::mi_collect(true);
+        #[cfg(all(target_os = "linux", target_env = "gnu"))]
+        libc::malloc_trim(0);
+    }
+}
+
 /// See [`crate::runtime::reuse_memory`].
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub(crate) fn reuse_memory() -> bool {
