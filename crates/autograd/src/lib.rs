@@ -59,3 +59,8 @@ pub fn libtorch_version() -> &'static str {
 pub fn clear_grad(leaf: &tch::Tensor) -> Result<(), AutogradError> {
     ffi::clear_grad(leaf)
 }
+
+/// The README's example is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -45,8 +45,3 @@ mod symbol;
 pub use error::NeuronError;
 pub use model::{Model, Neuron, ResetTime};
 pub use surrogate::Surrogate;
-
-/// The README's example is a test.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
