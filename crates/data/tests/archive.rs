@@ -147,6 +147,11 @@ fn archives_in_archives() {
         let archive = Archive::open(&path).unwrap();
         let nested = archive.nested(archive.find("plane.zip").unwrap(), &options).unwrap();
         assert_eq!(&nested.bytes(0).unwrap()[..], b"plane one");
+        if path.extension().is_some_and(|e| e == "zip") {
+            // Larger than the memory allowed: inflated into the cache.
+            let cached = std::fs::read_dir(folder.path().join(".tks-cache")).unwrap();
+            assert!(cached.flatten().any(|e| e.file_name().to_string_lossy().starts_with("plane.zip.")));
+        }
         let archive = archive.expanded(&options).unwrap();
         let found: Vec<(String, Vec<u8>)> = (0..archive.len())
             .map(|i| (archive.entries()[i].name().to_string(), archive.bytes(i).unwrap().to_vec()))

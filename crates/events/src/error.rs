@@ -102,4 +102,43 @@ pub enum EventError {
         /// Number of classes.
         classes: usize,
     },
+    /// A file, split or manifest of a data set.
+    #[error(transparent)]
+    Data(#[from] tks_data::DataError),
+    /// A place where a data set should be and is not.
+    #[error("{}: {message}", path.display())]
+    Layout {
+        /// The folder or archive.
+        path: std::path::PathBuf,
+        /// What is there instead, and what to do.
+        message: String,
+    },
+    /// A line of a data set's table that is not understood.
+    #[error("{}:{line}: `{text}`: it should be {expected}", path.display())]
+    Table {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What it says.
+        text: String,
+        /// What it should say.
+        expected: &'static str,
+    },
+    /// A recording of a data set that cannot be read.
+    #[error("{}: {source}", path.display())]
+    Recording {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        source: Box<EventError>,
+    },
+    /// Bytes that are no events.
+    #[error("at byte {offset}: {message}")]
+    Malformed {
+        /// Where in the file.
+        offset: usize,
+        /// What is wrong there.
+        message: String,
+    },
 }

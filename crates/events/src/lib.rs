@@ -12,6 +12,7 @@
 //! | [`frames`] | where frames are written to |
 //! | [`mix`] | two samples made into one, with soft labels: MixUp, CutMix, EventMix |
 //! | [`resize`] | frames of another size |
+//! | [`datasets`] | the neuromorphic data sets, as downloaded or unpacked, as frames for the loader |
 //! | [`error`] | what can go wrong, where, and what to do |
 //!
 //! ```
@@ -31,6 +32,7 @@
 
 pub mod augment;
 mod columns;
+pub mod datasets;
 pub mod error;
 pub mod filter;
 pub mod frames;

@@ -52,6 +52,8 @@ impl Default for ArchiveOptions {
 #[derive(Debug)]
 pub struct Archive {
     path: PathBuf,
+    /// What tells the archive from another one: a part of the keys of what is decompressed out of it.
+    key: String,
     entries: Vec<Entry>,
     sources: Vec<Source>,
 }
@@ -125,18 +127,22 @@ impl Archive {
         }
         let stamp = metadata.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-        let origin = unpack::Origin {
-            path,
-            key: format!("{}|{}|{stamp:?}", absolute.display(), metadata.len()),
-            cache_dir: options
-                .cache_dir
-                .clone()
-                .unwrap_or_else(|| path.parent().unwrap_or(Path::new("")).join(".tks-cache")),
-        };
+        let key = format!("{}|{}|{stamp:?}", absolute.display(), metadata.len());
+        let origin = unpack::Origin { path, key, cache_dir: &cache_dir(path, options) };
         Archive::of_bytes(Bytes::map(path)?, &origin, options)
     }
 
     fn of_bytes(
+        bytes: Bytes,
+        origin: &unpack::Origin<'_>,
+        options: &ArchiveOptions,
+    ) -> Result<Self, DataError> {
+        let mut archive = Archive::listed(bytes, origin, options)?;
+        archive.key.clone_from(&origin.key);
+        Ok(archive)
+    }
+
+    fn listed(
         bytes: Bytes,
         origin: &unpack::Origin<'_>,
         options: &ArchiveOptions,
@@ -169,7 +175,7 @@ impl Archive {
             place: Place::Span { source: 0, offset: 0 },
         };
         let source = Source { path: path.to_path_buf(), data: SourceData::Bytes(bytes) };
-        Archive { path: path.to_path_buf(), entries: vec![entry], sources: vec![source] }
+        Archive { path: path.to_path_buf(), key: String::new(), entries: vec![entry], sources: vec![source] }
     }
 
     /// Sorts by name; of entries of one name the last one counts, as in a tar that was appended to.
@@ -178,7 +184,7 @@ impl Archive {
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         entries.dedup_by(|later, kept| later.name == kept.name);
         entries.shrink_to_fit();
-        Archive { path: path.to_path_buf(), entries, sources }
+        Archive { path: path.to_path_buf(), key: String::new(), entries, sources }
     }
 
     /// The folder or archive file.
@@ -303,19 +309,20 @@ impl Archive {
             return Archive::open_with(self.file(entry), options);
         }
         let path = self.entry_path(index);
-        let origin = unpack::Origin {
-            path: &path,
-            key: format!("{}|{}|{}", self.path.display(), entry.name, entry.size),
-            cache_dir: options
-                .cache_dir
-                .clone()
-                .unwrap_or_else(|| self.path.parent().unwrap_or(Path::new("")).join(".tks-cache")),
+        let key = format!("{}|{}", self.key, entry.name);
+        let origin = unpack::Origin { path: &path, key, cache_dir: &cache_dir(&self.path, options) };
+        let bytes = match entry.place {
+            Place::Deflated { source, offset, packed, .. } if entry.size > options.memory_limit => {
+                let packed = &self.source_bytes(source)[offset as usize..(offset + packed) as usize];
+                unpack::inflate_to_cache(packed, &origin, options)?
+            }
+            _ => self.bytes(index)?,
         };
-        Archive::of_bytes(self.bytes(index)?, &origin, options)
+        Archive::of_bytes(bytes, &origin, options)
     }
 
     /// The same files, with those of each archive among them in its place: the files of `airplane.zip` become
-    /// `airplane.zip/<name>`. Goes one level deep, as far as the data sets of the field do.
+    /// `airplane.zip/<name>`. One level deep: an archive within such an archive stays one file.
     ///
     /// # Errors
     /// As [`Archive::open`].
@@ -352,7 +359,9 @@ impl Archive {
                 return Err(too_many_entries(&self.path, entries.len() as u64, options));
             }
         }
-        Ok(Archive::sorted(&self.path, entries, sources))
+        let mut archive = Archive::sorted(&self.path, entries, sources);
+        archive.key = self.key;
+        Ok(archive)
     }
 
     fn file(&self, entry: &Entry) -> PathBuf {
@@ -383,6 +392,11 @@ impl Archive {
             message: format!("the entry `{}` reaches beyond the end", entry.name),
         })
     }
+}
+
+fn cache_dir(archive: &Path, options: &ArchiveOptions) -> PathBuf {
+    let beside = || archive.parent().unwrap_or(Path::new("")).join(".tks-cache");
+    options.cache_dir.clone().unwrap_or_else(beside)
 }
 
 /// What a file is, by its first bytes.

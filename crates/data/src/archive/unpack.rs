@@ -15,7 +15,7 @@ use crate::whole_file;
 pub(super) struct Origin<'a> {
     pub(super) path: &'a Path,
     pub(super) key: String,
-    pub(super) cache_dir: PathBuf,
+    pub(super) cache_dir: &'a Path,
 }
 
 impl Origin<'_> {
@@ -48,6 +48,21 @@ pub(super) fn unpack(
             drain(reader, |r| r.get_ref().position(), origin, &cached, options)
         }
     }
+}
+
+/// A deflated archive within an archive, which is too large to be inflated into memory.
+pub(super) fn inflate_to_cache(
+    packed: &[u8],
+    origin: &Origin<'_>,
+    options: &ArchiveOptions,
+) -> Result<Bytes, DataError> {
+    // What comes out may be compressed itself, and is then decompressed under the plain key.
+    let cached = Origin { key: format!("{}|inflated", origin.key), ..*origin }.cache_file();
+    if cached.is_file() {
+        return Bytes::map(&cached);
+    }
+    let reader = flate2::bufread::DeflateDecoder::new(Cursor::new(packed));
+    drain(reader, |r| r.get_ref().position(), origin, &cached, options)
 }
 
 /// Reads all of `reader` into memory, and from the limit on into the file `cached`.

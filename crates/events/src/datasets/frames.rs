@@ -1,0 +1,121 @@
+//! Recordings as frames, for the loader.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use tks_data::{BoxError, CacheKey, Dataset, Element, SampleContext, SampleShape, SampleSlot};
+
+use super::set::EventSet;
+use crate::error::EventError;
+use crate::frames::{Count, FramesMut};
+use crate::recipe::{self, Recipe};
+
+/// Some recordings of a data set as frames: batches are `[T, B, C, H, W]`, of `f32` or `u8`.
+pub struct EventFrames<E> {
+    set: Arc<EventSet>,
+    indices: Vec<usize>,
+    recipe: Recipe,
+    augment: bool,
+    shape: [usize; 4],
+    element: PhantomData<E>,
+}
+
+/// What a worker keeps from one recording to the next.
+#[derive(Default)]
+struct Scratch {
+    bytes: Vec<u8>,
+    recipe: recipe::Scratch,
+}
+
+impl<E: Element + Count> EventFrames<E> {
+    /// The recordings `indices` of `set`, by `recipe`; with `augment` changed at random as it says.
+    ///
+    /// # Errors
+    /// [`EventError::Option`] for an option of the recipe that makes no sense, or an index out of range.
+    pub fn new(
+        set: Arc<EventSet>,
+        indices: Vec<usize>,
+        recipe: Recipe,
+        augment: bool,
+    ) -> Result<Self, EventError> {
+        recipe.check()?;
+        if let Some(outside) = indices.iter().find(|&&index| index >= set.len()) {
+            return Err(EventError::Option {
+                option: "indices",
+                value: outside.to_string(),
+                expected: "below the number of recordings",
+            });
+        }
+        let shape = recipe.shape(set.sensor())?;
+        Ok(EventFrames { set, indices, recipe, augment, shape, element: PhantomData })
+    }
+
+    /// The data set.
+    pub fn set(&self) -> &Arc<EventSet> {
+        &self.set
+    }
+
+    /// The key of a cache of these frames; `split` names the part, such as `first-90/test`.
+    ///
+    /// # Errors
+    /// [`EventError::Option`] if the frames are changed at random: those are not to be cached.
+    pub fn cache_key(&self, split: &str) -> Result<CacheKey, EventError> {
+        if self.augment {
+            return Err(EventError::Option {
+                option: "augment",
+                value: "true".into(),
+                expected: "false for frames that are cached; augment what comes out of the cache",
+            });
+        }
+        let manifest = self.set.manifest();
+        Ok(CacheKey {
+            dataset: manifest.name.clone(),
+            version: manifest.version,
+            split: split.to_string(),
+            setting: self.set.setting(&self.recipe),
+            source: self.set.source(),
+        })
+    }
+}
+
+impl<E: Element + Count> Dataset for EventFrames<E> {
+    type Element = E;
+
+    fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    fn shape(&self) -> SampleShape {
+        let [time, channels, height, width] = self.shape;
+        SampleShape::frames(time, channels, height, width)
+    }
+
+    fn classes(&self) -> usize {
+        self.set.manifest().classes.count()
+    }
+
+    fn label(&self, index: usize) -> usize {
+        self.set.label(self.indices[index])
+    }
+
+    fn sample_name(&self, index: usize) -> String {
+        self.set.name(self.indices[index]).to_string()
+    }
+
+    fn load(
+        &self,
+        index: usize,
+        context: &mut SampleContext,
+        mut slot: SampleSlot<'_, E>,
+    ) -> Result<(), BoxError> {
+        let [_, channels, height, width] = self.shape;
+        let (rng, scratch) = context.rng_and_scratch::<Scratch>();
+        let stream = self.set.read_with(self.indices[index], &mut scratch.bytes)?;
+        let mut out = FramesMut::of_slot(&mut slot, [channels, height, width])?;
+        match self.augment {
+            true => self.recipe.write_augmented(&stream.events(), rng, &mut out, &mut scratch.recipe)?,
+            false => self.recipe.write(&stream.events(), &mut out, &mut scratch.recipe)?,
+        };
+        Ok(())
+    }
+}

@@ -1,0 +1,74 @@
+//! How each data set lays out its files: from a file's name to its part, class and name of the sample.
+
+use serde::{Deserialize, Serialize};
+
+/// Layouts of files, by the names that manifests use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layout {
+    /// `<class>/cifar10_<class>_<number>.aedat`.
+    DvsCifar10,
+    /// `<class>/image_<number>.bin`.
+    #[serde(rename = "n-caltech101")]
+    NCaltech101,
+    /// `Train/<digit>/<number>.bin` and `Test/...`.
+    NMnist,
+    /// Long recordings, with a table of gestures each and two lists of recordings.
+    #[serde(rename = "dvs128-gesture")]
+    Dvs128Gesture,
+    /// `n-cars_train/<class>/*.dat` and `n-cars_test/...`.
+    NCars,
+}
+
+/// What a file's name tells.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Located {
+    /// The official part, if the data set has one.
+    pub(super) part: Option<&'static str>,
+    pub(super) class: usize,
+    /// Name of the sample: the same for every way to store the data set.
+    pub(super) name: String,
+}
+
+impl Layout {
+    /// The layout of this name.
+    pub(super) fn named(name: &str) -> Option<Layout> {
+        use serde::de::IntoDeserializer;
+        let name: serde::de::value::StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
+        Layout::deserialize(name).ok()
+    }
+
+    /// What the name of a file tells, if it is a recording of this layout.
+    pub(super) fn locate(self, path: &str, classes: &[String]) -> Option<Located> {
+        let mut parts = path.rsplit('/');
+        let (file, folder, above) = (parts.next()?, parts.next()?, parts.next().unwrap_or_default());
+        let (stem, extension) = file.rsplit_once('.')?;
+        let fits = match self {
+            Layout::DvsCifar10 => matches!(extension, "aedat" | "aedat4"),
+            // The annotations lie in folders of the same names.
+            Layout::NCaltech101 => extension == "bin" && stem.starts_with("image_"),
+            Layout::NMnist => extension == "bin",
+            Layout::NCars => extension == "dat",
+            Layout::Dvs128Gesture => false,
+        };
+        if !fits {
+            return None;
+        }
+        let class = classes.iter().position(|class| class == folder)?;
+        let part = match self {
+            Layout::NMnist | Layout::NCars => Some(part_of(above)?),
+            _ => None,
+        };
+        let name = match part {
+            Some(part) => format!("{part}/{folder}/{stem}"),
+            None => format!("{folder}/{stem}"),
+        };
+        Some(Located { part, class, name })
+    }
+}
+
+/// `Train`, `n-cars_train` and the like.
+fn part_of(folder: &str) -> Option<&'static str> {
+    let folder = folder.to_lowercase();
+    ["train", "test"].into_iter().find(|part| folder.ends_with(part))
+}

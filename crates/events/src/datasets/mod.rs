@@ -1,0 +1,31 @@
+//! The neuromorphic data sets: as downloaded or unpacked, listed, split, and as frames for the loader.
+//!
+//! What is known of each stands in its manifest, `datasets/<name>.toml`.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use std::sync::Arc;
+//! use tks_data::{Loader, LoaderConfig, Manifest};
+//! use tks_events::datasets::{EventFrames, EventSet, SetOptions};
+//! use tks_events::recipe::Recipe;
+//!
+//! let datasets = Path::new("datasets");
+//! let manifest = Manifest::in_folder(datasets, "dvs-cifar10")?;
+//! let set = Arc::new(EventSet::open(manifest, Path::new("/data/dvs-cifar10"), SetOptions::default())?);
+//! let train = set.parts(Some("first-90"), datasets)?["train"].clone();
+//! let frames = EventFrames::<f32>::new(set, train, Recipe::reference(), true)?;
+//! for batch in Loader::new(Arc::new(frames), LoaderConfig::default())?.epoch(0)? {
+//!     println!("{:?}", batch?.inputs().shape()); // [10, 32, 2, 48, 48]
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod decode;
+mod frames;
+mod gesture;
+mod layout;
+mod set;
+
+pub use frames::EventFrames;
+pub use layout::Layout;
+pub use set::{EventSet, Orientation, SetOptions};

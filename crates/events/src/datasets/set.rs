@@ -1,0 +1,275 @@
+//! A data set of recordings: found, listed, split, and read one by one.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use tks_data::manifest::{Manifest, SplitRule};
+use tks_data::split::{self, Parts};
+use tks_data::{Archive, ArchiveOptions};
+
+use super::decode;
+use super::layout::Layout;
+use super::{gesture, layout};
+use crate::error::EventError;
+use crate::recipe::Recipe;
+use crate::stream::{EventStream, SensorSize};
+
+/// How a data set is opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SetOptions {
+    /// Whether parts must have the sizes that the manifest states; off, a part of a download will do.
+    pub strict: bool,
+    /// Which way up the recordings are given.
+    pub orientation: Orientation,
+    /// How archives are opened.
+    pub archive: ArchiveOptions,
+}
+
+impl Default for SetOptions {
+    fn default() -> Self {
+        SetOptions { strict: true, orientation: Orientation::default(), archive: ArchiveOptions::default() }
+    }
+}
+
+/// Which way up recordings are given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Orientation {
+    /// As the file has it.
+    #[default]
+    Stored,
+    /// As SpikingJelly gives CIFAR10-DVS, on which published results stand: `x = W - 1 - y`, `y = H - 1 - x`,
+    /// `p = 1 - p`. Only for square sensors.
+    Spikingjelly,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Sample {
+    pub(super) name: String,
+    pub(super) class: usize,
+    pub(super) entry: usize,
+    /// The part of the recording that it is, `start <= t < end` in us.
+    pub(super) span: Option<(i64, i64)>,
+}
+
+/// A data set of recordings, in the natural order of their names.
+#[derive(Debug)]
+pub struct EventSet {
+    manifest: Manifest,
+    archive: Archive,
+    samples: Vec<Sample>,
+    official: Parts,
+    sensor: SensorSize,
+    options: SetOptions,
+}
+
+impl EventSet {
+    /// The data set of `manifest` at `path`: the archive as downloaded, a folder that holds the archives, or
+    /// one into which they are unpacked.
+    ///
+    /// # Errors
+    /// [`EventError::Layout`] if nothing there is a recording of the data set; [`EventError::Data`] if a file
+    /// cannot be read; [`EventError::Table`] for a line of a table that is not understood.
+    pub fn open(manifest: Manifest, path: &Path, options: SetOptions) -> Result<Self, EventError> {
+        let layout = Layout::named(&manifest.layout).ok_or_else(|| EventError::Layout {
+            path: path.to_path_buf(),
+            message: format!("recordings of the layout `{}` are not read by this library", manifest.layout),
+        })?;
+        let sensor = sensor(&manifest)?;
+        if options.orientation == Orientation::Spikingjelly && sensor.width != sensor.height {
+            return Err(EventError::Option {
+                option: "orientation",
+                value: "spikingjelly".into(),
+                expected: "stored, where the sensor is not square",
+            });
+        }
+        let mut archive = Archive::open_with(path, &options.archive)?;
+        let mut found = list(layout, &archive, &manifest)?;
+        // Nothing is looked for in archives beside unpacked files: those would be the same recordings.
+        for _ in 0..MAX_NESTING {
+            if !found.is_empty() {
+                break;
+            }
+            archive = archive.expanded(&options.archive)?;
+            found = list(layout, &archive, &manifest)?;
+        }
+        if found.is_empty() {
+            let names: Vec<&str> = archive.entries().iter().take(3).map(|entry| entry.name()).collect();
+            return Err(EventError::Layout {
+                path: path.to_path_buf(),
+                message: format!(
+                    "none of its {} files ({}, ...) is a recording of {}; is it another data set, or is the \
+                     path too deep? From {}",
+                    archive.len(),
+                    names.join(", "),
+                    manifest.title,
+                    manifest.page
+                ),
+            });
+        }
+        found.sort_by(|(a, _), (b, _)| split::natural(&a.name, &b.name));
+        // Two releases or copies of the same recordings side by side: one of them counts.
+        found.dedup_by(|(later, _), (kept, _)| later.name == kept.name);
+        let mut official = Parts::new();
+        for (index, (_, part)) in found.iter().enumerate() {
+            if let Some(part) = part {
+                official.entry(part.to_string()).or_default().push(index);
+            }
+        }
+        let samples = found.into_iter().map(|(sample, _)| sample).collect();
+        Ok(EventSet { manifest, archive, samples, official, sensor, options })
+    }
+
+    /// The manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Size of the sensor.
+    pub fn sensor(&self) -> SensorSize {
+        self.sensor
+    }
+
+    /// Number of recordings.
+    pub fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// Whether there are none; a set that was opened has some.
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
+
+    /// Name of a recording: the same however the data set is stored, and the one that split files use.
+    pub fn name(&self, index: usize) -> &str {
+        &self.samples[index].name
+    }
+
+    /// Class of a recording.
+    pub fn label(&self, index: usize) -> usize {
+        self.samples[index].class
+    }
+
+    /// Number of recordings of each class.
+    pub fn class_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.manifest.classes.count()];
+        self.samples.iter().for_each(|sample| counts[sample.class] += 1);
+        counts
+    }
+
+    /// The parts of a split of the manifest, the first one for `None`. `datasets` is the folder of the
+    /// manifest, for splits that are stored beside it.
+    ///
+    /// # Errors
+    /// [`EventError::Data`] for a split of another name, one that overlaps, or one of other sizes than the
+    /// manifest states.
+    pub fn parts(&self, split: Option<&str>, datasets: &Path) -> Result<Parts, EventError> {
+        let scheme = self.manifest.split(split)?;
+        let strict = self.options.strict;
+        if scheme.rule == SplitRule::Official {
+            let mut parts: BTreeMap<_, _> = self.official.clone();
+            for part in scheme.parts.keys() {
+                parts.entry(part.clone()).or_default();
+            }
+            if strict {
+                split::check_sizes(scheme, &parts)?;
+            }
+            return Ok(parts);
+        }
+        let names: Vec<&str> = self.samples.iter().map(|sample| sample.name.as_str()).collect();
+        let labels: Vec<usize> = self.samples.iter().map(|sample| sample.class).collect();
+        Ok(split::by_scheme(scheme, datasets, &names, &labels, strict)?)
+    }
+
+    /// What decides how recordings become frames, for a cache's key.
+    pub(super) fn setting(&self, recipe: &Recipe) -> serde_json::Value {
+        serde_json::json!({ "recipe": recipe, "orientation": self.options.orientation })
+    }
+
+    /// What tells these files from others, for a cache's key: names, sizes and the time of the file.
+    pub(super) fn source(&self) -> String {
+        let mut total = 0;
+        let mut hash = 0u64;
+        for sample in &self.samples {
+            let size = self.archive.entries()[sample.entry].size();
+            total += size;
+            hash = sample.name.bytes().fold(hash.rotate_left(5) ^ size, |sum, byte| {
+                (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+            });
+        }
+        let changed = std::fs::metadata(self.archive.path()).and_then(|metadata| metadata.modified()).ok();
+        let changed = changed.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        format!("{} recordings, {total} bytes, {hash:016x}, {changed:?}", self.samples.len())
+    }
+
+    /// A recording, in order of time.
+    ///
+    /// # Errors
+    /// [`EventError::Recording`] with the file if it is cut, corrupt or of another sensor.
+    pub fn read(&self, index: usize) -> Result<EventStream, EventError> {
+        self.read_with(index, &mut Vec::new())
+    }
+
+    /// [`EventSet::read`], with memory for the file that is kept from one recording to the next.
+    ///
+    /// # Errors
+    /// As [`EventSet::read`].
+    pub fn read_with(&self, index: usize, scratch: &mut Vec<u8>) -> Result<EventStream, EventError> {
+        let sample = &self.samples[index];
+        let bytes = self.archive.bytes_in(sample.entry, scratch)?;
+        let stream = decode::recording(bytes, self.sensor, sample.span).map_err(|source| {
+            EventError::Recording { path: self.archive.entry_path(sample.entry), source: Box::new(source) }
+        })?;
+        Ok(match self.options.orientation {
+            Orientation::Stored => stream,
+            Orientation::Spikingjelly => transposed(&stream)?,
+        })
+    }
+}
+
+/// N-Cars is a zip with a zip for each part, within the folder it was downloaded to.
+const MAX_NESTING: usize = 2;
+
+fn list(
+    layout: Layout,
+    archive: &Archive,
+    manifest: &Manifest,
+) -> Result<Vec<(Sample, Option<&'static str>)>, EventError> {
+    let classes = manifest.classes.names().unwrap_or_default();
+    if layout == Layout::Dvs128Gesture {
+        if archive.find_ending("trials_to_train.txt").is_err() {
+            return Ok(Vec::new());
+        }
+        let samples = gesture::samples(archive, classes.len())?;
+        return Ok(samples.into_iter().map(|(sample, part)| (sample, Some(part))).collect());
+    }
+    let located = |(entry, file): (usize, &tks_data::archive::Entry)| {
+        let layout::Located { part, class, name } = layout.locate(file.name(), classes)?;
+        Some((Sample { name, class, entry, span: None }, part))
+    };
+    Ok(archive.entries().iter().enumerate().filter_map(located).collect())
+}
+
+fn sensor(manifest: &Manifest) -> Result<SensorSize, EventError> {
+    let size = manifest.size.fixed().and_then(|size| {
+        Some(SensorSize { width: size.width.try_into().ok()?, height: size.height.try_into().ok()? })
+    });
+    size.ok_or(EventError::Option {
+        option: "size",
+        value: format!("{:?}", manifest.size),
+        expected: "a width and a height of at most 65535 in the manifest of recordings",
+    })
+}
+
+fn transposed(stream: &EventStream) -> Result<EventStream, EventError> {
+    let (sensor, events) = (stream.sensor(), stream.events());
+    EventStream::new(
+        sensor,
+        events.t.to_vec(),
+        events.y.iter().map(|y| sensor.width - 1 - y).collect(),
+        events.x.iter().map(|x| sensor.height - 1 - x).collect(),
+        events.p.iter().map(|p| 1 - p).collect(),
+    )
+}

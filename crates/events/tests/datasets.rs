@@ -1,0 +1,502 @@
+//! The neuromorphic data sets: stand-ins of each layout, the one that ships, and the stored splits.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tks_data::manifest::{Known, Manifest};
+use tks_data::split::{StoredSplit, balanced};
+use tks_data::{Dataset, LastBatch, Loader, LoaderConfig, SampleCache};
+use tks_events::datasets::{EventFrames, EventSet, Orientation, SetOptions};
+use tks_events::recipe::Recipe;
+use tks_events::slicing::Slicing;
+use tks_events::{EventError, EventStream, SensorSize};
+
+fn datasets() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets")
+}
+
+fn manifest(name: &str) -> Manifest {
+    Manifest::in_folder(&datasets(), name).unwrap()
+}
+
+type Event = (i64, u16, u16, u8);
+
+/// A recording of its own for each number: 40 events within 32 x 32 pixels, 1 ms apart.
+fn events(number: usize) -> Vec<Event> {
+    let value = |i: usize, k: usize| (((number * 31 + i * 7 + k) * 2654435761) >> 7 & 31) as u16;
+    (0..40).map(|i| (i as i64 * 1000 + 500, value(i, 1), value(i, 2), (value(i, 3) & 1) as u8)).collect()
+}
+
+fn atis(events: &[Event]) -> Vec<u8> {
+    let mut turns = 0;
+    let mut bytes = Vec::new();
+    for &(t, x, y, p) in events {
+        while t - (turns << 13) >= 1 << 13 {
+            turns += 1;
+            bytes.extend([0, 240, 0, 0, 0]);
+        }
+        let word = u32::from(p) << 23 | (t - (turns << 13)) as u32;
+        bytes.extend([x as u8, y as u8]);
+        bytes.extend(&word.to_be_bytes()[1..]);
+    }
+    bytes
+}
+
+fn aedat2(events: &[Event]) -> Vec<u8> {
+    let mut bytes = b"#!AER-DAT2.0\r\n# a stand-in\r\n".to_vec();
+    for &(t, x, y, p) in events {
+        bytes.extend((u32::from(y) << 8 | u32::from(x) << 1 | u32::from(p)).to_be_bytes());
+        bytes.extend((t as u32).to_be_bytes());
+    }
+    // What is no event of a pixel is passed over.
+    bytes.extend([0, 0, 0x80, 0, 0, 0, 0, 1]);
+    bytes
+}
+
+fn aedat31(events: &[Event]) -> Vec<u8> {
+    let mut bytes = b"#!AER-DAT3.1\r\n#Format: RAW\r\n#!END-HEADER\r\n".to_vec();
+    let packet = |kind: u16, events: &[Event], bytes: &mut Vec<u8>| {
+        bytes.extend(kind.to_le_bytes());
+        bytes.extend([1, 0]);
+        let count = events.len() as u32;
+        for word in [8, 4, 0, count, count, count] {
+            bytes.extend(word.to_le_bytes());
+        }
+        for &(t, x, y, p) in events {
+            bytes.extend((u32::from(x) << 17 | u32::from(y) << 2 | u32::from(p) << 1 | 1).to_le_bytes());
+            bytes.extend((t as u32).to_le_bytes());
+        }
+    };
+    packet(0, &events[..1], &mut bytes);
+    events.chunks(9).for_each(|events| packet(1, events, &mut bytes));
+    bytes
+}
+
+fn dat(events: &[Event]) -> Vec<u8> {
+    let mut bytes = b"% Data file containing Event2D events.\n% Version 2\n\x00\x08".to_vec();
+    for &(t, x, y, p) in events {
+        bytes.extend((t as u32).to_le_bytes());
+        bytes.extend((u32::from(p) << 28 | u32::from(y) << 14 | u32::from(x)).to_le_bytes());
+    }
+    bytes
+}
+
+fn stream(sensor: SensorSize, events: &[Event]) -> EventStream {
+    EventStream::new(
+        sensor,
+        events.iter().map(|e| e.0).collect(),
+        events.iter().map(|e| e.1).collect(),
+        events.iter().map(|e| e.2).collect(),
+        events.iter().map(|e| e.3).collect(),
+    )
+    .unwrap()
+}
+
+fn zip(files: &[(String, Vec<u8>)], deflate: bool) -> Vec<u8> {
+    let method = if deflate { zip::CompressionMethod::Deflated } else { zip::CompressionMethod::Stored };
+    let options = zip::write::SimpleFileOptions::default().compression_method(method);
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, data) in files {
+        zip.start_file(name, options).unwrap();
+        zip.write_all(data).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+fn write(folder: &Path, files: &[(String, Vec<u8>)]) {
+    for (name, data) in files {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, data).unwrap();
+    }
+}
+
+/// A manifest with the sizes of a stand-in.
+fn small(name: &str, split: &str, parts: &[(&str, u64)]) -> Manifest {
+    let mut manifest = manifest(name);
+    for scheme in &mut manifest.splits {
+        if scheme.name == split {
+            scheme.parts = parts.iter().map(|(part, size)| (part.to_string(), Known::Is(*size))).collect();
+        }
+    }
+    manifest
+}
+
+/// Opens a stand-in in each of the ways that it is stored, and expects the same recordings.
+fn same_everywhere(
+    manifest: &Manifest,
+    ways: &[PathBuf],
+    expected: &[(&str, usize, EventStream)],
+) -> EventSet {
+    let mut sets = ways.iter().map(|path| {
+        let set = EventSet::open(manifest.clone(), path, SetOptions::default()).unwrap();
+        let names: Vec<&str> = (0..set.len()).map(|i| set.name(i)).collect();
+        let expected_names: Vec<&str> = expected.iter().map(|(name, ..)| *name).collect();
+        assert_eq!(names, expected_names, "{}", path.display());
+        for (i, (_, label, stream)) in expected.iter().enumerate() {
+            assert_eq!(set.label(i), *label);
+            assert_eq!(set.read(i).unwrap(), *stream, "{} {}", path.display(), set.name(i));
+        }
+        set
+    });
+    let first = sets.next().unwrap();
+    sets.for_each(drop);
+    first
+}
+
+#[test]
+fn n_mnist_from_its_two_zips_or_unpacked() {
+    let folder = tempfile::tempdir().unwrap();
+    let sensor = SensorSize { width: 34, height: 34 };
+    let files = |part: &str, from: usize| -> Vec<(String, Vec<u8>)> {
+        (from..from + 4).map(|i| (format!("{part}/{}/{i:05}.bin", i % 3), atis(&events(i)))).collect()
+    };
+    let (train, test) = (files("Train", 10), files("Test", 20));
+    let (zips, unpacked) = (folder.path().join("zips"), folder.path().join("unpacked"));
+    write(&zips, &[("Train.zip".into(), zip(&train, true)), ("Test.zip".into(), zip(&test, false))]);
+    write(&unpacked.join("N-MNIST"), &train);
+    write(&unpacked.join("N-MNIST"), &test);
+    let expected: Vec<(String, usize, EventStream)> = [("test", 20), ("train", 10)]
+        .into_iter()
+        .flat_map(|(part, from)| {
+            let mut of_part: Vec<_> = (from..from + 4)
+                .map(|i| (format!("{part}/{}/{i:05}", i % 3), i % 3, stream(sensor, &events(i))))
+                .collect();
+            of_part.sort_by(|a, b| a.0.cmp(&b.0));
+            of_part
+        })
+        .collect();
+    let expected: Vec<(&str, usize, EventStream)> =
+        expected.iter().map(|(name, label, stream)| (name.as_str(), *label, stream.clone())).collect();
+    let manifest = small("n-mnist", "official", &[("train", 4), ("test", 4)]);
+    let set = same_everywhere(&manifest, &[zips, unpacked], &expected);
+    let parts = set.parts(None, &datasets()).unwrap();
+    assert_eq!(parts["test"], [0, 1, 2, 3]);
+    assert_eq!(parts["train"], [4, 5, 6, 7]);
+    assert_eq!(set.class_counts()[..4], [2, 3, 3, 0]);
+}
+
+#[test]
+fn dvs_cifar10_from_its_zips_with_both_splits_and_orientations() {
+    let folder = tempfile::tempdir().unwrap();
+    let sensor = SensorSize { width: 128, height: 128 };
+    let classes = ["airplane", "bird"];
+    let files = |class: &str| -> Vec<(String, Vec<u8>)> {
+        (0..20).map(|i| (format!("{class}/cifar10_{class}_{i}.aedat"), aedat2(&events(i)))).collect()
+    };
+    let (zips, unpacked) = (folder.path().join("zips"), folder.path().join("unpacked"));
+    for class in classes {
+        write(&zips, &[(format!("{class}.zip"), zip(&files(class), true))]);
+        write(&unpacked, &files(class));
+    }
+    let expected: Vec<(String, usize, EventStream)> = classes
+        .iter()
+        .flat_map(|class| {
+            let label = usize::from(*class == "bird") * 2;
+            (0..20).map(move |i| (format!("{class}/cifar10_{class}_{i}"), label, stream(sensor, &events(i))))
+        })
+        .collect();
+    let expected: Vec<(&str, usize, EventStream)> =
+        expected.iter().map(|(name, label, stream)| (name.as_str(), *label, stream.clone())).collect();
+    let manifest = small("dvs-cifar10", "first-90", &[("train", 36), ("test", 4)]);
+    let set = same_everywhere(&manifest, &[zips.clone(), unpacked.clone()], &expected);
+    // By number, not by letter: 18 and 19, not 8 and 9.
+    assert_eq!(set.parts(Some("first-90"), &datasets()).unwrap()["test"], [18, 19, 38, 39]);
+
+    // The stored split is of the whole data set, and says so.
+    let error = set.parts(None, &datasets()).unwrap_err().to_string();
+    assert!(error.contains("is the download complete?"), "{error}");
+    let lenient = SetOptions { strict: false, ..SetOptions::default() };
+    let parts = EventSet::open(manifest.clone(), &zips, lenient).unwrap().parts(None, &datasets()).unwrap();
+    assert_eq!(parts["train"].len() + parts["test"].len(), 40);
+
+    let flipped = SetOptions { orientation: Orientation::Spikingjelly, ..SetOptions::default() };
+    let flipped = EventSet::open(manifest, &unpacked, flipped).unwrap().read(3).unwrap();
+    for (i, (t, x, y, p)) in events(3).into_iter().enumerate() {
+        let e = flipped.events();
+        assert_eq!((e.t[i], e.x[i], e.y[i], e.p[i]), (t, 127 - y, 127 - x, 1 - p));
+    }
+}
+
+#[test]
+fn n_caltech101_from_a_zip_in_a_zip_without_its_annotations() {
+    let folder = tempfile::tempdir().unwrap();
+    let sensor = SensorSize { width: 240, height: 180 };
+    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+    for class in ["accordion", "yin_yang"] {
+        for i in 1..=10 {
+            files.push((format!("Caltech101/{class}/image_{i:04}.bin"), atis(&events(i))));
+            files.push((format!("Caltech101_annotations/{class}/annotation_{i:04}.bin"), vec![1; 40]));
+        }
+    }
+    let (zips, unpacked) = (folder.path().join("zips"), folder.path().join("unpacked"));
+    let inner = zip(&files, true);
+    write(&zips, &[("N-Caltech101-archive.zip".into(), zip(&[("Caltech101.zip".into(), inner)], false))]);
+    write(&unpacked, &files);
+    let expected: Vec<(String, usize, EventStream)> = [("accordion", 4), ("yin_yang", 100)]
+        .iter()
+        .flat_map(|(class, label)| {
+            (1..=10).map(move |i| (format!("{class}/image_{i:04}"), *label, stream(sensor, &events(i))))
+        })
+        .collect();
+    let expected: Vec<(&str, usize, EventStream)> =
+        expected.iter().map(|(name, label, stream)| (name.as_str(), *label, stream.clone())).collect();
+    let manifest = small("n-caltech101", "first-90", &[("train", 18), ("test", 2)]);
+    let archive = zips.join("N-Caltech101-archive.zip");
+    let set = same_everywhere(&manifest, &[zips, archive, unpacked], &expected);
+    assert_eq!(set.parts(Some("first-90"), &datasets()).unwrap()["test"], [9, 19]);
+}
+
+#[test]
+fn n_cars_from_zips_in_a_zip() {
+    let folder = tempfile::tempdir().unwrap();
+    let sensor = SensorSize { width: 120, height: 100 };
+    let files = |part: &str| -> Vec<(String, Vec<u8>)> {
+        ["background", "cars"]
+            .iter()
+            .map(|class| (format!("{part}/{class}/obj_{part}_td.dat"), dat(&events(class.len()))))
+            .collect()
+    };
+    let parts = [("n-cars_train.zip", "train"), ("n-cars_test.zip", "test")];
+    let outer: Vec<(String, Vec<u8>)> =
+        parts.iter().map(|(name, part)| (format!("n_cars/{name}"), zip(&files(part), true))).collect();
+    let zips = folder.path().join("zips");
+    write(&zips, &[("Prophesee_Dataset_n_cars.zip".into(), zip(&outer, true))]);
+    let unpacked = folder.path().join("unpacked");
+    write(&unpacked, &files("n-cars_train"));
+    write(&unpacked, &files("n-cars_test"));
+    let set = |path: &Path| {
+        let manifest = small("n-cars", "official", &[("train", 2), ("test", 2)]);
+        EventSet::open(manifest, path, SetOptions::default()).unwrap()
+    };
+    for set in [set(&zips), set(&unpacked)] {
+        assert_eq!(set.class_counts(), [2, 2]);
+        let parts = set.parts(None, &datasets()).unwrap();
+        for index in parts.values().flatten().copied() {
+            let class = set.manifest().classes.names().unwrap()[set.label(index)].len();
+            assert_eq!(set.read(index).unwrap(), stream(sensor, &events(class)));
+        }
+        assert!(parts["test"].iter().all(|&i| set.name(i).starts_with("test/")));
+    }
+}
+
+#[test]
+fn dvs128_gesture_is_cut_by_its_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    let sensor = SensorSize { width: 128, height: 128 };
+    let table = "class,startTime_usec,endTime_usec\n2,1000,20000\n11,20000,39500\n";
+    let mut files: Vec<(String, Vec<u8>)> = vec![
+        ("DvsGesture/trials_to_train.txt".into(), b"user01_led.aedat\r\nuser02_lab.aedat\r\n".to_vec()),
+        ("DvsGesture/trials_to_test.txt".into(), b"user24_led.aedat\n\n".to_vec()),
+    ];
+    for (number, trial) in ["user01_led", "user02_lab", "user24_led"].into_iter().enumerate() {
+        files.push((format!("DvsGesture/{trial}.aedat"), aedat31(&events(number))));
+        files.push((format!("DvsGesture/{trial}_labels.csv"), table.into()));
+    }
+    write(folder.path(), &files);
+    let manifest = small("dvs128-gesture", "official", &[("train", 4), ("test", 2)]);
+    let set = EventSet::open(manifest.clone(), folder.path(), SetOptions::default()).unwrap();
+    let names: Vec<&str> = (0..set.len()).map(|i| set.name(i)).collect();
+    assert_eq!(names[..2], ["test/user24_led/01", "test/user24_led/02"]);
+    assert_eq!(names[2..4], ["train/user01_led/01", "train/user01_led/02"]);
+    assert_eq!((set.label(0), set.label(1)), (1, 10));
+    let cut: Vec<Event> = events(2).into_iter().filter(|e| (20000..39500).contains(&e.0)).collect();
+    assert!(cut.len() > 10 && cut.len() < 40);
+    assert_eq!(set.read(1).unwrap(), stream(sensor, &cut));
+    assert_eq!(set.parts(None, &datasets()).unwrap()["train"], [2, 3, 4, 5]);
+
+    let bad = folder.path().join("DvsGesture/user02_lab_labels.csv");
+    std::fs::write(&bad, "class,startTime_usec,endTime_usec\n12,1,2\n").unwrap();
+    let error = EventSet::open(manifest, folder.path(), SetOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("user02_lab_labels.csv:2: `12,1,2`"), "{error}");
+}
+
+#[test]
+fn wrong_places_and_cut_recordings_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |name: &str| EventSet::open(manifest(name), folder.path(), SetOptions::default());
+    std::fs::write(folder.path().join("something.txt"), "else").unwrap();
+    let error = open("n-mnist").unwrap_err().to_string();
+    assert!(error.contains("something.txt") && error.contains("is a recording of N-MNIST"), "{error}");
+    assert!(open("shd").unwrap_err().to_string().contains("`heidelberg`"));
+    let mut bytes = atis(&events(1));
+    bytes.pop();
+    write(folder.path(), &[("Train/3/00001.bin".into(), bytes)]);
+    let set = open("n-mnist").unwrap();
+    let error = set.read(0).unwrap_err();
+    assert!(matches!(error, EventError::Recording { .. }));
+    assert!(error.to_string().contains("00001.bin: at byte") && error.to_string().contains("cut"), "{error}");
+    let error = set.parts(None, &datasets()).unwrap_err().to_string();
+    assert!(error.contains("has 0 samples where the manifest states 10000"), "{error}");
+    let error = set.parts(Some("oficial"), &datasets()).unwrap_err().to_string();
+    assert!(error.contains("did you mean `official`?"), "{error}");
+    let flipped = SetOptions { orientation: Orientation::Spikingjelly, ..SetOptions::default() };
+    assert!(EventSet::open(manifest("n-caltech101"), folder.path(), flipped).is_err());
+}
+
+fn shipped() -> Arc<EventSet> {
+    let manifest = manifest("nmnist-1000");
+    let path = datasets().join(&manifest.files[0].name);
+    Arc::new(EventSet::open(manifest, &path, SetOptions::default()).unwrap())
+}
+
+#[test]
+fn the_recordings_that_ship_are_all_there_and_right() {
+    let set = shipped();
+    assert_eq!(set.len(), 1000);
+    let parts = set.parts(None, &datasets()).unwrap();
+    assert_eq!((parts["train"].len(), parts["test"].len()), (900, 100));
+    // index.csv was made by another decoder.
+    let archive = tks_data::Archive::open(datasets().join("nmnist-1000/N-MNIST-1000.tar.xz")).unwrap();
+    let table = archive.bytes(archive.find_ending("index.csv").unwrap()).unwrap();
+    let mut listed = BTreeMap::new();
+    for row in std::str::from_utf8(&table).unwrap().lines().skip(1) {
+        let columns: Vec<&str> = row.split(',').collect();
+        let name = columns[0].strip_suffix(".bin").unwrap().to_lowercase();
+        listed.insert(name, (columns[2].parse::<usize>().unwrap(), columns[3].parse::<usize>().unwrap()));
+    }
+    let mut total = 0;
+    for index in 0..set.len() {
+        let stream = set.read(index).unwrap();
+        assert_eq!(listed[set.name(index)], (set.label(index), stream.len()), "{}", set.name(index));
+        assert!(stream.duration_us() > 250_000 && stream.duration_us() < 400_000);
+        total += stream.len();
+    }
+    assert_eq!(total, 4_097_764);
+    let state = tks_data::fetch::verify(set.manifest(), &datasets()).unwrap();
+    assert_eq!(state[0].1, tks_data::fetch::FileState::Good);
+}
+
+fn frames(set: &Arc<EventSet>, part: &str, augment: bool) -> EventFrames<f32> {
+    let recipe = Recipe { slicing: Slicing::time_bins(4), resize: None, ..Recipe::reference() };
+    let indices = set.parts(None, &datasets()).unwrap()[part].clone();
+    EventFrames::new(Arc::clone(set), indices, recipe, augment).unwrap()
+}
+
+#[test]
+fn a_batch_holds_every_event_of_its_recordings() {
+    let set = shipped();
+    let loader = Loader::new(Arc::new(frames(&set, "test", false)), LoaderConfig::evaluation(16, 2)).unwrap();
+    let mut labels = [0usize; 10];
+    for batch in loader.epoch(0).unwrap() {
+        let batch = batch.unwrap();
+        assert_eq!(batch.inputs().shape(), [4, batch.len(), 2, 34, 34]);
+        for (b, &sample) in batch.samples().iter().enumerate() {
+            let sum: f32 = batch.inputs().index_axis(ndarray::Axis(1), b).sum();
+            let index = set.parts(None, &datasets()).unwrap()["test"][sample];
+            assert_eq!(sum, set.read(index).unwrap().len() as f32);
+            labels[batch.labels()[b] as usize] += 1;
+        }
+    }
+    assert_eq!(labels.iter().sum::<usize>(), 100);
+}
+
+#[test]
+fn augmented_batches_are_the_same_for_any_number_of_workers() {
+    let set = shipped();
+    let run = |workers: usize, seed: u64| -> Vec<f32> {
+        let config =
+            LoaderConfig { batch_size: 20, workers, seed, last_batch: LastBatch::Keep, ..Default::default() };
+        let loader = Loader::new(Arc::new(frames(&set, "test", true)), config).unwrap();
+        loader.epoch(3).unwrap().flat_map(|batch| batch.unwrap().as_slice().to_vec()).collect()
+    };
+    let alone = run(0, 1);
+    assert_eq!(alone, run(3, 1));
+    assert_ne!(alone, run(3, 2));
+}
+
+#[test]
+fn cached_frames_are_the_frames() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = shipped();
+    let frames = Arc::new(frames(&set, "test", false));
+    let key = frames.cache_key("official/test").unwrap();
+    let (cache, _) = SampleCache::open_or_build(&frames, &key, folder.path(), 2, &mut |_, _| {}).unwrap();
+    let content = |dataset: Arc<dyn Dataset<Element = f32>>| -> Vec<f32> {
+        let loader = Loader::new(dataset, LoaderConfig::evaluation(10, 1)).unwrap();
+        loader.epoch(0).unwrap().flat_map(|batch| batch.unwrap().as_slice().to_vec()).collect()
+    };
+    assert_eq!(content(Arc::new(cache)), content(frames.clone()));
+    let other = Recipe { slicing: Slicing::time_bins(5), ..Recipe::default() };
+    let other = EventFrames::<f32>::new(Arc::clone(&set), vec![0], other, false).unwrap();
+    assert_ne!(other.cache_key("official/test").unwrap().path(folder.path()), key.path(folder.path()));
+    let augmented = EventFrames::<f32>::new(set, vec![0], Recipe::reference(), true).unwrap();
+    assert!(augmented.cache_key("official/test").is_err());
+}
+
+/// Names and classes of a whole data set of this layout, in natural order.
+fn whole(manifest: &Manifest) -> (Vec<String>, Vec<usize>) {
+    /// Recordings of each class of N-Caltech101, in the order of its classes.
+    const N_CALTECH101: [usize; 101] = [
+        467, 435, 200, 798, 55, 800, 42, 42, 47, 54, 46, 33, 128, 98, 43, 85, 91, 50, 43, 123, 47, 59, 62,
+        107, 47, 69, 73, 70, 50, 51, 57, 67, 52, 65, 68, 75, 64, 53, 64, 85, 67, 67, 45, 34, 34, 51, 99, 100,
+        42, 54, 88, 80, 31, 64, 86, 114, 61, 81, 78, 41, 66, 43, 40, 87, 32, 76, 55, 35, 39, 47, 38, 45, 53,
+        34, 57, 82, 59, 49, 40, 63, 39, 84, 57, 35, 64, 45, 86, 59, 64, 35, 85, 49, 86, 75, 239, 37, 59, 34,
+        56, 39, 60,
+    ];
+    let (mut names, mut labels) = (Vec::new(), Vec::new());
+    for (label, class) in manifest.classes.names().unwrap().iter().enumerate() {
+        let of_class: Vec<String> = match manifest.name.as_str() {
+            "dvs-cifar10" => (0..1000).map(|i| format!("{class}/cifar10_{class}_{i}")).collect(),
+            _ => (1..=N_CALTECH101[label]).map(|i| format!("{class}/image_{i:04}")).collect(),
+        };
+        labels.resize(labels.len() + of_class.len(), label);
+        names.extend(of_class);
+    }
+    (names, labels)
+}
+
+/// The stored splits are what the seeded generator makes; `TKS_WRITE_SPLITS=1` writes them.
+#[test]
+fn stored_splits_are_balanced_and_made_by_their_seed() {
+    const SEED: u64 = 2023;
+    for name in ["dvs-cifar10", "n-caltech101"] {
+        let manifest = manifest(name);
+        let (names, labels) = whole(&manifest);
+        let about = format!(
+            "nine tenths of each class for training, drawn by tks_data::split::balanced with seed {SEED} from the \
+             files in natural order of their names"
+        );
+        let test = balanced(&labels, 0.9, SEED)["test"].clone();
+        let made = StoredSplit::of_test_part(name, &about, &names, &test);
+        let path = datasets().join(format!("splits/{name}-balanced-90.toml"));
+        if std::env::var_os("TKS_WRITE_SPLITS").is_some() {
+            std::fs::write(&path, made.to_toml()).unwrap();
+        }
+        assert_eq!(StoredSplit::read(&path).unwrap(), made);
+        let parts = tks_data::split::by_scheme(
+            manifest.split(Some("balanced-90")).unwrap(),
+            &datasets(),
+            &names,
+            &labels,
+            true,
+        )
+        .unwrap();
+        let per_class = |part: &str| {
+            let mut counts = vec![0usize; manifest.classes.count()];
+            parts[part].iter().for_each(|&i| counts[labels[i]] += 1);
+            counts
+        };
+        for (train, test) in per_class("train").into_iter().zip(per_class("test")) {
+            assert!((test as f64 - 0.1 * (train + test) as f64).abs() <= 0.5, "{train} and {test}");
+        }
+        let all: HashSet<usize> = parts.values().flatten().copied().collect();
+        assert_eq!(all.len(), names.len());
+    }
+}
+
+#[test]
+fn every_manifest_of_recordings_is_valid_and_says_what_it_does_not_know() {
+    let mut found = 0;
+    for name in Manifest::names(&datasets()).unwrap() {
+        let manifest = manifest(&name);
+        if manifest.kind == tks_data::manifest::Kind::Events {
+            found += 1;
+            assert!(manifest.page.starts_with("https://"), "{name}");
+            assert!(manifest.size.fixed().is_some(), "{name}");
+        }
+    }
+    assert_eq!(found, 10);
+}
