@@ -16,6 +16,8 @@
 //! | [`error`] | what can go wrong, where, and what to do |
 //!
 //! ```
+//! use tks_events::frames::FramesMut;
+//! use tks_events::recipe::{Recipe, Scratch};
 //! use tks_events::{EventStream, SensorSize};
 //!
 //! let stream = EventStream::new(
@@ -25,8 +27,16 @@
 //!     vec![4, 5, 6],
 //!     vec![1, 0, 1],
 //! )?;
-//! assert_eq!(stream.len(), 3);
 //! assert_eq!(stream.duration_us(), 20);
+//!
+//! // Ten equal time bins, two polarities, 48 x 48 pixels.
+//! let recipe = Recipe::default();
+//! let shape = recipe.shape(stream.sensor())?;
+//! assert_eq!(shape, [10, 2, 48, 48]);
+//! let mut values = vec![0.0f32; shape.iter().product()];
+//! let mut out = FramesMut::contiguous(&mut values, shape)?;
+//! let tally = recipe.write(&stream.events(), &mut out, &mut Scratch::default())?;
+//! assert_eq!((tally.kept, tally.left_out), (3, 0));
 //! # Ok::<(), tks_events::EventError>(())
 //! ```
 

@@ -1,0 +1,173 @@
+//! Renders a recording for people: an animated GIF, and a PNG strip with its frames side by side.
+//!
+//! ```text
+//! cargo run --release -p tks-events --example render -- RECORDING OUTPUT [FRAMES]
+//! ```
+//!
+//! writes `OUTPUT.gif` and `OUTPUT.png`. Brighter events are orange, darker ones blue, and the more the lighter.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use ndarray::{Array4, ArrayView3, s};
+use tks_events::represent::Representation;
+use tks_events::slicing::Slicing;
+use tks_events::{EventStream, SensorSize};
+
+/// Shades of one polarity; with those of the other they make the 256 colours of a GIF.
+const SHADES: usize = 16;
+/// Frames in a row of the strip.
+const ROW: usize = 10;
+/// Pixels between two frames of the strip.
+const GAP: usize = 4;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (input, output, frames) = match arguments.as_slice() {
+        [input, output] => (input, output, 10),
+        [input, output, frames] => match frames.parse() {
+            Ok(frames) => (input, output, frames),
+            Err(_) => return usage(),
+        },
+        _ => return usage(),
+    };
+    match render(Path::new(input), output, frames) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("render: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: render RECORDING OUTPUT [FRAMES]\nwrites OUTPUT.gif and OUTPUT.png");
+    ExitCode::from(2)
+}
+
+fn render(input: &Path, output: &str, frames: usize) -> Result<(), Box<dyn Error>> {
+    let stream = read(input)?;
+    let sensor = stream.sensor();
+    let counts = Representation::default().to_array(&stream.events(), &Slicing::time_bins(frames))?;
+    let pictures = Pictures::new(&counts);
+    let gif = PathBuf::from(format!("{output}.gif"));
+    let png = PathBuf::from(format!("{output}.png"));
+    pictures.write_gif(&gif, stream.duration_us())?;
+    pictures.write_strip(&png)?;
+    println!(
+        "{}: {} events in {:.1} ms on {} x {} pixels; {frames} frames in {} and {}",
+        input.display(),
+        stream.len(),
+        stream.duration_us() as f64 / 1000.0,
+        sensor.width,
+        sensor.height,
+        gif.display(),
+        png.display()
+    );
+    Ok(())
+}
+
+/// Reads five-byte ATIS events, as N-MNIST stores them.
+fn read(path: &Path) -> Result<EventStream, Box<dyn Error>> {
+    let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let events: Vec<_> = bytes.chunks_exact(5).collect();
+    let times = events.iter().map(|b| i64::from(b[2] & 127) << 16 | i64::from(b[3]) << 8 | i64::from(b[4]));
+    Ok(EventStream::new(
+        SensorSize { width: 34, height: 34 },
+        times.collect(),
+        events.iter().map(|b| b[0].into()).collect(),
+        events.iter().map(|b| b[1].into()).collect(),
+        events.iter().map(|b| b[2] >> 7).collect(),
+    )?)
+}
+
+/// Frames as indices of the palette, enlarged so that a pixel can be seen.
+struct Pictures {
+    frames: Vec<Vec<u8>>,
+    width: usize,
+    height: usize,
+}
+
+impl Pictures {
+    fn new(counts: &Array4<f32>) -> Self {
+        let (_, _, height, width) = counts.dim();
+        let scale = (320 / width.max(height)).max(1);
+        // A few hot pixels must not leave the rest dark.
+        let mut some: Vec<f32> = counts.iter().copied().filter(|&count| count > 0.0).collect();
+        some.sort_by(f32::total_cmp);
+        let bright = some.get(some.len() * 98 / 100).copied().unwrap_or(1.0);
+        let shade = |count: f32| {
+            let shade = (count / bright * (SHADES - 1) as f32).ceil();
+            shade.min((SHADES - 1) as f32) as u8
+        };
+        let picture = |frame: ArrayView3<f32>| {
+            let size = width * scale * height * scale;
+            (0..size)
+                .map(|i| {
+                    let (x, y) = (i % (width * scale) / scale, i / (width * scale) / scale);
+                    shade(frame[[1, y, x]]) * SHADES as u8 + shade(frame[[0, y, x]])
+                })
+                .collect()
+        };
+        Pictures {
+            frames: counts.outer_iter().map(picture).collect(),
+            width: width * scale,
+            height: height * scale,
+        }
+    }
+
+    /// Red, green and blue of every pair of shades: orange for brighter, blue for darker events.
+    fn palette() -> Vec<u8> {
+        (0..SHADES * SHADES)
+            .flat_map(|i| {
+                // Even one event has to be seen on the dark ground.
+                let light = |shade: usize| if shade == 0 { 0.0 } else { 0.35 + 0.65 * shade as f32 / 15.0 };
+                let (bright, dark) = (light(i / SHADES), light(i % SHADES));
+                [(24.0, 231.0, 60.0), (24.0, 150.0, 140.0), (30.0, 30.0, 225.0)]
+                    .map(|(ground, orange, blue)| (ground + orange * bright + blue * dark).min(255.0) as u8)
+            })
+            .collect()
+    }
+
+    /// At least half a second long, so that short recordings can be watched; repeats for ever.
+    fn write_gif(&self, path: &Path, duration_us: i64) -> Result<(), Box<dyn Error>> {
+        let frames = self.frames.len().max(1) as i64;
+        let hundredths = (duration_us / 10_000).clamp(50, 60_000) / frames;
+        let file = BufWriter::new(File::create(path)?);
+        let (width, height) = (u16::try_from(self.width)?, u16::try_from(self.height)?);
+        let mut encoder = gif::Encoder::new(file, width, height, &Self::palette())?;
+        encoder.set_repeat(gif::Repeat::Infinite)?;
+        for picture in &self.frames {
+            let mut frame = gif::Frame::from_indexed_pixels(width, height, picture.as_slice(), None);
+            frame.delay = u16::try_from(hundredths.max(2))?;
+            encoder.write_frame(&frame)?;
+        }
+        Ok(())
+    }
+
+    fn write_strip(&self, path: &Path) -> Result<(), Box<dyn Error>> {
+        let columns = self.frames.len().clamp(1, ROW);
+        let rows = self.frames.len().div_ceil(ROW).max(1);
+        let width = columns * (self.width + GAP) - GAP;
+        let height = rows * (self.height + GAP) - GAP;
+        let mut strip = ndarray::Array3::from_elem((height, width, 3), 255u8);
+        let palette = Self::palette();
+        for (i, picture) in self.frames.iter().enumerate() {
+            let (x, y) = (i % ROW * (self.width + GAP), i / ROW * (self.height + GAP));
+            let mut place = strip.slice_mut(s![y..y + self.height, x..x + self.width, ..]);
+            for (mut pixel, &index) in place.lanes_mut(ndarray::Axis(2)).into_iter().zip(picture) {
+                for (value, &colour) in pixel.iter_mut().zip(&palette[3 * usize::from(index)..]) {
+                    *value = colour;
+                }
+            }
+        }
+        let file = BufWriter::new(File::create(path)?);
+        let mut encoder = png::Encoder::new(file, u32::try_from(width)?, u32::try_from(height)?);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.write_header()?.write_image_data(strip.as_slice().ok_or("not contiguous")?)?;
+        Ok(())
+    }
+}
