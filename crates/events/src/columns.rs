@@ -13,6 +13,35 @@ pub(crate) struct Event {
 }
 
 impl Events<'_> {
+    /// Nothing, if every event has all four columns: an [`EventStream`]'s do, events put together by hand may
+    /// not.
+    pub(crate) fn require_columns(&self) -> Result<(), EventError> {
+        let [t, x, y, p] = [self.t.len(), self.x.len(), self.y.len(), self.p.len()];
+        if t == x && t == y && t == p { Ok(()) } else { Err(EventError::Columns { t, x, y, p }) }
+    }
+
+    /// Nothing, if every event has all four columns and lies on the sensor.
+    pub(crate) fn require_valid(&self) -> Result<(), EventError> {
+        self.require_columns()?;
+        match self.iter().position(|e| e.x >= self.sensor.width || e.y >= self.sensor.height || e.p > 1) {
+            Some(index) => Err(self.invalid(index)),
+            None => Ok(()),
+        }
+    }
+
+    /// The error for the first of these events that does not lie on the sensor.
+    pub(crate) fn outside(&self) -> EventError {
+        self.require_valid().err().unwrap_or_else(|| self.invalid(0))
+    }
+
+    fn invalid(&self, index: usize) -> EventError {
+        let Event { x, y, p, .. } = self.event(index);
+        if p > 1 {
+            return EventError::Polarity { index, p };
+        }
+        EventError::OutsideSensor { index, x, y, width: self.sensor.width, height: self.sensor.height }
+    }
+
     pub(crate) fn event(&self, i: usize) -> Event {
         Event { t: self.t[i], x: self.x[i], y: self.y[i], p: self.p[i] }
     }

@@ -132,6 +132,7 @@ impl Filter {
     /// [`EventError::Option`]; [`EventError::Unsorted`] for filters that look back in time.
     pub fn apply(&self, events: &Events) -> Result<EventStream, EventError> {
         self.check()?;
+        events.require_valid()?;
         match self {
             Filter::Refractory { period_us, since } => refractory(events, *period_us, *since),
             Filter::BackgroundActivity { window_us, neighbours, warm_start } => {

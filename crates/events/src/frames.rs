@@ -194,11 +194,17 @@ impl<'a, E> FramesMut<'a, E> {
     }
 
     /// One time step, `[C, H, W]`.
+    ///
+    /// # Panics
+    /// If there are not so many.
     pub fn step(&self, step: usize) -> &[E] {
         self.steps[step]
     }
 
     /// One time step, `[C, H, W]`.
+    ///
+    /// # Panics
+    /// If there are not so many.
     pub fn step_mut(&mut self, step: usize) -> &mut [E] {
         self.steps[step]
     }
@@ -209,6 +215,9 @@ impl<'a, E> FramesMut<'a, E> {
     }
 
     /// Two time steps exchanged.
+    ///
+    /// # Panics
+    /// If there are not so many.
     pub fn swap_steps(&mut self, a: usize, b: usize) {
         let [first, second] = [a.min(b), a.max(b)];
         if first < second {

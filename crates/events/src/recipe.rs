@@ -63,7 +63,7 @@ pub struct Recipe {
     /// are empty, further ones are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_steps: Option<usize>,
-    /// Another size for the frames; `"none"` keeps the sensor's.
+    /// Another size for the frames; `"none"` keeps the sensor's. Whole numbers (`u8`, `u16`) are rounded.
     #[serde(serialize_with = "write_resize", deserialize_with = "read_resize")]
     pub resize: Option<Resize>,
     /// Random changes to the frames, in training only.

@@ -261,9 +261,11 @@ impl Slicing {
     /// least one.
     ///
     /// # Errors
-    /// [`EventError::Option`], [`EventError::Unsorted`], [`EventError::TooManySlices`].
+    /// [`EventError::Option`], [`EventError::Unsorted`], [`EventError::TooManySlices`];
+    /// [`EventError::Columns`] for events that were put together by hand.
     pub fn slices(&self, events: &Events) -> Result<Vec<Slice>, EventError> {
         self.check()?;
+        events.require_columns()?;
         events.require_sorted()?;
         match *self {
             Slicing::TimeBins { bins, overlap, edges: TimeEdges::Exact, start_us, end_us } => {

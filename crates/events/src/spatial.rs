@@ -82,6 +82,7 @@ impl Spatial {
     /// [`EventError::Option`].
     pub fn apply(&self, events: &Events) -> Result<EventStream, EventError> {
         self.check()?;
+        events.require_valid()?;
         let (old, new) = (events.sensor, self.sensor(events.sensor));
         match *self {
             Spatial::Crop { x, y, .. } => shift(events, new, -i32::from(x), -i32::from(y)),

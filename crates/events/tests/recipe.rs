@@ -251,7 +251,8 @@ fn a_sample_is_written_into_its_place() {
 fn the_documented_recipe_works() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/events.md");
     let text = std::fs::read_to_string(&path).unwrap();
-    let block = text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a toml block");
+    let block =
+        text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a toml block");
     let recipe: Recipe = toml::from_str(block).unwrap();
     recipe.check().unwrap();
     assert_eq!(recipe.shape(SensorSize { width: 240, height: 180 }).unwrap(), [10, 2, 48, 48]);

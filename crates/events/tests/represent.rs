@@ -203,6 +203,19 @@ fn events_put_together_by_hand_are_checked() {
 }
 
 #[test]
+fn columns_of_different_lengths_are_an_error_everywhere() {
+    let events = Events { sensor: SENSOR, t: &[0, 1], x: &[8], y: &[5, 5], p: &[1, 0] };
+    let is_columns =
+        |error: EventError| assert!(matches!(error, EventError::Columns { x: 1, .. }), "{error}");
+    is_columns(Slicing::time_bins(1).slices(&events).unwrap_err());
+    is_columns(Representation::default().to_array(&events, &Slicing::time_bins(1)).unwrap_err());
+    is_columns(tks_events::filter::Filter::Decimate { n: 1 }.apply(&events).unwrap_err());
+    is_columns(tks_events::spatial::Spatial::Pool { factor: 1 }.apply(&events).unwrap_err());
+    let mut rng = tks_data::rng::sample_rng(0, 0, 0);
+    is_columns(tks_events::augment::Augment::EventDrop {}.on_events(&events, &mut rng).unwrap_err());
+}
+
+#[test]
 fn options_are_read_and_checked() {
     let read = |text: &str| toml::from_str::<std::collections::BTreeMap<String, Representation>>(text);
     assert_eq!(read("r = { frames = {} }").unwrap()["r"], Representation::default());

@@ -238,6 +238,9 @@ fn default_skew() -> [f64; 2] {
     [0.8, 1.2]
 }
 
+/// The most events that can be added as noise: a slip of the finger must not fill the memory.
+const MOST_NOISE: usize = 100_000_000;
+
 /// A number between two, uniformly.
 fn between(rng: &mut impl Rng, [low, high]: [f64; 2]) -> f64 {
     low + (high - low) * rng.random::<f64>()
@@ -313,8 +316,8 @@ impl Augment {
                 range("coefficient", coefficient, f64::MIN_POSITIVE, 1e6)?;
                 range("offset_us", offset_us, -1e15, 1e15)
             }
-            Augment::UniformNoise { events: [from, to] } if from > to => {
-                let expected = "two numbers, the lower first";
+            Augment::UniformNoise { events: [from, to] } if from > to || to > MOST_NOISE => {
+                let expected = "two numbers of up to 100 million, the lower first";
                 Err(EventError::Option { option: "events", value: format!("[{from}, {to}]"), expected })
             }
             Augment::Roll { .. }
@@ -356,6 +359,7 @@ impl Augment {
     /// [`EventError::Option`]; [`EventError::Unsorted`] for what depends on the order of time.
     pub fn on_events(&self, events: &Events, rng: &mut impl Rng) -> Result<EventStream, EventError> {
         self.check()?;
+        events.require_valid()?;
         on_events::apply(self, events, rng)
     }
 

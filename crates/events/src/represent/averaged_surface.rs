@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::error::EventError;
 use crate::frames::FramesMut;
-use crate::represent::{Decay, outside};
+use crate::represent::Decay;
 use crate::slicing::Slice;
 use crate::stream::Events;
 
@@ -41,7 +41,7 @@ impl Averaged {
                 let (x, y, p) = (events.x[i], events.y[i], usize::from(events.p[i]));
                 let (cell_y, cell_x) = (usize::from(y) / self.cell, usize::from(x) / self.cell);
                 if x >= events.sensor.width || y >= events.sensor.height || p > 1 {
-                    return Err(outside(events));
+                    return Err(events.outside());
                 }
                 let memory = &mut memories[(p * cells_y + cell_y) * cells_x + cell_x];
                 while memory.recent.front().is_some_and(|e| e.0 < events.t[i].saturating_sub(self.window_us))

@@ -4,7 +4,6 @@ use ndarray::{Array4, ArrayView4};
 
 use crate::error::EventError;
 use crate::frames::FramesMut;
-use crate::represent::outside;
 use crate::slicing::Slice;
 use crate::stream::Events;
 
@@ -27,7 +26,7 @@ pub(super) fn write(
             let pixel = usize::from(events.p[i]) * plane
                 + usize::from(events.y[i]) * width
                 + usize::from(events.x[i]);
-            *digits.get_mut(pixel).ok_or_else(|| outside(events))? |= 1 << (bits - 1 - part);
+            *digits.get_mut(pixel).ok_or_else(|| events.outside())? |= 1 << (bits - 1 - part);
         }
         for (value, &digits) in frame.iter_mut().zip(&digits) {
             *value = digits as f32 / largest as f32;

@@ -2,7 +2,7 @@
 
 use crate::error::EventError;
 use crate::frames::{Count, FramesMut};
-use crate::represent::{Polarity, outside};
+use crate::represent::Polarity;
 use crate::slicing::Slice;
 use crate::stream::Events;
 
@@ -47,7 +47,7 @@ pub(super) fn write<E: Count>(
         frame.fill(E::ZERO);
         if !each_pixel(events, slice, polarity, frame, |pixel, _| saturated += usize::from(pixel.increment()))
         {
-            return Err(outside(events));
+            return Err(events.outside());
         }
     }
     Ok(saturated)
@@ -63,7 +63,7 @@ pub(super) fn write_binary<E: Count>(
     for (slice, frame) in slices.iter().zip(out.steps_mut()) {
         frame.fill(E::ZERO);
         if !each_pixel(events, slice, polarity, frame, |pixel, _| *pixel = E::ONE) {
-            return Err(outside(events));
+            return Err(events.outside());
         }
     }
     Ok(())
@@ -80,7 +80,7 @@ pub(super) fn write_signed(
         if !each_pixel(events, slice, Polarity::Signed, frame, |pixel, p| {
             *pixel += if p == 0 { -1.0 } else { 1.0 };
         }) {
-            return Err(outside(events));
+            return Err(events.outside());
         }
     }
     Ok(())

@@ -141,7 +141,7 @@ pub enum Decay {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
     /// Events in the slices, each counted once a slice that holds it. The sum of frames of counts is
-    /// `kept - saturated`.
+    /// `kept - saturated`, until they are resized or augmented.
     pub kept: usize,
     /// Events in no slice.
     pub left_out: usize,
@@ -282,6 +282,7 @@ impl Representation {
         out: &mut FramesMut<E>,
     ) -> Result<Tally, EventError> {
         self.check()?;
+        events.require_columns()?;
         out.require(self.shape(slices.len(), events.sensor))?;
         let mut tally = Tally::of(events, slices);
         if let Representation::Frames { value, polarity: polarity @ (Polarity::Split | Polarity::Merged) } =
@@ -351,25 +352,5 @@ impl Tally {
             end = end.max(slice.events.end);
         }
         Tally { kept, left_out: events.len() - held.min(events.len()), saturated: 0 }
-    }
-}
-
-/// The error for the first of these events that does not lie on the sensor.
-///
-/// An [`crate::EventStream`] holds none; events put together by hand may.
-fn outside(events: &Events) -> EventError {
-    let sensor = events.sensor;
-    let index = (0..events.len())
-        .find(|&i| events.x[i] >= sensor.width || events.y[i] >= sensor.height || events.p[i] > 1)
-        .unwrap_or(0);
-    if events.p[index] > 1 {
-        return EventError::Polarity { index, p: events.p[index] };
-    }
-    EventError::OutsideSensor {
-        index,
-        x: events.x[index],
-        y: events.y[index],
-        width: sensor.width,
-        height: sensor.height,
     }
 }

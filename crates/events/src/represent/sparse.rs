@@ -3,7 +3,6 @@
 use ndarray::{Array2, Array4};
 
 use crate::error::EventError;
-use crate::represent::outside;
 use crate::slicing::Slicing;
 use crate::stream::Events;
 
@@ -23,6 +22,7 @@ pub struct SparseFrames {
 /// # Errors
 /// As [`Slicing::slices`].
 pub fn sparse_frames(events: &Events, slicing: &Slicing) -> Result<SparseFrames, EventError> {
+    events.require_valid()?;
     let slices = slicing.slices(events)?;
     let (height, width) = (usize::from(events.sensor.height), usize::from(events.sensor.width));
     let (mut rows, mut values) = ([const { Vec::<i64>::new() }; 4], Vec::new());
@@ -30,9 +30,6 @@ pub fn sparse_frames(events: &Events, slicing: &Slicing) -> Result<SparseFrames,
     for (t, slice) in slices.iter().enumerate() {
         pixels.clear();
         for i in slice.events.clone() {
-            if events.x[i] >= events.sensor.width || events.y[i] >= events.sensor.height || events.p[i] > 1 {
-                return Err(outside(events));
-            }
             pixels.push((events.p[i], events.y[i], events.x[i]));
         }
         pixels.sort_unstable();

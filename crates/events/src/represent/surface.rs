@@ -2,7 +2,7 @@
 
 use crate::error::EventError;
 use crate::frames::FramesMut;
-use crate::represent::{Decay, outside};
+use crate::represent::Decay;
 use crate::slicing::Slice;
 use crate::stream::Events;
 
@@ -22,7 +22,7 @@ pub(super) fn write(
             let pixel = usize::from(events.p[i]) * plane
                 + usize::from(events.y[i]) * width
                 + usize::from(events.x[i]);
-            *last.get_mut(pixel).ok_or_else(|| outside(events))? = Some(events.t[i]);
+            *last.get_mut(pixel).ok_or_else(|| events.outside())? = Some(events.t[i]);
         }
         seen = seen.max(slice.events.end);
         for (value, last) in surface.iter_mut().zip(&last) {

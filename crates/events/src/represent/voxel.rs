@@ -2,7 +2,7 @@
 
 use crate::error::EventError;
 use crate::frames::FramesMut;
-use crate::represent::{Polarity, VoxelTime, outside};
+use crate::represent::{Polarity, VoxelTime};
 use crate::slicing::Slice;
 use crate::stream::Events;
 
@@ -37,7 +37,7 @@ pub(super) fn write(
             usize::from(events.p[i]) * stride + usize::from(events.y[i]) * width + usize::from(events.x[i]);
         for (bin, share) in [(bin, 1.0 - right), (bin + 1, right)] {
             if bin < bins {
-                *out.step_mut(bin).get_mut(pixel).ok_or_else(|| outside(&events))? += (weight * share) as f32;
+                *out.step_mut(bin).get_mut(pixel).ok_or_else(|| events.outside())? += (weight * share) as f32;
             }
         }
     }
