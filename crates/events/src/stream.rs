@@ -186,11 +186,13 @@ impl<'a> Events<'a> {
 /// Whether the times are in order; `false` also where only a slower look can tell.
 ///
 /// A comparison of 64-bit numbers is not vectorised on every x86-64, a subtraction is: the sign of the
-/// difference tells the order unless it overflows, which it cannot where each time fits 63 bits.
+/// difference tells the order unless it overflows, which it cannot where no time is negative.
 fn surely_sorted(t: &[i64]) -> bool {
-    let Some(last) = t.last() else { return true };
-    let sign = t.iter().zip(&t[1..]).fold(last ^ (last << 1), |sign, (&before, &after)| {
-        sign | after.wrapping_sub(before) | (before ^ (before << 1))
-    });
-    sign >= 0
+    let Some(&last) = t.last() else { return true };
+    let (mut times, mut differences) = (last, 0);
+    for (&before, &after) in t.iter().zip(&t[1..]) {
+        times |= before;
+        differences |= after.wrapping_sub(before);
+    }
+    times | differences >= 0
 }
