@@ -20,7 +20,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let split = arguments.next();
 
     let set = Arc::new(EventSet::open(manifest, &path, SetOptions::default())?);
-    println!("{}: {} recordings of {:?}", set.manifest().title, set.len(), set.sensor());
+    let sensor = set.sensor();
+    println!(
+        "{}: {} recordings of {} x {} pixels",
+        set.manifest().title,
+        set.len(),
+        sensor.width,
+        sensor.height
+    );
     println!("licence {}; {}", set.manifest().licence, set.manifest().citation);
     for (part, indices) in set.parts(split.as_deref(), &datasets)? {
         let frames =
