@@ -70,7 +70,7 @@ pub mod rng;
 pub mod sampler;
 pub mod split;
 pub mod toml_file;
-mod whole_file;
+pub mod whole_file;
 
 pub use archive::{Archive, ArchiveOptions};
 pub use batch::Batch;

@@ -6,6 +6,16 @@ use tempfile::NamedTempFile;
 
 use crate::error::DataError;
 
+/// Writes a file, whole or not at all: an error or a crash leaves what was there before.
+///
+/// # Errors
+/// [`DataError::Io`] where the disk refuses.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
+    let mut file = begin(path)?;
+    std::io::Write::write_all(&mut file, bytes).map_err(|e| DataError::io("write", path, e))?;
+    finish(file, path)
+}
+
 /// A file beside `path`, in a folder that is made if need be; gone again unless [`finish`] names it.
 pub(crate) fn begin(path: &Path) -> Result<NamedTempFile, DataError> {
     let folder = path.parent().unwrap_or(Path::new(""));

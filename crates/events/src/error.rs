@@ -4,6 +4,28 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EventError {
+    /// A fault in a recording's file.
+    #[error("{path}: byte {offset}, after {event} events: {problem}", path = path.display())]
+    File {
+        /// The file, or the name that was given for it.
+        path: std::path::PathBuf,
+        /// Where the fault lies, in bytes from the start.
+        offset: u64,
+        /// Number of events before it.
+        event: usize,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// A recording that a format cannot hold.
+    #[error("{format} cannot hold event {event}: {problem}", format = format.title())]
+    Write {
+        /// The format.
+        format: crate::formats::Format,
+        /// Which event.
+        event: usize,
+        /// Why not.
+        problem: String,
+    },
     /// Columns of different lengths.
     #[error(
         "an event stream's columns differ in length: t has {t} events, x {x}, y {y}, p {p}; each event needs \

@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`stream`] | one type for a recording: columns of time, place and polarity |
+//! | [`formats`] | recordings in files: every format of the field, read and written |
 //! | [`recipe`] | all that is chosen below in one description, from a recording to `[T, C, H, W]` |
 //! | [`filter`] | which events to leave out: noise, hot pixels, a time or an area |
 //! | [`spatial`] | crops, and coarser pixels |
@@ -45,6 +46,7 @@ mod columns;
 pub mod datasets;
 pub mod error;
 pub mod filter;
+pub mod formats;
 pub mod frames;
 pub mod mix;
 pub mod recipe;

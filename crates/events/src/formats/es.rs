@@ -1,0 +1,58 @@
+//! Event Stream `.es`, version 2. Marcireau et al., Frontiers in Neuroscience 14, 2020.
+//!
+//! `Event Stream`, three bytes of version, one of type (1: DVS, 2: ATIS), width and height of 16 bits. Then a byte for
+//! the time since the event before, in us, with the event's bits, and `x` and `y` of 16 bits. For DVS the time takes the
+//! upper 7 bits above the polarity; 255 alone says that 127 us have passed. For ATIS it takes the upper 6 bits, above the
+//! polarity and a bit that marks an exposure measurement, which is passed over; 253 to 255 alone say that 63 us have
+//! passed as many times as the lower 2 bits say. `y` is as stored.
+
+use super::cursor::u16_at;
+use super::decoded::Decoded;
+use crate::stream::SensorSize;
+
+const MAGIC: &[u8] = b"Event Stream";
+const HEADER: usize = 20;
+
+pub(super) fn decode(bytes: &[u8]) -> Decoded {
+    let mut decoded = Decoded::default();
+    let (Some(&major), Some(&kind)) = (bytes.get(MAGIC.len()), bytes.get(MAGIC.len() + 3)) else {
+        decoded.stop(bytes.len(), "the header is cut");
+        return decoded;
+    };
+    if major != 2 || !matches!(kind, 1 | 2) {
+        let what = format!("version {major}, type {kind}: version 2 of types 1 (DVS) and 2 (ATIS) is read");
+        decoded.stop(MAGIC.len(), what);
+        return decoded;
+    }
+    let (Some(width), Some(height)) = (u16_at(bytes, HEADER - 4), u16_at(bytes, HEADER - 2)) else {
+        decoded.stop(bytes.len(), "the header is cut");
+        return decoded;
+    };
+    decoded.sensor = Some(SensorSize { width, height });
+    let atis = kind == 2;
+    let (mut at, mut t) = (HEADER, 0i64);
+    while at < bytes.len() {
+        let first = bytes[at];
+        // Of the bytes with the longest time, the one with no other bit set is an event all the same.
+        let longest = if atis { 0b1111_1100 } else { 0b1111_1110 };
+        if first > longest {
+            t += if atis { 63 * i64::from(first & 3) } else { 127 };
+            at += 1;
+            continue;
+        }
+        let (Some(x), Some(y)) = (u16_at(bytes, at + 1), u16_at(bytes, at + 3)) else {
+            decoded.stop(at, format!("the last event is cut: {} of 5 bytes", bytes.len() - at));
+            break;
+        };
+        let (passed, polarity, exposure) = match atis {
+            true => (first >> 2, first & 2 != 0, first & 1 != 0),
+            false => (first >> 1, first & 1 != 0, false),
+        };
+        t += i64::from(passed);
+        if !exposure {
+            decoded.push(t, x, y, polarity);
+        }
+        at += 5;
+    }
+    decoded
+}

@@ -1,0 +1,90 @@
+//! Prophesee RAW with words of EVT 2.0 and EVT 2.1.
+//!
+//! Lines that begin with `%`, then words, least significant byte first. EVT 2.0 has 32 bits: a type in bits 28 to 31 (0
+//! darker, 1 brighter, 8 the upper 28 bits of the time), and for events the lower 6 bits of the time in bits 22 to 27, `x`
+//! in bits 11 to 21, `y` in bits 0 to 10. EVT 2.1 has 64 bits: the same in its upper half, and in its lower half a bit for
+//! each of 32 pixels from `x` on. Events before the first time word have no time and are passed over, as are triggers.
+
+use super::decoded::Decoded;
+use super::fill;
+use super::prophesee::Header;
+
+const TIME_HIGH: u32 = 8;
+/// The upper part of the time has 28 bits.
+const TURN: i64 = 1 << 28;
+
+/// The upper part of the time, followed over its turns.
+#[derive(Clone, Copy, Default)]
+struct Clock {
+    high: i64,
+    turns: i64,
+    known: bool,
+}
+
+impl Clock {
+    #[inline(always)]
+    fn set(&mut self, high: i64) {
+        if self.known && self.high - high > TURN / 2 {
+            self.turns += TURN;
+        }
+        self.high = high;
+        self.known = true;
+    }
+
+    #[inline(always)]
+    fn time(&self, low: u32) -> i64 {
+        ((self.turns + self.high) << 6) | i64::from(low)
+    }
+}
+
+fn begin(bytes: &[u8]) -> (Decoded, usize) {
+    let header = Header::read(bytes);
+    let decoded = Decoded { sensor: header.sensor(), metadata: header.lines, ..Decoded::default() };
+    (decoded, header.end)
+}
+
+pub(super) fn decode(bytes: &[u8]) -> Decoded {
+    let (mut decoded, start) = begin(bytes);
+    let (words, rest) = bytes[start..].as_chunks::<4>();
+    let mut clock = Clock::default();
+    fill::words(&mut decoded, words, |word| {
+        let word = u32::from_le_bytes(word);
+        let kind = word >> 28;
+        if kind == TIME_HIGH {
+            clock.set(i64::from(word & 0x0fff_ffff));
+        }
+        let t = clock.time((word >> 22) & 0x3f);
+        let event = (t, ((word >> 11) & 0x7ff) as u16, (word & 0x7ff) as u16, (kind & 1) as u8);
+        Some((event, (kind < 2) & clock.known))
+    });
+    if !rest.is_empty() {
+        decoded.stop(bytes.len() - rest.len(), format!("the last word is cut: {} of 4 bytes", rest.len()));
+    }
+    decoded
+}
+
+pub(super) fn decode_21(bytes: &[u8]) -> Decoded {
+    let (mut decoded, start) = begin(bytes);
+    let (words, rest) = bytes[start..].as_chunks::<8>();
+    let mut clock = Clock::default();
+    fill::words_to_many(&mut decoded, words, 32, |word, put| {
+        let word = u64::from_le_bytes(word);
+        let upper = (word >> 32) as u32;
+        let kind = upper >> 28;
+        if kind == TIME_HIGH {
+            clock.set(i64::from(upper & 0x0fff_ffff));
+        } else if kind < 2 && clock.known {
+            let t = clock.time((upper >> 22) & 0x3f);
+            let (x, y) = (((upper >> 11) & 0x7ff) as u16, (upper & 0x7ff) as u16);
+            let mut valid = word as u32;
+            while valid != 0 {
+                put((t, x + valid.trailing_zeros() as u16, y, kind as u8));
+                valid &= valid - 1;
+            }
+        }
+    });
+    if !rest.is_empty() {
+        decoded.stop(bytes.len() - rest.len(), format!("the last word is cut: {} of 8 bytes", rest.len()));
+    }
+    decoded
+}

@@ -1,0 +1,252 @@
+//! Recordings in files: every format that the field's data sets come in, read, and some written.
+//!
+//! The format is told by a file's content, not by its name. Decoding is a pass over a memory map, straight
+//! into the columns of an [`EventStream`]. Values are as stored: no axis is flipped.
+//!
+//! | format | read | written |
+//! |---|---|---|
+//! | AEDAT 2.0 (jAER: DVS128, CIFAR10-DVS, DAVIS) | [`aedat2`] | |
+//! | AEDAT 3.1 (cAER: DVS128 Gesture) | [`aedat3`] | |
+//! | AEDAT 4 (DV; none, LZ4, Zstandard) | [`aedat4`] | |
+//! | ATIS `.bin` (N-MNIST, N-Caltech101) | [`atis`] | yes |
+//! | Prophesee DAT | [`dat`] | |
+//! | Prophesee RAW: EVT 2.0, 2.1, 3.0 | [`evt2`], [`evt3`] | EVT 2.0 |
+//! | Event Stream `.es` | [`es`] | |
+//! | NumPy `.npz`, `.npy` | [`numpy`] | `.npz` |
+//! | text, CSV | [`text`] | yes |
+//!
+//! ```
+//! use tks_events::formats::{Format, ReadOptions, read_bytes, write_bytes};
+//! use tks_events::{EventStream, SensorSize};
+//!
+//! let sensor = SensorSize { width: 34, height: 34 };
+//! let stream = EventStream::new(sensor, vec![0, 7], vec![3, 33], vec![4, 0], vec![1, 0])?;
+//! let bytes = write_bytes(stream.events(), Format::Npz)?;
+//! let options = ReadOptions { sensor: Some(sensor), ..ReadOptions::default() };
+//! let reading = read_bytes("two.npz", &bytes, &options)?;
+//! assert_eq!(reading.format, Format::Npz);
+//! assert_eq!(reading.stream.events(), stream.events());
+//! # Ok::<(), tks_events::EventError>(())
+//! ```
+
+pub mod aedat2;
+pub mod aedat3;
+pub mod aedat4;
+pub mod atis;
+mod cursor;
+pub mod dat;
+mod decoded;
+pub mod es;
+pub mod evt2;
+pub mod evt3;
+mod fill;
+pub mod numpy;
+mod prophesee;
+pub mod text;
+mod write;
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::EventError;
+use crate::stream::{EventStream, SensorSize};
+use decoded::Decoded;
+pub use write::{write, write_bytes};
+
+/// A file format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// AEDAT 2.0, see [`aedat2`].
+    Aedat2,
+    /// AEDAT 3.x, see [`aedat3`].
+    Aedat3,
+    /// AEDAT 4, see [`aedat4`].
+    Aedat4,
+    /// ATIS `.bin`, see [`atis`].
+    Atis,
+    /// Prophesee DAT, see [`dat`].
+    Dat,
+    /// Prophesee RAW with EVT 2.0 words, see [`evt2`].
+    Evt2,
+    /// Prophesee RAW with EVT 2.1 words, see [`evt2`].
+    Evt21,
+    /// Prophesee RAW with EVT 3.0 words, see [`evt3`].
+    Evt3,
+    /// Event Stream, see [`es`].
+    Es,
+    /// NumPy's archive, see [`numpy`].
+    Npz,
+    /// One NumPy array, see [`numpy`].
+    Npy,
+    /// Lines of numbers, see [`text`].
+    Text,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Format; 12] = [
+        Format::Aedat2,
+        Format::Aedat3,
+        Format::Aedat4,
+        Format::Atis,
+        Format::Dat,
+        Format::Evt2,
+        Format::Evt21,
+        Format::Evt3,
+        Format::Es,
+        Format::Npz,
+        Format::Npy,
+        Format::Text,
+    ];
+
+    /// The name in the field.
+    pub fn title(self) -> &'static str {
+        match self {
+            Format::Aedat2 => "AEDAT 2.0",
+            Format::Aedat3 => "AEDAT 3.1",
+            Format::Aedat4 => "AEDAT 4",
+            Format::Atis => "ATIS .bin",
+            Format::Dat => "Prophesee DAT",
+            Format::Evt2 => "Prophesee RAW EVT 2.0",
+            Format::Evt21 => "Prophesee RAW EVT 2.1",
+            Format::Evt3 => "Prophesee RAW EVT 3.0",
+            Format::Es => "Event Stream .es",
+            Format::Npz => "NumPy .npz",
+            Format::Npy => "NumPy .npy",
+            Format::Text => "text",
+        }
+    }
+
+    /// The format of a file with this content. ATIS `.bin` has no mark: it is what all else is not, where the
+    /// length is whole records of 5 bytes.
+    pub fn detect(bytes: &[u8]) -> Option<Format> {
+        let starts = |mark: &[u8]| bytes.starts_with(mark);
+        if starts(b"#!AER-DAT2") || starts(b"#!AER-DAT1") {
+            Some(Format::Aedat2)
+        } else if starts(b"#!AER-DAT3") {
+            Some(Format::Aedat3)
+        } else if starts(b"#!AER-DAT4") {
+            Some(Format::Aedat4)
+        } else if starts(b"Event Stream") {
+            Some(Format::Es)
+        } else if starts(b"\x93NUMPY") {
+            Some(Format::Npy)
+        } else if starts(b"PK\x03\x04") || starts(b"PK\x05\x06") {
+            Some(Format::Npz)
+        } else if starts(b"%") {
+            Some(prophesee::Header::read(bytes).format())
+        } else if text::looks_like(bytes) {
+            Some(Format::Text)
+        } else {
+            bytes.len().is_multiple_of(atis::RECORD).then_some(Format::Atis)
+        }
+    }
+}
+
+/// How a recording is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReadOptions {
+    /// The format; not given: told by the content.
+    pub format: Option<Format>,
+    /// Size of the sensor; not given: what the file says, else what holds all events.
+    pub sensor: Option<SensorSize>,
+    /// Keep what is good before a fault, instead of failing; [`Reading::lost`] says what that left out.
+    pub lenient: bool,
+    /// Order of a text's columns, where no header says it.
+    pub columns: text::ColumnOrder,
+}
+
+/// A recording that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// The events.
+    pub stream: EventStream,
+    /// The file's format.
+    pub format: Format,
+    /// What a lenient reading left out.
+    pub lost: Option<Lost>,
+}
+
+/// The part of a faulty file that a lenient reading left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// Where the fault lies, in bytes from the start of the file.
+    pub offset: u64,
+    /// Bytes from there to the end of the file.
+    pub bytes: u64,
+    /// What is wrong there.
+    pub problem: String,
+}
+
+/// Reads a recording.
+///
+/// # Errors
+/// [`EventError::Data`] where the file cannot be opened, [`EventError::File`] with the place of the first fault,
+/// unless [`ReadOptions::lenient`] passes over it.
+pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Reading, EventError> {
+    let path = path.as_ref();
+    let bytes = tks_data::Bytes::map(path)?;
+    read_bytes(path, &bytes, options)
+}
+
+/// Reads a recording that is in memory; `name` stands in messages.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_bytes(
+    name: impl AsRef<Path>,
+    bytes: &[u8],
+    options: &ReadOptions,
+) -> Result<Reading, EventError> {
+    let path = name.as_ref();
+    let fault = |offset: u64, event: usize, problem: String| EventError::File {
+        path: path.to_owned(),
+        offset,
+        event,
+        problem,
+    };
+    let Some(format) = options.format.or_else(|| Format::detect(bytes)) else {
+        let what = "this is no event format that is known here: name it (`format`), or see the list in the \
+                    documentation";
+        return Err(fault(0, 0, what.into()));
+    };
+    let mut decoded = match format {
+        Format::Aedat2 => aedat2::decode(bytes, options.sensor),
+        Format::Aedat3 => aedat3::decode(bytes),
+        Format::Aedat4 => aedat4::decode(bytes),
+        Format::Atis => atis::decode(bytes),
+        Format::Dat => dat::decode(bytes),
+        Format::Evt2 => evt2::decode(bytes),
+        Format::Evt21 => evt2::decode_21(bytes),
+        Format::Evt3 => evt3::decode(bytes),
+        Format::Es => es::decode(bytes),
+        Format::Npz => numpy::decode_npz(bytes),
+        Format::Npy => numpy::decode_npy(bytes),
+        Format::Text => text::decode(bytes, options.columns),
+    };
+    let mut lost = None;
+    if let Some(stop) = decoded.stop.take() {
+        if !options.lenient {
+            return Err(fault(stop.offset as u64, decoded.t.len(), stop.problem));
+        }
+        let left = bytes.len().saturating_sub(stop.offset) as u64;
+        lost = Some(Lost { offset: stop.offset as u64, bytes: left, problem: stop.problem });
+    }
+    let sensor = options.sensor.or(decoded.sensor).unwrap_or_else(|| decoded.extent());
+    let Decoded { t, x, y, p, metadata, .. } = decoded;
+    let stream = EventStream::new(sensor, t, x, y, p).map_err(|error| match error {
+        EventError::OutsideSensor { index, x, y, width, height } => fault(
+            0,
+            index,
+            format!(
+                "this event lies at x = {x}, y = {y}, outside of a sensor of {width} x {height} pixels: give the \
+                 size of the sensor that recorded it (`sensor`)"
+            ),
+        ),
+        other => other,
+    })?;
+    Ok(Reading { stream: stream.with_metadata(metadata), format, lost })
+}
