@@ -2,6 +2,9 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`datasets`] | the data sets, as downloaded or unpacked: opened, checked |
+//! | [`decode`] | JPEG and PNG files to pixels |
+//! | [`error`] | what can go wrong, where, and what to do |
 //! | [`parse`] | readers for the label and picture files: IDX, CIFAR (binary, pickle), MATLAB v5, text tables |
 //!
 //! ```
@@ -14,4 +17,10 @@
 //! # Ok::<(), tks_images::parse::ParseError>(())
 //! ```
 
+pub mod datasets;
+pub mod decode;
+pub mod error;
 pub mod parse;
+
+pub use datasets::{ImageSet, OpenOptions, PictureBytes};
+pub use error::ImageError;

@@ -4,11 +4,7 @@
 //! dimensions, a `u32` a dimension, then the values in row-major order. (Y. LeCun, C. Cortes, C. Burges: THE MNIST
 //! DATABASE of handwritten digits.)
 
-use std::io::Read;
-
-use flate2::read::MultiGzDecoder;
-
-use super::{Cursor, FETCH_AGAIN, ParseError};
+use super::{Cursor, ParseError};
 
 const FORMAT: &str = "IDX";
 const UNSIGNED_BYTE: u8 = 0x08;
@@ -94,43 +90,4 @@ pub fn parse_idx(bytes: &[u8]) -> Result<Idx<'_>, ParseError> {
     }
     let values = cursor.take(announced)?;
     Ok(Idx { header, values })
-}
-
-/// Whether the bytes start as a gzip file does.
-pub fn is_gzip(bytes: &[u8]) -> bool {
-    bytes.starts_with(&[0x1f, 0x8b])
-}
-
-/// Unpacks a gzip file that holds an IDX file, no further than its header announces.
-///
-/// # Errors
-/// As [`parse_idx`], and a damaged gzip stream. A header that announces more than `limit` bytes is refused before
-/// anything is unpacked, so a small file cannot fill the memory.
-pub fn gunzip_idx(bytes: &[u8], limit: usize) -> Result<Vec<u8>, ParseError> {
-    let damaged = |offset: usize, error: std::io::Error| ParseError {
-        format: "IDX in gzip",
-        offset: offset as u64,
-        problem: format!("gzip stream: {error}"),
-        remedy: FETCH_AGAIN,
-    };
-    let mut decoder = MultiGzDecoder::new(bytes);
-    let mut unpacked = Vec::new();
-    decoder.by_ref().take(4).read_to_end(&mut unpacked).map_err(|error| damaged(0, error))?;
-    let dimensions = unpacked.get(3).map_or(0, |&dimensions| usize::from(dimensions.min(MAX_DIMENSIONS)));
-    let sizes = 4 * dimensions as u64;
-    decoder.by_ref().take(sizes).read_to_end(&mut unpacked).map_err(|error| damaged(4, error))?;
-    let header = parse_header(&mut Cursor::new(FORMAT, &unpacked))?;
-    if header.values() > limit {
-        return Err(ParseError {
-            format: FORMAT,
-            offset: 4,
-            problem: format!("sizes {:?} are more than the {limit} bytes that are read", header.dims),
-            remedy: FETCH_AGAIN,
-        });
-    }
-    let start = unpacked.len();
-    // one byte more than announced, so that a file that goes on is told from one that ends
-    let wanted = header.values() as u64 + 1;
-    decoder.take(wanted).read_to_end(&mut unpacked).map_err(|error| damaged(start, error))?;
-    Ok(unpacked)
 }

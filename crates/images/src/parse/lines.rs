@@ -92,3 +92,18 @@ pub fn parse_boxes(text: &[u8]) -> Result<Vec<(u32, [f32; 4])>, ParseError> {
         })
         .collect()
 }
+
+/// Reads lines of `width` whole numbers with commas between: the digits that ship.
+///
+/// # Errors
+/// A line of another number of values, or of anything else.
+pub fn parse_rows(text: &[u8], width: usize) -> Result<Vec<Vec<u32>>, ParseError> {
+    numbered(text)
+        .map(|(line, offset, row)| {
+            let values: Option<Vec<u32>> = row.split(|&byte| byte == b',').map(number).collect();
+            values.filter(|values| values.len() == width).ok_or_else(|| {
+                error(offset, line, format!("`{}` is no row of {width} whole numbers", shown(row)))
+            })
+        })
+        .collect()
+}

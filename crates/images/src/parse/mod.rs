@@ -2,7 +2,7 @@
 //!
 //! | module | reads |
 //! |---|---|
-//! | [`idx`] | IDX: MNIST, Fashion-MNIST, plain or gzip |
+//! | [`idx`] | IDX: MNIST, Fashion-MNIST |
 //! | [`cifar`] | the binary version of CIFAR10 and CIFAR100 |
 //! | [`pickle`] | the Python version of CIFAR10 and CIFAR100, without running anything |
 //! | [`mat`] | MATLAB v5 `.mat`: the lists of StanfordDogs, StanfordCars and of ImageNet's devkit |

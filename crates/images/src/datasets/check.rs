@@ -1,0 +1,355 @@
+//! Walking a whole data set and telling all that is wrong with it, before a long training finds out.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use tks_data::Manifest;
+
+use super::draft::Draft;
+use super::set::PictureBytes;
+use super::{OpenOptions, expected_count};
+use crate::decode::decode;
+use crate::error::ImageError;
+
+/// What is checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CheckOptions {
+    /// Whether each picture is decoded as a whole; if not, its file is only read.
+    pub decode: bool,
+    /// Whether pictures are compared, to find those that are in two parts or under two classes.
+    pub duplicates: bool,
+    /// The most problems of a kind that are listed for a part; all are counted.
+    pub max_listed: usize,
+    /// How the data set is opened.
+    pub open: OpenOptions,
+}
+
+impl Default for CheckOptions {
+    fn default() -> Self {
+        Self { decode: true, duplicates: true, max_listed: 100, open: OpenOptions::default() }
+    }
+}
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckReport {
+    /// The data set.
+    pub dataset: String,
+    /// The folder or archive.
+    pub root: PathBuf,
+    /// Each part that the manifest has.
+    pub parts: Vec<PartReport>,
+}
+
+impl CheckReport {
+    /// Whether nothing was found that keeps the data set from being used as its publisher means it.
+    ///
+    /// Duplicates do not count: some of the official sets have them.
+    pub fn is_sound(&self) -> bool {
+        self.parts.iter().all(|part| {
+            part.failure.is_none()
+                && part.counts.keys().all(|kind| {
+                    matches!(kind, ProblemKind::DuplicateAcrossParts | ProblemKind::DuplicateWithin)
+                })
+        })
+    }
+}
+
+/// What a check found in a part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartReport {
+    /// The part.
+    pub part: String,
+    /// The pictures that its lists name or its folders hold.
+    pub pictures: u64,
+    /// The number that the manifest states.
+    pub expected: Option<u64>,
+    /// The pictures of each class.
+    pub classes: Vec<ClassCount>,
+    /// Why the part could not be walked at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// How many problems of each kind there are.
+    pub counts: std::collections::BTreeMap<ProblemKind, u64>,
+    /// The first of each kind.
+    pub problems: Vec<Problem>,
+}
+
+/// The pictures of a class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassCount {
+    /// The class.
+    pub class: String,
+    /// Its pictures.
+    pub pictures: u64,
+}
+
+/// Something that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// What kind of thing.
+    pub kind: ProblemKind,
+    /// The picture, or what else it is about.
+    pub entry: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+/// The kinds of problems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProblemKind {
+    /// The labels name a picture that is not there.
+    Missing,
+    /// A picture that cannot be read or decoded.
+    Unreadable,
+    /// A label that is no class.
+    LabelRange,
+    /// A picture that lies in the folder of another class than its label.
+    Mislabelled,
+    /// The same picture in two parts.
+    DuplicateAcrossParts,
+    /// The same picture twice in a part; the message tells whether under two classes.
+    DuplicateWithin,
+    /// Another number of pictures than the manifest states.
+    Count,
+    /// A class with another number of pictures than the others, where the publisher states that all have as many.
+    ClassCount,
+}
+
+/// Walks a data set, by name, in parallel on rayon's threads.
+///
+/// # Errors
+/// No such data set. What is wrong with its files is in the report.
+pub fn check(name: &str, root: &Path, options: &CheckOptions) -> Result<CheckReport, ImageError> {
+    let manifest = super::manifest(name)?;
+    let parts: Vec<&str> = manifest.split(None)?.parts.keys().map(String::as_str).collect();
+    let drafts: Vec<_> =
+        parts.iter().map(|part| (*part, super::draft(&manifest, root, part, &options.open))).collect();
+    Ok(report(&manifest.name, Some(&manifest), root, drafts, options))
+}
+
+/// Walks a folder of pictures with a folder a class, in the given parts, or as a whole where there are none.
+///
+/// # Errors
+/// None now; what is wrong with the folder is in the report.
+pub fn check_folder(root: &Path, parts: &[&str], options: &CheckOptions) -> Result<CheckReport, ImageError> {
+    let drafts = match parts {
+        [] => vec![("all", super::folder::draft(root, None, &options.open))],
+        parts => {
+            parts.iter().map(|part| (*part, super::folder::draft(root, Some(part), &options.open))).collect()
+        }
+    };
+    let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(report(&name, None, root, drafts, options))
+}
+
+fn report(
+    name: &str,
+    manifest: Option<&Manifest>,
+    root: &Path,
+    drafts: Vec<(&str, Result<Draft, ImageError>)>,
+    options: &CheckOptions,
+) -> CheckReport {
+    // where each picture's content was seen first: part, index
+    let mut seen: HashMap<u64, Vec<(usize, usize)>> = HashMap::new();
+    let mut parts = Vec::new();
+    for (number, (part, draft)) in drafts.iter().enumerate() {
+        let expected = manifest.and_then(|manifest| expected_count(manifest, part));
+        let mut findings = Findings::new(part, expected, options.max_listed);
+        match draft {
+            Err(error) => findings.report.failure = Some(error.to_string()),
+            Ok(draft) => {
+                let hashes = walk(draft, options, &mut findings);
+                findings.labels(draft, manifest);
+                if options.duplicates {
+                    duplicates(number, &drafts, &hashes, &mut seen, &mut findings);
+                }
+            }
+        }
+        parts.push(findings.report);
+    }
+    CheckReport { dataset: name.to_owned(), root: root.to_owned(), parts }
+}
+
+struct Findings {
+    report: PartReport,
+    max_listed: usize,
+}
+
+impl Findings {
+    fn new(part: &str, expected: Option<u64>, max_listed: usize) -> Self {
+        let report = PartReport {
+            part: part.to_owned(),
+            pictures: 0,
+            expected,
+            classes: Vec::new(),
+            failure: None,
+            counts: Default::default(),
+            problems: Vec::new(),
+        };
+        Self { report, max_listed }
+    }
+
+    fn add(&mut self, kind: ProblemKind, entry: impl FnOnce() -> String, message: impl FnOnce() -> String) {
+        let count = self.report.counts.entry(kind).or_default();
+        *count += 1;
+        if *count <= self.max_listed as u64 {
+            self.report.problems.push(Problem { kind, entry: entry(), message: message() });
+        }
+    }
+
+    /// Counts, missing pictures, labels out of range and folders that disagree.
+    fn labels(&mut self, draft: &Draft, manifest: Option<&Manifest>) {
+        let classes = draft.classes.len();
+        let mut per_class = vec![0u64; classes];
+        let missing = draft.missing.names.iter().map(|(name, label)| (*label, Some(name)));
+        let present = draft.labels.iter().map(|label| (*label, None));
+        for (index, (label, name)) in present.chain(missing).enumerate() {
+            match usize::try_from(label).ok().filter(|&label| label < classes) {
+                Some(label) => per_class[label] += 1,
+                None => self.add(
+                    ProblemKind::LabelRange,
+                    || name.cloned().unwrap_or_else(|| draft.pictures.path(index).display().to_string()),
+                    || format!("label {label}, of {classes} classes"),
+                ),
+            }
+        }
+        for (name, _) in &draft.missing.names {
+            let list = &draft.missing.list;
+            self.add(ProblemKind::Missing, || name.clone(), || format!("named in `{list}`, and not there"));
+        }
+        for &(index, class) in &draft.misplaced {
+            let label = draft.labels[index];
+            self.add(
+                ProblemKind::Mislabelled,
+                || draft.pictures.path(index).display().to_string(),
+                || format!("labelled {label}, in the folder of class {class} (`{}`)", draft.classes[class]),
+            );
+        }
+        self.report.pictures = (draft.labels.len() + draft.missing.names.len()) as u64;
+        let (part, found) = (self.report.part.clone(), self.report.pictures);
+        if let Some(expected) = self.report.expected.filter(|&expected| expected != found) {
+            self.add(ProblemKind::Count, || part.clone(), || format!("{found} pictures, not {expected}"));
+        }
+        if let Some(each) = manifest.and_then(|manifest| pictures_a_class(&manifest.name, &part)) {
+            for (class, &count) in per_class.iter().enumerate().filter(|&(_, &count)| count != each) {
+                self.add(
+                    ProblemKind::ClassCount,
+                    || draft.classes[class].clone(),
+                    || format!("{count} pictures, not {each}"),
+                );
+            }
+        }
+        let counted = draft.classes.iter().zip(per_class);
+        self.report.classes =
+            counted.map(|(class, pictures)| ClassCount { class: class.clone(), pictures }).collect();
+    }
+}
+
+/// The pictures of every class of a part, where the publisher states that all have as many.
+fn pictures_a_class(dataset: &str, part: &str) -> Option<u64> {
+    match (dataset, part) {
+        ("cifar10", "train") => Some(5000),
+        ("cifar10" | "fashion-mnist", "test") => Some(1000),
+        ("cifar100", "train") => Some(500),
+        ("cifar100", "test") => Some(100),
+        ("cifar100-coarse", "train") => Some(2500),
+        ("cifar100-coarse", "test") => Some(500),
+        ("fashion-mnist", "train") => Some(6000),
+        ("imagenet-1k", "val") => Some(50),
+        ("stanford-dogs", "train") => Some(100),
+        _ => None,
+    }
+}
+
+/// Reads every picture, and gives the hash of its content; `None` of one that does not read.
+fn walk(draft: &Draft, options: &CheckOptions, findings: &mut Findings) -> Vec<Option<u64>> {
+    let read = |scratch: &mut Vec<u8>, index: usize| -> Result<u64, String> {
+        let picture = draft.pictures.picture(index, scratch).map_err(|error| error.to_string())?;
+        let mut hasher = DefaultHasher::new();
+        match picture {
+            PictureBytes::Planar { pixels, .. } => pixels.hash(&mut hasher),
+            PictureBytes::Encoded(bytes) => {
+                if options.decode {
+                    decode(bytes).map_err(|error| error.to_string())?;
+                }
+                bytes.hash(&mut hasher);
+            }
+        }
+        Ok(hasher.finish())
+    };
+    let results: Vec<Result<u64, String>> =
+        (0..draft.labels.len()).into_par_iter().map_init(Vec::new, read).collect();
+    let mut hashes = Vec::with_capacity(results.len());
+    for (index, result) in results.into_iter().enumerate() {
+        hashes.push(match result {
+            Ok(hash) => Some(hash),
+            Err(message) => {
+                let path = || draft.pictures.path(index).display().to_string();
+                findings.add(ProblemKind::Unreadable, path, || message);
+                None
+            }
+        });
+    }
+    hashes
+}
+
+/// Finds pictures whose bytes are those of an earlier one.
+fn duplicates(
+    part: usize,
+    drafts: &[(&str, Result<Draft, ImageError>)],
+    hashes: &[Option<u64>],
+    seen: &mut HashMap<u64, Vec<(usize, usize)>>,
+    findings: &mut Findings,
+) {
+    let Ok(draft) = &drafts[part].1 else { return };
+    let (mut here, mut there) = (Vec::new(), Vec::new());
+    for (index, hash) in hashes.iter().enumerate() {
+        let Some(hash) = hash else { continue };
+        let earlier = seen.entry(*hash).or_default();
+        // a hash may agree by chance: the bytes decide
+        let same = earlier.iter().copied().find(|&(other_part, other)| match &drafts[other_part].1 {
+            Ok(other_draft) => {
+                match (
+                    draft.pictures.picture(index, &mut here),
+                    other_draft.pictures.picture(other, &mut there),
+                ) {
+                    (Ok(one), Ok(two)) => one == two,
+                    _ => false,
+                }
+            }
+            Err(_) => false,
+        });
+        match (same, same.and_then(|(other_part, _)| drafts[other_part].1.as_ref().ok())) {
+            (Some((other_part, other)), Some(other_draft)) => {
+                let (label, other_label) = (draft.labels[index], other_draft.labels[other]);
+                let kind = match other_part == part {
+                    true => ProblemKind::DuplicateWithin,
+                    false => ProblemKind::DuplicateAcrossParts,
+                };
+                let classes = match label == other_label {
+                    true => format!("both of class {label}"),
+                    false => format!("class {label} here, {other_label} there"),
+                };
+                findings.add(
+                    kind,
+                    || draft.pictures.path(index).display().to_string(),
+                    || {
+                        let path = other_draft.pictures.path(other);
+                        format!(
+                            "the same picture as {} of `{}`, {classes}",
+                            path.display(),
+                            drafts[other_part].0
+                        )
+                    },
+                );
+            }
+            _ => earlier.push((part, index)),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! A part of a data set as its files have it, before anybody vouches for it.
+
+use std::sync::Arc;
+
+use tks_data::Manifest;
+
+use super::OpenOptions;
+use super::files::{FileId, Files};
+use super::set::{ImageSet, Pictures};
+use crate::error::ImageError;
+
+/// What the files say: labels that may be no class, pictures that may be missing. [`Draft::vouch`] makes a set of
+/// it or an error; a check reports all that is wrong.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) classes: Arc<[String]>,
+    /// The labels as stored, counted from 0.
+    pub(super) labels: Vec<i64>,
+    pub(super) boxes: Option<Vec<[f32; 4]>>,
+    pub(super) pictures: Pictures,
+    /// The file that names the pictures, and those names that lead nowhere, with their labels.
+    pub(super) missing: Missing,
+    /// Pictures in a folder of another class than their label: their index, and the folder's class.
+    pub(super) misplaced: Vec<(usize, usize)>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Missing {
+    pub(super) list: String,
+    pub(super) names: Vec<(String, i64)>,
+}
+
+/// A row of a list of pictures.
+#[derive(Debug)]
+pub(super) struct Listed<'a> {
+    /// The file's name, below the folder of pictures.
+    pub(super) name: &'a str,
+    pub(super) label: i64,
+    pub(super) bounding_box: Option<[f32; 4]>,
+}
+
+impl Draft {
+    pub(super) fn new(classes: Arc<[String]>, labels: Vec<i64>, pictures: Pictures) -> Self {
+        debug_assert_eq!(labels.len(), pictures.len());
+        Self { classes, labels, boxes: None, pictures, missing: Missing::default(), misplaced: Vec::new() }
+    }
+
+    /// Joins the rows of a list with the files that they name.
+    ///
+    /// `folder_class` tells the class that a picture's folder stands for.
+    pub(super) fn of_list(
+        files: Arc<Files>,
+        classes: Arc<[String]>,
+        list: &str,
+        folder: &str,
+        rows: &[Listed<'_>],
+        folder_class: impl Fn(&str) -> Option<usize>,
+    ) -> Result<Self, ImageError> {
+        let found = files.locate(folder, rows.iter().map(|row| row.name))?;
+        let mut labels = Vec::with_capacity(rows.len());
+        let mut boxes = Vec::new();
+        let mut ids: Vec<FileId> = Vec::with_capacity(rows.len());
+        let (mut missing, mut misplaced) = (Vec::new(), Vec::new());
+        for (row, id) in rows.iter().zip(found) {
+            let Some(id) = id else {
+                missing.push((row.name.to_owned(), row.label));
+                continue;
+            };
+            if let Some(class) = folder_class(row.name)
+                && class as i64 != row.label
+            {
+                misplaced.push((ids.len(), class));
+            }
+            ids.push(id);
+            labels.push(row.label);
+            boxes.extend(row.bounding_box);
+        }
+        let boxes = (boxes.len() == ids.len() && !boxes.is_empty()).then_some(boxes);
+        Ok(Self {
+            classes,
+            labels,
+            boxes,
+            pictures: Pictures::Files { files, ids },
+            missing: Missing { list: list.to_owned(), names: missing },
+            misplaced,
+        })
+    }
+
+    /// Keeps the pictures at these indices, in their order.
+    pub(super) fn select(&mut self, indices: &[usize]) {
+        self.pictures.select(indices);
+        self.labels = indices.iter().map(|&index| self.labels[index]).collect();
+    }
+
+    /// The set, if every picture is there, every label a class, and the number as the manifest has it.
+    pub(super) fn vouch(
+        self,
+        manifest: &Manifest,
+        root: &std::path::Path,
+        part: &str,
+        options: &OpenOptions,
+    ) -> Result<ImageSet, ImageError> {
+        if let Some((first, _)) = self.missing.names.first() {
+            return Err(ImageError::Missing {
+                path: root.to_owned(),
+                list: self.missing.list,
+                count: self.missing.names.len(),
+                first: first.clone(),
+            });
+        }
+        let classes = self.classes.len();
+        let labels: Result<Vec<u32>, usize> = self
+            .labels
+            .iter()
+            .enumerate()
+            .map(|(index, &label)| u32::try_from(label).ok().filter(|&l| (l as usize) < classes).ok_or(index))
+            .collect();
+        let labels = labels.map_err(|index| ImageError::Label {
+            path: self.pictures.path(index),
+            label: self.labels[index],
+            classes,
+        })?;
+        let found = labels.len() as u64;
+        if let Some(expected) = super::expected_count(manifest, part)
+            && expected != found
+            && !options.accept_counts
+        {
+            return Err(ImageError::Count {
+                path: root.to_owned(),
+                dataset: manifest.name.clone(),
+                part: part.to_owned(),
+                expected,
+                found,
+            });
+        }
+        if found == 0 {
+            let remedy = "name the folder that holds the data set, or its archive";
+            return Err(ImageError::layout(root, format!("no picture of `{part}` here"), remedy));
+        }
+        Ok(ImageSet {
+            name: manifest.name.clone(),
+            part: part.to_owned(),
+            classes: self.classes,
+            labels,
+            boxes: self.boxes,
+            pictures: self.pictures,
+        })
+    }
+}

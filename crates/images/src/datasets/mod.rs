@@ -1,0 +1,210 @@
+//! The data sets in their official layouts, as downloaded or unpacked.
+//!
+//! | name | what is read |
+//! |---|---|
+//! | `cifar10`, `cifar100`, `cifar100-coarse` | the binary version, or the Python version without Python |
+//! | `mnist`, `fashion-mnist` | IDX, plain or gzip |
+//! | `digits` | the file that ships in `datasets/digits` |
+//! | `imagenet-1k` | `train/<synset>/`, or the tar of tars; `val` flat with the devkit's ground truth, or in folders |
+//! | `cub-200-2011` | `images.txt` and its companions; bounding boxes where they are |
+//! | `stanford-dogs` | `train_list.mat`, `test_list.mat` |
+//! | `stanford-cars` | `cars_train_annos.mat`, `cars_test_annos_withlabels.mat`, `cars_annos.mat`, or a folder a class |
+//! | any folder of pictures | a folder a class ([`open_folder`]) |
+//!
+//! Each has a manifest in `datasets/` (classes, counts, addresses, checksums, licence), which [`manifest`] holds.
+//! [`open`] takes the folder that the archives were fetched to, the unpacked folder, or an archive itself.
+//!
+//! ```
+//! use std::path::Path;
+//! use tks_images::datasets::{OpenOptions, PictureBytes, open};
+//!
+//! let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/digits");
+//! let digits = open("digits", &shipped, "train", &OpenOptions::default())?;
+//! assert_eq!((digits.len(), digits.classes().len()), (1438, 10));
+//! let mut scratch = Vec::new();
+//! let PictureBytes::Planar { pixels, height, width, .. } = digits.picture(0, &mut scratch)? else { panic!() };
+//! assert_eq!((pixels.len(), height, width), (64, 8, 8));
+//! # Ok::<(), tks_images::ImageError>(())
+//! ```
+
+mod check;
+mod cifar;
+mod cub;
+mod draft;
+mod files;
+mod folder;
+mod imagenet;
+mod mnist;
+mod set;
+mod stanford;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tks_data::manifest::Known;
+use tks_data::nearest::nearest;
+use tks_data::{ArchiveOptions, DataError, Manifest};
+
+pub use check::{
+    CheckOptions, CheckReport, ClassCount, PartReport, Problem, ProblemKind, check, check_folder,
+};
+pub use folder::open_folder;
+pub use set::{ImageSet, PictureBytes};
+
+use crate::error::ImageError;
+use draft::Draft;
+
+/// How a data set is opened.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OpenOptions {
+    /// Whether another number of pictures than the manifest's is right: for a part of a data set.
+    pub accept_counts: bool,
+    /// How archives are opened, and where compressed ones are unpacked to.
+    pub archive: ArchiveOptions,
+}
+
+/// The manifests that this crate was built with, by name.
+const MANIFESTS: [(&str, &str); 10] = [
+    ("cifar10", include_str!("../../../../datasets/cifar10.toml")),
+    ("cifar100", include_str!("../../../../datasets/cifar100.toml")),
+    ("cifar100-coarse", include_str!("../../../../datasets/cifar100-coarse.toml")),
+    ("cub-200-2011", include_str!("../../../../datasets/cub-200-2011.toml")),
+    ("digits", include_str!("../../../../datasets/digits.toml")),
+    ("fashion-mnist", include_str!("../../../../datasets/fashion-mnist.toml")),
+    ("imagenet-1k", include_str!("../../../../datasets/imagenet-1k.toml")),
+    ("mnist", include_str!("../../../../datasets/mnist.toml")),
+    ("stanford-cars", include_str!("../../../../datasets/stanford-cars.toml")),
+    ("stanford-dogs", include_str!("../../../../datasets/stanford-dogs.toml")),
+];
+
+/// The names of the data sets that have a manifest here.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    MANIFESTS.iter().map(|(name, _)| *name)
+}
+
+/// The manifest of a data set, by name.
+///
+/// # Errors
+/// [`DataError::UnknownName`], with the nearest name.
+pub fn manifest(name: &str) -> Result<Manifest, DataError> {
+    match MANIFESTS.iter().find(|(known, _)| *known == name) {
+        Some((name, text)) => Manifest::parse(text, Path::new(&format!("datasets/{name}.toml"))),
+        None => Err(DataError::UnknownName {
+            what: "data set",
+            name: name.to_owned(),
+            nearest: nearest(name, names()).map(str::to_owned),
+            known: names().map(str::to_owned).collect(),
+        }),
+    }
+}
+
+/// Opens a part (`train`, `test`, `val`) of a data set, by name.
+///
+/// `root` is the folder that its archives were fetched to, its unpacked folder, or an archive.
+///
+/// # Errors
+/// No such data set or part; files that are not there, cut or damaged; pictures that the labels name and that are
+/// missing; a label that is no class; another number of pictures than the manifest's.
+pub fn open(name: &str, root: &Path, part: &str, options: &OpenOptions) -> Result<ImageSet, ImageError> {
+    open_manifest(&manifest(name)?, root, part, options)
+}
+
+/// As [`open`], with a manifest of the user's own: its `layout` is the name of one of the data sets here.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_manifest(
+    manifest: &Manifest,
+    root: &Path,
+    part: &str,
+    options: &OpenOptions,
+) -> Result<ImageSet, ImageError> {
+    draft(manifest, root, part, options)?.vouch(manifest, root, part, options)
+}
+
+/// What the files say of a part.
+fn draft(manifest: &Manifest, root: &Path, part: &str, options: &OpenOptions) -> Result<Draft, ImageError> {
+    let parts = &manifest.split(None)?.parts;
+    if !parts.contains_key(part) {
+        return Err(DataError::UnknownName {
+            what: "part",
+            name: part.to_owned(),
+            nearest: nearest(part, parts.keys().map(String::as_str)).map(str::to_owned),
+            known: parts.keys().cloned().collect(),
+        }
+        .into());
+    }
+    let classes: Arc<[String]> = match manifest.classes.names() {
+        Some(names) => names.into(),
+        None => (0..manifest.classes.count()).map(|class| class.to_string()).collect(),
+    };
+    let source = Source { manifest, root, part, options, classes };
+    match manifest.layout.as_str() {
+        "cifar10" => cifar::draft(&source, cifar::Labels::Cifar10),
+        "cifar100" => cifar::draft(&source, cifar::Labels::Fine),
+        "cifar100-coarse" => cifar::draft(&source, cifar::Labels::Coarse),
+        "mnist" => mnist::draft(&source),
+        "digits" => mnist::draft_digits(&source),
+        "imagenet-1k" => imagenet::draft(&source),
+        "cub-200-2011" => cub::draft(&source),
+        "stanford-dogs" => stanford::draft_dogs(&source),
+        "stanford-cars" => stanford::draft_cars(&source),
+        layout => Err(DataError::UnknownName {
+            what: "layout of pictures",
+            name: layout.to_owned(),
+            nearest: nearest(layout, LAYOUTS).map(str::to_owned),
+            known: LAYOUTS.map(str::to_owned).into(),
+        }
+        .into()),
+    }
+}
+
+const LAYOUTS: [&str; 9] = [
+    "cifar10",
+    "cifar100",
+    "cifar100-coarse",
+    "mnist",
+    "digits",
+    "imagenet-1k",
+    "cub-200-2011",
+    "stanford-dogs",
+    "stanford-cars",
+];
+
+/// What a layout is read from.
+struct Source<'a> {
+    manifest: &'a Manifest,
+    root: &'a Path,
+    part: &'a str,
+    options: &'a OpenOptions,
+    classes: Arc<[String]>,
+}
+
+impl Source<'_> {
+    /// The files at `root`.
+    fn files(&self) -> Result<files::Files, ImageError> {
+        files::Files::open(self.root, &self.options.archive)
+    }
+
+    fn is_train(&self) -> bool {
+        self.part == "train"
+    }
+
+    /// What to do when a file is not there.
+    fn fetch_hint(&self) -> String {
+        let files: Vec<&str> = self.manifest.files.iter().map(|file| file.name.as_str()).collect();
+        format!(
+            "name the folder that holds {} ({}), packed or unpacked, from {}",
+            self.manifest.title,
+            files.join(", "),
+            self.manifest.page
+        )
+    }
+}
+
+/// The number of pictures that the manifest states of a part.
+fn expected_count(manifest: &Manifest, part: &str) -> Option<u64> {
+    manifest.splits.first()?.parts.get(part).copied().and_then(Known::known)
+}

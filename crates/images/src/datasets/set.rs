@@ -1,0 +1,239 @@
+//! The pictures of one part of a data set, with their labels.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tks_data::{Bytes, DataError};
+
+use super::files::{FileId, Files};
+
+/// A part of a data set: labels, and where each picture's bytes are.
+///
+/// Small sets (CIFAR, MNIST) stay as they lie in their files, memory-mapped or unpacked in memory: a picture is a
+/// slice. Others are files of a folder or an archive, read when they are asked for.
+#[derive(Debug)]
+pub struct ImageSet {
+    pub(super) name: String,
+    pub(super) part: String,
+    pub(super) classes: Arc<[String]>,
+    pub(super) labels: Vec<u32>,
+    pub(super) boxes: Option<Vec<[f32; 4]>>,
+    pub(super) pictures: Pictures,
+}
+
+/// The bytes of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PictureBytes<'a> {
+    /// A JPEG or PNG file, to be decoded.
+    Encoded(&'a [u8]),
+    /// Pixels, plane after plane, row by row: `[C, H, W]`.
+    Planar {
+        /// The grey levels, 0 to 255.
+        pixels: &'a [u8],
+        /// 1 (grey) or 3 (red, green, blue).
+        channels: usize,
+        /// Rows.
+        height: usize,
+        /// Pixels of a row.
+        width: usize,
+    },
+}
+
+impl ImageSet {
+    /// The data set's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The part: `train`, `test` or `val`.
+    pub fn part(&self) -> &str {
+        &self.part
+    }
+
+    /// The number of pictures.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// The names of the classes, in the order of the labels.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// The labels: each is below the number of classes.
+    pub fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    /// The label of a picture.
+    ///
+    /// # Panics
+    /// If there is no picture `index`, as do the functions below.
+    pub fn label(&self, index: usize) -> usize {
+        self.labels[index] as usize
+    }
+
+    /// The number of pictures of each class.
+    pub fn per_class(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes.len()];
+        for &label in &self.labels {
+            counts[label as usize] += 1;
+        }
+        counts
+    }
+
+    /// Where the thing lies in the picture, if the data set says so: left, top, width and height in pixels.
+    pub fn bounding_box(&self, index: usize) -> Option<[f32; 4]> {
+        self.boxes.as_ref().map(|boxes| boxes[index])
+    }
+
+    /// What errors call the picture: its file, or its file and record.
+    pub fn path(&self, index: usize) -> PathBuf {
+        self.pictures.path(index)
+    }
+
+    /// The bytes of a picture: borrowed where they lie in memory, else read into `scratch`, which keeps its memory
+    /// from one picture to the next.
+    ///
+    /// # Errors
+    /// A file that cannot be read, and a damaged entry of a compressed archive.
+    pub fn picture<'a>(
+        &'a self,
+        index: usize,
+        scratch: &'a mut Vec<u8>,
+    ) -> Result<PictureBytes<'a>, DataError> {
+        self.pictures.picture(index, scratch)
+    }
+}
+
+/// Where the pictures are.
+#[derive(Debug)]
+pub(super) enum Pictures {
+    Planar(PlanarPictures),
+    Files { files: Arc<Files>, ids: Vec<FileId> },
+}
+
+impl Pictures {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Planar(planar) => planar.len(),
+            Self::Files { ids, .. } => ids.len(),
+        }
+    }
+
+    pub(super) fn path(&self, index: usize) -> PathBuf {
+        match self {
+            Self::Planar(planar) => planar.path(index),
+            Self::Files { files, ids } => files.path(ids[index]),
+        }
+    }
+
+    pub(super) fn picture<'a>(
+        &'a self,
+        index: usize,
+        scratch: &'a mut Vec<u8>,
+    ) -> Result<PictureBytes<'a>, DataError> {
+        match self {
+            Self::Planar(planar) => Ok(PictureBytes::Planar {
+                pixels: planar.pixels(index),
+                channels: planar.channels,
+                height: planar.height,
+                width: planar.width,
+            }),
+            Self::Files { files, ids } => files.bytes_in(ids[index], scratch).map(PictureBytes::Encoded),
+        }
+    }
+
+    /// Keeps the pictures at these indices, in their order.
+    pub(super) fn select(&mut self, indices: &[usize]) {
+        match self {
+            Self::Planar(planar) => planar.select(indices),
+            Self::Files { ids, .. } => *ids = indices.iter().map(|&index| ids[index]).collect(),
+        }
+    }
+}
+
+/// Pictures of one size, pixel for pixel in a few files.
+#[derive(Debug)]
+pub(super) struct PlanarPictures {
+    pub(super) channels: usize,
+    pub(super) height: usize,
+    pub(super) width: usize,
+    segments: Vec<Segment>,
+    /// Which pictures of the segments these are; all where there is none.
+    selected: Option<Vec<u32>>,
+}
+
+/// The pictures of one file: `count` of them, `stride` bytes apart.
+#[derive(Debug)]
+pub(super) struct Segment {
+    pub(super) path: PathBuf,
+    pub(super) bytes: Bytes,
+    pub(super) first: usize,
+    pub(super) stride: usize,
+    pub(super) count: usize,
+}
+
+impl PlanarPictures {
+    pub(super) fn new(channels: usize, height: usize, width: usize) -> Self {
+        Self { channels, height, width, segments: Vec::new(), selected: None }
+    }
+
+    /// Adds a file's pictures: the last must end within its bytes.
+    pub(super) fn push(&mut self, segment: Segment) {
+        let end = match segment.count {
+            0 => 0,
+            count => segment.first + (count - 1) * segment.stride + self.channels * self.height * self.width,
+        };
+        assert!(end <= segment.bytes.len(), "pictures beyond the end of {}", segment.path.display());
+        self.segments.push(segment);
+    }
+
+    fn len(&self) -> usize {
+        match &self.selected {
+            Some(selected) => selected.len(),
+            None => self.segments.iter().map(|segment| segment.count).sum(),
+        }
+    }
+
+    /// The picture's file and its number there. There are six files at most: a walk beats a search.
+    fn locate(&self, index: usize) -> (&Segment, usize) {
+        let mut index = match &self.selected {
+            Some(selected) => selected[index] as usize,
+            None => index,
+        };
+        for segment in &self.segments {
+            if index < segment.count {
+                return (segment, index);
+            }
+            index -= segment.count;
+        }
+        panic!("picture {index} beyond the last")
+    }
+
+    fn pixels(&self, index: usize) -> &[u8] {
+        let (segment, index) = self.locate(index);
+        let start = segment.first + index * segment.stride;
+        &segment.bytes[start..start + self.channels * self.height * self.width]
+    }
+
+    fn path(&self, index: usize) -> PathBuf {
+        let (segment, index) = self.locate(index);
+        let mut path = segment.path.clone().into_os_string();
+        path.push(format!(" record {index}"));
+        path.into()
+    }
+
+    fn select(&mut self, indices: &[usize]) {
+        let kept = indices.iter().map(|&index| match &self.selected {
+            Some(selected) => selected[index],
+            None => index as u32,
+        });
+        self.selected = Some(kept.collect());
+    }
+}

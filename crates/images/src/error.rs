@@ -1,0 +1,102 @@
+//! What can go wrong with a picture data set.
+
+use std::path::PathBuf;
+
+use tks_data::DataError;
+
+use crate::parse::ParseError;
+
+/// An error of this crate: what, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImageError {
+    /// Files, archives, manifests.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A label or picture file that does not read.
+    #[error("{}: {source}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong in it, and where.
+        source: ParseError,
+    },
+    /// A folder or archive that does not look like the data set.
+    #[error("{}: {problem}; {remedy}", path.display())]
+    Layout {
+        /// The folder or archive.
+        path: PathBuf,
+        /// What was looked for and not found, or found and not expected.
+        problem: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// A label that is no class.
+    #[error(
+        "{}: label {label}, but there are {classes} classes: 0 to {}; check the data set to see all such entries",
+        path.display(), classes - 1
+    )]
+    Label {
+        /// The picture, or the file and record.
+        path: PathBuf,
+        /// The label, counted from 0.
+        label: i64,
+        /// The number of classes.
+        classes: usize,
+    },
+    /// Another number of pictures than the manifest has.
+    #[error(
+        "{}: `{part}` of {dataset} has {expected} pictures, but {found} are here; fetch what is missing, or set \
+         `accept_counts` if this is a part of the data set on purpose",
+        path.display()
+    )]
+    Count {
+        /// The folder or archive.
+        path: PathBuf,
+        /// The data set.
+        dataset: String,
+        /// The part: `train`, `test` or `val`.
+        part: String,
+        /// The manifest's number.
+        expected: u64,
+        /// The number found.
+        found: u64,
+    },
+    /// Pictures that the labels name and that are not there.
+    #[error(
+        "{}: {count} of the pictures that `{list}` names are not here, the first is `{first}`; fetch the archive \
+         again, or unpack it again",
+        path.display()
+    )]
+    Missing {
+        /// The folder or archive.
+        path: PathBuf,
+        /// The file with the names.
+        list: String,
+        /// How many are missing.
+        count: usize,
+        /// The first of them.
+        first: String,
+    },
+}
+
+impl ImageError {
+    pub(crate) fn layout(
+        path: impl Into<PathBuf>,
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self::Layout { path: path.into(), problem: problem.into(), remedy: remedy.into() }
+    }
+}
+
+/// Adds the file's name to what a reader says of its bytes.
+pub(crate) trait InFile<T> {
+    fn in_file(self, path: impl Into<PathBuf>) -> Result<T, ImageError>;
+}
+
+impl<T> InFile<T> for Result<T, ParseError> {
+    fn in_file(self, path: impl Into<PathBuf>) -> Result<T, ImageError> {
+        self.map_err(|source| ImageError::Parse { path: path.into(), source })
+    }
+}
