@@ -187,7 +187,7 @@ pub(super) fn decode_npy(bytes: &[u8]) -> Decoded {
         let kind = array.fields[0].1;
         let columns = [0, 1, 2, 3].map(|c| {
             let (offset, step) = match array.fortran_order {
-                true => (c.saturating_mul(array.shape[0]).saturating_mul(kind.size), kind.size),
+                true => (usize::saturating_mul(c, array.shape[0]).saturating_mul(kind.size), kind.size),
                 false => (c * kind.size, 4 * kind.size),
             };
             Some(Column { bytes: array.data, offset, step, count, kind })
