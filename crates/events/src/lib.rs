@@ -52,6 +52,7 @@ pub mod mix;
 pub mod recipe;
 pub mod represent;
 pub mod resize;
+mod simd;
 pub mod slicing;
 pub mod spatial;
 pub mod stream;
