@@ -235,7 +235,6 @@ impl Recipe {
 
         let mut slices = self.slicing.slices(&events)?;
         let steps = self.time_steps()?;
-        slices.truncate(steps);
         let after = slices.last().map_or(0, |slice| slice.end_us);
         let end = slices.last().map_or(0, |slice| slice.events.end);
         slices.resize(steps, Slice { events: end..end, start_us: after, end_us: after });

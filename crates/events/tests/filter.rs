@@ -24,7 +24,8 @@ fn times(filter: &Filter, stream: &EventStream) -> Vec<i64> {
 
 #[test]
 fn a_refractory_pixel_is_silent() {
-    let pixel = stream(&[(0, 1, 1, 0), (6, 1, 1, 1), (10, 2, 1, 0), (12, 1, 1, 0), (23, 1, 1, 1)]);
+    let pixel =
+        stream(&[(0, 1, 1, 0), (6, 1, 1, 1), (10, 2, 1, 0), (12, 1, 1, 0), (23, 1, 1, 1), (33, 1, 1, 1)]);
     let filter = |since| Filter::Refractory { period_us: 10, since };
     assert_eq!(times(&filter(Since::Event), &pixel), [0, 10, 23]);
     assert_eq!(times(&filter(Since::Kept), &pixel), [0, 10, 12, 23]);
