@@ -320,7 +320,10 @@ fn wrong_places_and_cut_recordings_are_named() {
     std::fs::write(folder.path().join("something.txt"), "else").unwrap();
     let error = open("n-mnist").unwrap_err().to_string();
     assert!(error.contains("something.txt") && error.contains("is a recording of N-MNIST"), "{error}");
-    assert!(open("shd").unwrap_err().to_string().contains("`heidelberg`"));
+    let error = open("shd").unwrap_err().to_string();
+    assert!(error.contains("HDF5"), "{error}");
+    let error = open("asl-dvs").unwrap_err().to_string();
+    assert!(error.contains("the layout `asl-dvs` are not read"), "{error}");
     let mut bytes = atis(&events(1));
     bytes.pop();
     write(folder.path(), &[("Train/3/00001.bin".into(), bytes)]);

@@ -298,6 +298,30 @@ impl Archive {
         }
     }
 
+    /// The bytes of a file that is to be kept open: as [`Archive::bytes`], but one that is compressed and larger
+    /// than [`memory_limit`](ArchiveOptions::memory_limit) is inflated into a file of the cache and mapped.
+    ///
+    /// # Errors
+    /// As [`Archive::open`].
+    pub fn bytes_cached(&self, index: usize, options: &ArchiveOptions) -> Result<Bytes, DataError> {
+        let entry = &self.entries[index];
+        match entry.place {
+            Place::Deflated { source, offset, packed, .. } if entry.size > options.memory_limit => {
+                let packed = &self.source_bytes(source)[offset as usize..(offset + packed) as usize];
+                let path = self.entry_path(index);
+                let cache_dir = cache_dir(&self.path, options);
+                let origin =
+                    unpack::Origin { path: &path, key: self.entry_key(index), cache_dir: &cache_dir };
+                unpack::inflate_to_cache(packed, &origin, options)
+            }
+            _ => self.bytes(index),
+        }
+    }
+
+    fn entry_key(&self, index: usize) -> String {
+        format!("{}|{}", self.key, self.entries[index].name)
+    }
+
     /// The archive that an entry is: ImageNet's training tar holds one tar a class, N-Caltech101 and
     /// DVS-CIFAR10 come with zips in an archive or a folder.
     ///
@@ -308,16 +332,10 @@ impl Archive {
         if let Place::File { .. } = entry.place {
             return Archive::open_with(self.file(entry), options);
         }
+        let bytes = self.bytes_cached(index, options)?;
         let path = self.entry_path(index);
-        let key = format!("{}|{}", self.key, entry.name);
-        let origin = unpack::Origin { path: &path, key, cache_dir: &cache_dir(&self.path, options) };
-        let bytes = match entry.place {
-            Place::Deflated { source, offset, packed, .. } if entry.size > options.memory_limit => {
-                let packed = &self.source_bytes(source)[offset as usize..(offset + packed) as usize];
-                unpack::inflate_to_cache(packed, &origin, options)?
-            }
-            _ => self.bytes(index)?,
-        };
+        let cache_dir = cache_dir(&self.path, options);
+        let origin = unpack::Origin { path: &path, key: self.entry_key(index), cache_dir: &cache_dir };
         Archive::of_bytes(bytes, &origin, options)
     }
 

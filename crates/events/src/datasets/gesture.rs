@@ -24,7 +24,7 @@ pub(super) fn samples(archive: &Archive, classes: usize) -> Result<Vec<(Sample, 
                     expected: "class (from 1), start and end in us, with commas between",
                 })?;
                 let name = format!("{part}/{trial}/{number:02}");
-                samples.push((Sample { name, class, entry, span: Some(span) }, part));
+                samples.push((Sample { name, class, entry, span: Some(span), row: 0 }, part));
             }
         }
     }

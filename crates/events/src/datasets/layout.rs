@@ -18,6 +18,11 @@ pub enum Layout {
     Dvs128Gesture,
     /// `n-cars_train/<class>/*.dat` and `n-cars_test/...`.
     NCars,
+    /// `<name>_train.h5`, `<name>_test.h5` and so on: a list of spike times and one of channels a sample.
+    Heidelberg,
+    /// One HDF5 file with a data set of times and one of channels a sample, for each part.
+    #[serde(rename = "n-tidigits")]
+    NTidigits,
 }
 
 /// What a file's name tells.
@@ -49,7 +54,7 @@ impl Layout {
             Layout::NCaltech101 => extension == "bin" && stem.starts_with("image_"),
             Layout::NMnist => extension == "bin",
             Layout::NCars => extension == "dat",
-            Layout::Dvs128Gesture => false,
+            Layout::Dvs128Gesture | Layout::Heidelberg | Layout::NTidigits => false,
         };
         if !fits {
             return None;

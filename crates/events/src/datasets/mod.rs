@@ -1,6 +1,8 @@
 //! The neuromorphic data sets: as downloaded or unpacked, listed, split, and as frames for the loader.
 //!
-//! What is known of each stands in its manifest, `datasets/<name>.toml`.
+//! What is known of each stands in its manifest, `datasets/<name>.toml`. SHD, SSC and N-TIDIGITS18, which come
+//! as HDF5, need the feature `hdf5`; a spike of theirs is an event at `x` = channel, `y` = 0, `p` = 1. ASL-DVS has a
+//! manifest and no reader yet.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -25,6 +27,8 @@ mod frames;
 mod gesture;
 mod layout;
 mod set;
+#[cfg(feature = "hdf5")]
+mod spikes;
 
 pub use frames::EventFrames;
 pub use layout::Layout;

@@ -10,6 +10,8 @@ use tks_data::{Archive, ArchiveOptions};
 
 use super::decode;
 use super::layout::Layout;
+#[cfg(feature = "hdf5")]
+use super::spikes;
 use super::{gesture, layout};
 use crate::error::EventError;
 use crate::recipe::Recipe;
@@ -52,13 +54,20 @@ pub(super) struct Sample {
     pub(super) entry: usize,
     /// The part of the recording that it is, `start <= t < end` in us.
     pub(super) span: Option<(i64, i64)>,
+    /// Which sample of its file it is, where a file holds many.
+    pub(super) row: usize,
 }
+
+/// A sample, and its official part.
+pub(super) type Found = (Sample, Option<&'static str>);
 
 /// A data set of recordings, in the natural order of their names.
 #[derive(Debug)]
 pub struct EventSet {
     manifest: Manifest,
     archive: Archive,
+    #[cfg(feature = "hdf5")]
+    spikes: Vec<spikes::SpikeFile>,
     samples: Vec<Sample>,
     official: Parts,
     sensor: SensorSize,
@@ -86,6 +95,9 @@ impl EventSet {
             });
         }
         let mut archive = Archive::open_with(path, &options.archive)?;
+        if matches!(layout, Layout::Heidelberg | Layout::NTidigits) {
+            return EventSet::open_spikes(manifest, archive, layout, sensor, options);
+        }
         let mut found = list(layout, &archive, &manifest)?;
         // Nothing is looked for in archives beside unpacked files: those would be the same recordings.
         for _ in 0..MAX_NESTING {
@@ -109,6 +121,50 @@ impl EventSet {
                 ),
             });
         }
+        Ok(EventSet::of_samples(manifest, archive, found, sensor, options))
+    }
+
+    #[cfg(not(feature = "hdf5"))]
+    fn open_spikes(
+        manifest: Manifest,
+        archive: Archive,
+        _: Layout,
+        _: SensorSize,
+        _: SetOptions,
+    ) -> Result<Self, EventError> {
+        Err(EventError::Layout {
+            path: archive.path().to_path_buf(),
+            message: format!(
+                "{} is in HDF5; build tks-events with the feature `hdf5` to read it",
+                manifest.title
+            ),
+        })
+    }
+
+    #[cfg(feature = "hdf5")]
+    fn open_spikes(
+        manifest: Manifest,
+        mut archive: Archive,
+        layout: Layout,
+        sensor: SensorSize,
+        options: SetOptions,
+    ) -> Result<Self, EventError> {
+        if !spikes::is_there(&archive) {
+            archive = archive.expanded(&options.archive)?;
+        }
+        let (files, found) = spikes::samples(layout, &archive, &manifest, &options.archive)?;
+        let mut set = EventSet::of_samples(manifest, archive, found, sensor, options);
+        set.spikes = files;
+        Ok(set)
+    }
+
+    fn of_samples(
+        manifest: Manifest,
+        archive: Archive,
+        mut found: Vec<Found>,
+        sensor: SensorSize,
+        options: SetOptions,
+    ) -> Self {
         found.sort_by(|(a, _), (b, _)| split::natural(&a.name, &b.name));
         // Two releases or copies of the same recordings side by side: one of them counts.
         found.dedup_by(|(later, _), (kept, _)| later.name == kept.name);
@@ -119,7 +175,16 @@ impl EventSet {
             }
         }
         let samples = found.into_iter().map(|(sample, _)| sample).collect();
-        Ok(EventSet { manifest, archive, samples, official, sensor, options })
+        EventSet {
+            manifest,
+            archive,
+            #[cfg(feature = "hdf5")]
+            spikes: Vec::new(),
+            samples,
+            official,
+            sensor,
+            options,
+        }
     }
 
     /// The manifest.
@@ -218,6 +283,10 @@ impl EventSet {
     /// As [`EventSet::read`].
     pub fn read_with(&self, index: usize, scratch: &mut Vec<u8>) -> Result<EventStream, EventError> {
         let sample = &self.samples[index];
+        #[cfg(feature = "hdf5")]
+        if let Some(file) = self.spikes.iter().find(|file| file.entry == sample.entry) {
+            return file.read(sample, self.sensor);
+        }
         let bytes = self.archive.bytes_in(sample.entry, scratch)?;
         let stream = decode::recording(bytes, self.sensor, sample.span).map_err(|source| {
             EventError::Recording { path: self.archive.entry_path(sample.entry), source: Box::new(source) }
@@ -232,11 +301,7 @@ impl EventSet {
 /// N-Cars is a zip with a zip for each part, within the folder it was downloaded to.
 const MAX_NESTING: usize = 2;
 
-fn list(
-    layout: Layout,
-    archive: &Archive,
-    manifest: &Manifest,
-) -> Result<Vec<(Sample, Option<&'static str>)>, EventError> {
+fn list(layout: Layout, archive: &Archive, manifest: &Manifest) -> Result<Vec<Found>, EventError> {
     let classes = manifest.classes.names().unwrap_or_default();
     if layout == Layout::Dvs128Gesture {
         if archive.find_ending("trials_to_train.txt").is_err() {
@@ -247,7 +312,7 @@ fn list(
     }
     let located = |(entry, file): (usize, &tks_data::archive::Entry)| {
         let layout::Located { part, class, name } = layout.locate(file.name(), classes)?;
-        Some((Sample { name, class, entry, span: None }, part))
+        Some((Sample { name, class, entry, span: None, row: 0 }, part))
     };
     Ok(archive.entries().iter().enumerate().filter_map(located).collect())
 }

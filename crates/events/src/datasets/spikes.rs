@@ -1,0 +1,242 @@
+//! Spikes of silicon and artificial cochleas, in HDF5: SHD, SSC and N-TIDIGITS18.
+
+use std::path::{Path, PathBuf};
+
+use half::f16;
+use hdf5_reader::{ByteOrder, Dataset, Datatype, Hdf5File, OpenOptions};
+use tks_data::manifest::Manifest;
+use tks_data::{Archive, ArchiveOptions};
+
+use super::layout::Layout;
+use super::set::{Found, Sample};
+use crate::error::EventError;
+use crate::stream::{EventStream, SensorSize};
+
+/// A file of spikes, open for reading.
+pub(super) struct SpikeFile {
+    /// Which entry of the archive it is.
+    pub(super) entry: usize,
+    path: PathBuf,
+    content: Content,
+}
+
+enum Content {
+    /// A row a sample: times and channels.
+    Rows(Box<[Rows; 2]>),
+    /// A data set a sample, by its name.
+    Named(Hdf5File),
+}
+
+/// A data set whose elements are lists of numbers.
+struct Rows {
+    dataset: Dataset,
+    references: Vec<u8>,
+    number: Datatype,
+}
+
+impl std::fmt::Debug for SpikeFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SpikeFile({})", self.path.display())
+    }
+}
+
+fn is_hdf5(name: &str) -> bool {
+    [".h5", ".hdf5"].iter().any(|end| name.ends_with(end))
+}
+
+/// Whether there are HDF5 files without opening further archives.
+pub(super) fn is_there(archive: &Archive) -> bool {
+    archive.entries().iter().any(|entry| is_hdf5(entry.name()))
+}
+
+/// The samples of all HDF5 files of a data set, and the files.
+pub(super) fn samples(
+    layout: Layout,
+    archive: &Archive,
+    manifest: &Manifest,
+    options: &ArchiveOptions,
+) -> Result<(Vec<SpikeFile>, Vec<Found>), EventError> {
+    let classes = manifest.classes.count();
+    let (mut files, mut found) = (Vec::new(), Vec::new());
+    for (entry, held) in archive.entries().iter().enumerate().filter(|(_, held)| is_hdf5(held.name())) {
+        let path = archive.entry_path(entry);
+        let broken = |e: hdf5_reader::error::Error| malformed(&path, e.to_string());
+        let bytes = archive.bytes_cached(entry, options)?;
+        let file = Hdf5File::from_owner(bytes, OpenOptions::default()).map_err(broken)?;
+        let content = if layout == Layout::Heidelberg {
+            let stem = held.name().rsplit('/').next().unwrap_or_default().trim_end_matches(".h5");
+            let Some(part) = ["train", "valid", "test"].into_iter().find(|part| stem.ends_with(part)) else {
+                continue;
+            };
+            let (times, units) = (rows(&file, "spikes/times", &path)?, rows(&file, "spikes/units", &path)?);
+            let labels = file.dataset("labels").map_err(broken)?;
+            let labels = numbers(&labels.read_raw_bytes().map_err(broken)?, labels.dtype(), &path)?;
+            if labels.len() != times.len() || labels.len() != units.len() {
+                let lengths = [labels.len(), times.len(), units.len()];
+                return Err(malformed(
+                    &path,
+                    format!("labels, times and units differ in number: {lengths:?}"),
+                ));
+            }
+            for (row, label) in labels.into_iter().enumerate() {
+                let class = label as usize;
+                if label < 0.0 || class >= classes {
+                    return Err(malformed(
+                        &path,
+                        format!("sample {row} has label {label}, of {classes} classes"),
+                    ));
+                }
+                let name = format!("{part}/{row:05}");
+                found.push((Sample { name, class, entry, span: None, row }, Some(part)));
+            }
+            Content::Rows(Box::new([times, units]))
+        } else {
+            for part in ["train", "test"] {
+                let labels = file.dataset(&format!("{part}_labels")).map_err(broken)?;
+                for (row, id) in labels.read_strings().map_err(broken)?.into_iter().enumerate() {
+                    // Recordings of several digits have no class: theirs ends in more than one letter.
+                    let said = id.rsplit('-').next().unwrap_or_default();
+                    let names = manifest.classes.names().unwrap_or_default();
+                    if let Some(class) = names.iter().position(|name| name == said) {
+                        found.push((
+                            Sample { name: format!("{part}/{id}"), class, entry, span: None, row },
+                            Some(part),
+                        ));
+                    }
+                }
+            }
+            Content::Named(file)
+        };
+        files.push(SpikeFile { entry, path, content });
+    }
+    if found.is_empty() {
+        return Err(EventError::Layout {
+            path: archive.path().to_path_buf(),
+            message: format!("no HDF5 file of {} is there; get it from {}", manifest.title, manifest.page),
+        });
+    }
+    Ok((files, found))
+}
+
+impl SpikeFile {
+    /// A sample's spikes, in order of time: `x` is the channel, `y` 0 and `p` 1. Times in seconds are rounded down
+    /// to us.
+    pub(super) fn read(&self, sample: &Sample, sensor: SensorSize) -> Result<EventStream, EventError> {
+        let (times, units) = match &self.content {
+            Content::Rows(columns) => {
+                let [times, units] = &**columns;
+                (times.row(sample.row, &self.path)?, units.row(sample.row, &self.path)?)
+            }
+            Content::Named(file) => {
+                let (part, id) = sample.name.split_once('/').unwrap_or_default();
+                let read = |what: &str| -> Result<Vec<f64>, EventError> {
+                    let broken = |e: hdf5_reader::error::Error| malformed(&self.path, e.to_string());
+                    let dataset = file.dataset(&format!("{part}_{what}/{id}")).map_err(broken)?;
+                    numbers(&dataset.read_raw_bytes().map_err(broken)?, dataset.dtype(), &self.path)
+                };
+                (read("timestamps")?, read("addresses")?)
+            }
+        };
+        if let Some(time) = times.iter().find(|time| !(0.0..1e9).contains(*time)) {
+            return Err(malformed(&self.path, format!("sample `{}` has a spike at {time} s", sample.name)));
+        }
+        if let Some(unit) = units.iter().find(|unit| !(0.0..f64::from(sensor.width)).contains(*unit)) {
+            return Err(malformed(
+                &self.path,
+                format!("sample `{}` has a spike in channel {unit} of {}", sample.name, sensor.width),
+            ));
+        }
+        let count = times.len();
+        let mut stream = EventStream::new(
+            sensor,
+            times.into_iter().map(|seconds| (seconds * 1e6) as i64).collect(),
+            units.into_iter().map(|unit| unit as u16).collect(),
+            vec![0; count],
+            vec![1; count],
+        )
+        .map_err(|source| EventError::Recording { path: self.path.clone(), source: Box::new(source) })?;
+        stream.sort();
+        Ok(stream)
+    }
+}
+
+fn rows(file: &Hdf5File, name: &str, path: &Path) -> Result<Rows, EventError> {
+    let broken = |e: hdf5_reader::error::Error| malformed(path, e.to_string());
+    let dataset = file.dataset(name).map_err(broken)?;
+    let Datatype::VarLen { base, .. } = dataset.dtype() else {
+        return Err(malformed(path, format!("`{name}` does not hold lists of numbers")));
+    };
+    let number = (**base).clone();
+    let references = dataset.read_raw_bytes().map_err(broken)?;
+    Ok(Rows { references, number, dataset })
+}
+
+impl Rows {
+    fn len(&self) -> usize {
+        self.references.len() / self.dataset.vlen_reference_size()
+    }
+
+    fn row(&self, row: usize, path: &Path) -> Result<Vec<f64>, EventError> {
+        let size = self.dataset.vlen_reference_size();
+        let reference = &self.references[row * size..(row + 1) * size];
+        // An empty list has no place in the file.
+        if reference[..4] == [0; 4] {
+            return Ok(Vec::new());
+        }
+        let width = width(&self.number, path)?;
+        let bytes = self
+            .dataset
+            .resolve_vlen_reference_bytes(reference, width)
+            .map_err(|e| malformed(path, e.to_string()))?;
+        numbers(&bytes, &self.number, path)
+    }
+}
+
+fn width(kind: &Datatype, path: &Path) -> Result<usize, EventError> {
+    match kind {
+        Datatype::FixedPoint { size, .. } | Datatype::FloatingPoint { size, .. } => Ok((*size).into()),
+        _ => Err(malformed(path, format!("numbers are expected where there are {kind:?}"))),
+    }
+}
+
+/// Numbers of any kind that the data sets use, as `f64`.
+fn numbers(bytes: &[u8], kind: &Datatype, path: &Path) -> Result<Vec<f64>, EventError> {
+    let width = width(kind, path)?;
+    let number: fn(&[u8; 8]) -> f64 = match kind {
+        Datatype::FloatingPoint { size: 2, byte_order: ByteOrder::LittleEndian } => {
+            |b| f16::from_le_bytes([b[0], b[1]]).to_f64()
+        }
+        Datatype::FloatingPoint { size: 4, byte_order: ByteOrder::LittleEndian } => {
+            |b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]).into()
+        }
+        Datatype::FloatingPoint { size: 8, byte_order: ByteOrder::LittleEndian } => {
+            |b| f64::from_le_bytes(*b)
+        }
+        Datatype::FixedPoint { size: 1..=8, signed: false, byte_order: ByteOrder::LittleEndian } => {
+            |b| u64::from_le_bytes(*b) as f64
+        }
+        Datatype::FixedPoint { size: 1, signed: true, .. } => |b| f64::from(b[0] as i8),
+        Datatype::FixedPoint { size: 2, signed: true, byte_order: ByteOrder::LittleEndian } => {
+            |b| i16::from_le_bytes([b[0], b[1]]).into()
+        }
+        Datatype::FixedPoint { size: 4, signed: true, byte_order: ByteOrder::LittleEndian } => {
+            |b| i32::from_le_bytes([b[0], b[1], b[2], b[3]]).into()
+        }
+        Datatype::FixedPoint { size: 8, signed: true, byte_order: ByteOrder::LittleEndian } => {
+            |b| i64::from_le_bytes(*b) as f64
+        }
+        _ => return Err(malformed(path, format!("numbers of the kind {kind:?} are not read"))),
+    };
+    Ok(bytes
+        .chunks_exact(width)
+        .map(|chunk| {
+            let mut padded = [0; 8];
+            padded[..width].copy_from_slice(chunk);
+            number(&padded)
+        })
+        .collect())
+}
+
+fn malformed(path: &Path, message: String) -> EventError {
+    EventError::Layout { path: path.to_path_buf(), message }
+}
