@@ -147,20 +147,4 @@ pub enum EventError {
         /// What it should say.
         expected: &'static str,
     },
-    /// A recording of a data set that cannot be read.
-    #[error("{}: {source}", path.display())]
-    Recording {
-        /// The file.
-        path: std::path::PathBuf,
-        /// What is wrong with it.
-        source: Box<EventError>,
-    },
-    /// Bytes that are no events.
-    #[error("at byte {offset}: {message}")]
-    Malformed {
-        /// Where in the file.
-        offset: usize,
-        /// What is wrong there.
-        message: String,
-    },
 }

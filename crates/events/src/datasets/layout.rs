@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::formats::Format;
+
 /// Layouts of files, by the names that manifests use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -41,6 +43,11 @@ impl Layout {
         use serde::de::IntoDeserializer;
         let name: serde::de::value::StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
         Layout::deserialize(name).ok()
+    }
+
+    /// The recordings' format, where a file does not tell it: ATIS begins with its first event.
+    pub(super) fn format(self) -> Option<Format> {
+        matches!(self, Layout::NMnist | Layout::NCaltech101).then_some(Format::Atis)
     }
 
     /// What the name of a file tells, if it is a recording of this layout.

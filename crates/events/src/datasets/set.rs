@@ -8,12 +8,12 @@ use tks_data::manifest::{Manifest, SplitRule};
 use tks_data::split::{self, Parts};
 use tks_data::{Archive, ArchiveOptions};
 
-use super::decode;
 use super::layout::Layout;
 #[cfg(feature = "hdf5")]
 use super::spikes;
 use super::{gesture, layout};
 use crate::error::EventError;
+use crate::formats::{Format, ReadOptions, read_bytes};
 use crate::recipe::Recipe;
 use crate::stream::{EventStream, SensorSize};
 
@@ -55,6 +55,7 @@ pub(super) struct Sample {
     /// The part of the recording that it is, `start <= t < end` in us.
     pub(super) span: Option<(i64, i64)>,
     /// Which sample of its file it is, where a file holds many.
+    #[cfg_attr(not(feature = "hdf5"), expect(dead_code, reason = "only HDF5 files hold many samples"))]
     pub(super) row: usize,
 }
 
@@ -71,6 +72,8 @@ pub struct EventSet {
     samples: Vec<Sample>,
     official: Parts,
     sensor: SensorSize,
+    /// The recordings' format, where a file does not tell it.
+    format: Option<Format>,
     options: SetOptions,
 }
 
@@ -175,6 +178,7 @@ impl EventSet {
             }
         }
         let samples = found.into_iter().map(|(sample, _)| sample).collect();
+        let format = Layout::named(&manifest.layout).and_then(Layout::format);
         EventSet {
             manifest,
             archive,
@@ -183,6 +187,7 @@ impl EventSet {
             samples,
             official,
             sensor,
+            format,
             options,
         }
     }
@@ -272,7 +277,7 @@ impl EventSet {
     /// A recording, in order of time.
     ///
     /// # Errors
-    /// [`EventError::Recording`] with the file if it is cut, corrupt or of another sensor.
+    /// [`EventError::File`] with the file and the place in it where it is cut, corrupt or of another sensor.
     pub fn read(&self, index: usize) -> Result<EventStream, EventError> {
         self.read_with(index, &mut Vec::new())
     }
@@ -288,9 +293,13 @@ impl EventSet {
             return file.read(sample, self.sensor);
         }
         let bytes = self.archive.bytes_in(sample.entry, scratch)?;
-        let stream = decode::recording(bytes, self.sensor, sample.span).map_err(|source| {
-            EventError::Recording { path: self.archive.entry_path(sample.entry), source: Box::new(source) }
-        })?;
+        let options =
+            ReadOptions { sensor: Some(self.sensor), format: self.format, ..ReadOptions::default() };
+        let mut stream = read_bytes(self.archive.entry_path(sample.entry), bytes, &options)?.stream;
+        stream.sort();
+        if let Some((start, end)) = sample.span {
+            stream = stream.events().select(|event| (start..end).contains(&event.t))?;
+        }
         Ok(match self.options.orientation {
             Orientation::Stored => stream,
             Orientation::Spikingjelly => transposed(&stream)?,

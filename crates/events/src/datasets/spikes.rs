@@ -154,7 +154,7 @@ impl SpikeFile {
             vec![0; count],
             vec![1; count],
         )
-        .map_err(|source| EventError::Recording { path: self.path.clone(), source: Box::new(source) })?;
+        .map_err(|e| malformed(&self.path, e.to_string()))?;
         stream.sort();
         Ok(stream)
     }
