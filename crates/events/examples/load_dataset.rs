@@ -4,6 +4,7 @@
 //! `... --example load_dataset -- dvs-cifar10 /data/dvs-cifar10 first-90` any other, as downloaded or unpacked.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,7 +12,17 @@ use tks_data::{LastBatch, Loader, LoaderConfig, Manifest};
 use tks_events::datasets::{EventFrames, EventSet, SetOptions};
 use tks_events::recipe::Recipe;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let name = arguments.next().unwrap_or_else(|| "nmnist-1000".into());
     let datasets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets");

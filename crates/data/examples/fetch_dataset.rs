@@ -1,0 +1,51 @@
+//! Fetches a data set by the name of its manifest, and compares what is there with it.
+//!
+//! `cargo run --release -p tks-data --example fetch_dataset -- n-mnist /data/n-mnist [MIRROR]`; the mirror is a folder
+//! or an http(s) address that holds the files by their names.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use tks_data::fetch::{FetchOptions, Stage, fetch, verify};
+use tks_data::manifest::Manifest;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(name), Some(folder)) = (arguments.next(), arguments.next()) else {
+        return Err("give the name of a data set and the folder it belongs to".into());
+    };
+    let datasets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets");
+    let manifest = Manifest::in_folder(&datasets, &name)?;
+    let folder = Path::new(&folder);
+    let options = FetchOptions { mirror: arguments.next(), ..FetchOptions::default() };
+
+    let mut shown = u64::MAX;
+    let fetched = fetch(&manifest, folder, &options, &mut |progress| {
+        // A line anew each MiB is enough for an eye.
+        if progress.done >> 20 != shown || progress.stage != Stage::Fetching {
+            shown = progress.done >> 20;
+            let total = progress.total.map_or("?".to_string(), |total| (total >> 20).to_string());
+            print!("\r{}: {:?} {shown} of {total} MiB   ", progress.file, progress.stage);
+            let _ = std::io::stdout().flush();
+        }
+    })?;
+    println!();
+    for file in fetched {
+        println!("{}: {:?}", file.path.display(), file.how);
+    }
+    for (file, state) in verify(&manifest, folder)? {
+        println!("{file}: {state:?}");
+    }
+    Ok(())
+}
