@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
 use tks_benches::process::cpu_time;
+use tks_events::formats::{self, ReadOptions};
 use tks_events::frames::{Count, FramesMut};
 use tks_events::represent::Representation;
 use tks_events::slicing::Slicing;
@@ -52,6 +53,7 @@ fn main() -> Result<()> {
 fn measure<E: Count>(arguments: &Arguments) -> Result<()> {
     let side = if arguments.workload == "nmnist" { 34 } else { 128 };
     let sensor = SensorSize { width: side, height: side };
+    let options = ReadOptions { sensor: Some(sensor), ..ReadOptions::default() };
     let (files, in_memory) = if arguments.workload == "memory" {
         (Vec::new(), Some(synthetic(5_000_000, sensor)?))
     } else {
@@ -85,7 +87,7 @@ fn measure<E: Count>(arguments: &Arguments) -> Result<()> {
         };
         match &in_memory {
             Some(stream) => one(stream),
-            None => files.iter().try_for_each(|path| one(&read(path, sensor)?)),
+            None => files.iter().try_for_each(|path| one(&formats::read(path, &options)?.stream)),
         }
     };
     each(&mut out, true)?;
@@ -119,18 +121,6 @@ fn files_of(folder: &Path) -> Result<Vec<PathBuf>> {
         bail!("no recordings in {}", folder.display());
     }
     Ok(files)
-}
-
-/// Five-byte ATIS events.
-fn read(path: &Path, sensor: SensorSize) -> Result<EventStream> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let n = bytes.len() / 5;
-    let (mut t, mut x, mut y, mut p) = (vec![0; n], vec![0; n], vec![0; n], vec![0; n]);
-    for ((((b, t), x), y), p) in bytes.chunks_exact(5).zip(&mut t).zip(&mut x).zip(&mut y).zip(&mut p) {
-        *t = i64::from(b[2] & 127) << 16 | i64::from(b[3]) << 8 | i64::from(b[4]);
-        (*x, *y, *p) = (b[0].into(), b[1].into(), b[2] >> 7);
-    }
-    Ok(EventStream::new(sensor, t, x, y, p)?)
 }
 
 /// Events at random, sorted by time.

@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use ndarray::{Array4, ArrayView3, s};
+use tks_events::formats::{self, ReadOptions};
 use tks_events::represent::Representation;
 use tks_events::slicing::Slicing;
-use tks_events::{EventStream, SensorSize};
 
 /// Shades of one polarity; with those of the other they make the 256 colours of a GIF.
 const SHADES: usize = 16;
@@ -49,7 +49,8 @@ fn usage() -> ExitCode {
 }
 
 fn render(input: &Path, output: &str, frames: usize) -> Result<(), Box<dyn Error>> {
-    let stream = read(input)?;
+    let mut stream = formats::read(input, &ReadOptions::default())?.stream;
+    stream.sort();
     let sensor = stream.sensor();
     let counts = Representation::default().to_array(&stream.events(), &Slicing::time_bins(frames))?;
     let pictures = Pictures::new(&counts);
@@ -68,20 +69,6 @@ fn render(input: &Path, output: &str, frames: usize) -> Result<(), Box<dyn Error
         png.display()
     );
     Ok(())
-}
-
-/// Reads five-byte ATIS events, as N-MNIST stores them.
-fn read(path: &Path) -> Result<EventStream, Box<dyn Error>> {
-    let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let events: Vec<_> = bytes.chunks_exact(5).collect();
-    let times = events.iter().map(|b| i64::from(b[2] & 127) << 16 | i64::from(b[3]) << 8 | i64::from(b[4]));
-    Ok(EventStream::new(
-        SensorSize { width: 34, height: 34 },
-        times.collect(),
-        events.iter().map(|b| b[0].into()).collect(),
-        events.iter().map(|b| b[1].into()).collect(),
-        events.iter().map(|b| b[2] >> 7).collect(),
-    )?)
 }
 
 /// Frames as indices of the palette, enlarged so that a pixel can be seen.

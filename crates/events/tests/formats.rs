@@ -295,3 +295,18 @@ proptest! {
         }
     }
 }
+
+/// Column 37 is the byte `%`, with which Prophesee's headers begin.
+#[test]
+fn a_recording_that_begins_in_column_37_is_not_taken_for_a_header() {
+    let sensor = SensorSize { width: 240, height: 180 };
+    let stream = EventStream::new(sensor, vec![5, 70_000], vec![37, 38], vec![10, 32], vec![1, 0]).unwrap();
+    let bytes = write_bytes(stream.events(), Format::Atis).unwrap();
+    assert_eq!(bytes[0], b'%');
+    let reading =
+        read_bytes("first.bin", &bytes, &ReadOptions { sensor: Some(sensor), ..ReadOptions::default() });
+    let reading = reading.unwrap();
+    assert_eq!(reading.format, Format::Atis);
+    assert_eq!(reading.stream.events(), stream.events());
+    assert_eq!(Format::detect(b"% evt 3.0\n% end\n\x01\x02"), Some(Format::Evt3));
+}

@@ -135,7 +135,7 @@ impl Format {
             Some(Format::Npy)
         } else if starts(b"PK\x03\x04") || starts(b"PK\x05\x06") {
             Some(Format::Npz)
-        } else if starts(b"%") {
+        } else if starts(b"%") && first_line_is_text(bytes) {
             Some(prophesee::Header::read(bytes).format())
         } else if text::looks_like(bytes) {
             Some(Format::Text)
@@ -143,6 +143,16 @@ impl Format {
             bytes.len().is_multiple_of(atis::RECORD).then_some(Format::Atis)
         }
     }
+}
+
+/// Whether the first line is text: an ATIS recording whose first event lies in column 37 begins with `%` too.
+fn first_line_is_text(bytes: &[u8]) -> bool {
+    let start = &bytes[..bytes.len().min(1024)];
+    let line = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    // Four bytes reach into an ATIS event's time, which is no text where a recording begins.
+    line.len() >= 4
+        && line.len() < start.len()
+        && line.iter().all(|byte| matches!(byte, b'\t' | b'\r' | b' '..=b'~'))
 }
 
 /// How a recording is read.
