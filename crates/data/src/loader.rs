@@ -337,11 +337,12 @@ impl<D: Dataset + ?Sized> Work<D> {
             let number = (k * world_size + rank) as u64;
             // The sample generators use indices below 2^63, so this one is the batch's alone.
             let mut rng = sample_rng(core.config.seed, self.epoch, number | (1 << 63));
-            hook(&mut batch, &mut rng).map_err(|source| DataError::Hook {
-                epoch: self.epoch,
-                batch: k,
-                source,
-            })?;
+            let refused = |source| DataError::Hook { epoch: self.epoch, batch: k, source };
+            hook(&mut batch, &mut rng).map_err(refused)?;
+            let inputs = batch.inputs();
+            if !inputs.is_standard_layout() || inputs.shape() != core.shape.batch(picks.len()) {
+                return Err(refused("it left inputs of another shape, or not contiguous".into()));
+            }
         }
         Ok(batch)
     }

@@ -367,6 +367,13 @@ fn a_hook_that_fails_or_panics_is_an_error() {
     let loader = Loader::with_hook(Arc::new(Drawn::new(60)), LoaderConfig::default(), refuse).unwrap();
     let error = loader.epoch(4).unwrap().next().unwrap().unwrap_err();
     assert_eq!(error.to_string(), "batch 0 of epoch 4, in the batch's hook: no");
+    let transpose = |batch: &mut Batch<f32>, _: &mut SampleRng| -> Result<(), BoxError> {
+        batch.inputs_mut().swap_axes(0, 1);
+        Ok(())
+    };
+    let loader = Loader::with_hook(Arc::new(Drawn::new(60)), LoaderConfig::default(), transpose).unwrap();
+    let error = loader.epoch(0).unwrap().next().unwrap().unwrap_err().to_string();
+    assert!(error.contains("another shape, or not contiguous"), "{error}");
     let panics = |_: &mut Batch<f32>, _: &mut SampleRng| -> Result<(), BoxError> { panic!("broken") };
     let loader = Loader::with_hook(Arc::new(Drawn::new(60)), LoaderConfig::default(), panics).unwrap();
     let error = loader.epoch(4).unwrap().next().unwrap().unwrap_err().to_string();

@@ -17,7 +17,7 @@ pub fn write(path: impl AsRef<Path>, events: Events<'_>, format: Format) -> Resu
     Ok(tks_data::whole_file::write(path.as_ref(), &bytes)?)
 }
 
-/// The bytes of a recording's file, see [`write`].
+/// The bytes of a recording's file, see [`fn@write`].
 ///
 /// # Errors
 /// [`EventError::Write`] for what the format cannot hold.
