@@ -77,12 +77,9 @@ pub(super) fn decode(bytes: &[u8], sensor: Option<SensorSize>) -> Decoded {
         }
         None => {
             decoded.sensor = Some(DVS128);
-            let special = |record: &[u8; RECORD]| split(record).0 & SPECIAL_DVS128 != 0;
-            if records.iter().fold(false, |any, record| any | special(record)) {
-                fill::words(&mut decoded, records, |record| Some((dvs128(&record), !special(&record))));
-            } else {
-                fill::records(&mut decoded, records, dvs128);
-            }
+            fill::words(&mut decoded, records, |record| {
+                Some((dvs128(&record), split(&record).0 & SPECIAL_DVS128 == 0))
+            });
         }
     }
     decoded.unwrap_time(32);

@@ -67,7 +67,7 @@ pub(super) fn decode_21(bytes: &[u8]) -> Decoded {
     let (mut decoded, start) = begin(bytes);
     let (words, rest) = bytes[start..].as_chunks::<8>();
     let mut clock = Clock::default();
-    fill::words_to_many(&mut decoded, words, 32, |word, put| {
+    fill::words_to_many(&mut decoded, words, 32, |word, sink| {
         let word = u64::from_le_bytes(word);
         let upper = (word >> 32) as u32;
         let kind = upper >> 28;
@@ -78,7 +78,7 @@ pub(super) fn decode_21(bytes: &[u8]) -> Decoded {
             let (x, y) = (((upper >> 11) & 0x7ff) as u16, (upper & 0x7ff) as u16);
             let mut valid = word as u32;
             while valid != 0 {
-                put((t, x + valid.trailing_zeros() as u16, y, kind as u8));
+                sink.put((t, x + valid.trailing_zeros() as u16, y, kind as u8));
                 valid &= valid - 1;
             }
         }

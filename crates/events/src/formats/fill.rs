@@ -127,28 +127,41 @@ pub(super) fn words<T: Copy>(
     taken
 }
 
-/// Events of a decoder with a state that may make up to `most_a_word` of a word: it calls its second argument
-/// with each. Words are taken in blocks, so that room stays near what is needed.
+/// Where a decoder with a state puts the events of a word.
+pub(super) struct Sink<'a> {
+    room: Room<'a>,
+    count: usize,
+}
+
+impl Sink<'_> {
+    /// Adds an event.
+    #[inline(always)]
+    pub(super) fn put(&mut self, event: Raw) {
+        assert!(self.count < self.room.t.len(), "more events in a word than it can hold");
+        // SAFETY: within the room, as was just seen.
+        unsafe { self.room.put(self.count, event) };
+        self.count += 1;
+    }
+}
+
+/// Events of a decoder with a state that puts up to `most_a_word` of a word into the sink. Words are taken in blocks,
+/// so that room stays near what is needed.
 #[inline(always)]
 pub(super) fn words_to_many<T: Copy>(
     decoded: &mut Decoded,
     words: &[T],
     most_a_word: usize,
-    mut decode: impl FnMut(T, &mut dyn FnMut(Raw)),
+    mut decode: impl FnMut(T, &mut Sink<'_>),
 ) {
     for block in words.chunks(4096) {
-        // SAFETY: the count goes up after its place was written; `assert` holds it below the room's length.
+        // SAFETY: the sink counts what it has put.
         unsafe {
-            extend(decoded, block.len() * most_a_word, |mut room| {
-                let mut count = 0;
+            extend(decoded, block.len() * most_a_word, |room| {
+                let mut sink = Sink { room, count: 0 };
                 for &word in block {
-                    decode(word, &mut |event| {
-                        assert!(count < room.t.len(), "more events in a word than it can hold");
-                        room.put(count, event);
-                        count += 1;
-                    });
+                    decode(word, &mut sink);
                 }
-                count
+                sink.count
             });
         }
     }

@@ -12,6 +12,7 @@
 //! | Prophesee DAT | [`dat`] | |
 //! | Prophesee RAW: EVT 2.0, 2.1, 3.0 | [`evt2`], [`evt3`] | EVT 2.0 |
 //! | Event Stream `.es` | [`es`] | |
+//! | HDF5, with the feature `hdf5` | [`hdf5`] | |
 //! | NumPy `.npz`, `.npy` | [`numpy`] | `.npz` |
 //! | text, CSV | [`text`] | yes |
 //!
@@ -40,6 +41,7 @@ pub mod es;
 pub mod evt2;
 pub mod evt3;
 mod fill;
+pub mod hdf5;
 pub mod numpy;
 mod prophesee;
 pub mod text;
@@ -76,6 +78,8 @@ pub enum Format {
     Evt3,
     /// Event Stream, see [`es`].
     Es,
+    /// HDF5, see [`hdf5`].
+    Hdf5,
     /// NumPy's archive, see [`numpy`].
     Npz,
     /// One NumPy array, see [`numpy`].
@@ -86,7 +90,7 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 12] = [
+    pub const ALL: [Format; 13] = [
         Format::Aedat2,
         Format::Aedat3,
         Format::Aedat4,
@@ -96,6 +100,7 @@ impl Format {
         Format::Evt21,
         Format::Evt3,
         Format::Es,
+        Format::Hdf5,
         Format::Npz,
         Format::Npy,
         Format::Text,
@@ -113,6 +118,7 @@ impl Format {
             Format::Evt21 => "Prophesee RAW EVT 2.1",
             Format::Evt3 => "Prophesee RAW EVT 3.0",
             Format::Es => "Event Stream .es",
+            Format::Hdf5 => "HDF5",
             Format::Npz => "NumPy .npz",
             Format::Npy => "NumPy .npy",
             Format::Text => "text",
@@ -131,6 +137,8 @@ impl Format {
             Some(Format::Aedat4)
         } else if starts(b"Event Stream") {
             Some(Format::Es)
+        } else if starts(hdf5::MAGIC) {
+            Some(Format::Hdf5)
         } else if starts(b"\x93NUMPY") {
             Some(Format::Npy)
         } else if starts(b"PK\x03\x04") || starts(b"PK\x05\x06") {
@@ -233,6 +241,7 @@ pub fn read_bytes(
         Format::Evt21 => evt2::decode_21(bytes),
         Format::Evt3 => evt3::decode(bytes),
         Format::Es => es::decode(bytes),
+        Format::Hdf5 => hdf5::decode(bytes),
         Format::Npz => numpy::decode_npz(bytes),
         Format::Npy => numpy::decode_npy(bytes),
         Format::Text => text::decode(bytes, options.columns),

@@ -13,20 +13,21 @@ use super::decoded::Decoded;
 const MOST_RATIO: u64 = 2000;
 
 /// One column of an array: where its values lie and what they are.
-struct Column<'a> {
-    bytes: &'a [u8],
-    offset: usize,
-    step: usize,
-    count: usize,
-    kind: Kind,
+pub(super) struct Column<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) offset: usize,
+    pub(super) step: usize,
+    pub(super) count: usize,
+    pub(super) kind: Kind,
 }
 
 /// A NumPy type of a number.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Kind {
-    class: u8,
-    size: usize,
-    big_endian: bool,
+pub(super) struct Kind {
+    /// `i`, `u`, `b` or `f`, as NumPy has it.
+    pub(super) class: u8,
+    pub(super) size: usize,
+    pub(super) big_endian: bool,
 }
 
 impl Kind {
@@ -50,7 +51,7 @@ impl Kind {
 
     /// The number in the first bytes, `None` where it is not whole or too large.
     #[inline(always)]
-    fn read(self, bytes: &[u8]) -> Option<i64> {
+    pub(super) fn read(self, bytes: &[u8]) -> Option<i64> {
         let mut little = [0u8; 8];
         let raw = bytes.get(..self.size)?;
         for (i, &byte) in raw.iter().enumerate() {
@@ -148,7 +149,7 @@ const NAMES: [&[&str]; 4] = [
 ];
 
 /// Fills the columns; `None` for a number that fits none.
-fn fill(decoded: &mut Decoded, columns: [Column<'_>; 4], start: usize) {
+pub(super) fn fill(decoded: &mut Decoded, columns: [Column<'_>; 4], start: usize) {
     let count = columns.iter().map(|column| column.count).min().unwrap_or(0);
     let at = |column: &Column<'_>, i: usize| {
         column
