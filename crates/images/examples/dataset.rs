@@ -1,0 +1,79 @@
+//! Opens a data set by its name and tells what is in it, and what is wrong with it.
+//!
+//! ```text
+//! cargo run --release -p tks-images --example dataset -- fashion-mnist /usr/share/datasets/fashion-mnist
+//! cargo run --release -p tks-images --example dataset -- folder pictures/ --json
+//! ```
+
+use std::error::Error;
+use std::path::Path;
+use std::process::ExitCode;
+
+use tks_images::datasets::{CheckOptions, CheckReport, check, check_folder, names};
+
+const CLASSES_SHOWN: usize = 10;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run() -> Result<bool, Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (name, root, json) = match arguments.as_slice() {
+        [name, root] => (name, Path::new(root), false),
+        [name, root, flag] if flag == "--json" => (name, Path::new(root), true),
+        _ => {
+            let known: Vec<&str> = names().collect();
+            return Err(format!(
+                "usage: dataset <name> <folder or archive> [--json]\nnames: {}, or `folder`",
+                known.join(", ")
+            )
+            .into());
+        }
+    };
+    let options = CheckOptions::default();
+    let report = if name == "folder" {
+        let parts: Vec<&str> =
+            ["train", "val", "test"].into_iter().filter(|part| root.join(part).is_dir()).collect();
+        check_folder(root, &parts, &options)?
+    } else {
+        check(name, root, &options)?
+    };
+    if json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print(&report);
+    }
+    Ok(report.is_sound())
+}
+
+fn print(report: &CheckReport) {
+    println!("{} in {}", report.dataset, report.root.display());
+    for part in &report.parts {
+        let expected = part.expected.map_or("not stated".to_owned(), |expected| expected.to_string());
+        println!("\n{}: {} pictures (expected: {expected})", part.part, part.pictures);
+        if let Some(failure) = &part.failure {
+            println!("  {failure}");
+        }
+        for class in part.classes.iter().filter(|class| class.pictures > 0).take(CLASSES_SHOWN) {
+            println!("  {:>6}  {}", class.pictures, class.class);
+        }
+        if part.classes.len() > CLASSES_SHOWN {
+            println!("          ... {} classes in all", part.classes.len());
+        }
+        for (kind, count) in &part.counts {
+            println!("  {count} x {kind:?}");
+        }
+        for problem in part.problems.iter().take(CLASSES_SHOWN) {
+            println!("  {:?}: {}: {}", problem.kind, problem.entry, problem.message);
+        }
+    }
+    println!("\n{}", if report.is_sound() { "sound" } else { "not sound" });
+}

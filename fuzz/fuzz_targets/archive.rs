@@ -1,0 +1,20 @@
+//! Tars, zips and compressed files: whatever the bytes, an error or entries that can be read.
+#![no_main]
+
+use std::io::Write;
+
+use libfuzzer_sys::fuzz_target;
+use tks_data::{Archive, ArchiveOptions};
+
+fuzz_target!(|data: &[u8]| {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("archive");
+    std::fs::File::create(&path).unwrap().write_all(data).unwrap();
+    let options = ArchiveOptions { max_unpacked: 8 << 20, max_entries: 10_000, ..ArchiveOptions::default() };
+    if let Ok(archive) = Archive::open_with(&path, &options) {
+        let mut scratch = Vec::new();
+        for index in 0..archive.len().min(64) {
+            let _ = archive.bytes_in(index, &mut scratch).map(<[u8]>::len);
+        }
+    }
+});
