@@ -2,16 +2,7 @@
 
 use image::{DynamicImage, ImageFormat};
 
-/// A decoded picture.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decoded {
-    /// Red, green and blue of each pixel in turn: `[H, W, 3]`, 0 to 255.
-    pub pixels: Vec<u8>,
-    /// Rows.
-    pub height: usize,
-    /// Pixels of a row.
-    pub width: usize,
-}
+use crate::picture::Picture;
 
 /// Why a picture does not decode.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +25,7 @@ pub enum DecodeError {
 ///
 /// # Errors
 /// A file of another format, a cut and a damaged one.
-pub fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
+pub fn decode(bytes: &[u8]) -> Result<Picture, DecodeError> {
     let format = match image::guess_format(bytes) {
         Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png)) => format,
         _ => return Err(DecodeError::Format),
@@ -46,7 +37,7 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
         .map_err(|error| DecodeError::Codec(error.to_string()))?;
     let picture = picture.into_rgb8();
     let (width, height) = picture.dimensions();
-    Ok(Decoded { pixels: picture.into_raw(), height: height as usize, width: width as usize })
+    Ok(Picture { pixels: picture.into_raw(), height: height as usize, width: width as usize, channels: 3 })
 }
 
 /// Whether a JPEG's last scan is followed by the mark of the picture's end. Codecs fill up what is missing, and

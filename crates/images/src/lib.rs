@@ -5,6 +5,7 @@
 //! | [`datasets`] | the data sets, as downloaded or unpacked: opened, checked |
 //! | [`decode`] | JPEG and PNG files to pixels |
 //! | [`error`] | what can go wrong, where, and what to do |
+//! | [`picture`] | a picture in memory |
 //! | [`parse`] | readers for the label and picture files: IDX, CIFAR (binary, pickle), MATLAB v5, text tables |
 //!
 //! ```
@@ -21,6 +22,8 @@ pub mod datasets;
 pub mod decode;
 pub mod error;
 pub mod parse;
+pub mod picture;
 
 pub use datasets::{ImageSet, OpenOptions, PictureBytes};
 pub use error::ImageError;
+pub use picture::Picture;
