@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tks_images::parse::mat::{MatValue, parse_mat};
+use tks_data::parse::mat::{MatValue, parse_mat};
 
 fn walk(value: &MatValue) {
     let _ = (value.number(), value.text(), value.texts());

@@ -12,6 +12,7 @@
 //! | [`loader`], [`batch`] | batches made ahead by worker threads, the same whatever their number |
 //! | [`rng`] | one generator per sample and epoch |
 //! | [`toml_file`], [`nearest`] | TOML whose errors name the line and the name that was meant |
+//! | [`parse`] | MATLAB v5 files, and what readers of bytes share |
 //! | [`bytes`], [`error`] | shared bytes of a file; what can go wrong, where, and what to do |
 //!
 //! ```
@@ -66,6 +67,7 @@ pub mod fetch;
 pub mod loader;
 pub mod manifest;
 pub mod nearest;
+pub mod parse;
 pub mod rng;
 pub mod sampler;
 pub mod split;

@@ -1,54 +1,13 @@
-//! The readers on files that MATLAB, SciPy and Python wrote, and on what is left of them when they are cut or changed.
+//! The readers on files that SciPy and Python wrote, and on what is left of them when they are cut or changed.
 
 mod common;
 
 use common::fixture;
-use serde_json::Value;
+use tks_data::parse::mat::{MatValue, parse_mat, parse_mat_variable};
 use tks_images::parse::cifar::{CifarLayout, parse_cifar};
 use tks_images::parse::idx::parse_idx;
 use tks_images::parse::lines::{parse_boxes, parse_number_pairs, parse_numbers, parse_pairs, parse_rows};
-use tks_images::parse::mat::{MatValue, parse_mat, parse_mat_variable};
 use tks_images::parse::pickle::{parse_cifar_names, parse_cifar_pickle};
-
-/// A value as SciPy's reader, which wrote `expected.json`, sees it.
-fn plain(value: &MatValue) -> Value {
-    match value {
-        MatValue::Numbers { dims, values } => serde_json::json!({ "dims": dims, "numbers": values }),
-        MatValue::Text(text) => serde_json::json!({ "text": text }),
-        MatValue::Cells { dims, values } => {
-            serde_json::json!({ "dims": dims, "cells": values.iter().map(plain).collect::<Vec<_>>() })
-        }
-        MatValue::Structs { dims, fields, values } => {
-            let rows: Vec<Value> = values
-                .chunks_exact(fields.len())
-                .map(|row| {
-                    fields
-                        .iter()
-                        .cloned()
-                        .zip(row.iter().map(plain))
-                        .collect::<serde_json::Map<_, _>>()
-                        .into()
-                })
-                .collect();
-            serde_json::json!({ "dims": dims, "structs": rows })
-        }
-    }
-}
-
-#[test]
-fn files_that_matlab_wrote_read_as_scipy_reads_them() {
-    let expected: Value = serde_json::from_slice(&fixture("matlab/expected.json")).unwrap();
-    let expected = expected.as_object().unwrap();
-    assert_eq!(expected.len(), 13);
-    for (file, variables) in expected {
-        let read: serde_json::Map<String, Value> = parse_mat(&fixture(&format!("matlab/{file}")))
-            .unwrap_or_else(|error| panic!("{file}: {error}"))
-            .into_iter()
-            .map(|variable| (variable.name, plain(&variable.value)))
-            .collect();
-        assert_eq!(&Value::from(read), variables, "{file}");
-    }
-}
 
 #[test]
 fn the_lists_of_the_fine_grained_sets_read_compressed_and_plain() {
@@ -80,15 +39,6 @@ fn the_lists_of_the_fine_grained_sets_read_compressed_and_plain() {
 fn a_mat_file_without_the_variable_tells_what_it_has() {
     let error = parse_mat_variable(&fixture("cars_meta.mat"), "annotations").unwrap_err().to_string();
     assert!(error.contains("no variable `annotations`") && error.contains("class_names"), "{error}");
-}
-
-#[test]
-fn a_version_73_file_is_named_as_such() {
-    let mut hdf5 = vec![0u8; 512];
-    hdf5[..19].copy_from_slice(b"MATLAB 7.3 MAT-file");
-    hdf5[124..128].copy_from_slice(&[0, 2, b'I', b'M']);
-    let error = parse_mat(&hdf5).unwrap_err().to_string();
-    assert!(error.contains("7.3 (HDF5)") && error.contains("-v7"), "{error}");
 }
 
 #[test]
@@ -217,12 +167,7 @@ fn cut_and_changed_files_are_errors_not_panics() {
     let mut files: Vec<Vec<u8>> =
         ["dogs_train_list.mat", "dogs_train_list_plain.mat", "cars_train_annos_plain.mat"]
             .into_iter()
-            .chain([
-                "imagenet_meta_plain.mat",
-                "matlab/testcellnest_6.1_SOL2.mat",
-                "matlab/teststruct_7.4_GLNX86.mat",
-            ])
-            .chain(["cifar10_meta_py2.pickle"])
+            .chain(["imagenet_meta_plain.mat", "cifar10_meta_py2.pickle"])
             .map(fixture)
             .collect();
     // the programs of the pickles, with pixels for one picture only
@@ -249,7 +194,7 @@ fn cut_and_changed_files_are_errors_not_panics() {
 
 #[test]
 fn cut_files_are_never_taken_for_whole_ones() {
-    for name in ["dogs_train_list.mat", "cars_train_annos_plain.mat", "matlab/teststruct_6.1_SOL2.mat"] {
+    for name in ["dogs_train_list.mat", "cars_train_annos_plain.mat"] {
         let file = fixture(name);
         let whole = parse_mat(&file).unwrap();
         for end in 0..file.len() {

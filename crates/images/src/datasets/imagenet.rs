@@ -10,7 +10,7 @@ use super::set::Pictures;
 use super::stanford::is_picture;
 use crate::error::{ImageError, InFile};
 use crate::parse::lines::parse_numbers;
-use crate::parse::mat::{MatValue, parse_mat_variable};
+use tks_data::parse::mat::{MatValue, parse_mat_variable};
 
 const GROUND_TRUTH: &str = "ILSVRC2012_validation_ground_truth.txt";
 const SOLUTION: &str = "LOC_val_solution.csv";

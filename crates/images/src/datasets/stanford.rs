@@ -8,7 +8,7 @@ use super::draft::{Draft, Listed};
 use super::files::{FileId, Files};
 use super::set::Pictures;
 use crate::error::{ImageError, InFile};
-use crate::parse::mat::{MatStruct, MatValue, parse_mat_variable};
+use tks_data::parse::mat::{MatStruct, MatValue, parse_mat_variable};
 
 pub(super) fn draft_dogs(source: &Source<'_>) -> Result<Draft, ImageError> {
     let mut files = source.files()?;

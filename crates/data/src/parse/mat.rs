@@ -1,4 +1,4 @@
-//! MATLAB v5 `.mat` files, as far as the data sets' lists use them: cells, structs, text and numbers, plain or
+//! MATLAB v5 `.mat` files, as far as the data sets use them: cells, structs, text and numbers, plain or
 //! compressed.
 //!
 //! After "MAT-File Format" (The MathWorks), level 5: a header of 128 bytes, then elements of a type, a length and
@@ -19,8 +19,8 @@ const MAX_DEPTH: usize = 16;
 const MAX_UNPACKED: u64 = 32 << 20;
 /// The most sizes that an array may have.
 const MAX_DIMENSIONS: usize = 32;
-const ONLY_LISTS: &str =
-    "only the parts of MATLAB v5 that the data sets' lists use are read: save it with `-v6` or `-v7`";
+const ONLY_PARTS: &str =
+    "only the parts of MATLAB v5 that the data sets use are read: save it with `-v6` or `-v7`";
 
 const COMPRESSED: u32 = 15;
 const MATRIX: u32 = 14;
@@ -122,7 +122,7 @@ impl<'a> MatStruct<'a> {
 /// Reads all variables of a file.
 ///
 /// # Errors
-/// No MATLAB v5 file, a version 7.3 file, a cut or damaged one, and parts that the data sets' lists do not use.
+/// No MATLAB v5 file, a version 7.3 file, a cut or damaged one, and parts that the data sets do not use.
 pub fn parse_mat(bytes: &[u8]) -> Result<Vec<MatVariable>, ParseError> {
     let mut cursor = Cursor::new(FORMAT, bytes);
     let header = cursor.take(HEADER)?;
@@ -183,11 +183,11 @@ pub fn parse_mat_variable(bytes: &[u8], name: &str) -> Result<MatValue, ParseErr
 }
 
 fn version_73(cursor: &Cursor<'_>) -> ParseError {
-    ParseError { remedy: ONLY_LISTS, ..cursor.error_at(124, "a version 7.3 (HDF5) file") }
+    ParseError { remedy: ONLY_PARTS, ..cursor.error_at(124, "a version 7.3 (HDF5) file") }
 }
 
 fn unsupported(offset: usize, what: impl Into<String>) -> ParseError {
-    ParseError { remedy: ONLY_LISTS, ..Cursor::new(FORMAT, &[]).error_at(offset, what) }
+    ParseError { remedy: ONLY_PARTS, ..Cursor::new(FORMAT, &[]).error_at(offset, what) }
 }
 
 /// Offsets inside an unpacked element mean nothing to who holds the file: tell where the element starts.
