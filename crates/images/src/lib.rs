@@ -2,6 +2,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`augment`] | random changes to pictures, and batches mixed |
 //! | [`datasets`] | the data sets, as downloaded or unpacked: opened, checked |
 //! | [`decode`] | JPEG and PNG files to pixels |
 //! | [`error`] | what can go wrong, where, and what to do |
@@ -18,6 +19,7 @@
 //! # Ok::<(), tks_images::parse::ParseError>(())
 //! ```
 
+pub mod augment;
 pub mod datasets;
 pub mod decode;
 pub mod error;

@@ -1,0 +1,490 @@
+//! Random changes to pictures, so that a network sees each one in many guises.
+//!
+//! Every draw comes from one generator, best that of the sample and epoch
+//! ([`tks_data::rng::sample_rng`]): the same seed gives the same changes, with any number of workers. Steps are
+//! done on 8-bit pictures, but for the last two, random erasing and cutout, which follow normalisation.
+
+mod auto_augment;
+mod color_jitter;
+mod crop;
+mod erase;
+mod flip;
+mod level;
+pub mod ops;
+mod policies;
+mod rand_augment;
+mod timm_policy;
+
+use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
+use tks_data::DataError;
+
+pub use auto_augment::AutoPolicy;
+pub use crop::PaddingMode;
+pub use erase::EraseMode;
+pub use rand_augment::{BinnedRandAugment, RandPolicy};
+pub use timm_policy::{Choice, Spread, TimmRandAugment};
+
+use crate::error::ImageError;
+use crate::picture::Picture;
+use level::{Binned, Bins};
+use ops::{Interpolation, Operation, Sampling};
+
+/// A random change.
+///
+/// ```
+/// use tks_data::rng::sample_rng;
+/// use tks_images::Picture;
+/// use tks_images::augment::{Augment, Scratch};
+///
+/// let mut picture = Picture::new(32, 32, 3);
+/// let (mut scratch, mut rng) = (Scratch::default(), sample_rng(7, 0, 0));
+/// for step in Augment::reference().iter().filter(|step| !step.is_on_values()) {
+///     step.on_picture(&mut picture, &mut scratch, &mut rng)?;
+/// }
+/// assert_eq!((picture.height, picture.width), (32, 32));
+/// # Ok::<(), tks_images::ImageError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Augment {
+    /// A part of the picture with `padding` pixels around it, at a random place.
+    RandomCrop {
+        /// Rows of the part; left out: those of the picture.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        height: Option<usize>,
+        /// Pixels of its rows; left out: those of the picture.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        width: Option<usize>,
+        /// Pixels on each side of the picture, up to 65535.
+        #[serde(default = "default_padding")]
+        padding: usize,
+        /// What they are.
+        #[serde(default)]
+        padding_mode: PaddingMode,
+        /// Their colour where that is constant: red, green, blue. Grey pictures take the first.
+        #[serde(default)]
+        fill: [u8; 3],
+    },
+    /// Left becomes right.
+    FlipHorizontal {
+        /// How probable it is, 0 to 1.
+        #[serde(default = "half")]
+        probability: f64,
+    },
+    /// Top becomes bottom.
+    FlipVertical {
+        /// How probable it is, 0 to 1.
+        #[serde(default = "half")]
+        probability: f64,
+    },
+    /// Brightness, contrast, saturation and hue, each by a random factor, in random order. Of grey pictures,
+    /// the first two.
+    ColorJitter {
+        /// How probable it is, 0 to 1.
+        #[serde(default = "one")]
+        probability: f64,
+        /// The factor is `max(0, 1 - brightness)` to `1 + brightness`.
+        #[serde(default)]
+        brightness: f64,
+        /// The factor is `max(0, 1 - contrast)` to `1 + contrast`.
+        #[serde(default)]
+        contrast: f64,
+        /// The factor is `max(0, 1 - saturation)` to `1 + saturation`.
+        #[serde(default)]
+        saturation: f64,
+        /// Up to how much of the circle of colours is added, 0 to 0.5, either way.
+        #[serde(default)]
+        hue: f64,
+    },
+    /// Becomes grey; it keeps its channels.
+    Grayscale {
+        /// How probable it is, 0 to 1.
+        #[serde(default = "tenth")]
+        probability: f64,
+    },
+    /// Is blurred as by Pillow's `GaussianBlur`.
+    GaussianBlur {
+        /// How probable it is, 0 to 1.
+        #[serde(default = "half")]
+        probability: f64,
+        /// Between which standard deviations, in pixels, 0 to 1000.
+        #[serde(default = "default_radius")]
+        radius: [f64; 2],
+    },
+    /// Some of the operations of [`ops`], all equally strong, see [`RandPolicy`].
+    RandAugment {
+        /// Which, and how strongly: timm's string or torchvision's numbers.
+        #[serde(default)]
+        policy: RandPolicy,
+        /// How transforms sample; left out: bilinear or bicubic at random with timm's string, nearest with
+        /// torchvision's numbers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        interpolation: Option<Interpolation>,
+        /// Beyond the border: red, green, blue. Left out: 128 with timm's string, black with torchvision's
+        /// numbers. Grey pictures take the first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fill: Option<[u8; 3]>,
+    },
+    /// A pair of the operations of [`ops`] that was learned for a data set, see [`AutoPolicy`].
+    AutoAugment {
+        /// Learned for which data set, with whose magnitudes.
+        #[serde(default)]
+        policy: AutoPolicy,
+        /// How transforms sample; left out: bilinear or bicubic at random with timm's magnitudes, nearest with
+        /// torchvision's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        interpolation: Option<Interpolation>,
+        /// Beyond the border: red, green, blue. Left out: 128 with timm's magnitudes, black with
+        /// torchvision's. Grey pictures take the first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fill: Option<[u8; 3]>,
+    },
+    /// One of the operations of [`ops`], of any strength: the paper's wide ranges. Müller and Hutter,
+    /// "TrivialAugment: Tuning-free Yet State-of-the-Art Data Augmentation", ICCV 2021.
+    TrivialAugment {
+        /// Number of magnitudes, 2 or above.
+        #[serde(default = "default_bins")]
+        num_magnitude_bins: usize,
+        /// How transforms sample.
+        #[serde(default)]
+        interpolation: Interpolation,
+        /// Beyond the border: red, green, blue. Grey pictures take the first.
+        #[serde(default)]
+        fill: [u8; 3],
+    },
+    /// Rectangles of the normalised picture are replaced. Zhong et al., "Random Erasing Data Augmentation",
+    /// AAAI 2020, as timm has it.
+    RandomErasing {
+        /// How probable it is, 0 to 1.
+        #[serde(default = "quarter")]
+        probability: f64,
+        /// By what.
+        #[serde(default)]
+        mode: EraseMode,
+        /// Between which shares of the picture's area all rectangles are together, 0 to 1.
+        #[serde(default = "default_area")]
+        area: [f64; 2],
+        /// Between which ratios of height to width each is, above 0.
+        #[serde(default = "default_aspect")]
+        aspect: [f64; 2],
+        /// Between which numbers of rectangles, 1 to 100.
+        #[serde(default = "single")]
+        count: [usize; 2],
+    },
+    /// 0 in squares of the normalised picture, whose middle is any pixel; what lies beyond the border is cut
+    /// off. DeVries and Taylor, arXiv 1708.04552; 16 pixels for CIFAR10, 8 for CIFAR100.
+    Cutout {
+        /// Side in pixels, 1 or above; an odd one counts as one less.
+        #[serde(default = "default_cutout")]
+        length: usize,
+        /// How many squares, up to 100.
+        #[serde(default = "default_count")]
+        count: usize,
+    },
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn half() -> f64 {
+    0.5
+}
+
+fn quarter() -> f64 {
+    0.25
+}
+
+fn tenth() -> f64 {
+    0.1
+}
+
+fn default_padding() -> usize {
+    4
+}
+
+fn default_radius() -> [f64; 2] {
+    [0.1, 2.0]
+}
+
+fn default_bins() -> usize {
+    31
+}
+
+fn default_area() -> [f64; 2] {
+    [0.02, 1.0 / 3.0]
+}
+
+fn default_aspect() -> [f64; 2] {
+    [0.3, 1.0 / 0.3]
+}
+
+fn single() -> [usize; 2] {
+    [1, 1]
+}
+
+fn default_cutout() -> usize {
+    16
+}
+
+fn default_count() -> usize {
+    1
+}
+
+/// A number between two, uniformly.
+fn between(rng: &mut impl Rng, [low, high]: [f64; 2]) -> f64 {
+    low + (high - low) * rng.random::<f64>()
+}
+
+/// Room to work in that is kept from picture to picture; one a worker.
+#[derive(Debug, Clone, Default)]
+pub struct Scratch {
+    picture: Picture,
+}
+
+/// That a setting is as it has to be.
+fn setting(
+    right: bool,
+    field: &'static str,
+    value: impl std::fmt::Display,
+    expected: impl std::fmt::Display,
+) -> Result<(), ImageError> {
+    if right {
+        return Ok(());
+    }
+    Err(DataError::Setting { field, message: format!("{value} was given; it has to be {expected}") }.into())
+}
+
+/// That a number is in a range.
+fn within(field: &'static str, value: f64, low: f64, high: f64) -> Result<(), ImageError> {
+    setting((low..=high).contains(&value), field, value, format_args!("{low} to {high}"))
+}
+
+/// That two numbers are in a range, the lower first.
+fn range(field: &'static str, [from, to]: [f64; 2], low: f64, high: f64) -> Result<(), ImageError> {
+    let right = (low..=high).contains(&from) && (from..=high).contains(&to);
+    let expected = format_args!("two numbers of {low} to {high}, the lower first");
+    setting(right, field, format_args!("[{from}, {to}]"), expected)
+}
+
+/// That a picture's bytes are those of its shape, `[H, W, C]` with C of 1 or 3.
+fn require_valid(picture: &Picture) -> Result<(), ImageError> {
+    let Picture { pixels, height, width, channels } = picture;
+    let right = [1, 3].contains(channels) && pixels.len() == height * width * channels;
+    let given = format_args!("{} bytes for a shape of [{height}, {width}, {channels}]", pixels.len());
+    setting(right, "picture", given, "of H * W * C bytes, with 1 or 3 channels")
+}
+
+impl Augment {
+    /// The reference recipe's for small pictures: a random crop with 4 pixels of padding, horizontal flips,
+    /// RandAugment `rand-m9-mstd0.5-inc1`, random erasing of a quarter of the pictures with noise.
+    pub fn reference() -> Vec<Augment> {
+        vec![
+            Augment::RandomCrop {
+                height: None,
+                width: None,
+                padding: default_padding(),
+                padding_mode: PaddingMode::Constant,
+                fill: [0; 3],
+            },
+            Augment::FlipHorizontal { probability: half() },
+            Augment::RandAugment { policy: RandPolicy::default(), interpolation: None, fill: None },
+            Augment::RandomErasing {
+                probability: quarter(),
+                mode: EraseMode::Pixel,
+                area: default_area(),
+                aspect: default_aspect(),
+                count: single(),
+            },
+        ]
+    }
+
+    /// Checks every option.
+    ///
+    /// # Errors
+    /// [`DataError::Setting`] for the first that makes no sense.
+    pub fn check(&self) -> Result<(), ImageError> {
+        let probability = |value| within("probability", value, 0.0, 1.0);
+        match *self {
+            Augment::RandomCrop { height, width, padding, .. } => {
+                let size = |field, side: Option<usize>| match side {
+                    Some(side) => setting((1..=65535).contains(&side), field, side, "1 to 65535"),
+                    None => Ok(()),
+                };
+                size("height", height)?;
+                size("width", width)?;
+                setting(padding <= 65535, "padding", padding, "up to 65535")
+            }
+            Augment::FlipHorizontal { probability: value }
+            | Augment::FlipVertical { probability: value }
+            | Augment::Grayscale { probability: value } => probability(value),
+            Augment::ColorJitter { probability: value, brightness, contrast, saturation, hue } => {
+                probability(value)?;
+                within("brightness", brightness, 0.0, 1e3)?;
+                within("contrast", contrast, 0.0, 1e3)?;
+                within("saturation", saturation, 0.0, 1e3)?;
+                within("hue", hue, 0.0, 0.5)
+            }
+            Augment::GaussianBlur { probability: value, radius } => {
+                probability(value)?;
+                range("radius", radius, 0.0, 1e3)
+            }
+            Augment::RandAugment { policy, .. } => match policy.wrong() {
+                Some(message) => Err(DataError::Setting { field: "policy", message }.into()),
+                None => Ok(()),
+            },
+            Augment::AutoAugment { .. } => Ok(()),
+            Augment::TrivialAugment { num_magnitude_bins: bins, .. } => {
+                setting((2..=10_000).contains(&bins), "num_magnitude_bins", bins, "2 to 10000")
+            }
+            Augment::RandomErasing { probability: value, area, aspect, count: [least, most], .. } => {
+                probability(value)?;
+                range("area", area, 0.0, 1.0)?;
+                range("aspect", aspect, 1e-3, 1e3)?;
+                let right = 1 <= least && least <= most && most <= 100;
+                let expected = "two numbers of 1 to 100, the lower first";
+                setting(right, "count", format_args!("[{least}, {most}]"), expected)
+            }
+            Augment::Cutout { length, count } => {
+                setting((1..=65535).contains(&length), "length", length, "1 to 65535")?;
+                setting(count <= 100, "count", count, "up to 100")
+            }
+        }
+    }
+
+    /// Whether this changes the values of a normalised picture ([`Augment::on_values`]) and not its pixels
+    /// ([`Augment::on_picture`]).
+    pub fn is_on_values(&self) -> bool {
+        matches!(self, Augment::RandomErasing { .. } | Augment::Cutout { .. })
+    }
+
+    /// Changes a picture of 1 or 3 channels.
+    ///
+    /// # Errors
+    /// [`DataError::Setting`] for an option that makes no sense, for a picture smaller than its crop, and for a
+    /// step that follows normalisation.
+    pub fn on_picture(
+        &self,
+        picture: &mut Picture,
+        scratch: &mut Scratch,
+        rng: &mut impl Rng,
+    ) -> Result<(), ImageError> {
+        self.check()?;
+        require_valid(picture)?;
+        let size = [picture.height, picture.width];
+        match *self {
+            Augment::RandomCrop { height, width, padding, padding_mode, fill } => {
+                let size = [height.unwrap_or(size[0]), width.unwrap_or(size[1])];
+                return crop::random_crop(picture, scratch, size, padding, (padding_mode, fill), rng);
+            }
+            Augment::FlipHorizontal { probability } => {
+                if rng.random_bool(probability) {
+                    flip::horizontal(picture);
+                }
+            }
+            Augment::FlipVertical { probability } => {
+                if rng.random_bool(probability) {
+                    flip::vertical(picture);
+                }
+            }
+            Augment::ColorJitter { probability, brightness, contrast, saturation, hue } => {
+                if rng.random_bool(probability) {
+                    color_jitter::apply(picture, scratch, [brightness, contrast, saturation, hue], rng);
+                }
+            }
+            Augment::Grayscale { probability } => {
+                if rng.random_bool(probability) {
+                    let channels = picture.channels;
+                    picture.set_channels(1);
+                    picture.set_channels(channels);
+                }
+            }
+            Augment::GaussianBlur { probability, radius } => {
+                if rng.random_bool(probability) {
+                    let radius = between(rng, radius);
+                    Operation::GaussianBlur { radius }.run(picture, Sampling::default(), scratch);
+                }
+            }
+            Augment::RandAugment { policy, interpolation, fill } => {
+                let binned = matches!(policy, RandPolicy::Binned(_));
+                policy.draw(size, rng, |operation, rng| {
+                    operation.run(picture, sampling(binned, interpolation, fill, rng), scratch);
+                });
+            }
+            Augment::AutoAugment { policy, interpolation, fill } => {
+                policy.draw(size, rng, |operation, rng| {
+                    operation.run(picture, sampling(policy.is_binned(), interpolation, fill, rng), scratch);
+                });
+            }
+            Augment::TrivialAugment { num_magnitude_bins: bins, interpolation, fill } => {
+                let operation = Binned::CHOICE[rng.random_range(0..Binned::CHOICE.len())];
+                let bin = rng.random_range(0..bins);
+                let operation = operation.operation(Bins { bins, wide: true }, bin, size, || rng.random());
+                operation.run(picture, Sampling { interpolation, fill }, scratch);
+            }
+            Augment::RandomErasing { .. } | Augment::Cutout { .. } => {
+                let expected =
+                    "a step on pictures; this one follows normalisation, so put it after the others";
+                return setting(false, "augment", format_args!("{self:?}"), expected);
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes the values of a normalised picture, `[C, H, W]`.
+    ///
+    /// # Errors
+    /// [`DataError::Setting`] for an option that makes no sense, for values that are not of that shape, and for
+    /// a step that is for pictures.
+    pub fn on_values(
+        &self,
+        values: &mut [f32],
+        shape: [usize; 3],
+        rng: &mut impl Rng,
+    ) -> Result<(), ImageError> {
+        self.check()?;
+        let [channels, height, width] = shape;
+        let right = values.len() == channels * height * width;
+        let given = format_args!("{} numbers for {shape:?}", values.len());
+        setting(right, "values", given, "of as many as their shape [C, H, W] says")?;
+        if values.is_empty() {
+            return Ok(());
+        }
+        match *self {
+            Augment::RandomErasing { probability, mode, area, aspect, count } => {
+                if rng.random_bool(probability) {
+                    erase::random_erasing(values, [height, width], mode, (area, aspect, count), rng);
+                }
+                Ok(())
+            }
+            Augment::Cutout { length, count } => {
+                erase::cutout(values, [height, width], length, count, rng);
+                Ok(())
+            }
+            _ => {
+                let expected = "random erasing or cutout; other steps come before normalisation";
+                setting(false, "augment", format_args!("{self:?}"), expected)
+            }
+        }
+    }
+}
+
+/// How an operation samples where a configuration leaves it open.
+fn sampling(
+    binned: bool,
+    interpolation: Option<Interpolation>,
+    fill: Option<[u8; 3]>,
+    rng: &mut impl Rng,
+) -> Sampling {
+    let interpolation = interpolation.unwrap_or_else(|| {
+        if binned {
+            Interpolation::Nearest
+        } else if rng.random() {
+            Interpolation::Bilinear
+        } else {
+            Interpolation::Bicubic
+        }
+    });
+    Sampling { interpolation, fill: fill.unwrap_or(if binned { [0; 3] } else { [128; 3] }) }
+}

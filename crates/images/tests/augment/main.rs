@@ -1,0 +1,4 @@
+//! Augmentation: each operation against Pillow, settings against timm and torchvision, and what chance does.
+
+mod ops;
+mod support;
