@@ -7,6 +7,7 @@
 //! | [`decode`] | JPEG and PNG files to pixels |
 //! | [`error`] | what can go wrong, where, and what to do |
 //! | [`picture`] | a picture in memory |
+//! | [`resize`](mod@resize) | pictures in another size, as Pillow gives them |
 //! | [`parse`] | readers for the label and picture files: IDX, CIFAR (binary, pickle), MATLAB v5, text tables |
 //!
 //! ```
@@ -25,6 +26,8 @@ pub mod decode;
 pub mod error;
 pub mod parse;
 pub mod picture;
+pub mod resize;
+mod simd;
 
 pub use datasets::{ImageSet, OpenOptions, PictureBytes};
 pub use error::ImageError;
