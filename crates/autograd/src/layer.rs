@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Tensor, nn};
+use tch::{Device, Kind, Tensor, nn};
 use tks_neuron::Neuron;
+use tks_neuron::kernel::Kernel;
 
 use crate::batch_norm::{BatchNorm, batch_norm_multi_step};
 use crate::cuda;
@@ -34,6 +35,18 @@ pub enum Backend {
     Fused,
     /// Plain libtorch operations.
     Plain,
+}
+
+impl Backend {
+    /// Whether the fused kernels compute this neuron on this device.
+    pub fn is_fused(self, neuron: &Neuron, device: Device) -> bool {
+        match self {
+            Backend::Fused => true,
+            Backend::Plain => false,
+            Backend::Auto if device.is_cuda() => cuda::is_compiler_present(),
+            Backend::Auto => device == Device::Cpu && Kernel::new(neuron).is_ok(),
+        }
+    }
 }
 
 /// A layer of neurons. State is an argument and a result, so there is nothing to reset.
@@ -101,12 +114,7 @@ impl NeuronLayer {
     /// # Errors
     /// [`AutogradError`] where shapes, kinds or devices do not fit.
     pub fn forward(&self, input: &Tensor, state: Option<&State>) -> Result<Output, AutogradError> {
-        let output = match self.is_fused(input) {
-            true => multi_step(&self.neuron, input, state, self.learned())?,
-            false => plain::multi_step(&self.neuron, input, state, self.learned())?,
-        };
-        self.record(&output.spikes)?;
-        Ok(output)
+        self.forward_by(self.backend, None, input, state)
     }
 
     /// Batch norm over `[T, B, C, ...]`, then the layer: as one operation where it is fused.
@@ -119,22 +127,42 @@ impl NeuronLayer {
         input: &Tensor,
         state: Option<&State>,
     ) -> Result<Output, AutogradError> {
-        if self.is_fused(input) {
-            let output = batch_norm_multi_step(norm, &self.neuron, input, state, self.learned())?;
-            self.record(&output.spikes)?;
-            return Ok(output);
-        }
-        self.forward(&norm.apply(input)?, state)
+        self.forward_by(self.backend, Some(norm), input, state)
     }
 
-    fn is_fused(&self, input: &Tensor) -> bool {
-        match self.backend {
-            Backend::Fused => true,
-            Backend::Plain => false,
-            Backend::Auto if input.device().is_cuda() => cuda::is_compiler_present(),
-            Backend::Auto => {
-                input.device() == tch::Device::Cpu && tks_neuron::kernel::Kernel::new(&self.neuron).is_ok()
+    /// As [`Self::forward`], or [`Self::forward_normalized`] where there is a norm, by another backend than the
+    /// layer's own.
+    ///
+    /// # Errors
+    /// [`AutogradError`] where shapes, kinds or devices do not fit.
+    pub fn forward_by(
+        &self,
+        backend: Backend,
+        norm: Option<&BatchNorm<'_>>,
+        input: &Tensor,
+        state: Option<&State>,
+    ) -> Result<Output, AutogradError> {
+        let output = match (backend.is_fused(&self.neuron, input.device()), norm) {
+            (true, Some(norm)) => batch_norm_multi_step(norm, &self.neuron, input, state, self.learned())?,
+            (true, None) => multi_step(&self.neuron, input, state, self.learned())?,
+            (false, Some(norm)) => {
+                plain::multi_step(&self.neuron, &norm.apply(input)?, state, self.learned())?
             }
+            (false, None) => plain::multi_step(&self.neuron, input, state, self.learned())?,
+        };
+        self.record(&output.spikes)?;
+        Ok(output)
+    }
+
+    /// A second handle to the same layer: its parameters are the same tensors. It records nothing.
+    #[must_use]
+    pub fn share(&self) -> NeuronLayer {
+        NeuronLayer {
+            neuron: self.neuron,
+            backend: self.backend,
+            parameter: self.parameter.as_ref().map(Tensor::shallow_clone),
+            v_threshold: self.v_threshold.as_ref().map(Tensor::shallow_clone),
+            recording: RefCell::new(None),
         }
     }
 

@@ -1,0 +1,63 @@
+//! Activation checkpointing: a layer keeps its input alone, and is computed anew in the backward pass. Chen et al.,
+//! "Training Deep Nets with Sublinear Memory Cost", arXiv 1604.06174.
+
+use tch::{Kind, Tensor};
+use tks_autograd::AutogradError;
+use tks_autograd::custom::{Backward, record};
+
+use crate::error::ModelError;
+use crate::execution::Execution;
+use crate::layer::Layer;
+use crate::pass::Pass;
+
+/// Whether a layer is to be checkpointed: it is costly in memory, and nothing but its output is asked for.
+pub(crate) fn applies(layer: &Layer, pass: &Pass<'_>) -> bool {
+    pass.execution.checkpoint_blocks && pass.states.is_none() && layer.share().is_some()
+}
+
+/// As `layer.forward(x, pass)`, keeping only `x` for the backward pass.
+pub(crate) fn forward(layer: &Layer, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor, ModelError> {
+    let Some(copy) = layer.share() else { return layer.forward(x, pass) };
+    let y = tch::no_grad(|| layer.forward(x, pass))?;
+    let node = Node { layer: copy, train: pass.train, execution: pass.execution };
+    let mut inputs = vec![x];
+    layer.learned(&mut inputs);
+    let inputs: Vec<_> = inputs.into_iter().map(Some).collect();
+    record(c"tks::checkpoint", &inputs, &[&y], &[Some(x)], node)?;
+    Ok(y)
+}
+
+struct Node {
+    layer: Layer,
+    train: bool,
+    execution: Execution,
+}
+
+impl Backward for Node {
+    fn backward(
+        &self,
+        saved: &[Option<Tensor>],
+        grads: &[Option<Tensor>],
+        needed: &[bool],
+    ) -> Result<Vec<Option<Tensor>>, AutogradError> {
+        let none = || needed.iter().map(|_| None).collect();
+        let ([Some(x)], [Some(grad)]) = (saved, grads) else { return Ok(none()) };
+        let x = x.f_detach()?.f_set_requires_grad(needed[0])?;
+        let mut inputs = vec![&x];
+        self.layer.learned(&mut inputs);
+        let wanted: Vec<_> =
+            inputs.iter().zip(needed).filter(|(_, needed)| **needed).map(|(input, _)| *input).collect();
+        if wanted.is_empty() {
+            return Ok(none());
+        }
+        let gradients = tch::with_grad(|| -> Result<_, ModelError> {
+            let y = self.layer.forward(&x, &mut Pass::anew(self.train, self.execution))?;
+            // libtorch's call takes no gradient of the output: that of this sum is `grad`.
+            let sum = y.f_mul(grad)?.f_sum(Kind::Float)?;
+            Ok(Tensor::f_run_backward(&[sum], &wanted, false, false)?)
+        });
+        let mut gradients =
+            gradients.map_err(|error| AutogradError::Libtorch(error.to_string()))?.into_iter();
+        Ok(needed.iter().map(|&needed| if needed { gradients.next() } else { None }).collect())
+    }
+}

@@ -1,0 +1,263 @@
+//! What a network's neurons do: firing rates, a trace of a sample, and where numbers stop being finite.
+
+use tch::{Kind, Tensor};
+
+use crate::error::ModelError;
+use crate::execution::{Execution, Mode};
+use crate::network::{Input, Network};
+use crate::pass::{Pass, Watch};
+
+/// How often a layer's neurons fired.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerRates {
+    /// The layer's name.
+    pub name: String,
+    /// The share of its neurons that fired, at each step.
+    pub rates: Vec<f64>,
+}
+
+impl LayerRates {
+    /// The mean over steps; 0 where there is none.
+    pub fn mean(&self) -> f64 {
+        self.rates.iter().sum::<f64>() / (self.rates.len() as f64).max(1.0)
+    }
+}
+
+/// What some neurons of a layer did in one sample.
+#[derive(Debug)]
+pub struct LayerTrace {
+    /// The layer's name.
+    pub name: String,
+    /// Which neurons, by their places in the flattened layer (`C * H * W`, in this order).
+    pub neurons: Vec<usize>,
+    /// 0 or 1, `[T, N]` in `f32` on the CPU.
+    pub spikes: Tensor,
+    /// The membrane after each step's reset, `[T, N]` in `f32` on the CPU.
+    pub membranes: Tensor,
+}
+
+/// What a layer's synapses do for one input.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SynapticActivity {
+    /// The convolution's or linear layer's name.
+    pub name: String,
+    /// The share of its input that is not zero.
+    pub input_density: f64,
+}
+
+/// Where a number stopped being finite.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NonFinite {
+    /// The layer whose output it is, or the parameter.
+    pub place: String,
+    /// The step, from 0; `None` for a parameter.
+    pub step: Option<usize>,
+}
+
+/// Sums of firing rates over calls.
+#[derive(Debug, Default)]
+pub(crate) struct RateRecorder {
+    /// By layer, by step: sum of rates, number of calls.
+    layers: Vec<Vec<(f64, f64)>>,
+    /// By layer: the step at which the next chunk begins, within a call.
+    at: Vec<usize>,
+}
+
+impl RateRecorder {
+    /// A new call begins: its steps count from 0.
+    pub(crate) fn begin(&mut self) {
+        self.at.fill(0);
+    }
+}
+
+impl Watch for RateRecorder {
+    fn neurons(&mut self, id: usize, spikes: &Tensor, _: &Tensor) -> Result<(), ModelError> {
+        let rates = spikes.f_detach()?.f_flatten(1, -1)?.f_mean_dim(1i64, false, Kind::Float)?;
+        let rates = Vec::<f64>::try_from(rates.f_to_kind(Kind::Double)?)?;
+        self.layers.resize_with(self.layers.len().max(id + 1), Vec::new);
+        self.at.resize(self.layers.len(), 0);
+        let steps = &mut self.layers[id];
+        let at = self.at[id];
+        steps.resize(steps.len().max(at + rates.len()), (0.0, 0.0));
+        for ((sum, calls), rate) in steps[at..].iter_mut().zip(&rates) {
+            *sum += rate;
+            *calls += 1.0;
+        }
+        self.at[id] = at + rates.len();
+        Ok(())
+    }
+}
+
+impl Network {
+    /// Begins to record firing rates of [`Network::forward`] anew.
+    pub fn start_recording(&self) {
+        *self.recording.borrow_mut() = Some(RateRecorder::default());
+    }
+
+    /// The firing rate of each layer and step, averaged over neurons, samples and calls since
+    /// [`Self::start_recording`]; ends the recording. Empty where nothing was recorded.
+    pub fn take_firing_rates(&self) -> Vec<LayerRates> {
+        let Some(recorder) = self.recording.borrow_mut().take() else { return Vec::new() };
+        let layers = recorder.layers.into_iter().zip(&self.neuron_names);
+        let rates = |steps: Vec<(f64, f64)>| steps.into_iter().map(|(sum, calls)| sum / calls).collect();
+        layers.map(|(steps, name)| LayerRates { name: name.clone(), rates: rates(steps) }).collect()
+    }
+
+    /// Spikes and membranes of sample `sample` of the input, in evaluation: of each layer at most `neurons` of its
+    /// neurons, evenly spread over it.
+    ///
+    /// # Errors
+    /// As [`Network::forward`]; [`ModelError::Input`] where there is no such sample.
+    pub fn trace(
+        &self,
+        input: Input<'_>,
+        sample: usize,
+        neurons: usize,
+        execution: &Execution,
+    ) -> Result<Vec<LayerTrace>, ModelError> {
+        let (batch, axis) = match &input {
+            Input::Sequence(x) => (x, 1),
+            Input::Static(x, _) => (x, 0),
+        };
+        let size = batch.size();
+        if size.len() <= axis || sample as i64 >= size[axis] {
+            let expected = format!("a batch with a sample {sample}, counted from 0");
+            return Err(ModelError::Input { actual: size, expected });
+        }
+        let one = batch.f_narrow(axis as i64, sample as i64, 1)?;
+        let input = match input {
+            Input::Sequence(_) => Input::Sequence(&one),
+            Input::Static(_, time_steps) => Input::Static(&one, time_steps),
+        };
+        let mut tracer =
+            Tracer { neurons, layers: self.neuron_names.iter().map(|_| Trace::default()).collect() };
+        let execution = Execution { mode: Mode::StepByStep, ..*execution };
+        let mut pass = Pass { watch: Some(&mut tracer), ..Pass::new(false, execution) };
+        let _logits = tch::no_grad(|| self.run(input, &mut pass))?;
+        let named = tracer.layers.into_iter().zip(&self.neuron_names);
+        named
+            .map(|(trace, name)| {
+                Ok(LayerTrace {
+                    name: name.clone(),
+                    neurons: trace.places.iter().map(|&place| place as usize).collect(),
+                    spikes: Tensor::f_stack(&trace.spikes, 0)?,
+                    membranes: Tensor::f_stack(&trace.membranes, 0)?,
+                })
+            })
+            .collect()
+    }
+
+    /// How much of each convolution's and linear layer's input is not zero, in evaluation: with
+    /// [`crate::LayerSummary::macs`] it gives the synaptic operations. In the order of the forward pass.
+    ///
+    /// # Errors
+    /// As [`Network::forward`].
+    pub fn synaptic_activity(
+        &self,
+        input: Input<'_>,
+        execution: &Execution,
+    ) -> Result<Vec<SynapticActivity>, ModelError> {
+        let mut activity = ActivityRecorder::default();
+        let execution = Execution { mode: Mode::LayerByLayer, ..*execution };
+        let mut pass = Pass { watch: Some(&mut activity), ..Pass::new(false, execution) };
+        let _logits = tch::no_grad(|| self.run(input, &mut pass))?;
+        Ok(activity.0)
+    }
+
+    /// The first layer whose output, or else the first parameter whose value, is not finite; `None` where all are.
+    /// Computes the network once more without a gradient, and leaves the running statistics as they are.
+    ///
+    /// # Errors
+    /// As [`Network::forward`].
+    pub fn locate_non_finite(
+        &self,
+        input: Input<'_>,
+        train: bool,
+        execution: &Execution,
+    ) -> Result<Option<NonFinite>, ModelError> {
+        let mut search = Search::default();
+        let execution = Execution { mode: Mode::LayerByLayer, ..*execution };
+        let mut pass = Pass { watch: Some(&mut search), ..Pass::anew(train, execution) };
+        let _logits = tch::no_grad(|| self.run(input, &mut pass))?;
+        if search.0.is_some() {
+            return Ok(search.0);
+        }
+        for (name, tensor) in &self.tensors {
+            if !all_finite(tensor)? {
+                return Ok(Some(NonFinite { place: name.clone(), step: None }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+#[derive(Default)]
+struct Trace {
+    places: Vec<i64>,
+    spikes: Vec<Tensor>,
+    membranes: Vec<Tensor>,
+}
+
+/// Takes some neurons of each layer out of a run step by step of one sample.
+struct Tracer {
+    neurons: usize,
+    layers: Vec<Trace>,
+}
+
+impl Watch for Tracer {
+    fn neurons(&mut self, id: usize, spikes: &Tensor, membrane: &Tensor) -> Result<(), ModelError> {
+        let trace = &mut self.layers[id];
+        let flat = |tensor: &Tensor| tensor.f_detach()?.f_to_kind(Kind::Float)?.f_reshape([-1]);
+        let (spikes, membrane) = (flat(spikes)?, flat(membrane)?);
+        if trace.places.is_empty() {
+            let all = spikes.numel();
+            let count = self.neurons.clamp(1, all);
+            trace.places = (0..count).map(|i| (i * all / count) as i64).collect();
+        }
+        let places = Tensor::f_from_slice(&trace.places)?.f_to_device(spikes.device())?;
+        let take = |tensor: &Tensor| tensor.f_index_select(0, &places)?.f_to_device(tch::Device::Cpu);
+        trace.spikes.push(take(&spikes)?);
+        trace.membranes.push(take(&membrane)?);
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct ActivityRecorder(Vec<SynapticActivity>);
+
+impl Watch for ActivityRecorder {
+    fn synapse_input(&mut self, name: &str, input: &Tensor) -> Result<(), ModelError> {
+        let non_zero = input.f_count_nonzero(None::<i64>)?;
+        let input_density = non_zero.f_int64_value(&[])? as f64 / (input.numel() as f64).max(1.0);
+        self.0.push(SynapticActivity { name: name.to_owned(), input_density });
+        Ok(())
+    }
+}
+
+fn all_finite(tensor: &Tensor) -> Result<bool, ModelError> {
+    Ok(tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? != 0)
+}
+
+#[derive(Default)]
+struct Search(Option<NonFinite>);
+
+impl Search {
+    fn look(&mut self, name: &str, steps: &Tensor) -> Result<(), ModelError> {
+        if self.0.is_some() || all_finite(steps)? {
+            return Ok(());
+        }
+        for (step, values) in steps.f_unbind(0)?.iter().enumerate() {
+            if !all_finite(values)? {
+                self.0 = Some(NonFinite { place: name.to_owned(), step: Some(step) });
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Watch for Search {
+    fn synapse_output(&mut self, name: &str, output: &Tensor) -> Result<(), ModelError> {
+        self.look(name, output)
+    }
+}
