@@ -38,7 +38,8 @@ impl LossConfig {
     /// The loss of a batch.
     ///
     /// # Shapes
-    /// `logits`: `[T, B, K]`, the last layer's output at each time step. Half precision is computed in `f32`.
+    /// `logits`: `[T, B, K]`, the last layer's output at each time step, of any floating-point kind; the loss is
+    /// computed in `f64`.
     /// `target`: `[B]` or `[B, K]`, see [`Target`].
     ///
     /// # Errors
@@ -64,9 +65,11 @@ impl LossConfig {
             }
         };
         let teacher = TeacherStatistics::of_batch(&batch, &right, &mean, terms.teacher.as_ref())?;
+        let kind = if logits.kind() == Kind::Double { Kind::Double } else { Kind::Float };
+        let parts = terms.parts.into_iter().map(|(name, part)| Ok((name, part.f_to_kind(kind)?)));
         Ok(LossOutput {
-            loss: terms.loss,
-            parts: terms.parts,
+            loss: terms.loss.f_to_kind(kind)?,
+            parts: parts.collect::<Result<_, LossError>>()?,
             label_weight: terms.label_weight,
             teacher,
             faults: batch.faults.take(),

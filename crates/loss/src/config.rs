@@ -1,8 +1,7 @@
 //! What a user can choose.
 
-use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::LossError;
 
@@ -10,8 +9,8 @@ use crate::error::LossError;
 ///
 /// In TOML a name alone takes the defaults, a table of that name sets some of them:
 /// `loss = "ce"`, `[loss.tks]` with `tau = 2.0` below it, or `loss = { tet = { lambda = 0.05 } }`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(remote = "Self", rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LossConfig {
     /// Temporal Knowledge Sharing: the steps that are right teach the others. Dong, Zhao and Zeng,
     /// arXiv 2304.06540.
@@ -103,12 +102,6 @@ fn require(
     if holds { Ok(()) } else { Err(LossError::Config { key, value: value.to_string(), expected }) }
 }
 
-impl Serialize for LossConfig {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        LossConfig::serialize(self, serializer)
-    }
-}
-
 impl<'de> Deserialize<'de> for LossConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct NameOrTable;
@@ -124,8 +117,23 @@ impl<'de> Deserialize<'de> for LossConfig {
                 LossConfig::of_name(name).ok_or_else(|| E::unknown_variant(name, &LossConfig::NAMES))
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<LossConfig, A::Error> {
-                LossConfig::deserialize(MapAccessDeserializer::new(map))
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<LossConfig, A::Error> {
+                let Some(name) = map.next_key::<String>()? else {
+                    return Err(de::Error::invalid_length(0, &self));
+                };
+                let config = match name.as_str() {
+                    "tks" => LossConfig::Tks(map.next_value()?),
+                    "ce" => LossConfig::Ce(map.next_value()?),
+                    "tet" => LossConfig::Tet(map.next_value()?),
+                    "mse_rate" => LossConfig::MseRate(map.next_value()?),
+                    _ => return Err(de::Error::unknown_variant(&name, &LossConfig::NAMES)),
+                };
+                match map.next_key::<String>()? {
+                    None => Ok(config),
+                    Some(second) => Err(de::Error::custom(format!(
+                        "both `{name}` and `{second}` are given; a training has one loss"
+                    ))),
+                }
             }
         }
 

@@ -13,14 +13,18 @@ pub enum Target<'a> {
     Soft(&'a Tensor),
 }
 
+/// What losses are computed in. The terms of the teacher's gradient nearly cancel: in single precision two orders
+/// of summing differ by 2e-6, and beside a network `[T, B, K]` numbers are few.
+pub(crate) const KIND: Kind = Kind::Double;
+
 /// How far the sum of a soft label may be from 1: mixing in `f32`, and in `bf16` by others, rounds.
 const SOFT_LABEL_TOLERANCE: f64 = 1e-2;
 
 /// A batch that has been looked at.
 pub(crate) struct Batch {
-    /// `[T, B, K]`, `f32` or `f64`.
+    /// `[T, B, K]`, `f64`.
     pub logits: Tensor,
-    /// `[B, K]`, a distribution per sample, of the logits' kind.
+    /// `[B, K]`, a distribution per sample, `f64`.
     pub distribution: Tensor,
     /// `[B]`, the likeliest class per sample.
     pub label: Tensor,
@@ -39,15 +43,14 @@ impl Batch {
         if steps == 0 || samples == 0 || classes == 0 {
             return Err(shape("logits", logits, "at least one time step, sample and class".into()));
         }
-        let kind = match logits.kind() {
-            Kind::Double => Kind::Double,
-            // The sums over classes and steps need more digits than half precision has.
-            Kind::Float | Kind::Half | Kind::BFloat16 => Kind::Float,
-            actual => {
-                return Err(LossError::Kind { tensor: "logits", actual, expected: "a floating-point kind" });
-            }
-        };
-        let logits = logits.f_to_kind(kind)?;
+        if !matches!(logits.kind(), Kind::Double | Kind::Float | Kind::Half | Kind::BFloat16) {
+            return Err(LossError::Kind {
+                tensor: "logits",
+                actual: logits.kind(),
+                expected: "a floating-point kind",
+            });
+        }
+        let logits = logits.f_to_kind(KIND)?;
         let device = logits.device();
         let (Target::Hard(target_tensor) | Target::Soft(target_tensor)) = target;
         if target_tensor.device() != device {
@@ -55,7 +58,7 @@ impl Batch {
         }
         // By comparison, since to gather by a label out of range ends a CUDA context.
         let class_indices = Tensor::f_arange(classes, (Kind::Int64, device))?;
-        let one_hot = |label: &Tensor| label.f_unsqueeze(1)?.f_eq_tensor(&class_indices)?.f_to_kind(kind);
+        let one_hot = |label: &Tensor| label.f_unsqueeze(1)?.f_eq_tensor(&class_indices)?.f_to_kind(KIND);
         let (distribution, label, one_hot) = match target {
             Target::Hard(labels) => {
                 if labels.size() != [samples] {
@@ -86,7 +89,7 @@ impl Batch {
                         expected: "Float or Double",
                     });
                 }
-                let soft = soft.f_detach()?.f_to_kind(kind)?;
+                let soft = soft.f_detach()?.f_to_kind(KIND)?;
                 let label = soft.f_argmax(1, false)?;
                 let one_hot = one_hot(&label)?;
                 (soft, label, one_hot)

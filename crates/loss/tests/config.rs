@@ -87,7 +87,11 @@ fn a_misspelt_name_is_told_the_nearest() {
     let unknown = refusal("[loss.mse_rate]\ntau = 1.0\n");
     assert!(unknown.contains("unknown field `tau`"), "{unknown}");
     let two = refusal("[loss.tks]\n[loss.ce]\n");
-    assert!(two.contains("train.toml"), "{two}");
+    assert!(two.contains("both `tks` and `ce` are given; a training has one loss"), "{two}");
+    let none = refusal("[loss]\n");
+    assert!(none.contains("expected a loss's name or a table of that name"), "{none}");
+    let unknown = refusal("[loss.tks2]\n");
+    assert!(unknown.ends_with("did you mean `tks`?"), "{unknown}");
     let number = refusal("loss = 3");
     assert!(number.contains("a loss's name or a table of that name (tks, ce, tet, mse_rate)"), "{number}");
 }

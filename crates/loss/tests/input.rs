@@ -88,7 +88,7 @@ fn a_logit_that_is_not_finite_is_named_with_its_step() {
 }
 
 #[test]
-fn half_precision_is_computed_in_single() -> Result<()> {
+fn the_loss_of_half_precision_is_single() -> Result<()> {
     let labels = Tensor::from_slice(&[0i64, 1, 2]);
     for kind in [Kind::BFloat16, Kind::Half] {
         let half = logits([2, 3, 4]).to_kind(kind).set_requires_grad(true);

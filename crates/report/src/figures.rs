@@ -1,0 +1,278 @@
+//! Which charts a report has.
+
+use crate::chart::{
+    BarChart, BarGroup, HeatMap, HeatScale, LineChart, Series, Vertical, membrane_traces, spike_raster,
+};
+use crate::data::{Confusion, EpochRecord, LayerActivity, Report, StepAccuracy};
+use crate::energy::Energy;
+use crate::error::ReportError;
+
+/// A chart of a report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figure {
+    /// Name of its file, without `.svg`.
+    pub name: &'static str,
+    /// What it shows, in a sentence, plain text.
+    pub caption: String,
+    /// The chart.
+    pub svg: String,
+}
+
+/// Layers beyond this many have no bars of their own: the page's table has them all.
+const MOST_BARS: usize = 24;
+
+pub(crate) fn course(report: &Report) -> Result<Vec<Figure>, ReportError> {
+    let epochs = &report.epochs;
+    let mut figures = Vec::new();
+    let losses: [Column; 2] = [("training", |e| e.train_loss), ("test", |e| e.test_loss)];
+    let caption = "Mean loss over the training samples and over the test samples, by epoch.";
+    figures.extend(over_epochs("loss", "Loss", "Loss", Vertical::Number, epochs, &losses, caption)?);
+    let accuracies: [Column; 2] = [("training", |e| e.train_accuracy), ("test", |e| e.test_accuracy)];
+    let caption = "Share of samples that the mean of the outputs over the time steps gets right, by epoch.";
+    figures.extend(over_epochs(
+        "accuracy",
+        "Accuracy",
+        "Accuracy",
+        Vertical::Share,
+        epochs,
+        &accuracies,
+        caption,
+    )?);
+    let rate: [Column; 1] = [("learning rate", |e| e.learning_rate)];
+    let caption = "Learning rate at the end of each epoch.";
+    figures.extend(over_epochs(
+        "learning_rate",
+        "Learning rate",
+        "Learning rate",
+        Vertical::Number,
+        epochs,
+        &rate,
+        caption,
+    )?);
+    Ok(figures)
+}
+
+pub(crate) fn teacher(report: &Report) -> Result<Vec<Figure>, ReportError> {
+    let epochs = &report.epochs;
+    let mut figures = Vec::new();
+    let shares: [Column; 3] = [
+        ("steps that are right", |e| e.right_steps),
+        ("samples that no step gets right", |e| e.none_right),
+        ("weight of the labels", |e| e.label_weight),
+    ];
+    let caption = "Share of all time steps of all samples that alone are right and so may teach, share of samples without \
+                   such a step, and the weight of the labels against the teacher, by epoch.";
+    let title = "What the time steps know";
+    figures.extend(over_epochs("right_steps", title, "Share", Vertical::Share, epochs, &shares, caption)?);
+    let entropy: [Column; 1] = [("entropy of the teacher", |e| e.teacher_entropy)];
+    let caption =
+        "Mean entropy of the teacher's distribution at its temperature, by epoch: high where it is unsure.";
+    figures.extend(over_epochs(
+        "teacher_entropy",
+        "How sure the teacher is",
+        "Entropy (nats)",
+        Vertical::Number,
+        epochs,
+        &entropy,
+        caption,
+    )?);
+    figures.extend(right_per_step(epochs)?);
+    Ok(figures)
+}
+
+/// A line's name, and where it is in an epoch's record.
+type Column = (&'static str, fn(&EpochRecord) -> Option<f64>);
+
+/// `None` where no epoch has any of the columns.
+fn over_epochs(
+    name: &'static str,
+    title: &str,
+    y_label: &str,
+    vertical: Vertical,
+    epochs: &[EpochRecord],
+    columns: &[Column],
+    caption: &str,
+) -> Result<Option<Figure>, ReportError> {
+    let series: Vec<Series> = columns
+        .iter()
+        .map(|(name, value)| Series {
+            name: (*name).to_string(),
+            points: epochs.iter().filter_map(|e| Some((e.epoch as f64, value(e)?))).collect(),
+            band: Vec::new(),
+        })
+        .filter(|series| !series.points.is_empty())
+        .collect();
+    if series.is_empty() {
+        return Ok(None);
+    }
+    let chart = LineChart {
+        title: title.into(),
+        x_label: "Epoch".into(),
+        y_label: y_label.into(),
+        vertical,
+        series,
+        marker: None,
+    };
+    Ok(Some(Figure { name, caption: caption.to_string(), svg: chart.svg()? }))
+}
+
+/// At most seven lines: the first and the last epoch and those between at equal distances.
+fn right_per_step(epochs: &[EpochRecord]) -> Result<Option<Figure>, ReportError> {
+    const LINES: usize = 5;
+    let known: Vec<&EpochRecord> = epochs.iter().filter(|epoch| !epoch.right_per_step.is_empty()).collect();
+    let Some(last) = known.len().checked_sub(1) else { return Ok(None) };
+    let mut chosen: Vec<usize> = (0..LINES).map(|i| i * last / (LINES - 1)).collect();
+    chosen.dedup();
+    let series = chosen
+        .into_iter()
+        .map(|i| Series {
+            name: format!("epoch {}", known[i].epoch),
+            points: known[i]
+                .right_per_step
+                .iter()
+                .enumerate()
+                .map(|(t, right)| (t as f64 + 1.0, *right))
+                .collect(),
+            band: Vec::new(),
+        })
+        .collect();
+    let chart = LineChart {
+        title: "Which time steps are right".into(),
+        x_label: "Time step".into(),
+        y_label: "Share of training samples".into(),
+        vertical: Vertical::Share,
+        series,
+        marker: None,
+    };
+    let caption = "Share of training samples that each time step alone gets right, in some epochs from the first to the last.";
+    Ok(Some(Figure { name: "right_per_step", caption: caption.into(), svg: chart.svg()? }))
+}
+
+pub(crate) fn step_accuracy(all: &[StepAccuracy]) -> Result<Option<Figure>, ReportError> {
+    if all.is_empty() {
+        return Ok(None);
+    }
+    let mut several = false;
+    let series = all
+        .iter()
+        .map(|one| {
+            let (mut points, mut band) = (Vec::new(), Vec::new());
+            for (i, steps) in one.time_steps.iter().enumerate() {
+                let Some((mean, deviation)) = one.mean_and_deviation(i) else { continue };
+                points.push((*steps as f64, mean));
+                let around = deviation.unwrap_or(0.0);
+                several |= deviation.is_some();
+                band.push((*steps as f64, (mean - around).max(0.0), (mean + around).min(1.0)));
+            }
+            Series { name: one.name.clone(), points, band }
+        })
+        .collect();
+    let chart = LineChart {
+        title: "Accuracy over test time steps".into(),
+        x_label: "Test time steps".into(),
+        y_label: "Test accuracy".into(),
+        vertical: Vertical::Share,
+        series,
+        marker: None,
+    };
+    let mut caption =
+        "Test accuracy where the network runs for so many time steps, however many it was trained at."
+            .to_string();
+    if several {
+        caption.push_str(
+            " Lines are means over runs with different seeds, bands one standard deviation to each side.",
+        );
+    }
+    Ok(Some(Figure { name: "step_accuracy", caption, svg: chart.svg()? }))
+}
+
+pub(crate) fn confusion(confusion: &Confusion) -> Result<Figure, ReportError> {
+    let shares = confusion.counts.iter().map(|row| {
+        let all: u64 = row.iter().sum();
+        row.iter().map(|count| if all == 0 { f64::NAN } else { *count as f64 / all as f64 }).collect()
+    });
+    let map = HeatMap {
+        title: "Confusion matrix".into(),
+        x_label: "Predicted class".into(),
+        y_label: "True class".into(),
+        columns: confusion.classes.clone(),
+        rows: confusion.classes.clone(),
+        values: shares.collect(),
+        scale: HeatScale::Share,
+        square: true,
+    };
+    let caption = "Share of each class's test samples (a row) that the network takes for each class (a column), in percent. \
+                   Colours follow the square root, so that rare errors show; a grey row has no samples.";
+    Ok(Figure { name: "confusion", caption: caption.into(), svg: map.svg()? })
+}
+
+pub(crate) fn firing_rates(layers: &[LayerActivity]) -> Result<Option<Figure>, ReportError> {
+    let steps = layers.iter().map(|layer| layer.firing_rate.len()).max().unwrap_or(0);
+    if steps == 0 {
+        return Ok(None);
+    }
+    let map = HeatMap {
+        title: "Firing rate of each layer at each time step".into(),
+        x_label: "Time step".into(),
+        y_label: "Layer".into(),
+        columns: (1..=steps).map(|t| t.to_string()).collect(),
+        rows: layers.iter().map(|layer| layer.layer.clone()).collect(),
+        values: layers.iter().map(|layer| layer.firing_rate.clone()).collect(),
+        scale: HeatScale::Number,
+        square: false,
+    };
+    let caption = "Mean spikes per neuron, by layer (input above) and time step, over test samples.";
+    Ok(Some(Figure { name: "firing_rate", caption: caption.into(), svg: map.svg()? }))
+}
+
+pub(crate) fn sample(report: &Report) -> Result<Vec<Figure>, ReportError> {
+    let mut figures = Vec::new();
+    let Some(sample) = &report.sample else { return Ok(figures) };
+    if !sample.rasters.is_empty() {
+        let svg = spike_raster("Spikes", &sample.rasters)?;
+        let caption = "Spikes of some layers' neurons while the sample is shown: a dash a spike.".to_string();
+        figures.push(Figure { name: "raster", caption, svg });
+    }
+    if !sample.traces.is_empty() {
+        let svg = membrane_traces("Membrane potentials", &sample.traces)?;
+        let caption = "Membrane potential of some neurons at each time step, before the reset; the threshold dashed, a triangle \
+                       where the neuron fires."
+            .to_string();
+        figures.push(Figure { name: "membrane", caption, svg });
+    }
+    Ok(figures)
+}
+
+pub(crate) fn energy(energy: &Energy) -> Result<Vec<Figure>, ReportError> {
+    let steps = energy.time_steps;
+    let shown = &energy.layers[..energy.layers.len().min(MOST_BARS)];
+    let group = |name: &str, values: [f64; 2]| BarGroup { name: name.to_string(), values: values.into() };
+    let series = vec![format!("spiking network, {steps} time steps"), "ANN of the same weights".to_string()];
+    let operations = BarChart {
+        title: "Operations per sample".into(),
+        label: "Operations per sample (spiking: additions, or multiplications where the input is not spikes; ANN: multiplications)".into(),
+        unit: String::new(),
+        series: series.clone(),
+        groups: shown.iter().map(|l| group(&l.layer, [l.snn_macs() + l.snn_acs(steps), l.macs as f64])).collect(),
+    };
+    let joules = BarChart {
+        title: "Estimated energy per sample".into(),
+        label: "Energy per sample (J)".into(),
+        unit: "J".into(),
+        series,
+        groups: shown.iter().map(|l| group(&l.layer, [l.snn_joules(steps), l.ann_joules()])).collect(),
+    };
+    Ok(vec![
+        Figure {
+            name: "operations",
+            caption: "Operations of each layer with weights, for one sample.".into(),
+            svg: operations.svg()?,
+        },
+        Figure {
+            name: "energy",
+            caption: "Estimated energy of each layer with weights, for one sample, by the formula below."
+                .into(),
+            svg: joules.svg()?,
+        },
+    ])
+}
