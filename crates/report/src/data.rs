@@ -52,7 +52,7 @@ pub struct KeyFigure {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EpochRecord {
-    /// The epoch, counted from 0.
+    /// The epoch, counted from 1.
     pub epoch: usize,
     /// Learning rate at its end.
     pub learning_rate: Option<f64>,

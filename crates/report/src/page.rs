@@ -77,8 +77,8 @@ impl Report {
     fn html(&self, sections: &[Section]) -> String {
         let title = escape(if self.title.trim().is_empty() { "Training report" } else { &self.title });
         let mut html = format!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
              <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
         );
         if !self.summary.trim().is_empty() {
@@ -314,7 +314,7 @@ fn energy_text(energy: &Energy) -> String {
         format_args!(
             "<p>The estimate counts what the weights cost, and nothing else (no memory, no neurons, no leakage):</p>\n\
              <p class=\"formula\">E<sub>SNN</sub> = {mac} pJ · Σ<sub>l analog</sub> n<sub>l</sub> · MAC<sub>l</sub> + {ac} pJ · \
-             T · Σ<sub>l spiking</sub> r<sub>l</sub> · MAC<sub>l</sub><br>E<sub>ANN</sub> = {mac} pJ · Σ<sub>l</sub> MAC<sub>l</sub></p>\n\
+             T · Σ<sub>l spiking</sub> r<sub>l</sub> · MAC<sub>l</sub><br/>E<sub>ANN</sub> = {mac} pJ · Σ<sub>l</sub> MAC<sub>l</sub></p>\n\
              <p>MAC<sub>l</sub> is the number of multiplications of one dense evaluation of layer l, r<sub>l</sub> the measured mean \
              of spikes per input and time step, T the number of time steps. A layer whose input is no spikes (the first one) \
              multiplies, n<sub>l</sub> times for a sample. {mac} pJ for a 32-bit multiplication with addition and {ac} pJ for an \

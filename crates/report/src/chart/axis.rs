@@ -14,6 +14,9 @@ pub(crate) struct Axis {
 /// What is shown at most: beyond, differences of two values are no longer numbers.
 const LARGEST: f64 = 1e300;
 
+/// What is told from 0: below, tenths lose their digits.
+const SMALLEST: f64 = 1e-290;
+
 /// How many ticks an axis has at most, for lack of better: a page's width.
 const TICKS: usize = 7;
 
@@ -54,12 +57,11 @@ impl Axis {
     }
 
     fn between(low: f64, high: f64, ticks: usize) -> Self {
-        let middle = low / 2.0 + high / 2.0;
+        let largest = low.abs().max(high.abs());
         // Values that are equal but for rounding get room around them.
-        let least = (middle.abs() * 1e-6).max(1e-12);
-        let (low, high) = if high - low < least {
-            let room = if middle == 0.0 { 1.0 } else { middle.abs() * 0.1 };
-            (middle - room, middle + room)
+        let (low, high) = if high - low <= largest * 1e-9 {
+            let room = if largest == 0.0 { 1.0 } else { largest * 0.1 };
+            (low - room, high + room)
         } else {
             (low, high)
         };
@@ -102,8 +104,9 @@ fn without_sign_of_zero(text: String) -> String {
 
 /// The least and the largest of the finite values.
 fn extent(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
+    let shown = |v: f64| if v.abs() < SMALLEST { 0.0 } else { v.clamp(-LARGEST, LARGEST) };
     let mut extent: Option<(f64, f64)> = None;
-    for value in values.into_iter().filter(|value| value.is_finite()).map(|v| v.clamp(-LARGEST, LARGEST)) {
+    for value in values.into_iter().filter(|value| value.is_finite()).map(shown) {
         let (low, high) = extent.unwrap_or((value, value));
         extent = Some((low.min(value), high.max(value)));
     }
@@ -167,7 +170,7 @@ mod tests {
                 assert_sound(&axis);
             }
             let axis = Axis::of(values.clone());
-            let slack = (axis.high - axis.low) * 1e-6;
+            let slack = (axis.high - axis.low) * 1e-6 + SMALLEST;
             for value in values.iter().filter(|v| v.is_finite() && v.abs() <= LARGEST) {
                 prop_assert!(*value >= axis.low - slack && *value <= axis.high + slack, "{} in {:?}", value, axis);
             }
