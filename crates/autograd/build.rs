@@ -23,6 +23,7 @@ fn main() {
         .cpp(true)
         .std("c++17")
         .file("shim/shim.cpp")
+        .file("shim/optimizer.cpp")
         // libtorch's own headers are not held to our warnings: they count as system headers.
         .flag("-isystem")
         .flag(include.to_str().expect("libtorch's path is not UTF-8"))

@@ -11,6 +11,7 @@ use torch_sys::C_tensor;
 
 use crate::custom::Backward;
 use crate::error::AutogradError;
+use crate::optimizer::{AdamW, Sgd};
 
 type BackwardFunction = unsafe extern "C" fn(
     node: *mut c_void,
@@ -40,6 +41,30 @@ unsafe extern "C" {
         backward: BackwardFunction,
         drop: unsafe extern "C" fn(*mut c_void),
         drop_text: unsafe extern "C" fn(*mut c_char),
+    ) -> *mut c_char;
+    fn tks_fused_adamw(
+        count: usize,
+        parameters: *mut *mut C_tensor,
+        gradients: *mut *mut C_tensor,
+        first: *mut *mut C_tensor,
+        second: *mut *mut C_tensor,
+        steps: *mut *mut C_tensor,
+        lr: f64,
+        beta1: f64,
+        beta2: f64,
+        weight_decay: f64,
+        eps: f64,
+    ) -> *mut c_char;
+    fn tks_fused_sgd(
+        count: usize,
+        parameters: *mut *mut C_tensor,
+        gradients: *mut *mut C_tensor,
+        momenta: *mut *mut C_tensor,
+        lr: f64,
+        momentum: f64,
+        weight_decay: f64,
+        nesterov: bool,
+        is_first: bool,
     ) -> *mut c_char;
 }
 
@@ -104,6 +129,70 @@ unsafe fn outcome_of(error: *mut c_char) -> Result<(), AutogradError> {
 pub(crate) fn clear_grad(leaf: &Tensor) -> Result<(), AutogradError> {
     // SAFETY: the tensor lives through the call; its gradient is its own to drop.
     unsafe { outcome_of(tks_clear_grad(leaf.as_ptr().cast_mut())) }
+}
+
+fn pointers(tensors: &[Tensor]) -> Vec<*mut C_tensor> {
+    tensors.iter().map(|tensor| tensor.as_ptr().cast_mut()).collect()
+}
+
+/// See [`crate::optimizer::adamw`], which checks that all lists have one length.
+pub(crate) fn fused_adamw(
+    parameters: &[Tensor],
+    gradients: &[Tensor],
+    first: &[Tensor],
+    second: &[Tensor],
+    steps: &[Tensor],
+    settings: &AdamW,
+) -> Result<(), AutogradError> {
+    let AdamW { lr, betas: [beta1, beta2], weight_decay, eps } = *settings;
+    let count = parameters.len();
+    let [mut parameters, mut gradients, mut first, mut second, mut steps] =
+        [parameters, gradients, first, second, steps].map(pointers);
+    // SAFETY: `count` tensors each, which live through the call; the parameters and their state are changed in
+    // place, as an optimiser's step is meant to.
+    unsafe {
+        outcome_of(tks_fused_adamw(
+            count,
+            parameters.as_mut_ptr(),
+            gradients.as_mut_ptr(),
+            first.as_mut_ptr(),
+            second.as_mut_ptr(),
+            steps.as_mut_ptr(),
+            lr,
+            beta1,
+            beta2,
+            weight_decay,
+            eps,
+        ))
+    }
+}
+
+/// See [`crate::optimizer::sgd`], which checks that all lists have one length.
+pub(crate) fn fused_sgd(
+    parameters: &[Tensor],
+    gradients: &[Tensor],
+    momenta: &[Tensor],
+    settings: &Sgd,
+    is_first: bool,
+) -> Result<(), AutogradError> {
+    let Sgd { lr, momentum, weight_decay, nesterov } = *settings;
+    let count = parameters.len();
+    let [mut parameters, mut gradients, mut momenta] = [parameters, gradients, momenta].map(pointers);
+    let momenta = if momentum == 0.0 { ptr::null_mut() } else { momenta.as_mut_ptr() };
+    // SAFETY: as in `fused_adamw`.
+    unsafe {
+        outcome_of(tks_fused_sgd(
+            count,
+            parameters.as_mut_ptr(),
+            gradients.as_mut_ptr(),
+            momenta,
+            lr,
+            momentum,
+            weight_decay,
+            nesterov,
+            is_first,
+        ))
+    }
 }
 
 /// # Safety

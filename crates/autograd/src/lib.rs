@@ -9,6 +9,7 @@
 //! - [`cuda`]: the same operations on NVIDIA GPUs, compiled at run time.
 //! - [`runtime`]: memory and threads as libtorch runs fastest.
 //! - [`custom`]: a differentiable function with its backward pass in Rust.
+//! - [`optimizer`]: libtorch's fused optimiser steps.
 //!
 //! ```
 //! use tch::{Device, Kind, Tensor};
@@ -36,6 +37,7 @@ mod ffi;
 pub mod layer;
 mod layout;
 pub mod multi_step;
+pub mod optimizer;
 pub mod plain;
 pub mod runtime;
 mod spike;

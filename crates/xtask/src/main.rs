@@ -8,6 +8,7 @@ mod demo;
 mod libtorch;
 mod pip;
 mod python;
+mod reference;
 mod setup;
 mod test;
 
@@ -31,6 +32,8 @@ enum Chore {
     Setup(setup::SetupOptions),
     /// Set up, then run every test, documentation examples included
     Test(test::TestOptions),
+    /// Write the configuration's reference page from the types
+    Reference(reference::ReferenceOptions),
     /// Set up, build, and train a small spiking network on the digits that ship (seconds after the build)
     Demo(demo::DemoOptions),
 }
@@ -50,6 +53,7 @@ fn run(chore: &Chore) -> Result<()> {
     match chore {
         Chore::Setup(options) => setup::run(&workspace, options),
         Chore::Test(options) => test::run(&workspace, options),
+        Chore::Reference(options) => reference::run(&workspace, options),
         Chore::Demo(options) => demo::run(&workspace, options),
     }
 }

@@ -1,0 +1,123 @@
+//! libtorch's fused optimiser steps: one pass over parameters, gradients and moments, on the CPU and on a GPU. tch
+//! offers them only inside of an optimiser whose state cannot be saved.
+
+use tch::Tensor;
+
+use crate::error::AutogradError;
+use crate::ffi;
+
+/// Settings of [`adamw`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamW {
+    /// Learning rate.
+    pub lr: f64,
+    /// Decay rates of the first and second moment.
+    pub betas: [f64; 2],
+    /// Weight decay, decoupled: `lr * weight_decay` of each parameter is taken off.
+    pub weight_decay: f64,
+    /// Added to the root of the second moment.
+    pub eps: f64,
+}
+
+/// Settings of [`sgd`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sgd {
+    /// Learning rate.
+    pub lr: f64,
+    /// Momentum; 0 needs no state.
+    pub momentum: f64,
+    /// Weight decay, added to the gradient.
+    pub weight_decay: f64,
+    /// Nesterov's momentum.
+    pub nesterov: bool,
+}
+
+/// One step of AdamW (Loshchilov and Hutter, ICLR 2019), in place. All lists are of one length; each parameter, its
+/// gradient and its two moments have one shape, and `steps` hold one `f32` each: the steps made, which it counts up.
+///
+/// # Errors
+/// Lists of several lengths, tensors of several shapes, what libtorch refuses.
+pub fn adamw(
+    parameters: &[Tensor],
+    gradients: &[Tensor],
+    first: &[Tensor],
+    second: &[Tensor],
+    steps: &[Tensor],
+    settings: &AdamW,
+) -> Result<(), AutogradError> {
+    let gradients = alike(parameters, gradients, "gradients")?;
+    require_alike(parameters, first, "first moments")?;
+    require_alike(parameters, second, "second moments")?;
+    if steps.len() != parameters.len() || steps.iter().any(|steps| steps.numel() != 1) {
+        return Err(AutogradError::Unsupported("`steps` needs one number a parameter".into()));
+    }
+    // The kernel reads the number of this step, and leaves counting to its caller.
+    for step in steps {
+        let _counted = step.shallow_clone().f_add_scalar_(1.0)?;
+    }
+    ffi::fused_adamw(parameters, &gradients, first, second, steps, settings)
+}
+
+/// One step of SGD, in place. `momenta` are empty without momentum, else of the parameters' shapes; they are
+/// overwritten at the first step.
+///
+/// # Errors
+/// As [`adamw`].
+pub fn sgd(
+    parameters: &[Tensor],
+    gradients: &[Tensor],
+    momenta: &[Tensor],
+    settings: &Sgd,
+    is_first: bool,
+) -> Result<(), AutogradError> {
+    let gradients = alike(parameters, gradients, "gradients")?;
+    if settings.momentum != 0.0 {
+        require_alike(parameters, momenta, "momenta")?;
+    }
+    ffi::fused_sgd(parameters, &gradients, momenta, settings, is_first)
+}
+
+/// The kernels walk through memory: what does not lie as its parameter does is copied to do so.
+fn alike(
+    parameters: &[Tensor],
+    gradients: &[Tensor],
+    name: &'static str,
+) -> Result<Vec<Tensor>, AutogradError> {
+    require_shapes(parameters, gradients, name)?;
+    let pairs = parameters.iter().zip(gradients);
+    pairs
+        .map(|(parameter, gradient)| {
+            if gradient.stride() == parameter.stride() {
+                return Ok(gradient.shallow_clone());
+            }
+            let mut copy = parameter.f_empty_like()?;
+            copy.f_copy_(gradient)?;
+            Ok(copy)
+        })
+        .collect()
+}
+
+fn require_alike(parameters: &[Tensor], state: &[Tensor], name: &'static str) -> Result<(), AutogradError> {
+    require_shapes(parameters, state, name)?;
+    match parameters.iter().zip(state).find(|(parameter, state)| parameter.stride() != state.stride()) {
+        None => Ok(()),
+        Some(_) => {
+            Err(AutogradError::Unsupported(format!("{name} that lie unlike their parameters in memory")))
+        }
+    }
+}
+
+fn require_shapes(parameters: &[Tensor], others: &[Tensor], name: &'static str) -> Result<(), AutogradError> {
+    if others.len() != parameters.len() {
+        let what = format!("{} {name} for {} parameters", others.len(), parameters.len());
+        return Err(AutogradError::Unsupported(what));
+    }
+    match parameters.iter().zip(others).find(|(parameter, other)| parameter.size() != other.size()) {
+        None => Ok(()),
+        Some((parameter, other)) => Err(AutogradError::Shape {
+            tensor: name,
+            actual: other.size(),
+            expected: format!("{:?}, its parameter's", parameter.size()),
+        }),
+    }
+}

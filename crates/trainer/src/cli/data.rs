@@ -1,0 +1,183 @@
+//! `tks data`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use tks_data::fetch::{FetchOptions, FileState, How, fetch, verify};
+use tks_data::manifest::{Kind, Known};
+
+use super::{ConfigArgs, print};
+use crate::data::{Data, FOLDER};
+use crate::data_check::{self, Checked};
+use crate::datasets;
+use crate::sheet::Sheet;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DataCommand {
+    /// The data sets that are known
+    List(ListArgs),
+    /// Fetch a data set's files into a folder: resumed where they were cut, compared with their checksums
+    Fetch(FetchArgs),
+    /// Walk a whole data set and tell what is missing, unreadable or mislabelled, before a long training does
+    Check(CheckArgs),
+    /// Draw samples as a network sees them, augmentation included, into a PNG file
+    Show(ShowArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FetchArgs {
+    /// The data set's name
+    name: String,
+    /// The folder
+    folder: PathBuf,
+    /// A folder or http address that has the files, to be asked instead of the official one
+    #[arg(long)]
+    mirror: Option<String>,
+    /// What can be done without, too
+    #[arg(long)]
+    optional: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// The data set's name, or `folder` for a folder of pictures a class
+    name: String,
+    /// The folder or archive; left out: where it ships
+    path: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// The PNG file
+    #[arg(long, default_value = "samples.png", value_name = "FILE")]
+    out: PathBuf,
+    /// Samples to show
+    #[arg(long, default_value_t = 16)]
+    count: usize,
+    /// Those of the test part, which are not augmented
+    #[arg(long)]
+    test: bool,
+}
+
+pub(super) fn run(command: &DataCommand) -> Result<ExitCode> {
+    match command {
+        DataCommand::List(args) => list(args)?,
+        DataCommand::Fetch(args) => return fetch_files(args),
+        DataCommand::Check(args) => return check(args),
+        DataCommand::Show(args) => show(args)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(args: &ListArgs) -> Result<()> {
+    let manifests = datasets::manifests()?;
+    if args.json {
+        print(&serde_json::to_string_pretty(&manifests)?);
+        return Ok(());
+    }
+    let width = manifests.iter().map(|manifest| manifest.name.len()).max().unwrap_or(0);
+    for manifest in &manifests {
+        let kind = match manifest.kind {
+            Kind::Events => "events",
+            Kind::Images => "pictures",
+        };
+        let parts = manifest.splits.first().map_or_else(String::new, |split| {
+            let part = |(name, count): (&String, &Known<u64>)| {
+                format!("{name} {}", count.known().map_or("?".into(), |count| count.to_string()))
+            };
+            split.parts.iter().map(part).collect::<Vec<_>>().join(", ")
+        });
+        let ships = if datasets::is_shipped(manifest) { "; ships" } else { "" };
+        print(&format!(
+            "{:width$}  {kind:8}  {:>4} classes  {} ({parts}{ships})",
+            manifest.name,
+            manifest.classes.count(),
+            manifest.title
+        ));
+    }
+    Ok(())
+}
+
+fn fetch_files(args: &FetchArgs) -> Result<ExitCode> {
+    let manifest = datasets::manifest(&args.name)?;
+    if datasets::is_shipped(&manifest) {
+        print(&format!(
+            "{} ships with the program: {}",
+            manifest.name,
+            datasets::default_path(&manifest)?.display()
+        ));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let options =
+        FetchOptions { mirror: args.mirror.clone(), optional: args.optional, ..FetchOptions::default() };
+    let style = ProgressStyle::with_template("{msg} {bar:24} {bytes}/{total_bytes} {bytes_per_sec}");
+    let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let fetched = fetch(&manifest, &args.folder, &options, &mut |progress| {
+        bar.set_length(progress.total.unwrap_or(progress.done));
+        bar.set_position(progress.done);
+        bar.set_message(format!("{} {:?}", progress.file, progress.stage).to_lowercase());
+    })?;
+    bar.finish_and_clear();
+    for file in &fetched {
+        let how = match file.how {
+            How::AlreadyThere => "was there",
+            How::Fetched { .. } => "fetched",
+        };
+        print(&format!("{}: {how}", file.path.display()));
+    }
+    let mut bad = false;
+    for (file, state) in verify(&manifest, &args.folder)? {
+        bad |= !matches!(state, FileState::Good | FileState::Unchecked);
+        print(&format!("{file}: {}", format!("{state:?}").to_lowercase()));
+    }
+    print(&format!("licence: {}; please cite: {}", manifest.licence, manifest.citation));
+    Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn check(args: &CheckArgs) -> Result<ExitCode> {
+    let manifest = match args.name.as_str() {
+        FOLDER => None,
+        name => Some(datasets::manifest(name)?),
+    };
+    let path = match (&args.path, &manifest) {
+        (Some(path), _) => path.clone(),
+        (None, Some(manifest)) => datasets::default_path(manifest)?,
+        (None, None) => anyhow::bail!("give the folder: `tks data check folder FOLDER`"),
+    };
+    let checked = data_check::check(manifest.as_ref(), &path)?;
+    match args.json {
+        true => print(&checked.json()?),
+        false => print(&checked.to_string()),
+    }
+    Ok(if Checked::is_sound(&checked) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn show(args: &ShowArgs) -> Result<()> {
+    let config = args.config.read()?;
+    let data = Data::open(&config)?;
+    let samples = if args.test { &data.test } else { data.train.dataset() };
+    let sheet = Sheet::of_samples(samples, args.count, config.seed)?;
+    sheet.write(&args.out).with_context(|| format!("cannot draw {}", args.out.display()))?;
+    print(&format!(
+        "{}: {} samples of {}",
+        args.out.display(),
+        args.count.min(samples.len()),
+        data.task.data
+    ));
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! `tks inspect`.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{ArgAction, Args};
+
+use super::{ConfigArgs, print};
+use crate::inspect;
+use crate::run_folder::RunFolder;
+
+#[derive(Debug, Args)]
+pub(super) struct InspectArgs {
+    /// A configuration file, the name of a preset, or a run's folder
+    what: PathBuf,
+    /// Change one value, such as `network.width=64`; may be given again
+    #[arg(long = "set", value_name = "KEY=VALUE", action = ArgAction::Append)]
+    changes: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &InspectArgs) -> Result<()> {
+    let inspected = if args.what.is_dir() {
+        let run = RunFolder::open(&args.what)?;
+        inspect::of_run(&run)?
+    } else {
+        let config = ConfigArgs { config: args.what.clone(), changes: args.changes.clone() };
+        inspect::of_config(&config.read()?)?
+    };
+    match args.json {
+        true => print(&serde_json::to_string_pretty(&inspected)?),
+        false => print(&inspected.to_string()),
+    }
+    Ok(())
+}

@@ -1,0 +1,195 @@
+//! The program's command line: what was typed, and the library's functions that do it.
+
+mod completions;
+mod data;
+mod evaluate;
+mod export;
+mod inspect;
+mod predict;
+mod presets;
+mod report;
+mod train;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::checkpoint::{Checkpoint, Which};
+use crate::config::Config;
+use crate::data::Data;
+use crate::display::Verbosity;
+use crate::presets as preset_files;
+use crate::run_folder::RunFolder;
+use crate::trainer::{build_network, load_weights};
+
+/// Trains, evaluates and exports spiking neural networks with Temporal Knowledge Sharing.
+///
+/// A first run, on data that ships with the program: `tks train nmnist-small`. Everything that can be chosen stands in
+/// one TOML file; `tks presets` lists complete ones, `tks presets NAME` prints one to begin with.
+#[derive(Debug, Parser)]
+#[command(name = "tks", version, disable_help_subcommand = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train a network, from a configuration file or a preset
+    Train(train::TrainArgs),
+    /// Go on with a training that was stopped or killed, to the same result
+    Resume(train::ResumeArgs),
+    /// Measure a trained network at any number of time steps
+    Eval(evaluate::EvalArgs),
+    /// Classify pictures or recordings with a trained network
+    Predict(predict::PredictArgs),
+    /// Show a network's layers, shapes, parameters and operations
+    Inspect(inspect::InspectArgs),
+    /// List, fetch, check and show data sets
+    #[command(subcommand)]
+    Data(data::DataCommand),
+    /// List the configurations that come with the program, or print one
+    Presets(presets::PresetsArgs),
+    /// Write a run's report anew: a page with its curves, tables and figures
+    Report(report::ReportArgs),
+    /// Write a trained network as weights (safetensors) and the description to rebuild it from
+    Export(export::ExportArgs),
+    /// Print shell completions
+    Completions(completions::CompletionsArgs),
+    /// Write man pages into a folder
+    Man(completions::ManArgs),
+}
+
+/// Runs the program; the error's chain is printed once, here.
+pub fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    let done = |()| ExitCode::SUCCESS;
+    match cli.command {
+        Command::Train(args) => train::train(&args),
+        Command::Resume(args) => train::resume(&args),
+        Command::Eval(args) => evaluate::run(&args).map(done),
+        Command::Predict(args) => predict::run(&args).map(done),
+        Command::Inspect(args) => inspect::run(&args).map(done),
+        Command::Data(command) => data::run(&command),
+        Command::Presets(args) => presets::run(&args).map(done),
+        Command::Report(args) => report::run(&args).map(done),
+        Command::Export(args) => export::run(&args).map(done),
+        Command::Completions(args) => completions::completions(&args).map(done),
+        Command::Man(args) => completions::man(&args).map(done),
+    }
+}
+
+/// How much is shown.
+#[derive(Debug, Clone, Copy, Args)]
+struct OutputArgs {
+    /// Print the result alone
+    #[arg(long, short, conflicts_with = "json")]
+    quiet: bool,
+    /// Print JSON, an object a line, for programs
+    #[arg(long)]
+    json: bool,
+}
+
+impl OutputArgs {
+    fn verbosity(self) -> Verbosity {
+        match self {
+            OutputArgs { json: true, .. } => Verbosity::Json,
+            OutputArgs { quiet: true, .. } => Verbosity::Quiet,
+            OutputArgs { .. } => Verbosity::Normal,
+        }
+    }
+}
+
+/// A configuration, with changes.
+#[derive(Debug, Clone, Args)]
+struct ConfigArgs {
+    /// A configuration file, or the name of a preset (see `tks presets`)
+    config: PathBuf,
+    /// Change one value, such as `training.epochs=10` or `loss=ce`; may be given again
+    #[arg(long = "set", value_name = "KEY=VALUE", action = ArgAction::Append)]
+    changes: Vec<String>,
+}
+
+impl ConfigArgs {
+    fn read(&self) -> Result<Config> {
+        if self.config.exists() {
+            return Config::read(&self.config, &self.changes);
+        }
+        let name = self.config.to_string_lossy();
+        let text =
+            preset_files::text(&name).with_context(|| format!("{name} is neither a file nor a preset"))?;
+        Config::parse(text, format!("the preset {name}").as_ref(), &self.changes)
+    }
+}
+
+/// Which of a run's checkpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CheckpointName {
+    /// That of the epoch with the best accuracy
+    Best,
+    /// The newest
+    Last,
+}
+
+/// A run, and which of its checkpoints.
+#[derive(Debug, Clone, Args)]
+struct RunArgs {
+    /// The run's folder
+    run: PathBuf,
+    /// Which of its checkpoints; the newest where there is no best one yet
+    #[arg(long, value_enum, default_value_t = CheckpointName::Best)]
+    checkpoint: CheckpointName,
+    /// Change one value of the run's configuration, such as `data.path=/data/cifar10`; may be given again
+    #[arg(long = "set", value_name = "KEY=VALUE", action = ArgAction::Append)]
+    changes: Vec<String>,
+}
+
+/// A trained network with all that belongs to it.
+struct Trained {
+    run: RunFolder,
+    config: Config,
+    checkpoint: Checkpoint,
+}
+
+impl RunArgs {
+    fn open(&self) -> Result<Trained> {
+        let run = RunFolder::open(&self.run)?;
+        let config = Config::read(&run.file("config.toml"), &self.changes)?;
+        let best = run.checkpoint(Which::Best);
+        let path = match self.checkpoint {
+            CheckpointName::Best if best.exists() => best,
+            _ => run.checkpoint(Which::Last),
+        };
+        let checkpoint = Checkpoint::read(&path)
+            .with_context(|| format!("{} has no trained network to use", run.path().display()))?;
+        Ok(Trained { run, config, checkpoint })
+    }
+}
+
+impl Trained {
+    /// The network with its weights, on the configuration's device, and its data.
+    fn with_data(&self) -> Result<(tks_models::Network, Data)> {
+        let data = Data::open(&self.config)?;
+        let network = build_network(&self.config, &data.task, self.config.hardware.prepare()?)?;
+        load_weights(&network, &self.checkpoint)?;
+        Ok((network, data))
+    }
+}
+
+/// Prints a line. Whoever reads may have gone (`| head`): that is no error of ours.
+fn print(text: &str) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{text}");
+}

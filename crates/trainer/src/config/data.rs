@@ -1,0 +1,142 @@
+//! Which data set, which parts of it, and how a sample becomes the network's input.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use serde::{Deserialize, Serialize};
+use tks_data::{LastBatch, Sampler};
+use tks_events::datasets::Orientation;
+
+/// The samples of one part: all of it, or those of a range.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartConfig {
+    /// The part by its name in the data set, such as `train`, `test`, `val`.
+    pub part: String,
+    /// The first sample, counted from 0 in the part's order.
+    #[serde(default)]
+    pub from: usize,
+    /// The sample after the last; left out: to the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<usize>,
+}
+
+impl PartConfig {
+    /// The whole of a part.
+    pub fn whole(part: &str) -> Self {
+        PartConfig { part: part.into(), from: 0, to: None }
+    }
+
+    /// The samples that are meant of `len`.
+    ///
+    /// # Errors
+    /// A range that is empty or beyond the end.
+    pub fn range(&self, key: &str, len: usize) -> Result<std::ops::Range<usize>> {
+        let to = self.to.unwrap_or(len);
+        ensure!(
+            self.from < to && to <= len,
+            "`data.{key}` asks for the samples {} to {to} of `{}`, which has {len}",
+            self.from,
+            self.part
+        );
+        Ok(self.from..to)
+    }
+}
+
+/// How recordings of events become frames, and how they are mixed.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EventConfig {
+    /// From a recording to `[T, C, H, W]`. The bins of its `slicing` follow `time_steps` where it is left out.
+    pub recipe: tks_events::recipe::Recipe,
+    /// Which way up the recordings are given.
+    pub orientation: Orientation,
+    /// Mixing of two samples and their labels, in training only: one of these for each batch, in turn.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mix: Vec<tks_events::mix::Mix>,
+}
+
+/// How pictures become inputs, and how they are mixed.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ImageConfig {
+    /// From a picture to `[C, H, W]`.
+    pub recipe: tks_images::Recipe,
+    /// Mixing of two samples and their labels, in training only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mix: Option<tks_images::augment::Mix>,
+}
+
+/// The data. Recordings of events have `[data.events]`, pictures `[data.images]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataConfig {
+    /// The data set's name (`tks data list` has them), or `"folder"` for pictures in a folder a class below
+    /// `<path>/<part>`.
+    pub name: String,
+    /// The folder or archive that holds it. Left out: where it ships with the program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// How it is split, by the name in its manifest; left out: the first that is listed there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<String>,
+    /// What to train on.
+    pub train: PartConfig,
+    /// What to test on. It must not share a sample with `train`.
+    pub test: PartConfig,
+    /// Take another number of samples than the manifest states: for a part of a download.
+    pub accept_counts: bool,
+    /// Threads that load; 0: the thread that trains does it.
+    pub workers: usize,
+    /// Batches that a loading thread may be ahead, 1 or more.
+    pub prefetch: usize,
+    /// Which training samples, in which order.
+    pub sampler: Sampler,
+    /// What becomes of the samples that do not fill a batch in training.
+    pub last_batch: LastBatch,
+    /// Recordings of events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<EventConfig>,
+    /// Pictures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub images: Option<ImageConfig>,
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        DataConfig {
+            name: "nmnist-1000".into(),
+            path: None,
+            split: None,
+            train: PartConfig::whole("train"),
+            test: PartConfig::whole("test"),
+            accept_counts: false,
+            workers: 1,
+            prefetch: 2,
+            sampler: Sampler::default(),
+            last_batch: LastBatch::default(),
+            events: None,
+            images: None,
+        }
+    }
+}
+
+impl DataConfig {
+    /// Nothing, if the two parts are apart.
+    ///
+    /// # Errors
+    /// Names what overlaps.
+    pub fn check(&self) -> Result<()> {
+        let (train, test) = (&self.train, &self.test);
+        let overlaps = train.part == test.part
+            && train.from < test.to.unwrap_or(usize::MAX)
+            && test.from < train.to.unwrap_or(usize::MAX);
+        ensure!(
+            !overlaps,
+            "`data.train` and `data.test` share samples of the part `{}`; give them `from` and `to` that are apart",
+            train.part
+        );
+        ensure!(self.prefetch > 0, "`data.prefetch` is 0: it should be 1 or more");
+        Ok(())
+    }
+}

@@ -1,0 +1,276 @@
+//! Which optimiser, and how its learning rate changes.
+
+use anyhow::{Result, ensure};
+use serde::{Deserialize, Serialize};
+
+/// Which optimiser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OptimizerName {
+    /// Adam with decoupled weight decay: Loshchilov and Hutter, ICLR 2019. libtorch's fused kernel.
+    #[default]
+    Adamw,
+    /// Stochastic gradient descent with momentum; weight decay is added to the gradient. libtorch's fused kernel.
+    Sgd,
+    /// Adam whose step is scaled layer by layer, for large batches: You et al., ICLR 2020.
+    Lamb,
+    /// The sign of a momentum: Chen et al., "Symbolic Discovery of Optimization Algorithms", NeurIPS 2023.
+    Lion,
+}
+
+/// The optimiser. The default is the reference recipe's: AdamW, learning rate 5e-3 for a batch of 1024.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OptimizerConfig {
+    /// Which one.
+    pub name: OptimizerName,
+    /// Learning rate, above 0, for a batch of `lr_batch`.
+    pub lr: f64,
+    /// The learning rate is scaled linearly from a batch of this many samples to the real one (accumulation
+    /// included); 0 takes `lr` as it is.
+    pub lr_batch: usize,
+    /// Weight decay, 0 or above.
+    pub weight_decay: f64,
+    /// Decay biases and batch norms too; usually they are left alone.
+    pub decay_norm_and_bias: bool,
+    /// Decay rates of the first and second moment (Adam, LAMB; Lion's usual ones are 0.9 and 0.99), 0 to below 1.
+    pub betas: [f64; 2],
+    /// Added to the root of the second moment (Adam, LAMB), above 0.
+    pub eps: f64,
+    /// SGD's momentum, 0 to below 1.
+    pub momentum: f64,
+    /// SGD with Nesterov's momentum.
+    pub nesterov: bool,
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        OptimizerConfig {
+            name: OptimizerName::Adamw,
+            lr: 5e-3,
+            lr_batch: 1024,
+            weight_decay: 0.01,
+            decay_norm_and_bias: false,
+            betas: [0.9, 0.999],
+            eps: 1e-8,
+            momentum: 0.9,
+            nesterov: false,
+        }
+    }
+}
+
+impl OptimizerConfig {
+    /// The learning rate for batches of `batch` samples, accumulation included.
+    pub fn scaled_lr(&self, batch: usize) -> f64 {
+        match self.lr_batch {
+            0 => self.lr,
+            reference => self.lr * batch as f64 / reference as f64,
+        }
+    }
+
+    /// Nothing, if every value is in its range.
+    ///
+    /// # Errors
+    /// Names the first that is not.
+    pub fn check(&self) -> Result<()> {
+        let share = |value: f64| (0.0..1.0).contains(&value);
+        ensure!(self.lr > 0.0 && self.lr.is_finite(), "`optimizer.lr` is {}: it should be above 0", self.lr);
+        ensure!(
+            self.weight_decay >= 0.0 && self.weight_decay.is_finite(),
+            "`optimizer.weight_decay` is {}: it should be 0 or above",
+            self.weight_decay
+        );
+        ensure!(
+            self.betas.iter().all(|&beta| share(beta)),
+            "`optimizer.betas` is {:?}: both should be 0 to below 1",
+            self.betas
+        );
+        ensure!(
+            self.eps > 0.0 && self.eps.is_finite(),
+            "`optimizer.eps` is {}: it should be above 0",
+            self.eps
+        );
+        ensure!(share(self.momentum), "`optimizer.momentum` is {}: it should be 0 to below 1", self.momentum);
+        ensure!(
+            !self.nesterov || self.momentum > 0.0,
+            "`optimizer.nesterov` needs a momentum: set `optimizer.momentum` above 0"
+        );
+        Ok(())
+    }
+}
+
+/// How the learning rate changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScheduleName {
+    /// Down a half cosine to `min_lr`: Loshchilov and Hutter, ICLR 2017.
+    #[default]
+    Cosine,
+    /// Times `step_factor` every `step_epochs`.
+    Step,
+    /// Up to the peak over the first 30% (after `warmup_lr`), down to `min_lr`, both by half cosines: Smith and
+    /// Topin, 2019. `warmup_epochs` are the way up where they are given.
+    OneCycle,
+    /// As it is, after the warm-up.
+    Constant,
+}
+
+/// When the learning rate changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SchedulePace {
+    /// Once an epoch, as in the reference recipe.
+    #[default]
+    Epoch,
+    /// With every batch: better for few epochs.
+    Batch,
+}
+
+/// The learning rate's schedule. The default is the reference recipe's: cosine to 1e-5, 5 warm-up epochs from 1e-6.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScheduleConfig {
+    /// Its shape.
+    pub name: ScheduleName,
+    /// When it moves.
+    pub pace: SchedulePace,
+    /// Epochs over which the learning rate grows linearly from `warmup_lr`, 0 or above.
+    pub warmup_epochs: f64,
+    /// Where the warm-up begins, 0 or above.
+    pub warmup_lr: f64,
+    /// Where it ends, 0 or above.
+    pub min_lr: f64,
+    /// For `step`: epochs between two steps, above 0.
+    pub step_epochs: f64,
+    /// For `step`: the factor, above 0.
+    pub step_factor: f64,
+}
+
+impl Default for ScheduleConfig {
+    fn default() -> Self {
+        ScheduleConfig {
+            name: ScheduleName::Cosine,
+            pace: SchedulePace::Epoch,
+            warmup_epochs: 5.0,
+            warmup_lr: 1e-6,
+            min_lr: 1e-5,
+            step_epochs: 30.0,
+            step_factor: 0.1,
+        }
+    }
+}
+
+/// The share of a one-cycle schedule that goes up, where no warm-up is given.
+const ONE_CYCLE_UP: f64 = 0.3;
+
+impl ScheduleConfig {
+    /// The learning rate at a moment of the training: `time` in epochs, fractions included, of `epochs`; `peak` is
+    /// the optimiser's.
+    ///
+    /// ```
+    /// use tks_trainer::config::ScheduleConfig;
+    ///
+    /// let schedule = ScheduleConfig::default();
+    /// assert_eq!(schedule.lr(0.9, 100, 1e-3), 1e-6); // by epoch: still the first value of the warm-up
+    /// assert_eq!(schedule.lr(50.0, 100, 1e-3), (1e-3 + 1e-5) / 2.0);
+    /// ```
+    pub fn lr(&self, time: f64, epochs: usize, peak: f64) -> f64 {
+        let time = match self.pace {
+            SchedulePace::Epoch => time.floor(),
+            SchedulePace::Batch => time,
+        };
+        let end = epochs as f64;
+        let down = |share: f64| {
+            let cosine = (share.clamp(0.0, 1.0) * std::f64::consts::PI).cos();
+            self.min_lr + (peak - self.min_lr) * (1.0 + cosine) / 2.0
+        };
+        if self.name == ScheduleName::OneCycle {
+            let up = if self.warmup_epochs > 0.0 { self.warmup_epochs } else { ONE_CYCLE_UP * end };
+            if time < up {
+                let cosine = (time / up * std::f64::consts::PI).cos();
+                return self.warmup_lr + (peak - self.warmup_lr) * (1.0 - cosine) / 2.0;
+            }
+            return down((time - up) / (end - up).max(f64::MIN_POSITIVE));
+        }
+        if time < self.warmup_epochs {
+            return self.warmup_lr + (peak - self.warmup_lr) * time / self.warmup_epochs;
+        }
+        match self.name {
+            ScheduleName::Cosine => down(time / end),
+            ScheduleName::Step => peak * self.step_factor.powf((time / self.step_epochs).floor()),
+            ScheduleName::Constant | ScheduleName::OneCycle => peak,
+        }
+    }
+
+    /// Nothing, if every value is in its range.
+    ///
+    /// # Errors
+    /// Names the first that is not.
+    pub fn check(&self) -> Result<()> {
+        for (name, value) in
+            [("warmup_epochs", self.warmup_epochs), ("warmup_lr", self.warmup_lr), ("min_lr", self.min_lr)]
+        {
+            ensure!(
+                value >= 0.0 && value.is_finite(),
+                "`schedule.{name}` is {value}: it should be 0 or above"
+            );
+        }
+        for (name, value) in [("step_epochs", self.step_epochs), ("step_factor", self.step_factor)] {
+            ensure!(value > 0.0 && value.is_finite(), "`schedule.{name}` is {value}: it should be above 0");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cosine_has_a_linear_warm_up_and_ends_near_its_least() {
+        let schedule = ScheduleConfig { pace: SchedulePace::Batch, ..ScheduleConfig::default() };
+        assert_eq!(schedule.lr(0.0, 100, 1e-3), 1e-6);
+        assert!((schedule.lr(2.5, 100, 1e-3) - (1e-6 + (1e-3 - 1e-6) / 2.0)).abs() < 1e-12);
+        assert!((schedule.lr(100.0, 100, 1e-3) - 1e-5).abs() < 1e-12);
+        let rates: Vec<f64> = (5..=100).map(|epoch| schedule.lr(f64::from(epoch), 100, 1e-3)).collect();
+        assert!(rates.windows(2).all(|pair| pair[1] < pair[0]), "falls all the time");
+    }
+
+    #[test]
+    fn steps_fall_by_their_factor() {
+        let schedule = ScheduleConfig {
+            name: ScheduleName::Step,
+            warmup_epochs: 0.0,
+            step_epochs: 10.0,
+            step_factor: 0.5,
+            ..ScheduleConfig::default()
+        };
+        assert_eq!([9.0, 10.0, 25.0].map(|time| schedule.lr(time, 30, 0.8)), [0.8, 0.4, 0.2]);
+    }
+
+    #[test]
+    fn one_cycle_goes_up_and_down() {
+        let schedule = ScheduleConfig {
+            name: ScheduleName::OneCycle,
+            pace: SchedulePace::Batch,
+            warmup_epochs: 0.0,
+            warmup_lr: 0.01,
+            min_lr: 0.001,
+            ..ScheduleConfig::default()
+        };
+        let at = |time| schedule.lr(time, 10, 0.1);
+        assert!(
+            (at(0.0) - 0.01).abs() < 1e-12
+                && (at(3.0) - 0.1).abs() < 1e-12
+                && (at(10.0) - 0.001).abs() < 1e-12
+        );
+        assert!(at(1.0) < at(2.0) && at(5.0) > at(6.0));
+    }
+
+    #[test]
+    fn the_learning_rate_follows_the_batch() {
+        let config = OptimizerConfig { lr: 5e-3, lr_batch: 1024, ..OptimizerConfig::default() };
+        assert_eq!(config.scaled_lr(128), 5e-3 / 8.0);
+        assert_eq!(OptimizerConfig { lr_batch: 0, ..config }.scaled_lr(128), 5e-3);
+    }
+}

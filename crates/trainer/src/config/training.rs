@@ -1,0 +1,206 @@
+//! How long, in which batches, when to stop; how to evaluate; on what to run; where results go.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use serde::{Deserialize, Serialize};
+
+/// How long a training takes and in which batches.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// Passes over the training samples, 1 or more.
+    pub epochs: usize,
+    /// Samples in a batch, 1 or more.
+    pub batch_size: usize,
+    /// Batches whose gradients are averaged before the optimiser's step, 1 or more.
+    pub accumulation: usize,
+    /// Gradients are scaled down to this norm where theirs is larger; above 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f64>,
+    /// Evaluate by an exponential moving average of the weights that keeps this share at each step, 0 to below 1
+    /// (such as 0.999).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ema_decay: Option<f64>,
+    /// Stop after so many epochs without a better accuracy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patience: Option<usize>,
+    /// Minutes between two checkpoints within an epoch, above 0. There is one after every epoch anyway.
+    pub checkpoint_minutes: f64,
+    /// Firing rates are taken from every so many batches, 1 or more.
+    pub watch_every: usize,
+    /// A layer that was silent or saturated in so many watched batches in a row is named in a warning; 0: never.
+    pub warn_after: usize,
+}
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        TrainingConfig {
+            epochs: 300,
+            batch_size: 128,
+            accumulation: 1,
+            clip_norm: None,
+            ema_decay: None,
+            patience: None,
+            checkpoint_minutes: 10.0,
+            watch_every: 10,
+            warn_after: 10,
+        }
+    }
+}
+
+impl TrainingConfig {
+    /// Samples that one step of the optimiser sees.
+    pub fn samples_per_step(&self) -> usize {
+        self.batch_size * self.accumulation
+    }
+
+    /// Nothing, if every value is in its range.
+    ///
+    /// # Errors
+    /// Names the first that is not.
+    pub fn check(&self) -> Result<()> {
+        for (name, value) in [
+            ("epochs", self.epochs),
+            ("batch_size", self.batch_size),
+            ("accumulation", self.accumulation),
+            ("watch_every", self.watch_every),
+        ] {
+            ensure!(value > 0, "`training.{name}` is 0: it should be 1 or more");
+        }
+        if let Some(norm) = self.clip_norm {
+            ensure!(norm > 0.0 && norm.is_finite(), "`training.clip_norm` is {norm}: it should be above 0");
+        }
+        if let Some(decay) = self.ema_decay {
+            ensure!(
+                (0.0..1.0).contains(&decay),
+                "`training.ema_decay` is {decay}: it should be 0 to below 1"
+            );
+        }
+        ensure!(self.patience != Some(0), "`training.patience` is 0: it should be 1 or more, or left out");
+        ensure!(
+            self.checkpoint_minutes > 0.0,
+            "`training.checkpoint_minutes` is {}: it should be above 0",
+            self.checkpoint_minutes
+        );
+        Ok(())
+    }
+}
+
+/// How a network with fewer steps is tested on recordings of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FewerSteps {
+    /// The first steps of the full sequence: what a device sees that stops early. One pass serves every number of
+    /// steps. For static pictures there is no difference.
+    #[default]
+    Prefix,
+    /// The whole recording in fewer, longer bins.
+    Rebin,
+}
+
+/// How a network is evaluated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvaluationConfig {
+    /// Epochs between two evaluations, 1 or more; the last epoch has one anyway.
+    pub every_epochs: usize,
+    /// Samples in a batch; left out: as many as in training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_size: Option<usize>,
+    /// How fewer steps are understood for recordings of events.
+    pub fewer_steps: FewerSteps,
+}
+
+impl Default for EvaluationConfig {
+    fn default() -> Self {
+        EvaluationConfig { every_epochs: 1, batch_size: None, fewer_steps: FewerSteps::Prefix }
+    }
+}
+
+impl EvaluationConfig {
+    /// Nothing, if every value is in its range.
+    ///
+    /// # Errors
+    /// Names the first that is not.
+    pub fn check(&self) -> Result<()> {
+        ensure!(self.every_epochs > 0, "`evaluation.every_epochs` is 0: it should be 1 or more");
+        ensure!(self.batch_size != Some(0), "`evaluation.batch_size` is 0: it should be 1 or more");
+        Ok(())
+    }
+}
+
+/// What to run on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HardwareConfig {
+    /// `"auto"` (the first CUDA device, else the CPU), `"cpu"`, `"cuda"` or `"cuda:<number>"`.
+    pub device: String,
+    /// Threads of the CPU that compute; 0: as many as there are cores.
+    pub threads: usize,
+}
+
+impl Default for HardwareConfig {
+    fn default() -> Self {
+        HardwareConfig { device: "auto".into(), threads: 0 }
+    }
+}
+
+impl HardwareConfig {
+    /// Sets the threads of this process, and gives the device.
+    ///
+    /// # Errors
+    /// As [`HardwareConfig::resolve`].
+    pub fn prepare(&self) -> Result<tch::Device> {
+        let threads = match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        };
+        tks_autograd::runtime::set_threads(threads);
+        self.resolve()
+    }
+
+    /// The device that is meant.
+    ///
+    /// # Errors
+    /// A name that is none, and a CUDA device that is not there.
+    pub fn resolve(&self) -> Result<tch::Device> {
+        let devices = tch::Cuda::device_count();
+        let number = match self.device.as_str() {
+            "cpu" => return Ok(tch::Device::Cpu),
+            "auto" if devices == 0 => return Ok(tch::Device::Cpu),
+            "auto" | "cuda" => 0,
+            other => match other.strip_prefix("cuda:").and_then(|number| number.parse::<usize>().ok()) {
+                Some(number) => number,
+                None => anyhow::bail!(
+                    "`hardware.device` is \"{other}\": it should be \"auto\", \"cpu\", \"cuda\" or \"cuda:<number>\""
+                ),
+            },
+        };
+        ensure!(
+            (number as i64) < devices,
+            "`hardware.device` is \"{}\", but {devices} CUDA devices are at hand; a libtorch with CUDA comes by `cargo \
+             xtask setup --cuda`, and \"cpu\" always works",
+            self.device
+        );
+        Ok(tch::Device::Cuda(number))
+    }
+}
+
+/// Where results go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OutputConfig {
+    /// The folder in which each run gets a folder of its own.
+    pub folder: PathBuf,
+    /// Write TensorBoard event files too.
+    pub tensorboard: bool,
+    /// Make the report when the training ends.
+    pub report: bool,
+}
+
+impl Default for OutputConfig {
+    fn default() -> Self {
+        OutputConfig { folder: "runs".into(), tensorboard: true, report: true }
+    }
+}

@@ -1,0 +1,371 @@
+//! From the configuration to batches of tensors.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+use tch::{Device, Tensor};
+use tks_data::manifest::Kind as DataKind;
+use tks_data::{Batch, BoxError, Dataset, Loader, LoaderConfig, Manifest, SampleRng, Subset};
+use tks_events::datasets::{EventFrames, EventSet, SetOptions};
+use tks_events::slicing::Slicing;
+use tks_images::datasets::OpenOptions;
+use tks_images::{ImageSamples, ImageSet};
+use tks_models::{Input, InputShape};
+
+use crate::config::{Config, DataConfig, EventConfig, PartConfig, STATIC_TIME_STEPS};
+use crate::datasets;
+
+/// Any data set of `f32` samples.
+pub type Samples = dyn Dataset<Element = f32>;
+
+/// What a network is for: its input and its classes. Kept with a trained network, so that it can be used without the
+/// data that it was trained on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    /// The data set's name.
+    pub data: String,
+    /// Names of the classes.
+    pub classes: Vec<String>,
+    /// Shape of a sample at one step.
+    pub input: InputShape,
+    /// Time steps `T`.
+    pub time_steps: usize,
+    /// Whether a sample is a picture, the same at each step.
+    pub is_static: bool,
+}
+
+/// A data set, open: what to train on, what to test on, and what both are.
+pub struct Data {
+    /// What both are.
+    pub task: Task,
+    /// Training batches, changed at random.
+    pub train: Loader<Samples>,
+    /// Test samples, as they are.
+    pub test: Arc<Samples>,
+    test_loader: LoaderConfig,
+    source: Source,
+}
+
+/// The open sets.
+enum Source {
+    Events { set: Arc<EventSet>, test: Vec<usize>, config: EventConfig },
+    Images,
+}
+
+/// Name of the data set that is any folder of pictures.
+pub const FOLDER: &str = "folder";
+
+impl Data {
+    /// Opens the data of a configuration.
+    ///
+    /// # Errors
+    /// A data set, part or file that is not there, a recipe that makes no sense, parts that overlap.
+    pub fn open(config: &Config) -> Result<Self> {
+        let data = &config.data;
+        let opened = if data.name == FOLDER {
+            open_images(config, None, path_of(data, None)?)
+        } else {
+            let manifest = datasets::manifest(&data.name)?;
+            let path = path_of(data, Some(&manifest))?;
+            match manifest.kind {
+                DataKind::Events => open_events(config, manifest, &path),
+                DataKind::Images => open_images(config, Some(&manifest), path),
+            }
+        };
+        opened.with_context(|| format!("cannot open the data set `{}`", data.name))
+    }
+
+    /// Batches of the test part, every sample once.
+    ///
+    /// # Errors
+    /// A label that is no class.
+    pub fn test_loader(&self) -> Result<Loader<Samples>> {
+        Ok(Loader::new(Arc::clone(&self.test), self.test_loader.clone())?)
+    }
+
+    /// The test part with recordings in another number of bins; pictures are the same at each step anyway.
+    ///
+    /// # Errors
+    /// A slicing whose steps do not follow a number of bins.
+    pub fn rebinned(&self, time_steps: usize) -> Result<Loader<Samples>> {
+        let Source::Events { set, test, config } = &self.source else { return self.test_loader() };
+        let mut recipe = config.recipe.clone();
+        match &mut recipe.slicing {
+            Slicing::TimeBins { bins, .. } | Slicing::EventBins { bins, .. } => *bins = time_steps,
+            _ => bail!(
+                "another number of time steps needs a slicing into a number of bins, which this recipe does not have"
+            ),
+        }
+        let frames = EventFrames::<f32>::new(Arc::clone(set), test.clone(), recipe, false)?;
+        Ok(Loader::new(Arc::new(frames) as Arc<Samples>, self.test_loader.clone())?)
+    }
+}
+
+/// What a network of this configuration is for, by the manifest alone: no data are needed, but for a folder of pictures.
+///
+/// # Errors
+/// No such data set, a recipe that makes no sense.
+pub fn describe(config: &Config) -> Result<Task> {
+    if config.data.name == FOLDER {
+        return Ok(Data::open(config)?.task);
+    }
+    let manifest = datasets::manifest(&config.data.name)?;
+    let (input, time_steps) = match manifest.kind {
+        DataKind::Events => {
+            let mut events = config.data.events.clone().unwrap_or_default();
+            let time_steps = event_steps(config.time_steps, &mut events)?;
+            let [_, channels, height, width] = events.recipe.shape(sensor_of(&manifest)?)?;
+            (InputShape { channels, height, width }, time_steps)
+        }
+        DataKind::Images => {
+            let recipe = config.data.images.clone().unwrap_or_default().recipe;
+            let size = manifest.size.fixed().map(|size| [size.height as usize, size.width as usize]);
+            let [channels, height, width] = recipe.shape(manifest.channels, size)?;
+            (InputShape { channels, height, width }, config.time_steps.unwrap_or(STATIC_TIME_STEPS))
+        }
+    };
+    Ok(Task {
+        data: config.data.name.clone(),
+        classes: datasets::class_names(&manifest),
+        input,
+        time_steps,
+        is_static: manifest.kind == DataKind::Images,
+    })
+}
+
+fn path_of(data: &DataConfig, manifest: Option<&Manifest>) -> Result<PathBuf> {
+    let path = match (&data.path, manifest) {
+        (Some(path), _) => path.clone(),
+        (None, Some(manifest)) => datasets::default_path(manifest)?,
+        (None, None) => bail!("`data.path` should name the folder that holds `{}/<class>/`", data.train.part),
+    };
+    ensure!(path.exists(), "`data.path` is {}, which is not there", path.display());
+    Ok(path)
+}
+
+fn train_loader(config: &Config) -> LoaderConfig {
+    LoaderConfig {
+        batch_size: config.training.batch_size,
+        workers: config.data.workers,
+        prefetch: config.data.prefetch,
+        sampler: config.data.sampler.clone(),
+        last_batch: config.data.last_batch,
+        seed: config.seed,
+        ..LoaderConfig::default()
+    }
+}
+
+fn test_loader(config: &Config) -> LoaderConfig {
+    let batch = config.evaluation.batch_size.unwrap_or(config.training.batch_size);
+    LoaderConfig { prefetch: config.data.prefetch, ..LoaderConfig::evaluation(batch, config.data.workers) }
+}
+
+/// A loader whose training batches are mixed as the data set's own crate does it.
+type Hook = Box<dyn Fn(&mut Batch<f32>, &mut SampleRng) -> Result<(), BoxError> + Send + Sync>;
+
+fn with_hook(samples: Arc<Samples>, loader: LoaderConfig, hook: Option<Hook>) -> Result<Loader<Samples>> {
+    Ok(match hook {
+        Some(hook) => Loader::with_hook(samples, loader, hook)?,
+        None => Loader::new(samples, loader)?,
+    })
+}
+
+/// The samples of a part that the configuration asks for, of indices into a whole set.
+fn chosen(indices: &[usize], part: &PartConfig, key: &str) -> Result<Vec<usize>> {
+    Ok(indices[part.range(key, indices.len())?].to_vec())
+}
+
+fn open_events(config: &Config, manifest: Manifest, path: &Path) -> Result<Data> {
+    let data = &config.data;
+    ensure!(
+        data.images.is_none(),
+        "`data.images` is for pictures, but `{}` holds recordings: use `data.events`",
+        data.name
+    );
+    let mut events = data.events.clone().unwrap_or_default();
+    let time_steps = event_steps(config.time_steps, &mut events)?;
+    let options =
+        SetOptions { strict: !data.accept_counts, orientation: events.orientation, ..SetOptions::default() };
+    let set = Arc::new(EventSet::open(manifest, path, options)?);
+    let parts = set.parts(data.split.as_deref(), &datasets::folder()?)?;
+    let part = |key: &str, part: &PartConfig| -> Result<Vec<usize>> {
+        match parts.get(&part.part) {
+            Some(indices) => chosen(indices, part, key),
+            None => Err(no_part(key, &part.part, parts.keys().map(String::as_str))),
+        }
+    };
+    let (train, test) = (part("train", &data.train)?, part("test", &data.test)?);
+    let frames = |indices: Vec<usize>, augment| -> Result<Arc<Samples>> {
+        Ok(Arc::new(EventFrames::<f32>::new(Arc::clone(&set), indices, events.recipe.clone(), augment)?))
+    };
+    let train = frames(train, true)?;
+    let [_, channels, height, width] = events.recipe.shape(set.sensor())?;
+    let mix = events.mix.clone();
+    let hook: Option<Hook> = match mix.len() {
+        0 => None,
+        count => {
+            Some(Box::new(move |batch, rng| Ok(mix[tks_data::rng::below(count, rng)].on_batch(batch, rng)?)))
+        }
+    };
+    let classes = datasets::class_names(set.manifest());
+    Ok(Data {
+        task: Task {
+            data: data.name.clone(),
+            classes,
+            input: InputShape { channels, height, width },
+            time_steps,
+            is_static: false,
+        },
+        train: with_hook(train, train_loader(config), hook)?,
+        test: frames(test.clone(), false)?,
+        test_loader: test_loader(config),
+        source: Source::Events { set, test, config: events },
+    })
+}
+
+/// The time steps of recordings; where the slicing was left out, it follows `time_steps`.
+fn event_steps(wanted: Option<usize>, events: &mut EventConfig) -> Result<usize> {
+    let is_untouched = events.recipe.slicing == Slicing::default();
+    if let (Some(wanted), true) = (wanted, is_untouched) {
+        events.recipe.slicing = Slicing::time_bins(wanted);
+    }
+    let steps = events.recipe.time_steps()?;
+    if let Some(wanted) = wanted {
+        ensure!(
+            steps == wanted,
+            "`time_steps` is {wanted}, but `data.events.recipe` makes {steps} frames; leave one of them out"
+        );
+    }
+    Ok(steps)
+}
+
+fn no_part<'a>(key: &str, name: &str, known: impl Iterator<Item = &'a str>) -> anyhow::Error {
+    let known: Vec<_> = known.collect();
+    anyhow::anyhow!("`data.{key}` asks for the part `{name}`, but there are: {}", known.join(", "))
+}
+
+fn open_images(config: &Config, manifest: Option<&Manifest>, path: PathBuf) -> Result<Data> {
+    let data = &config.data;
+    ensure!(
+        data.events.is_none(),
+        "`data.events` is for recordings, but `{}` holds pictures: use `data.images`",
+        data.name
+    );
+    let images = data.images.clone().unwrap_or_default();
+    let options =
+        OpenOptions { accept_counts: data.accept_counts || is_subset(data), ..OpenOptions::default() };
+    let open = |part: &str| -> Result<Arc<ImageSet>> {
+        Ok(Arc::new(match manifest {
+            Some(manifest) => tks_images::datasets::open_manifest(manifest, &path, part, &options)?,
+            None => tks_images::datasets::open_folder(&path, Some(part), &options)?,
+        }))
+    };
+    let train_set = open(&data.train.part)?;
+    let test_set = match data.test.part == data.train.part {
+        true => Arc::clone(&train_set),
+        false => open(&data.test.part)?,
+    };
+    ensure!(
+        train_set.classes() == test_set.classes(),
+        "the parts `{}` and `{}` have other classes",
+        data.train.part,
+        data.test.part
+    );
+    let samples = |set: &Arc<ImageSet>, part: &PartConfig, key, augment| -> Result<Arc<Samples>> {
+        let indices = part.range(key, set.len())?.collect();
+        Ok(Arc::new(ImageSamples::<f32>::new(Arc::clone(set), indices, images.recipe.clone(), augment)?))
+    };
+    let train = samples(&train_set, &data.train, "train", true)?;
+    let test = samples(&test_set, &data.test, "test", false)?;
+    let &[channels, height, width] = train.shape().frame.as_slice() else {
+        bail!("pictures have channels, height and width, not {:?}", train.shape().frame)
+    };
+    let hook: Option<Hook> = images.mix.clone().map(|mix: tks_images::augment::Mix| -> Hook {
+        Box::new(move |batch, rng| Ok(mix.on_batch(batch, rng)?))
+    });
+    Ok(Data {
+        task: Task {
+            data: data.name.clone(),
+            classes: train_set.classes().to_vec(),
+            input: InputShape { channels, height, width },
+            time_steps: config.time_steps.unwrap_or(STATIC_TIME_STEPS),
+            is_static: true,
+        },
+        train: with_hook(train, train_loader(config), hook)?,
+        test,
+        test_loader: test_loader(config),
+        source: Source::Images,
+    })
+}
+
+/// Whether only a range of a part is asked for: then the part itself may be cut, too.
+fn is_subset(data: &DataConfig) -> bool {
+    data.train.to.is_some() && data.test.to.is_some()
+}
+
+/// The first `count` samples of a set, for a trial.
+///
+/// # Errors
+/// None that a set of that length has.
+pub fn first(samples: &Arc<Samples>, count: usize) -> Result<Arc<Samples>> {
+    Ok(Arc::new(Subset::new(Arc::clone(samples), (0..count.min(samples.len())).collect())?))
+}
+
+/// A batch as tensors on the device.
+#[derive(Debug)]
+pub struct TensorBatch {
+    /// `[T, B, C, H, W]`, or `[B, C, H, W]` for pictures.
+    pub inputs: Tensor,
+    /// The classes, `[B]`, `i64`.
+    pub labels: Tensor,
+    /// Soft labels `[B, K]`, where samples were mixed.
+    pub soft: Option<Tensor>,
+    /// Samples.
+    pub len: usize,
+}
+
+impl TensorBatch {
+    /// Copies a batch to `device`.
+    ///
+    /// # Errors
+    /// What libtorch refuses.
+    pub fn new(batch: &Batch<f32>, device: Device) -> Result<Self> {
+        let shape: Vec<i64> = batch.inputs().shape().iter().map(|&length| length as i64).collect();
+        let inputs = Tensor::f_from_slice(batch.as_slice())?.f_view(shape.as_slice())?.f_to_device(device)?;
+        let labels = Tensor::f_from_slice(batch.labels())?.f_to_device(device)?;
+        let soft = match batch.soft_labels() {
+            Some(soft) => {
+                let values = soft.as_slice().context("soft labels lie in order")?;
+                let size = [soft.nrows() as i64, soft.ncols() as i64];
+                Some(Tensor::f_from_slice(values)?.f_view(size)?.f_to_device(device)?)
+            }
+            None => None,
+        };
+        Ok(TensorBatch { inputs, labels, soft, len: batch.len() })
+    }
+
+    /// What the network takes.
+    pub fn input(&self, time_steps: usize) -> Input<'_> {
+        match self.inputs.dim() {
+            4 => Input::Static(&self.inputs, time_steps),
+            _ => Input::Sequence(&self.inputs),
+        }
+    }
+
+    /// What the loss takes.
+    pub fn target(&self) -> tks_loss::Target<'_> {
+        match &self.soft {
+            Some(soft) => tks_loss::Target::Soft(soft),
+            None => tks_loss::Target::Hard(&self.labels),
+        }
+    }
+}
+
+/// The size that all recordings of a data set have.
+pub(crate) fn sensor_of(manifest: &Manifest) -> Result<tks_events::SensorSize> {
+    let size = manifest.size.fixed().context("recordings have one size")?;
+    Ok(tks_events::SensorSize { width: size.width.try_into()?, height: size.height.try_into()? })
+}

@@ -1,0 +1,190 @@
+//! Walks a data set before a long training does.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use anyhow::Result;
+use rayon::prelude::*;
+use serde::Serialize;
+use tks_data::Manifest;
+use tks_data::manifest::Kind;
+use tks_events::datasets::{EventSet, SetOptions};
+use tks_images::datasets::{CheckOptions, CheckReport};
+
+use crate::datasets;
+
+/// The most that is listed of anything.
+const LISTED: usize = 20;
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Checked {
+    /// Of pictures.
+    Images(CheckReport),
+    /// Of recordings.
+    Events(EventReport),
+}
+
+/// What a check of recordings found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EventReport {
+    /// The data set.
+    pub dataset: String,
+    /// Recordings found.
+    pub recordings: usize,
+    /// Events in all that could be read.
+    pub events: u64,
+    /// Recordings of each class, in the order of the classes.
+    pub classes: Vec<(String, usize)>,
+    /// Recordings of each part of the default split.
+    pub parts: BTreeMap<String, usize>,
+    /// What keeps the split from being what the manifest states.
+    pub split_problem: Option<String>,
+    /// Recordings that cannot be read, with the reason.
+    pub unreadable: Vec<(String, String)>,
+    /// Recordings without an event.
+    pub empty: Vec<String>,
+}
+
+/// Walks a data set: every picture is decoded, every recording read.
+///
+/// # Errors
+/// Nothing there is of this data set.
+pub fn check(manifest: Option<&Manifest>, path: &Path) -> Result<Checked> {
+    match manifest {
+        Some(manifest) if manifest.kind == Kind::Events => Ok(Checked::Events(check_events(manifest, path)?)),
+        Some(manifest) => {
+            Ok(Checked::Images(tks_images::datasets::check(&manifest.name, path, &CheckOptions::default())?))
+        }
+        None => {
+            let parts = ["train", "val", "test"].into_iter().filter(|part| path.join(part).is_dir());
+            let parts: Vec<&str> = parts.collect();
+            Ok(Checked::Images(tks_images::datasets::check_folder(path, &parts, &CheckOptions::default())?))
+        }
+    }
+}
+
+fn check_events(manifest: &Manifest, path: &Path) -> Result<EventReport> {
+    let options = SetOptions { strict: false, ..SetOptions::default() };
+    let set = EventSet::open(manifest.clone(), path, options)?;
+    let strict = EventSet::open(manifest.clone(), path, SetOptions::default())?;
+    let folder = datasets::folder()?;
+    let parts = set.parts(None, &folder)?;
+    let read = (0..set.len()).into_par_iter().map(|index| match set.read(index) {
+        Ok(stream) => Ok(stream.len() as u64),
+        Err(error) => Err((set.name(index).to_string(), error.to_string())),
+    });
+    let read: Vec<_> = read.collect();
+    let empty = read.iter().enumerate().filter(|(_, events)| **events == Ok(0));
+    Ok(EventReport {
+        dataset: manifest.name.clone(),
+        recordings: set.len(),
+        events: read.iter().flatten().sum(),
+        classes: datasets::class_names(manifest).into_iter().zip(set.class_counts()).collect(),
+        parts: parts.iter().map(|(name, members)| (name.clone(), members.len())).collect(),
+        split_problem: strict.parts(None, &folder).err().map(|error| error.to_string()),
+        empty: empty.map(|(index, _)| set.name(index).to_string()).collect(),
+        unreadable: read.into_iter().filter_map(Result::err).collect(),
+    })
+}
+
+impl Checked {
+    /// Whether nothing was found that keeps the data set from being used as its publisher means it.
+    pub fn is_sound(&self) -> bool {
+        match self {
+            Checked::Images(report) => report.is_sound(),
+            Checked::Events(report) => report.unreadable.is_empty() && report.split_problem.is_none(),
+        }
+    }
+
+    /// As JSON.
+    ///
+    /// # Errors
+    /// None now.
+    pub fn json(&self) -> Result<String> {
+        Ok(match self {
+            Checked::Images(report) => serde_json::to_string_pretty(report)?,
+            Checked::Events(report) => serde_json::to_string_pretty(report)?,
+        })
+    }
+}
+
+impl fmt::Display for Checked {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Checked::Images(report) => write_images(report, formatter)?,
+            Checked::Events(report) => write_events(report, formatter)?,
+        }
+        write!(formatter, "{}", if self.is_sound() { "sound" } else { "not sound" })
+    }
+}
+
+fn write_classes<'a>(
+    formatter: &mut fmt::Formatter<'_>,
+    classes: impl ExactSizeIterator<Item = (&'a str, u64)>,
+) -> fmt::Result {
+    let all = classes.len();
+    for (class, count) in classes.take(LISTED) {
+        writeln!(formatter, "  {count:>7}  {class}")?;
+    }
+    if all > LISTED {
+        writeln!(formatter, "           ... {all} classes in all")?;
+    }
+    Ok(())
+}
+
+fn write_images(report: &CheckReport, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    writeln!(formatter, "{} in {}", report.dataset, report.root.display())?;
+    for part in &report.parts {
+        let expected = part.expected.map_or("not stated".to_string(), |count| count.to_string());
+        writeln!(formatter, "{}: {} pictures (expected: {expected})", part.part, part.pictures)?;
+        if let Some(failure) = &part.failure {
+            writeln!(formatter, "  {failure}")?;
+        }
+        write_classes(formatter, part.classes.iter().map(|class| (class.class.as_str(), class.pictures)))?;
+        for (kind, count) in &part.counts {
+            writeln!(formatter, "  {count} x {kind:?}")?;
+        }
+        for problem in part.problems.iter().take(LISTED) {
+            writeln!(formatter, "  {:?}: {}: {}", problem.kind, problem.entry, problem.message)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_events(report: &EventReport, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    writeln!(formatter, "{}: {} recordings, {} events", report.dataset, report.recordings, report.events)?;
+    write_classes(formatter, report.classes.iter().map(|(class, count)| (class.as_str(), *count as u64)))?;
+    for (part, count) in &report.parts {
+        writeln!(formatter, "{part}: {count} recordings")?;
+    }
+    if let Some(problem) = &report.split_problem {
+        writeln!(formatter, "split: {problem}")?;
+    }
+    for (name, reason) in report.unreadable.iter().take(LISTED) {
+        writeln!(formatter, "unreadable: {name}: {reason}")?;
+    }
+    if report.unreadable.len() > LISTED {
+        writeln!(formatter, "... {} unreadable in all", report.unreadable.len())?;
+    }
+    for name in report.empty.iter().take(LISTED) {
+        writeln!(formatter, "without an event: {name}")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ships_is_sound() {
+        for name in ["nmnist-1000", "digits"] {
+            let manifest = datasets::manifest(name).unwrap();
+            let path = datasets::default_path(&manifest).unwrap();
+            let checked = check(Some(&manifest), &path).unwrap();
+            assert!(checked.is_sound(), "{checked}");
+        }
+    }
+}

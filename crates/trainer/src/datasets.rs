@@ -1,0 +1,107 @@
+//! Where the data sets' manifests, stored splits and shipped data are.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use tks_data::Manifest;
+use tks_data::manifest::Address;
+
+/// Names another folder of manifests.
+pub const DATASETS_VARIABLE: &str = "TKS_DATASETS_DIR";
+
+/// Names a folder in which each data set lies in a folder of its name, for configurations without `data.path`.
+pub const DATA_VARIABLE: &str = "TKS_DATA_DIR";
+
+/// A file that every folder of manifests has.
+const WITNESS: &str = "cifar10.toml";
+
+/// The folder `datasets`: that of [`DATASETS_VARIABLE`], else beside the current folder or above it, else in the
+/// sources that this program was built from.
+///
+/// # Errors
+/// There is none.
+pub fn folder() -> Result<PathBuf> {
+    if let Some(folder) = std::env::var_os(DATASETS_VARIABLE) {
+        return Ok(folder.into());
+    }
+    let here = std::env::current_dir().unwrap_or_default();
+    let built_from = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let found = here.ancestors().chain(built_from.ancestors()).map(|folder| folder.join("datasets"));
+    match found.into_iter().find(|folder| folder.join(WITNESS).is_file()) {
+        Some(folder) => Ok(folder),
+        None => bail!(
+            "the folder `datasets` with the data sets' manifests is not found here, above, or where this program was \
+             built; name it in the environment variable {DATASETS_VARIABLE}"
+        ),
+    }
+}
+
+/// The manifest of a data set.
+///
+/// # Errors
+/// No such name, with the nearest one.
+pub fn manifest(name: &str) -> Result<Manifest> {
+    Ok(Manifest::in_folder(&folder()?, name)?)
+}
+
+/// All manifests, by name.
+///
+/// # Errors
+/// One that cannot be read.
+pub fn manifests() -> Result<Vec<Manifest>> {
+    let folder = folder()?;
+    let names = Manifest::names(&folder)?;
+    names.iter().map(|name| Ok(Manifest::in_folder(&folder, name)?)).collect()
+}
+
+/// The names of a data set's classes, their numbers where it has none.
+pub fn class_names(manifest: &Manifest) -> Vec<String> {
+    match manifest.classes.names() {
+        Some(names) => names.to_vec(),
+        None => (0..manifest.classes.count()).map(|class| class.to_string()).collect(),
+    }
+}
+
+/// Whether the data set ships with the program.
+pub fn is_shipped(manifest: &Manifest) -> bool {
+    !manifest.files.is_empty() && manifest.files.iter().all(|file| file.url == Address::Shipped)
+}
+
+/// Where a data set lies for which the configuration names no path: where it ships, or in the folder of
+/// [`DATA_VARIABLE`].
+///
+/// # Errors
+/// Nowhere.
+pub fn default_path(manifest: &Manifest) -> Result<PathBuf> {
+    if is_shipped(manifest) {
+        let file = folder()?.join(&manifest.files[0].name);
+        return Ok(file.parent().map(Path::to_path_buf).unwrap_or(file));
+    }
+    if let Some(data) = std::env::var_os(DATA_VARIABLE) {
+        return Ok(Path::new(&data).join(&manifest.name));
+    }
+    bail!(
+        "`data.path` does not say where {} lies: give the folder or archive (`--set data.path=...`), or the folder of \
+         all data sets in the environment variable {DATA_VARIABLE}; `tks data fetch {} FOLDER` brings it",
+        manifest.title,
+        manifest.name
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_manifest_is_found_and_what_ships_is_there() {
+        let manifests = manifests().unwrap();
+        assert!(manifests.len() >= 19, "{}", manifests.len());
+        let shipped: Vec<_> = manifests.iter().filter(|manifest| is_shipped(manifest)).collect();
+        assert!(shipped.len() >= 2);
+        for manifest in shipped {
+            assert!(default_path(manifest).unwrap().is_dir(), "{}", manifest.name);
+        }
+        let error = manifest("cifar11").unwrap_err().to_string();
+        assert!(error.contains("did you mean `cifar10`"), "{error}");
+    }
+}

@@ -1,0 +1,256 @@
+//! What a person, or a script, sees of a training.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tks_report::EpochRecord;
+
+use crate::message::{BatchMessage, Listener, Message};
+
+/// How much is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verbosity {
+    /// A progress bar on a terminal, plain lines elsewhere.
+    #[default]
+    Normal,
+    /// The result alone; warnings go to standard error.
+    Quiet,
+    /// A JSON object a line on standard output, for programs.
+    Json,
+}
+
+/// Between two lines within an epoch, where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(30);
+
+/// Shows a training's messages.
+pub struct Display {
+    verbosity: Verbosity,
+    bar: Option<ProgressBar>,
+    last_line: Instant,
+}
+
+impl Display {
+    /// A display on this process's standard output (results) and standard error (progress, warnings).
+    pub fn new(verbosity: Verbosity) -> Self {
+        let on_terminal = verbosity == Verbosity::Normal && std::io::stderr().is_terminal();
+        let bar = on_terminal.then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            bar.set_style(style());
+            bar
+        });
+        Display { verbosity, bar, last_line: Instant::now() }
+    }
+
+    /// A line that stays.
+    fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| print(text)),
+            None => print(text),
+        }
+    }
+
+    fn batch(&mut self, batch: &BatchMessage) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(batch.batches as u64);
+            bar.set_position(batch.batch as u64);
+            bar.set_prefix(format!("epoch {}/{}", batch.epoch, batch.epochs));
+            bar.set_message(batch_line(batch));
+        } else if self.verbosity == Verbosity::Normal && self.last_line.elapsed() >= LINE_EVERY {
+            self.last_line = Instant::now();
+            let place =
+                format!("epoch {}/{}, batch {}/{}", batch.epoch, batch.epochs, batch.batch, batch.batches);
+            print(&format!("{place}: {}", batch_line(batch)));
+        }
+    }
+
+    fn normal(&mut self, message: &Message) {
+        match message {
+            Message::Start {
+                run,
+                data,
+                train_samples,
+                test_samples,
+                network,
+                parameters,
+                loss,
+                time_steps,
+                device,
+                threads,
+                resumed,
+                ..
+            } => {
+                self.line(&format!(
+                    "{data}: {train_samples} samples to train on, {test_samples} to test on\n{network}: {} \
+                     parameters, {time_steps} time steps, loss {loss}, on {device} with {threads} threads",
+                    grouped(*parameters)
+                ));
+                match resumed {
+                    None => self.line(&format!("run: {run}")),
+                    Some((epoch, batch)) => {
+                        self.line(&format!("run: {run}, goes on after {epoch} epochs and {batch} batches"));
+                    }
+                }
+            }
+            Message::Estimate(estimate) => self.line(&estimate.to_string()),
+            Message::Batch(batch) => self.batch(batch),
+            Message::Testing { batch, batches } => {
+                if let Some(bar) = &self.bar {
+                    bar.set_message(format!("testing {batch}/{batches}"));
+                }
+            }
+            Message::Epoch(record) => {
+                self.last_line = Instant::now();
+                self.line(&epoch_line(record));
+            }
+            Message::Warning { .. } => {}
+            Message::Stopped { run, epochs, batches } => {
+                self.end();
+                print(&format!(
+                    "stopped and saved after {epochs} epochs and {batches} batches; `tks resume {run}` goes on"
+                ));
+            }
+            Message::Finished { run, best, test_accuracy, seconds, early, report } => {
+                self.end();
+                if *early {
+                    print("no better accuracy for a while: ended before its time (training.patience)");
+                }
+                if let Some((accuracy, epoch)) = best {
+                    print(&format!(
+                        "best accuracy {} in epoch {epoch}, after {}",
+                        percent(*accuracy),
+                        duration(*seconds)
+                    ));
+                }
+                if !test_accuracy.is_empty() {
+                    print(&accuracy_table(test_accuracy));
+                }
+                print(&format!("run: {run}"));
+                if let Some(report) = report {
+                    print(&format!("report: {report}"));
+                }
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Listener for Display {
+    fn hear(&mut self, message: &Message) -> Result<()> {
+        if let (Message::Warning { text }, false) = (message, self.verbosity == Verbosity::Json) {
+            match &self.bar {
+                Some(bar) => bar.suspend(|| eprintln!("warning: {text}")),
+                None => eprintln!("warning: {text}"),
+            }
+        }
+        match self.verbosity {
+            Verbosity::Json => print(&serde_json::to_string(message)?),
+            Verbosity::Normal => self.normal(message),
+            Verbosity::Quiet => match message {
+                Message::Finished { test_accuracy, .. } if !test_accuracy.is_empty() => {
+                    print(&accuracy_table(test_accuracy));
+                }
+                Message::Stopped { .. } => self.normal(message),
+                _ => {}
+            },
+        }
+        Ok(())
+    }
+}
+
+/// A closed pipe is no reason to end a training: what is printed is also in the run's files.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{text}");
+    let _ = out.flush();
+}
+
+fn style() -> ProgressStyle {
+    let template = "{prefix} {bar:24} {pos}/{len} {msg}";
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// `12,345,678`.
+pub fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `87.3%`.
+pub fn percent(share: f64) -> String {
+    format!("{:.1}%", 100.0 * share)
+}
+
+/// `3 minutes`.
+pub fn duration(seconds: f64) -> String {
+    match seconds {
+        seconds if seconds.is_finite() && seconds >= 10.0 => {
+            HumanDuration(Duration::from_secs_f64(seconds)).to_string()
+        }
+        seconds => format!("{seconds:.1} seconds"),
+    }
+}
+
+fn batch_line(batch: &BatchMessage) -> String {
+    let firing = batch.firing_rate.map_or_else(String::new, |rate| format!(", firing {rate:.3}"));
+    format!(
+        "loss {:.3}, accuracy {}, right steps {}{firing}, {:.0} samples/s, {} left",
+        batch.mean_loss,
+        percent(batch.mean_accuracy),
+        percent(batch.mean_right_steps),
+        batch.throughput,
+        duration(batch.seconds_left)
+    )
+}
+
+fn epoch_line(record: &EpochRecord) -> String {
+    let share = |name: &str, value: Option<f64>| value.map(|value| format!("{name} {}", percent(value)));
+    let after_one = match record.accuracy_by_steps.as_slice() {
+        [first, .., _] => Some(format!("({} after 1 step)", percent(*first))),
+        _ => None,
+    };
+    let tested = share("test accuracy", record.test_accuracy);
+    let parts = [
+        record.train_loss.map(|loss| format!("loss {loss:.4}")),
+        share("train accuracy", record.train_accuracy),
+        tested.map(|tested| [Some(tested), after_one].into_iter().flatten().collect::<Vec<_>>().join(" ")),
+        share("right steps", record.right_steps),
+        share("samples without one", record.none_right),
+        record.firing_rate.map(|rate| format!("firing {rate:.3}")),
+        record.samples_per_second.map(|rate| format!("{rate:.0} samples/s")),
+        record.seconds.map(duration),
+    ];
+    format!("epoch {}: {}", record.epoch, parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+}
+
+/// Accuracy by test time steps, as two lines.
+pub fn accuracy_table(accuracy: &[f64]) -> String {
+    let steps: String = (1..=accuracy.len()).map(|step| format!("{step:>7}")).collect();
+    let values: String = accuracy.iter().map(|&share| format!("{:>7}", percent(share))).collect();
+    format!("test time steps {steps}\naccuracy        {values}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_for_people() {
+        assert_eq!([1, 999, 1000, 1234567].map(grouped), ["1", "999", "1,000", "1,234,567"]);
+        assert_eq!((percent(0.8734), duration(0.25)), ("87.3%".into(), "0.2 seconds".into()));
+        assert_eq!(accuracy_table(&[0.5, 1.0]).lines().nth(1).unwrap(), "accuracy          50.0% 100.0%");
+    }
+}

@@ -1,0 +1,85 @@
+//! A moving average of the weights, which is evaluated in their place.
+
+use anyhow::Result;
+use tch::{Tensor, no_grad};
+
+/// Exponential moving average of a network's tensors, running statistics included: Polyak and Juditsky, 1992.
+#[derive(Debug)]
+pub struct Ema {
+    decay: f64,
+    average: Vec<(String, Tensor)>,
+}
+
+impl Ema {
+    /// Begins at the network's values as they are. At each update the average keeps the share `decay` of itself.
+    ///
+    /// # Errors
+    /// What libtorch refuses.
+    pub fn new(decay: f64, tensors: &[(String, Tensor)]) -> Result<Self> {
+        let copy = |(name, tensor): &(String, Tensor)| Ok((name.clone(), copied(tensor)?));
+        Ok(Ema { decay, average: tensors.iter().map(copy).collect::<Result<_>>()? })
+    }
+
+    /// Moves towards the network's values.
+    ///
+    /// # Errors
+    /// What libtorch refuses.
+    pub fn update(&mut self, tensors: &[(String, Tensor)]) -> Result<()> {
+        no_grad(|| {
+            for ((_, average), (_, tensor)) in self.average.iter_mut().zip(tensors) {
+                if average.is_floating_point() {
+                    let _moved = average.f_lerp_(tensor, 1.0 - self.decay)?;
+                } else {
+                    average.f_copy_(tensor)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Gives the network the average's values and takes its own; a second call gives them back.
+    ///
+    /// # Errors
+    /// What libtorch refuses.
+    pub fn swap(&mut self, tensors: &[(String, Tensor)]) -> Result<()> {
+        no_grad(|| {
+            for ((_, average), (_, tensor)) in self.average.iter_mut().zip(tensors) {
+                let own = copied(tensor)?;
+                tensor.shallow_clone().f_copy_(average)?;
+                *average = own;
+            }
+            Ok(())
+        })
+    }
+
+    /// The average's tensors by name.
+    pub fn tensors(&self) -> &[(String, Tensor)] {
+        &self.average
+    }
+}
+
+fn copied(tensor: &Tensor) -> Result<Tensor> {
+    let mut copy = tensor.f_detach()?.f_empty_like()?;
+    copy.f_copy_(&tensor.f_detach()?)?;
+    Ok(copy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_follows_the_weights_and_swaps_with_them() {
+        let weight = Tensor::from_slice(&[1.0f32, 2.0]);
+        let tensors = vec![("w".to_string(), weight.shallow_clone())];
+        let mut ema = Ema::new(0.75, &tensors).unwrap();
+        no_grad(|| weight.shallow_clone().copy_(&Tensor::from_slice(&[5.0f32, 2.0])));
+        ema.update(&tensors).unwrap();
+        let values = |tensor: &Tensor| Vec::<f32>::try_from(tensor).unwrap();
+        assert_eq!(values(&ema.tensors()[0].1), [2.0, 2.0]);
+        ema.swap(&tensors).unwrap();
+        assert_eq!((values(&weight), values(&ema.tensors()[0].1)), (vec![2.0, 2.0], vec![5.0, 2.0]));
+        ema.swap(&tensors).unwrap();
+        assert_eq!(values(&weight), [5.0, 2.0]);
+    }
+}

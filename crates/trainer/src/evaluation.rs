@@ -1,0 +1,147 @@
+//! How good a network is: accuracy after each number of steps, confusion, firing rates.
+
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+use tch::{Kind, Tensor};
+use tks_data::Loader;
+use tks_models::{Execution, Network};
+use tks_report::{Confusion, LayerActivity};
+
+use crate::data::{Samples, TensorBatch};
+
+/// What an evaluation found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluation {
+    /// Samples.
+    pub samples: usize,
+    /// Mean cross entropy of the mean logits of all steps.
+    pub loss: f64,
+    /// Share of samples that the mean over the first 1, 2, ... T steps gets right, 0 to 1.
+    pub accuracy_by_steps: Vec<f64>,
+    /// Which classes were taken for which, with all steps.
+    pub confusion: Confusion,
+    /// Firing rates of each layer and step.
+    pub activity: Vec<LayerActivity>,
+}
+
+impl Evaluation {
+    /// The accuracy with all steps, 0 to 1.
+    pub fn accuracy(&self) -> f64 {
+        self.accuracy_by_steps.last().copied().unwrap_or(0.0)
+    }
+
+    /// Mean firing rate over neurons and steps.
+    pub fn firing_rate(&self) -> Option<f64> {
+        let neurons: u64 = self.activity.iter().map(|layer| layer.neurons).sum();
+        let weigh = |layer: &LayerActivity| Some(layer.mean_rate()? * layer.neurons as f64);
+        let spikes: f64 = self.activity.iter().filter_map(weigh).sum();
+        (neurons > 0).then(|| spikes / neurons as f64)
+    }
+}
+
+/// Runs a network over the samples of `loader`, without gradients, with `time_steps` steps; `progress` gets the batches
+/// done and all.
+///
+/// # Errors
+/// A sample that cannot be read; what libtorch refuses.
+pub fn evaluate(
+    network: &Network,
+    loader: &Loader<Samples>,
+    classes: &[String],
+    time_steps: usize,
+    execution: &Execution,
+    mut progress: impl FnMut(usize, usize) -> Result<()>,
+) -> Result<Evaluation> {
+    let batches = loader.batches();
+    let mut confusion = Confusion::new(classes.to_vec());
+    let mut right = vec![0i64; time_steps];
+    let (mut samples, mut loss) = (0, 0.0);
+    network.start_recording();
+    for (number, batch) in loader.epoch(0)?.enumerate() {
+        let batch = batch?;
+        let tensors = TensorBatch::new(&batch, network.device())?;
+        drop(batch);
+        let logits = tch::no_grad(|| network.forward(tensors.input(time_steps), false, execution))?;
+        let found = tch::no_grad(|| Found::new(&logits, &tensors.labels))?;
+        ensure!(
+            found.right.len() == time_steps,
+            "the network ran {} steps, not {time_steps}",
+            found.right.len()
+        );
+        for (sum, right) in right.iter_mut().zip(&found.right) {
+            *sum += right;
+        }
+        samples += tensors.len;
+        loss += found.loss * tensors.len as f64;
+        let labels = Vec::<i64>::try_from(&tensors.labels)?;
+        for (label, prediction) in labels.into_iter().zip(found.predictions) {
+            confusion.add(usize::try_from(label)?, usize::try_from(prediction)?)?;
+        }
+        progress(number + 1, batches)?;
+    }
+    let rates = network.take_firing_rates();
+    ensure!(samples > 0, "there is nothing to test on");
+    let activity = rates.into_iter().map(|layer| LayerActivity {
+        neurons: neurons(network, &layer.name),
+        layer: layer.name,
+        firing_rate: layer.rates,
+    });
+    Ok(Evaluation {
+        samples,
+        loss: loss / samples as f64,
+        accuracy_by_steps: right.into_iter().map(|right| right as f64 / samples as f64).collect(),
+        confusion,
+        activity: activity.collect(),
+    })
+}
+
+fn neurons(network: &Network, name: &str) -> u64 {
+    let layer = network.summary().layers.iter().find(|layer| layer.name == name);
+    layer.map_or(0, |layer| layer.output.iter().product::<usize>() as u64)
+}
+
+/// What the logits of a batch, `[T, B, K]`, say.
+struct Found {
+    /// Samples that the first t + 1 steps get right, `[T]`.
+    right: Vec<i64>,
+    /// Classes by all steps, `[B]`.
+    predictions: Vec<i64>,
+    /// Mean cross entropy by all steps.
+    loss: f64,
+}
+
+impl Found {
+    fn new(logits: &Tensor, labels: &Tensor) -> Result<Self> {
+        // The sum over the first steps has its maximum where their mean has.
+        let sums = logits.f_cumsum(0, Kind::Float)?;
+        let classes = sums.f_argmax(2, false)?;
+        let right = classes.f_eq_tensor(labels)?.f_sum_dim_intlist(1, false, Kind::Int64)?;
+        let mean = logits.f_mean_dim(0, false, Kind::Float)?;
+        let loss = mean.f_cross_entropy_loss::<Tensor>(labels, None, tch::Reduction::Mean, -100, 0.0)?;
+        Ok(Found {
+            right: Vec::<i64>::try_from(right)?,
+            predictions: Vec::<i64>::try_from(classes.f_get(-1).context("there is a step")?)?,
+            loss: loss.f_double_value(&[])?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accuracy_is_that_of_the_mean_over_the_first_steps() {
+        // Two steps, three samples, two classes.
+        let logits = Tensor::from_slice(&[1.0f32, 0.0, 0.0, 1.0, 2.0, 0.0, 0.0, 3.0, 0.0, 1.0, 0.0, 1.0])
+            .view([2, 3, 2]);
+        let labels = Tensor::from_slice(&[1i64, 1, 0]);
+        let found = Found::new(&logits, &labels).unwrap();
+        // First step: 0, 1, 0; both: 1, 1, 0.
+        assert_eq!((found.right, found.predictions), (vec![2, 3], vec![1, 1, 0]));
+        let cross_entropy = |own: f64, other: f64| (1.0 + (other - own).exp()).ln();
+        let expected = (cross_entropy(1.5, 0.5) + cross_entropy(1.0, 0.0) + cross_entropy(1.0, 0.5)) / 3.0;
+        assert!((found.loss - expected).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,137 @@
+//! What a network is made of: layers, shapes, parameters, operations.
+
+use std::fmt;
+
+use anyhow::Result;
+use serde::Serialize;
+use tch::Device;
+use tks_models::{LayerSummary, Network};
+
+use crate::config::Config;
+use crate::data::{Task, describe};
+use crate::display::grouped;
+use crate::evaluation::Evaluation;
+use crate::run_folder::RunFolder;
+use crate::trainer::{EVALUATION, architecture_name, build_network};
+
+/// A network, taken apart.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Inspected {
+    /// The architecture's name.
+    pub architecture: String,
+    /// What it is for.
+    pub task: Task,
+    /// Its layers with shapes for one sample at one step.
+    pub layers: Vec<InspectedLayer>,
+    /// Trained numbers.
+    pub parameters: usize,
+    /// Neurons.
+    pub neurons: usize,
+    /// Multiplications with an addition, of a dense input, for one sample at all steps.
+    pub macs: u64,
+}
+
+/// A layer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct InspectedLayer {
+    /// What is known without running it.
+    #[serde(flatten)]
+    pub summary: LayerSummary,
+    /// Its firing rate in the run's evaluation, where it is a layer of neurons.
+    pub firing_rate: Option<f64>,
+}
+
+/// The network of a configuration. No data are needed, but for a folder of pictures.
+///
+/// # Errors
+/// A network that does not fit the data.
+pub fn of_config(config: &Config) -> Result<Inspected> {
+    inspect(config, describe(config)?, None)
+}
+
+/// The network of a run, with the firing rates of its evaluation.
+///
+/// # Errors
+/// A run that never began.
+pub fn of_run(run: &RunFolder) -> Result<Inspected> {
+    inspect(&run.config()?, run.task()?, run.read_json(EVALUATION)?)
+}
+
+fn inspect(config: &Config, task: Task, evaluation: Option<Evaluation>) -> Result<Inspected> {
+    let network: Network = build_network(config, &task, Device::Cpu)?;
+    let summary = network.summary();
+    let rate = |name: &str| {
+        let activity = &evaluation.as_ref()?.activity;
+        activity.iter().find(|layer| layer.layer == name)?.mean_rate()
+    };
+    let layers = summary
+        .layers
+        .iter()
+        .map(|layer| InspectedLayer { summary: layer.clone(), firing_rate: rate(&layer.name) });
+    // The first layer of a static picture is computed once.
+    let analog = |layer: &LayerSummary| task.is_static && !layer.spiking_input;
+    let macs = summary.layers.iter().map(|layer| match analog(layer) {
+        true => layer.macs,
+        false => layer.macs * task.time_steps as u64,
+    });
+    Ok(Inspected {
+        architecture: architecture_name(&config.network),
+        layers: layers.collect(),
+        parameters: summary.parameters(),
+        neurons: summary.neurons(),
+        macs: macs.sum(),
+        task,
+    })
+}
+
+impl fmt::Display for Inspected {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Task { data, classes, input, time_steps, is_static } = &self.task;
+        let shown = if *is_static { "a picture, the same at each of" } else { "a sequence of" };
+        writeln!(
+            formatter,
+            "{} for {data}: {shown} {time_steps} time steps, {}x{}x{}, {} classes\n",
+            self.architecture,
+            input.channels,
+            input.height,
+            input.width,
+            classes.len()
+        )?;
+        let shape = |sizes: &[usize]| sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+        let name = self.layers.iter().map(|layer| layer.summary.name.len()).max().unwrap_or(0).max(5);
+        writeln!(
+            formatter,
+            "{:name$}  {:<12} {:>14} {:>14} {:>12} {:>14} {:>9}",
+            "layer", "kind", "input", "output", "parameters", "MACs a step", "spikes in"
+        )?;
+        for layer in &self.layers {
+            let LayerSummary { name: own, kind, input, output, parameters, macs, spiking_input } =
+                &layer.summary;
+            let kind = serde_json::to_value(kind).unwrap_or_default();
+            let rate = layer.firing_rate.map_or_else(String::new, |rate| format!("   fires {rate:.3}"));
+            writeln!(
+                formatter,
+                "{own:name$}  {:<12} {:>14} {:>14} {:>12} {:>14} {:>9}{rate}",
+                kind.as_str().unwrap_or(""),
+                shape(input),
+                shape(output),
+                grouped(*parameters),
+                grouped(*macs as usize),
+                match (*macs > 0, spiking_input) {
+                    (false, _) => "",
+                    (true, true) => "yes",
+                    (true, false) => "no",
+                },
+            )?;
+        }
+        write!(
+            formatter,
+            "\n{} parameters, {} neurons, {} multiplications with an addition for a sample if its layers were dense.\n\
+             A layer with spikes at its input adds instead, and only where a spike arrives: its synaptic operations are \
+             its MACs times the share of its input that is not zero (the report has them).",
+            grouped(self.parameters),
+            grouped(self.neurons),
+            grouped(self.macs as usize),
+        )
+    }
+}

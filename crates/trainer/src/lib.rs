@@ -1,0 +1,57 @@
+//! Training, evaluation and reports of spiking networks: the library behind the program `tks`.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`config`] | everything that a user can choose, as one TOML file |
+//! | [`presets`] | configurations by name: the reference recipes, and small ones |
+//! | [`datasets`], [`data`] | where data sets are; from the configuration to batches of tensors |
+//! | [`trainer`] | the training itself |
+//! | [`optimizer`], [`ema`] | optimisers whose state can be saved; the moving average of the weights |
+//! | [`evaluation`] | accuracy after each number of steps, confusion, firing rates |
+//! | [`checkpoint`], [`run_folder`] | what a training leaves on disk, and goes on from |
+//! | [`message`], [`display`], [`files`] | what a training says; the terminal and the files that hear it |
+//! | [`metrics`], [`watch`], [`estimate`], [`environment`] | sums over an epoch, idle layers, memory and time, the machine |
+//! | [`report`], [`export`], [`predict`], [`inspect`] | what can be done with a trained network |
+//! | [`data_check`], [`sheet`] | a data set walked before a training, samples drawn as a network sees them |
+//! | [`cli`] | the program's command line |
+//!
+//! ```no_run
+//! use tks_trainer::config::Config;
+//! use tks_trainer::run_folder::RunFolder;
+//! use tks_trainer::stop::Stop;
+//! use tks_trainer::trainer::{Outcome, Trainer};
+//!
+//! let config = Config::read("mine.toml".as_ref(), &[])?;
+//! let run = RunFolder::create(&config)?;
+//! match Trainer::start(config, run, Vec::new())?.fit(&Stop::default())? {
+//!     Outcome::Finished(evaluation) => println!("{:.1}%", 100.0 * evaluation.accuracy()),
+//!     Outcome::Stopped => println!("stopped"),
+//! }
+//! # Ok::<(), anyhow::Error>(())
+//! ```
+
+pub mod checkpoint;
+pub mod cli;
+pub mod config;
+pub mod data;
+pub mod data_check;
+pub mod datasets;
+pub mod display;
+pub mod ema;
+pub mod environment;
+pub mod estimate;
+pub mod evaluation;
+pub mod export;
+pub mod files;
+pub mod inspect;
+pub mod message;
+pub mod metrics;
+pub mod optimizer;
+pub mod predict;
+pub mod presets;
+pub mod report;
+pub mod run_folder;
+pub mod sheet;
+pub mod stop;
+pub mod trainer;
+pub mod watch;

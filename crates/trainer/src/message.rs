@@ -1,0 +1,125 @@
+//! What a training says while it runs, and who hears it: the terminal and the run's files.
+
+use serde::Serialize;
+use tks_report::EpochRecord;
+
+use crate::estimate::Estimate;
+
+/// Something that a training has to say. As JSON each is an object with its kind in `event`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Message {
+    /// It begins, or goes on.
+    Start {
+        /// The run's folder.
+        run: String,
+        /// The data set.
+        data: String,
+        /// Training samples.
+        train_samples: usize,
+        /// Training batches in an epoch.
+        batches: usize,
+        /// Test samples.
+        test_samples: usize,
+        /// The network.
+        network: String,
+        /// Its trained numbers.
+        parameters: usize,
+        /// The loss.
+        loss: String,
+        /// Time steps.
+        time_steps: usize,
+        /// The device.
+        device: String,
+        /// Threads that compute.
+        threads: usize,
+        /// Epoch and batch (both from 0) that it goes on from, if it does.
+        resumed: Option<(usize, usize)>,
+    },
+    /// What it will take.
+    Estimate(Estimate),
+    /// A batch is done.
+    Batch(BatchMessage),
+    /// An evaluation goes on.
+    Testing {
+        /// Batches done.
+        batch: usize,
+        /// Batches in all.
+        batches: usize,
+    },
+    /// An epoch is done.
+    Epoch(EpochRecord),
+    /// Something is odd.
+    Warning {
+        /// What, and what to do.
+        text: String,
+    },
+    /// It was asked to stop, and has saved.
+    Stopped {
+        /// The run's folder.
+        run: String,
+        /// Epochs that are whole.
+        epochs: usize,
+        /// Batches of the next.
+        batches: usize,
+    },
+    /// It has ended.
+    Finished {
+        /// The run's folder.
+        run: String,
+        /// The best accuracy, 0 to 1, and its epoch, from 1.
+        best: Option<(f64, usize)>,
+        /// Accuracy after 1, 2, ... T steps of the best epoch's network, 0 to 1.
+        test_accuracy: Vec<f64>,
+        /// Seconds in all.
+        seconds: f64,
+        /// Whether it ended before its time for want of progress.
+        early: bool,
+        /// The report's page.
+        report: Option<String>,
+    },
+}
+
+/// A batch of a training, with the epoch's means so far.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BatchMessage {
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// Epochs in all.
+    pub epochs: usize,
+    /// The batch, from 1.
+    pub batch: usize,
+    /// Batches in an epoch.
+    pub batches: usize,
+    /// This batch's loss.
+    pub loss: f64,
+    /// This batch's share of right samples, 0 to 1.
+    pub accuracy: f64,
+    /// This batch's share of steps that alone are right.
+    pub right_steps: f64,
+    /// The learning rate.
+    pub lr: f64,
+    /// Norm of the gradients, where the optimiser made a step.
+    pub gradient_norm: Option<f64>,
+    /// The epoch's mean loss so far.
+    pub mean_loss: f64,
+    /// The epoch's accuracy so far.
+    pub mean_accuracy: f64,
+    /// The epoch's share of right steps so far.
+    pub mean_right_steps: f64,
+    /// The epoch's firing rate so far.
+    pub firing_rate: Option<f64>,
+    /// Samples a second in this epoch.
+    pub throughput: f64,
+    /// Seconds to the training's end, by what it took so far.
+    pub seconds_left: f64,
+}
+
+/// Who hears messages.
+pub trait Listener {
+    /// Hears one.
+    ///
+    /// # Errors
+    /// A file that cannot be written: the training stops with it.
+    fn hear(&mut self, message: &Message) -> anyhow::Result<()>;
+}

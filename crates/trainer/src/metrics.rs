@@ -1,0 +1,164 @@
+//! What a training adds up: sums over the batches of an epoch, and the record made of them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tks_loss::TeacherSummary;
+use tks_report::EpochRecord;
+
+/// Sums over the batches of an epoch so far. They are kept in checkpoints, so that a resumed epoch has the same means.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EpochMeters {
+    /// Samples.
+    pub samples: usize,
+    /// Sum of each batch's loss times its samples.
+    pub loss: f64,
+    /// As `loss`, for the terms of the loss by name.
+    pub parts: BTreeMap<String, f64>,
+    /// The weight of the labels against the teacher, where the loss has one.
+    pub label_weight: Option<f64>,
+    /// Sum of the share of samples that the mean over the steps gets right, times the samples.
+    pub right: f64,
+    /// The same for the share of steps that alone are right.
+    pub right_steps: f64,
+    /// The same for each step, `[T]`.
+    pub right_per_step: Vec<f64>,
+    /// The same for the share of samples that no step gets right.
+    pub none_right: f64,
+    /// Sum of the teacher's entropy times the samples, and these samples.
+    pub teacher_entropy: (f64, usize),
+    /// Sum and number of the watched batches' firing rates, over all layers.
+    pub firing: (f64, usize),
+    /// Sum and number of the gradients' norms.
+    pub gradient: (f64, usize),
+    /// Seconds of training.
+    pub seconds: f64,
+}
+
+/// What one batch gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BatchMetrics {
+    /// Samples.
+    pub samples: usize,
+    /// The loss.
+    pub loss: f64,
+    /// Terms of the loss by name.
+    pub parts: Vec<(&'static str, f64)>,
+    /// The weight of the labels against the teacher.
+    pub label_weight: Option<f64>,
+    /// What the steps knew.
+    pub knowledge: TeacherSummary,
+}
+
+impl EpochMeters {
+    /// Adds a batch.
+    pub fn add(&mut self, batch: &BatchMetrics) {
+        let (count, knowledge) = (batch.samples as f64, &batch.knowledge);
+        self.samples += batch.samples;
+        self.loss += batch.loss * count;
+        for (name, value) in &batch.parts {
+            *self.parts.entry((*name).to_string()).or_default() += value * count;
+        }
+        self.label_weight = batch.label_weight;
+        self.right += knowledge.mean_right * count;
+        self.right_steps += knowledge.right_steps * count;
+        self.right_per_step.resize(self.right_per_step.len().max(knowledge.right_per_step.len()), 0.0);
+        for (sum, share) in self.right_per_step.iter_mut().zip(&knowledge.right_per_step) {
+            *sum += share * count;
+        }
+        self.none_right += knowledge.none_right * count;
+        if let Some(entropy) = knowledge.teacher_entropy {
+            self.teacher_entropy.0 += entropy * count;
+            self.teacher_entropy.1 += batch.samples;
+        }
+    }
+
+    /// The mean over the samples of a sum of this.
+    fn mean(&self, sum: f64) -> f64 {
+        sum / self.samples.max(1) as f64
+    }
+
+    /// Mean loss.
+    pub fn mean_loss(&self) -> f64 {
+        self.mean(self.loss)
+    }
+
+    /// Share of samples that the mean over the steps got right, 0 to 1.
+    pub fn accuracy(&self) -> f64 {
+        self.mean(self.right)
+    }
+
+    /// Share of steps that alone were right, 0 to 1.
+    pub fn right_step_share(&self) -> f64 {
+        self.mean(self.right_steps)
+    }
+
+    /// Mean firing rate of the watched batches, spikes a neuron and step.
+    pub fn firing_rate(&self) -> Option<f64> {
+        mean_of(self.firing)
+    }
+
+    /// Samples a second.
+    pub fn throughput(&self) -> f64 {
+        self.samples as f64 / self.seconds.max(f64::MIN_POSITIVE)
+    }
+
+    /// The record of epoch `epoch`, without an evaluation.
+    pub fn record(&self, epoch: usize, lr: f64) -> EpochRecord {
+        EpochRecord {
+            epoch,
+            learning_rate: Some(lr),
+            train_loss: Some(self.mean_loss()),
+            train_accuracy: Some(self.accuracy()),
+            loss_parts: self.parts.iter().map(|(name, &sum)| (name.clone(), self.mean(sum))).collect(),
+            label_weight: self.label_weight,
+            right_steps: Some(self.right_step_share()),
+            right_per_step: self.right_per_step.iter().map(|&sum| self.mean(sum)).collect(),
+            none_right: Some(self.mean(self.none_right)),
+            teacher_entropy: mean_of(self.teacher_entropy),
+            firing_rate: self.firing_rate(),
+            gradient_norm: mean_of(self.gradient),
+            samples_per_second: Some(self.throughput()),
+            seconds: Some(self.seconds),
+            peak_memory_mib: crate::environment::peak_memory_mib(),
+            ..EpochRecord::default()
+        }
+    }
+}
+
+fn mean_of((sum, count): (f64, usize)) -> Option<f64> {
+    (count > 0).then(|| sum / count as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_weigh_every_sample_alike() {
+        let batch = |samples, loss, right| BatchMetrics {
+            samples,
+            loss,
+            parts: vec![("ce", loss)],
+            label_weight: Some(0.9),
+            knowledge: TeacherSummary {
+                samples: samples as u64,
+                right_steps: right / 2.0,
+                right_per_step: vec![right, 0.0],
+                none_right: 1.0 - right,
+                mean_right: right,
+                teacher_entropy: (right > 0.0).then_some(0.5),
+            },
+        };
+        let mut meters = EpochMeters::default();
+        meters.add(&batch(3, 1.0, 1.0));
+        meters.add(&batch(1, 5.0, 0.0));
+        assert_eq!((meters.mean_loss(), meters.accuracy()), (2.0, 0.75));
+        let record = meters.record(4, 0.1);
+        assert_eq!((record.epoch, record.right_steps, record.none_right), (4, Some(0.375), Some(0.25)));
+        assert_eq!((record.right_per_step, record.teacher_entropy), (vec![0.75, 0.0], Some(0.5)));
+        assert_eq!((record.loss_parts["ce"], record.label_weight), (2.0, Some(0.9)));
+        assert_eq!(record.firing_rate, None, "no batch was watched");
+    }
+}

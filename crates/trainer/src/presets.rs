@@ -1,0 +1,83 @@
+//! Configurations by name: the reference recipes of the paper's data sets and networks, and small ones that train in
+//! minutes on two cores.
+
+use anyhow::Result;
+use tks_data::DataError;
+use tks_data::nearest::nearest;
+
+/// Name and text, the small ones first.
+const PRESETS: &[(&str, &str)] = &[
+    ("nmnist-small", include_str!("../presets/nmnist-small.toml")),
+    ("digits-small", include_str!("../presets/digits-small.toml")),
+    ("fashion-mnist-small", include_str!("../presets/fashion-mnist-small.toml")),
+    ("cifar10-small", include_str!("../presets/cifar10-small.toml")),
+    ("cifar10-sew-resnet19", include_str!("../presets/cifar10-sew-resnet19.toml")),
+    ("cifar10-sew-resnet20", include_str!("../presets/cifar10-sew-resnet20.toml")),
+    ("cifar10-tdbn-resnet19", include_str!("../presets/cifar10-tdbn-resnet19.toml")),
+    ("cifar100-sew-resnet19", include_str!("../presets/cifar100-sew-resnet19.toml")),
+    ("cifar100-sew-resnet20", include_str!("../presets/cifar100-sew-resnet20.toml")),
+    ("cifar100-tdbn-resnet19", include_str!("../presets/cifar100-tdbn-resnet19.toml")),
+    ("imagenet-1k-sew-resnet18", include_str!("../presets/imagenet-1k-sew-resnet18.toml")),
+    ("imagenet-1k-sew-resnet34", include_str!("../presets/imagenet-1k-sew-resnet34.toml")),
+    ("dvs-cifar10-vgg-snn", include_str!("../presets/dvs-cifar10-vgg-snn.toml")),
+    ("n-caltech101-vgg-snn", include_str!("../presets/n-caltech101-vgg-snn.toml")),
+    ("cub-200-2011-sew-resnet18", include_str!("../presets/cub-200-2011-sew-resnet18.toml")),
+    ("stanford-dogs-sew-resnet18", include_str!("../presets/stanford-dogs-sew-resnet18.toml")),
+    ("stanford-cars-sew-resnet18", include_str!("../presets/stanford-cars-sew-resnet18.toml")),
+];
+
+/// The names.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    PRESETS.iter().map(|(name, _)| *name)
+}
+
+/// Each name with what it is: its file's first line.
+pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
+    PRESETS
+        .iter()
+        .map(|(name, text)| (*name, text.lines().next().unwrap_or("").trim_start_matches(['#', ' '])))
+}
+
+/// The TOML text of a preset.
+///
+/// # Errors
+/// No such name, with the nearest one.
+pub fn text(name: &str) -> Result<&'static str> {
+    match PRESETS.iter().find(|(known, _)| *known == name) {
+        Some((_, text)) => Ok(text),
+        None => Err(DataError::UnknownName {
+            what: "preset",
+            name: name.to_owned(),
+            nearest: nearest(name, names()).map(str::to_owned),
+            known: names().map(str::to_owned).collect(),
+        }
+        .into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn each_is_a_whole_configuration_of_its_name() {
+        for (name, about) in all() {
+            let config = Config::parse(text(name).unwrap(), name.as_ref(), &[]).unwrap();
+            assert_eq!(config.name, name);
+            assert!(about.len() > 20, "{name}: {about}");
+            // Written out and read again it is the same.
+            assert_eq!(
+                Config::parse(&config.to_toml().unwrap(), name.as_ref(), &[]).unwrap(),
+                config,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_typing_error_is_answered_with_the_nearest_name() {
+        let error = text("cifar10-sew-resnet91").unwrap_err().to_string();
+        assert!(error.contains("did you mean `cifar10-sew-resnet19`"), "{error}");
+    }
+}

@@ -1,0 +1,266 @@
+//! The report of a run: filled here, drawn by `tks-report`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use tch::{Device, Tensor};
+use tks_data::{Loader, LoaderConfig};
+use tks_models::{Execution, Input, LayerTrace, Network};
+use tks_report::{
+    Energy, Environment, KeyFigure, LayerInput, LayerOperations, Report, SampleActivity, SpikeRaster,
+    StepAccuracy, Trace,
+};
+
+use crate::config::Config;
+use crate::data::{Data, TensorBatch, first};
+use crate::display::{grouped, percent};
+use crate::evaluation::Evaluation;
+use crate::run_folder::RunFolder;
+use crate::trainer::{ENVIRONMENT, EVALUATION, architecture_name};
+
+/// Test samples of which synaptic operations are counted.
+const COUNTED: usize = 64;
+
+/// Neurons of each layer in a raster.
+const RASTER_NEURONS: usize = 64;
+
+/// Membranes that are drawn of each layer, and layers of which they are drawn.
+const TRACES: usize = 1;
+const TRACED_LAYERS: usize = 4;
+
+/// Writes the report of a run into its folder `report`, its accuracy beside that of other runs; the page's path.
+///
+/// # Errors
+/// Records that cannot be read, a disk that refuses.
+pub fn write(
+    run: &RunFolder,
+    network: &Network,
+    data: &Data,
+    config: &Config,
+    evaluation: &Evaluation,
+    beside: &[RunFolder],
+) -> Result<PathBuf> {
+    let mut report = fill(run, network, data, config, evaluation)?;
+    report.step_accuracy = step_accuracy([run].into_iter().chain(beside))?;
+    Ok(report.page()?.write(&run.file("report"))?)
+}
+
+fn fill(
+    run: &RunFolder,
+    network: &Network,
+    data: &Data,
+    config: &Config,
+    evaluation: &Evaluation,
+) -> Result<Report> {
+    let epochs = run.epochs()?;
+    let samples = Counted::load(data, network.device())?;
+    let energy = energy(network, &samples.batch, data.task.time_steps, &config.execution)?;
+    let environment: Environment = run.read_json(ENVIRONMENT)?.unwrap_or_default();
+    let loss = config.loss.name().to_uppercase();
+    let architecture = architecture_name(&config.network);
+    let steps = evaluation.accuracy_by_steps.len();
+    let best = epochs.iter().filter_map(|epoch| Some((epoch.test_accuracy?, epoch.epoch)));
+    let best = best.fold(None, |best: Option<(f64, usize)>, new| match best {
+        Some(best) if best.0 >= new.0 => Some(best),
+        _ => Some(new),
+    });
+    let seconds = epochs.iter().filter_map(|epoch| epoch.seconds).sum();
+    let peak = epochs.iter().filter_map(|epoch| epoch.peak_memory_mib).fold(0.0, f64::max);
+    Ok(Report {
+        title: format!("{}: {architecture} on {}", config.name, data.task.data),
+        summary: format!(
+            "{architecture} with {} parameters, trained with {loss} at {steps} time steps on {} samples of {}, tested on \
+             {}.",
+            grouped(network.summary().parameters()),
+            grouped(data.train.dataset().len()),
+            data.task.data,
+            grouped(evaluation.samples),
+        ),
+        key_figures: key_figures(evaluation, &energy, best, peak),
+        confusion: Some(evaluation.confusion.clone()),
+        activity: evaluation.activity.clone(),
+        sample: Some(sample_activity(network, data, &samples, config)?),
+        energy: Some(energy),
+        configuration: config.to_toml()?,
+        environment: Environment {
+            seconds: Some(seconds),
+            seed: Some(config.seed),
+            peak_memory: (peak > 0.0).then_some((peak * f64::from(1 << 20)) as u64),
+            ..environment
+        },
+        step_accuracy: Vec::new(),
+        epochs,
+    })
+}
+
+/// Accuracy by steps of evaluated runs; those with one loss are taken together, as seeds of one another.
+///
+/// # Errors
+/// A run that was not evaluated, or its files cannot be read.
+pub fn step_accuracy<'a>(runs: impl IntoIterator<Item = &'a RunFolder>) -> Result<Vec<StepAccuracy>> {
+    let mut all: Vec<StepAccuracy> = Vec::new();
+    for run in runs {
+        let evaluation: Option<Evaluation> = run.read_json(EVALUATION)?;
+        let evaluation = evaluation.with_context(|| {
+            format!("{} has no {EVALUATION}: its training has not ended", run.path().display())
+        })?;
+        let steps = evaluation.accuracy_by_steps.len();
+        let name = run.config()?.loss.name().to_uppercase();
+        let index = all.iter().position(|known| known.name == name).unwrap_or_else(|| {
+            all.push(StepAccuracy { name: name.clone(), ..StepAccuracy::default() });
+            all.len() - 1
+        });
+        let entry = &mut all[index];
+        if steps > entry.time_steps.len() {
+            entry.time_steps = (1..=steps).collect();
+        }
+        entry.runs.push(evaluation.accuracy_by_steps);
+    }
+    Ok(all)
+}
+
+fn key_figures(
+    evaluation: &Evaluation,
+    energy: &Energy,
+    best: Option<(f64, usize)>,
+    peak_mib: f64,
+) -> Vec<KeyFigure> {
+    let steps = evaluation.accuracy_by_steps.len();
+    let figure = |name: &str, value: String, note: String| KeyFigure { name: name.into(), value, note };
+    let note =
+        best.map_or_else(String::new, |(_, epoch)| format!("at {steps} time steps, best epoch {epoch}"));
+    let mut figures = vec![figure("Test accuracy", percent(evaluation.accuracy()), note)];
+    if let [one, .., _] = evaluation.accuracy_by_steps.as_slice() {
+        figures.push(figure("After one step", percent(*one), "the same network, stopped early".into()));
+    }
+    if let Some(rate) = evaluation.firing_rate() {
+        figures.push(figure("Firing rate", format!("{rate:.3}"), "spikes a neuron and step".into()));
+    }
+    let (snn, ann) = (energy.snn_joules() * 1e6, energy.ann_joules() * 1e6);
+    figures.push(figure(
+        "Energy",
+        format!("{snn:.2} uJ"),
+        format!("a sample; the same network as an ANN: {ann:.2} uJ"),
+    ));
+    if peak_mib > 0.0 {
+        figures.push(figure("Peak memory", format!("{peak_mib:.0} MiB"), "of the training process".into()));
+    }
+    figures
+}
+
+/// The first samples of the test part.
+struct Counted {
+    batch: TensorBatch,
+    name: String,
+    label: usize,
+}
+
+impl Counted {
+    fn load(data: &Data, device: Device) -> Result<Self> {
+        let samples = first(&data.test, COUNTED)?;
+        let count = samples.len();
+        let loader = Loader::new(Arc::clone(&samples), LoaderConfig::evaluation(count, 0))?;
+        let batch = loader.epoch(0)?.next().context("there is nothing to test on")??;
+        Ok(Counted {
+            batch: TensorBatch::new(&batch, device)?,
+            name: samples.sample_name(0),
+            label: samples.label(0),
+        })
+    }
+}
+
+/// The operations of a sample: what the layers cost, by how much of their input is not zero.
+///
+/// # Errors
+/// What libtorch refuses.
+pub fn energy(
+    network: &Network,
+    batch: &TensorBatch,
+    time_steps: usize,
+    execution: &Execution,
+) -> Result<Energy> {
+    let input = batch.input(time_steps);
+    let density: BTreeMap<String, f64> = network
+        .synaptic_activity(input, execution)?
+        .into_iter()
+        .map(|layer| (layer.name, layer.input_density))
+        .collect();
+    let evaluations = match input {
+        Input::Static(..) => 1,
+        Input::Sequence(_) => time_steps as u64,
+    };
+    let layers =
+        network.summary().layers.iter().filter(|layer| layer.macs > 0).map(|layer| LayerOperations {
+            layer: layer.name.clone(),
+            macs: layer.macs,
+            input: match layer.spiking_input {
+                true => LayerInput::Spikes { rate: density.get(&layer.name).copied().unwrap_or(0.0) },
+                false => LayerInput::Analog { evaluations },
+            },
+        });
+    Ok(Energy { time_steps, layers: layers.collect() })
+}
+
+fn sample_activity(
+    network: &Network,
+    data: &Data,
+    samples: &Counted,
+    config: &Config,
+) -> Result<SampleActivity> {
+    let input = samples.batch.input(data.task.time_steps);
+    let traces = network.trace(input, 0, RASTER_NEURONS, &config.execution)?;
+    let logits = tch::no_grad(|| network.forward(input, false, &config.execution))?;
+    let class = logits.f_sum_dim_intlist(0, false, None)?.f_get(0)?.f_argmax(0, false)?.f_int64_value(&[])?;
+    let name = |class: usize| data.task.classes.get(class).cloned().unwrap_or_else(|| class.to_string());
+    let class = name(usize::try_from(class)?);
+    let rasters = traces.iter().map(raster).collect::<Result<_>>()?;
+    let mut membranes = Vec::new();
+    for layer in traces.iter().take(TRACED_LAYERS) {
+        membranes.extend(busiest(layer, f64::from(config.network.neuron.v_threshold))?);
+    }
+    Ok(SampleActivity {
+        description: format!(
+            "Test sample {}, class {}, taken for {class}.",
+            samples.name,
+            name(samples.label)
+        ),
+        rasters,
+        traces: membranes,
+    })
+}
+
+/// `[T, N]` as rows.
+fn rows(tensor: &Tensor) -> Result<Vec<Vec<f64>>> {
+    Ok(Vec::<Vec<f64>>::try_from(tensor.f_to_kind(tch::Kind::Double)?)?)
+}
+
+fn raster(layer: &LayerTrace) -> Result<SpikeRaster> {
+    let steps = rows(&layer.spikes)?;
+    let of_step = |(step, neurons): (usize, &Vec<f64>)| {
+        let fired = neurons.iter().enumerate().filter(|(_, spike)| **spike != 0.0);
+        fired.map(|(neuron, _)| (step, neuron)).collect::<Vec<_>>()
+    };
+    Ok(SpikeRaster {
+        layer: layer.name.clone(),
+        neurons: layer.neurons.len(),
+        time_steps: steps.len(),
+        spikes: steps.iter().enumerate().flat_map(of_step).collect(),
+    })
+}
+
+/// The membranes of the layer's neurons that fire most among those that were looked at: silent ones are dull.
+fn busiest(layer: &LayerTrace, v_threshold: f64) -> Result<Vec<Trace>> {
+    let (spikes, membranes) = (rows(&layer.spikes)?, rows(&layer.membranes)?);
+    let count = |neuron: usize| spikes.iter().filter(|step| step[neuron] != 0.0).count();
+    let mut order: Vec<usize> = (0..layer.neurons.len()).collect();
+    order.sort_by_key(|&neuron| std::cmp::Reverse(count(neuron)));
+    let trace = |neuron: usize| Trace {
+        name: format!("{}, neuron {}", layer.name, layer.neurons[neuron]),
+        membrane: membranes.iter().map(|step| step[neuron]).collect(),
+        spikes: spikes.iter().map(|step| step[neuron] != 0.0).collect(),
+        v_threshold,
+    };
+    Ok(order.into_iter().take(TRACES).map(trace).collect())
+}

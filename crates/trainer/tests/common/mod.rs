@@ -1,0 +1,116 @@
+//! A training so small that it takes a second: the digits that ship, a few epochs.
+
+#![allow(dead_code, reason = "each test file uses some of it")]
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use tks_trainer::config::Config;
+use tks_trainer::message::{Listener, Message};
+use tks_trainer::run_folder::RunFolder;
+use tks_trainer::stop::Stop;
+use tks_trainer::trainer::{Outcome, Trainer};
+
+/// 320 digits to train on, 64 to test on, 10 batches an epoch.
+pub const TINY: &str = r#"
+name = "tiny"
+time_steps = 3
+
+[data]
+name = "digits"
+workers = 1
+train = { part = "train", to = 320 }
+test = { part = "test", to = 64 }
+
+[data.images.recipe]
+augment = [{ random_crop = { padding = 1 } }]
+
+[network]
+architecture = "small"
+width = 4
+dropout = 0.1
+
+[optimizer]
+lr = 0.01
+lr_batch = 0
+
+[schedule]
+warmup_epochs = 0.0
+pace = "batch"
+
+[training]
+epochs = 2
+batch_size = 32
+watch_every = 3
+ema_decay = 0.9
+
+[hardware]
+device = "cpu"
+threads = 1
+
+[output]
+report = false
+"#;
+
+/// The configuration, its runs in `folder`, with changes.
+pub fn config(folder: &Path, changes: &[&str]) -> Config {
+    let mut changes: Vec<String> = changes.iter().map(|change| (*change).to_string()).collect();
+    changes.push(format!("output.folder={:?}", folder.display().to_string()));
+    Config::parse(TINY, "tiny.toml".as_ref(), &changes).unwrap()
+}
+
+/// Trains to the end.
+pub fn train(folder: &Path, changes: &[&str]) -> (RunFolder, Outcome) {
+    let config = config(folder, changes);
+    let run = RunFolder::create(&config).unwrap();
+    let listeners = files(&run);
+    let outcome = Trainer::start(config, run.clone(), listeners).unwrap().fit(&Stop::default()).unwrap();
+    (run, outcome)
+}
+
+/// The run's own files as a listener.
+pub fn files(run: &RunFolder) -> Vec<Box<dyn Listener>> {
+    vec![Box::new(tks_trainer::files::RunFiles::new(run.clone(), true))]
+}
+
+/// Calls a function for each message.
+pub struct Hears<F>(pub F);
+
+impl<F: FnMut(&Message) -> anyhow::Result<()>> Listener for Hears<F> {
+    fn hear(&mut self, message: &Message) -> anyhow::Result<()> {
+        (self.0)(message)
+    }
+}
+
+/// A text file of a run.
+pub fn text(run: &RunFolder, name: &str) -> String {
+    std::fs::read_to_string(run.file(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Columns of the epochs' table that depend on the training alone, not on the clock or the process.
+pub fn epochs(run: &RunFolder) -> Vec<tks_report::EpochRecord> {
+    let timeless = |record: tks_report::EpochRecord| tks_report::EpochRecord {
+        seconds: None,
+        samples_per_second: None,
+        peak_memory_mib: None,
+        ..record
+    };
+    run.epochs().unwrap().into_iter().map(timeless).collect()
+}
+
+/// The program `tks`.
+pub fn tks() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tks"));
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Runs it to its end.
+pub fn run(command: &mut Command) -> Output {
+    command.output().unwrap()
+}
+
+/// What it said on standard error.
+pub fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}

@@ -1,0 +1,109 @@
+//! A whole training, what it leaves, and going on with one.
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use common::{Hears, config, epochs, files, text, train};
+use tks_trainer::checkpoint::{Checkpoint, Which};
+use tks_trainer::message::Message;
+use tks_trainer::run_folder::RunFolder;
+use tks_trainer::stop::Stop;
+use tks_trainer::trainer::{Outcome, Trainer};
+
+#[test]
+fn a_training_learns_and_leaves_what_it_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let (run, outcome) = train(folder.path(), &["training.epochs=4", "output.report=true"]);
+    let Outcome::Finished(evaluation) = outcome else { panic!("nobody asked to stop") };
+    assert!(evaluation.accuracy() > 0.5, "{:?}", evaluation.accuracy_by_steps);
+    assert_eq!((evaluation.samples, evaluation.accuracy_by_steps.len()), (64, 3));
+
+    let records = epochs(&run);
+    assert_eq!(records.iter().map(|record| record.epoch).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert!(records[3].train_loss < records[0].train_loss);
+    assert_eq!(records[0].right_per_step.len(), 3);
+    assert!(records[0].firing_rate.unwrap() > 0.0 && records[0].teacher_entropy.unwrap() > 0.0);
+    assert_eq!(text(&run, "batches.csv").lines().count(), 1 + 4 * 10);
+    assert_eq!(text(&run, "epochs.csv").lines().count(), 1 + 4);
+    for line in text(&run, "log.jsonl").lines() {
+        let _: serde_json::Value = serde_json::from_str(line).unwrap();
+    }
+    let page = text(&run, "report/index.html");
+    assert!(page.contains("<svg") && page.contains("digits") && !page.contains("<script src"));
+    let events = std::fs::read_dir(run.file("tensorboard")).unwrap().next().unwrap().unwrap().path();
+    let scalars = tks_report::tensorboard::read_scalars(&events).unwrap();
+    assert_eq!(scalars.iter().filter(|scalar| scalar.tag == "train/loss").count(), 4);
+    assert_eq!(scalars.iter().filter(|scalar| scalar.tag == "batch/loss").count(), 40);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_training_with_any_number_of_workers() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, _) = train(folder.path(), &["data.workers=0"]);
+    let (second, _) = train(folder.path(), &["data.workers=2"]);
+    let (other, _) = train(folder.path(), &["seed=2"]);
+    assert_eq!(text(&first, "batches.csv"), text(&second, "batches.csv"));
+    assert_eq!(epochs(&first), epochs(&second));
+    assert_ne!(text(&first, "batches.csv"), text(&other, "batches.csv"));
+}
+
+/// Stops after `batches` batches, then goes on: the result is that of a training in one piece, to the bit.
+fn stopped_and_resumed(batches: usize, changes: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, outcome) = train(folder.path(), changes);
+
+    let config = config(folder.path(), changes);
+    let run = RunFolder::create(&config).unwrap();
+    let stop = Stop::default();
+    let (asked, seen) = (stop.clone(), Arc::new(AtomicUsize::new(0)));
+    let count = Hears(move |message: &Message| {
+        if matches!(message, Message::Batch(_)) && seen.fetch_add(1, Ordering::SeqCst) + 1 == batches {
+            asked.ask();
+        }
+        Ok(())
+    });
+    let mut listeners = files(&run);
+    listeners.push(Box::new(count));
+    let first = Trainer::start(config, run.clone(), listeners).unwrap().fit(&stop).unwrap();
+    assert_eq!(first, Outcome::Stopped);
+    let resumed = Trainer::resume(run.clone(), &[], files(&run)).unwrap().fit(&Stop::default()).unwrap();
+
+    assert_eq!(text(&run, "batches.csv"), text(&whole, "batches.csv"));
+    assert_eq!(epochs(&run), epochs(&whole));
+    assert_eq!(resumed, outcome);
+}
+
+#[test]
+fn a_stopped_training_goes_on_to_the_same_result() {
+    stopped_and_resumed(4, &[]);
+}
+
+#[test]
+fn one_that_accumulates_stops_between_steps_and_goes_on_to_the_same_result() {
+    stopped_and_resumed(12, &["training.accumulation=4", "optimizer.name=sgd", "training.clip_norm=0.5"]);
+}
+
+#[test]
+fn a_training_without_progress_ends_early() {
+    let folder = tempfile::tempdir().unwrap();
+    // A learning rate of next to nothing: the first epoch stays the best.
+    let (run, _) = train(
+        folder.path(),
+        &["training.epochs=30", "training.patience=2", "optimizer.lr=1e-12", "schedule.min_lr=0.0"],
+    );
+    assert!(epochs(&run).len() < 30, "{}", epochs(&run).len());
+    assert!(text(&run, "log.jsonl").contains("\"early\":true"));
+}
+
+#[test]
+fn the_best_epoch_is_what_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (run, outcome) = train(folder.path(), &["training.epochs=4"]);
+    let Outcome::Finished(evaluation) = outcome else { panic!("nobody asked to stop") };
+    let best = epochs(&run).iter().filter_map(|record| record.test_accuracy).fold(0.0, f64::max);
+    assert_eq!(evaluation.accuracy(), best);
+    let kept = Checkpoint::read(&run.checkpoint(Which::Best)).unwrap();
+    assert_eq!(kept.position.best.unwrap().accuracy, best);
+}

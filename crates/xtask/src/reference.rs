@@ -1,0 +1,434 @@
+//! `cargo xtask reference`: the configuration's reference page, from the types that hold it and their comments.
+//!
+//! The sources are parsed, not compiled: what a key is called, what it may be, its comment and its default stand
+//! there once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use quote::ToTokens;
+use syn::{Attribute, Expr, Fields, Item, Type};
+
+/// What `cargo xtask reference` can be asked.
+#[derive(Args, Debug, Default)]
+pub(crate) struct ReferenceOptions {
+    /// Change nothing; fail if the page is not what the types say
+    #[arg(long)]
+    check: bool,
+}
+
+/// The page, within the workspace.
+const PAGE: &str = "docs/src/configuration.md";
+
+/// The type of a whole configuration, and its crate.
+const ROOT: (&str, &str) = ("trainer", "Config");
+
+const HEAD: &str = "# Configuration
+
+Everything that `tks train` can be told, key by key. This page is made from the types and their comments by `cargo xtask
+reference`; a test compares them.
+
+A configuration is a TOML file. A key that is left out has its default, and a key that is not known is an error that
+names the nearest one. Any key can be changed on the command line: `--set training.epochs=10`. `tks presets NAME`
+prints a whole configuration to begin with.
+";
+
+/// Writes the page, or compares it.
+pub(crate) fn run(workspace: &Path, options: &ReferenceOptions) -> Result<()> {
+    let path = workspace.join(PAGE);
+    let text = page(workspace)?;
+    let present = std::fs::read_to_string(&path).unwrap_or_default();
+    if present == text {
+        println!("{PAGE} is what the types say");
+        return Ok(());
+    }
+    if options.check {
+        bail!("{PAGE} is not what the types say: `cargo xtask reference` writes it anew");
+    }
+    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    println!("{PAGE} is written");
+    Ok(())
+}
+
+/// A struct or enum, and where it stands.
+struct Definition {
+    crate_name: String,
+    item: Item,
+    /// What the file it stands in imports: the name there, and its crate.
+    imports: BTreeMap<String, String>,
+}
+
+/// The definitions by crate and name, and the defaults of their fields.
+#[derive(Default)]
+struct Sources {
+    definitions: BTreeMap<(String, String), Definition>,
+    defaults: BTreeMap<(String, String), BTreeMap<String, String>>,
+}
+
+fn page(workspace: &Path) -> Result<String> {
+    let sources = Sources::read(&workspace.join("crates"))?;
+    let mut page = HEAD.to_string();
+    let root = (ROOT.0.to_string(), ROOT.1.to_string());
+    let mut done = BTreeSet::from([root.clone()]);
+    let mut waiting = vec![(root, String::new())];
+    let mut types = Vec::new();
+    // Tables of the file first, in their order; then whatever types they speak of.
+    while let Some((key, path)) = (!waiting.is_empty()).then(|| waiting.remove(0)) {
+        let definition = sources.definitions.get(&key).with_context(|| format!("no type {key:?}"))?;
+        let title = match path.as_str() {
+            "" => "The file".to_string(),
+            path => format!("`[{path}]`"),
+        };
+        let Item::Struct(_) = &definition.item else { bail!("{key:?} is no struct") };
+        for field in sources.section(&mut page, &title, definition)? {
+            let is_table = matches!(
+                sources.definitions.get(&field.target).map(|found| &found.item),
+                Some(Item::Struct(_))
+            );
+            if !done.insert(field.target.clone()) {
+                continue;
+            }
+            let below = if path.is_empty() { field.name } else { format!("{path}.{}", field.name) };
+            match is_table && !field.is_list {
+                true => waiting.push((field.target, below)),
+                false => types.push(field.target),
+            }
+        }
+    }
+    page += "\n# Values\n";
+    while let Some(key) = (!types.is_empty()).then(|| types.remove(0)) {
+        let definition = sources.definitions.get(&key).with_context(|| format!("no type {key:?}"))?;
+        let title = match key.0.as_str() {
+            "events" | "images" => format!("`{}` ({})", key.1, key.0),
+            _ => format!("`{}`", key.1),
+        };
+        for field in sources.section(&mut page, &title, definition)? {
+            if done.insert(field.target.clone()) {
+                types.push(field.target);
+            }
+        }
+    }
+    Ok(page)
+}
+
+/// A field or a variant's content that has a type of its own on the page.
+struct Reference {
+    name: String,
+    target: (String, String),
+    is_list: bool,
+}
+
+impl Sources {
+    fn read(crates: &Path) -> Result<Self> {
+        let mut sources = Sources::default();
+        let mut folders: Vec<PathBuf> = vec![crates.to_path_buf()];
+        let mut files = Vec::new();
+        while let Some(folder) = folders.pop() {
+            let entries =
+                std::fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))?;
+            for entry in entries {
+                let path = entry?.path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                    files.push(path);
+                }
+            }
+        }
+        files.sort();
+        for file in files {
+            let relative = file.strip_prefix(crates)?;
+            let mut parts = relative.iter().map(|part| part.to_string_lossy());
+            let (Some(crate_name), Some(kind)) = (parts.next(), parts.next()) else { continue };
+            if kind != "src" || crate_name == "xtask" {
+                continue;
+            }
+            let text = std::fs::read_to_string(&file)?;
+            let parsed =
+                syn::parse_file(&text).with_context(|| format!("cannot parse {}", file.display()))?;
+            sources.add_file(&crate_name, parsed);
+        }
+        Ok(sources)
+    }
+
+    fn add_file(&mut self, crate_name: &str, file: syn::File) {
+        let mut imports = BTreeMap::new();
+        for item in &file.items {
+            if let Item::Use(item) = item {
+                note_imports(&item.tree, None, &mut imports);
+            }
+        }
+        for item in file.items {
+            let name = match &item {
+                Item::Struct(item) if is_read(&item.attrs) => item.ident.to_string(),
+                Item::Enum(item) if is_read(&item.attrs) => item.ident.to_string(),
+                Item::Impl(item) => {
+                    self.note_defaults(crate_name, item);
+                    continue;
+                }
+                _ => continue,
+            };
+            let definition = Definition { crate_name: crate_name.into(), item, imports: imports.clone() };
+            self.definitions.insert((crate_name.to_string(), name), definition);
+        }
+    }
+
+    fn note_defaults(&mut self, crate_name: &str, item: &syn::ItemImpl) {
+        let Some((_, trait_path, _)) = &item.trait_ else { return };
+        let (true, Type::Path(own)) = (trait_path.is_ident("Default"), &*item.self_ty) else { return };
+        let Some(name) = own.path.get_ident() else { return };
+        for member in &item.items {
+            let syn::ImplItem::Fn(function) = member else { continue };
+            if let Some(syn::Stmt::Expr(Expr::Struct(literal), None)) = function.block.stmts.last() {
+                let fields = literal.fields.iter().filter_map(|field| {
+                    let syn::Member::Named(name) = &field.member else { return None };
+                    Some((name.to_string(), default_text(&field.expr)?))
+                });
+                self.defaults.insert((crate_name.to_string(), name.to_string()), fields.collect());
+            }
+        }
+    }
+
+    /// Where the type named by `ty` in this definition's file is defined, looking through options and lists.
+    fn target(&self, ty: &Type, definition: &Definition) -> Option<((String, String), bool)> {
+        let Type::Path(path) = ty else { return None };
+        let last = path.path.segments.last()?;
+        if let syn::PathArguments::AngleBracketed(arguments) = &last.arguments
+            && let Some(syn::GenericArgument::Type(inner)) = arguments.args.first()
+        {
+            let (target, is_list) = self.target(inner, definition)?;
+            return Some((target, is_list || last.ident == "Vec"));
+        }
+        let name = last.ident.to_string();
+        let first = path.path.segments.first()?.ident.to_string();
+        let crate_name = match first.strip_prefix("tks_") {
+            Some(named) => named.to_string(),
+            None => definition.imports.get(&name).unwrap_or(&definition.crate_name).clone(),
+        };
+        let key = (crate_name, name);
+        if self.definitions.contains_key(&key) {
+            return Some((key, false));
+        }
+        // An import of something that its crate hands on from another.
+        let elsewhere = self.definitions.keys().filter(|(_, known)| *known == key.1).collect::<Vec<_>>();
+        match elsewhere.as_slice() {
+            [only] => Some(((*only).clone(), false)),
+            _ => None,
+        }
+    }
+
+    /// Writes a type's section; what it speaks of.
+    fn section(&self, page: &mut String, title: &str, definition: &Definition) -> Result<Vec<Reference>> {
+        let mut references = Vec::new();
+        match &definition.item {
+            Item::Struct(item) => {
+                writeln!(page, "\n## {title}\n\n{}", comment(&item.attrs))?;
+                let key = (definition.crate_name.clone(), item.ident.to_string());
+                self.fields(page, "", &item.fields, definition, self.defaults.get(&key), &mut references)?;
+            }
+            Item::Enum(item) => {
+                writeln!(page, "\n## {title}\n\n{}\n", comment(&item.attrs))?;
+                let kebab = renames(&item.attrs).is_some_and(|rule| rule == "kebab-case");
+                for variant in &item.variants {
+                    let name = snake(&variant.ident.to_string(), if kebab { '-' } else { '_' });
+                    let is_default =
+                        variant.attrs.iter().any(|attribute| attribute.path().is_ident("default"));
+                    let default = if is_default { " (the default)" } else { "" };
+                    writeln!(page, "- `{name}`{default}: {}", one_line(&comment(&variant.attrs)))?;
+                    if let Fields::Unnamed(fields) = &variant.fields
+                        && let Some(field) = fields.unnamed.first()
+                        && let Some((target, is_list)) = self.target(&field.ty, definition)
+                    {
+                        references.push(Reference { name, target, is_list });
+                    } else {
+                        self.fields(page, "  ", &variant.fields, definition, None, &mut references)?;
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(references)
+    }
+
+    fn fields(
+        &self,
+        page: &mut String,
+        indent: &str,
+        fields: &Fields,
+        definition: &Definition,
+        defaults: Option<&BTreeMap<String, String>>,
+        references: &mut Vec<Reference>,
+    ) -> Result<()> {
+        let Fields::Named(fields) = fields else { return Ok(()) };
+        if indent.is_empty() {
+            writeln!(page)?;
+        }
+        for field in &fields.named {
+            let Some(name) = field.ident.as_ref().map(|name| name.to_string()) else { continue };
+            let target = self.target(&field.ty, definition);
+            let kind = match &target {
+                Some(((_, name), true)) => format!(" (list of `{name}`)"),
+                Some(((_, name), false)) => format!(" (`{name}`)"),
+                None => plain_kind(&field.ty).map_or_else(String::new, |kind| format!(" ({kind})")),
+            };
+            let default = defaults.and_then(|defaults| defaults.get(&name));
+            let default = default.map_or_else(String::new, |value| format!(" Default: `{value}`."));
+            writeln!(page, "{indent}- `{name}`{kind}: {}{default}", one_line(&comment(&field.attrs)))?;
+            if let Some((target, is_list)) = target {
+                references.push(Reference { name, target, is_list });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Names that `use` brings from another crate of the workspace.
+fn note_imports(tree: &syn::UseTree, crate_name: Option<&str>, imports: &mut BTreeMap<String, String>) {
+    match tree {
+        syn::UseTree::Path(path) => {
+            let first = path.ident.to_string();
+            let own =
+                crate_name.map(str::to_string).or_else(|| first.strip_prefix("tks_").map(str::to_string));
+            if let Some(own) = own {
+                note_imports(&path.tree, Some(&own), imports);
+            }
+        }
+        syn::UseTree::Group(group) => {
+            group.items.iter().for_each(|item| note_imports(item, crate_name, imports))
+        }
+        syn::UseTree::Name(name) => {
+            if let Some(crate_name) = crate_name {
+                imports.insert(name.ident.to_string(), crate_name.to_string());
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether the type is read from a file: it derives one of serde's traits.
+fn is_read(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        attribute.path().is_ident("derive") && attribute.to_token_stream().to_string().contains("erialize")
+    })
+}
+
+/// Serde's rule for the names of variants.
+fn renames(attributes: &[Attribute]) -> Option<String> {
+    attributes.iter().filter(|attribute| attribute.path().is_ident("serde")).find_map(|attribute| {
+        let text = attribute.to_token_stream().to_string();
+        let rest = text.split("rename_all = \"").nth(1)?;
+        Some(rest.split('"').next()?.to_string())
+    })
+}
+
+/// The comment, its examples and links to types left out.
+fn comment(attributes: &[Attribute]) -> String {
+    let lines =
+        attributes.iter().filter(|attribute| attribute.path().is_ident("doc")).filter_map(|attribute| {
+            let syn::Meta::NameValue(pair) = &attribute.meta else { return None };
+            let Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = &pair.value else { return None };
+            Some(text.value())
+        });
+    let mut text = String::new();
+    let mut in_example = false;
+    for line in lines {
+        let line = line.strip_prefix(' ').unwrap_or(&line).to_string();
+        if line.trim_start().starts_with("```") {
+            in_example = !in_example;
+        } else if !in_example {
+            text += &line;
+            text.push('\n');
+        }
+    }
+    without_links(text.trim())
+}
+
+/// ``[`Type`]`` and ``[`Type`](path)`` become `` `Type` ``.
+fn without_links(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find("[`") {
+        let Some(end) = rest[start..].find("`]").map(|end| start + end) else { break };
+        out += &rest[..start];
+        out += &rest[start + 1..=end];
+        rest = &rest[end + 2..];
+        if rest.starts_with("(")
+            && let Some(close) = rest.find(')')
+        {
+            rest = &rest[close + 1..];
+        }
+    }
+    out + rest
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What a value without a type of its own is.
+fn plain_kind(ty: &Type) -> Option<String> {
+    let text = ty.to_token_stream().to_string().replace(' ', "");
+    let inner = text.strip_prefix("Option<").and_then(|inner| inner.strip_suffix('>')).unwrap_or(&text);
+    Some(match inner {
+        "f32" | "f64" => "number".into(),
+        "usize" | "u8" | "u16" | "u32" | "u64" | "i64" => "whole number".into(),
+        "bool" => "true or false".into(),
+        "String" => "text".into(),
+        "PathBuf" => "path".into(),
+        list if list.starts_with('[') || list.starts_with("Vec<") => "list".into(),
+        _ => return None,
+    })
+}
+
+/// A default as TOML, where it is a plain value.
+fn default_text(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Lit(literal) => Some(literal.to_token_stream().to_string().replace('_', "")),
+        Expr::MethodCall(call) if call.method == "into" => default_text(&call.receiver),
+        Expr::Unary(unary) => Some(format!("-{}", default_text(&unary.expr)?)),
+        Expr::Array(array) => {
+            let values = array.elems.iter().map(default_text).collect::<Option<Vec<_>>>()?;
+            Some(format!("[{}]", values.join(", ")))
+        }
+        Expr::Path(path) if path.path.segments.len() == 2 => {
+            Some(format!("\"{}\"", snake(&path.path.segments.last()?.ident.to_string(), '_')))
+        }
+        _ => None,
+    }
+}
+
+/// `VggSnn` as `vgg_snn`.
+fn snake(name: &str, separator: char) -> String {
+    let mut text = String::new();
+    for (index, letter) in name.chars().enumerate() {
+        if letter.is_uppercase() && index > 0 {
+            text.push(separator);
+        }
+        text.extend(letter.to_lowercase());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_is_what_the_types_say() {
+        run(&crate::workspace_root(), &ReferenceOptions { check: true }).unwrap();
+    }
+
+    #[test]
+    fn names_defaults_and_links_are_as_in_a_file() {
+        assert_eq!(snake("VggSnn", '_'), "vgg_snn");
+        assert_eq!(without_links("See [`A`] and [`B`](crate::b::B), [c]."), "See `A` and `B`, [c].");
+        let text = |source: &str| default_text(&syn::parse_str(source).unwrap());
+        assert_eq!(text("\"cpu\".into()").as_deref(), Some("\"cpu\""));
+        assert_eq!(text("[0.9, 0.999]").as_deref(), Some("[0.9, 0.999]"));
+        assert_eq!(text("Pace::PerBatch").as_deref(), Some("\"per_batch\""));
+        assert_eq!(text("Vec::new()"), None);
+    }
+}
