@@ -11,6 +11,7 @@
 //! | [`sampler`] | which samples an epoch has, in which order, and which are this rank's |
 //! | [`loader`], [`batch`] | batches made ahead by worker threads, the same whatever their number |
 //! | [`rng`] | one generator per sample and epoch |
+//! | [`mixing`] | what MixUp and CutMix draw |
 //! | [`toml_file`], [`nearest`] | TOML whose errors name the line and the name that was meant |
 //! | [`parse`] | MATLAB v5 files, and what readers of bytes share |
 //! | [`bytes`], [`error`] | shared bytes of a file; what can go wrong, where, and what to do |
@@ -66,6 +67,7 @@ pub mod error;
 pub mod fetch;
 pub mod loader;
 pub mod manifest;
+pub mod mixing;
 pub mod nearest;
 pub mod parse;
 pub mod rng;

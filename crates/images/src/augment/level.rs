@@ -155,14 +155,13 @@ impl Binned {
         negative: impl FnOnce() -> bool,
     ) -> Operation {
         let either = |usual: f64, widest: f64| if wide { widest } else { usual };
-        // torchvision computes in single precision, from whichever end is nearer.
+        // torch's `linspace`: in single precision, from whichever end is nearer, rounded once.
         let from_to = |from: f64, to: f64| {
             let (from, to) = (from as f32, to as f32);
             let step = (to - from) / (bins.max(2) - 1) as f32;
-            f64::from(if bin < bins / 2 {
-                from + step * bin as f32
-            } else {
-                to - step * (bins - 1 - bin) as f32
+            f64::from(match bin < bins / 2 {
+                true => step.mul_add(bin as f32, from),
+                false => (-step).mul_add((bins - 1 - bin) as f32, to),
             })
         };
         let signed = |value: f64| if negative() { -value } else { value };

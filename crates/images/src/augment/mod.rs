@@ -6,13 +6,17 @@
 
 mod auto_augment;
 mod color_jitter;
-mod crop;
+pub(crate) mod crop;
+mod defaults;
 mod erase;
 mod flip;
 mod level;
+mod mix;
 pub mod ops;
 mod policies;
 mod rand_augment;
+#[cfg(test)]
+mod settings_tests;
 mod timm_policy;
 
 use rand::{Rng, RngExt};
@@ -22,11 +26,13 @@ use tks_data::DataError;
 pub use auto_augment::AutoPolicy;
 pub use crop::PaddingMode;
 pub use erase::EraseMode;
+pub use mix::{Mix, MixMode};
 pub use rand_augment::{BinnedRandAugment, RandPolicy};
 pub use timm_policy::{Choice, Spread, TimmRandAugment};
 
 use crate::error::ImageError;
 use crate::picture::Picture;
+use crate::resize::{self, Filter};
 use level::{Binned, Bins};
 use ops::{Interpolation, Operation, Sampling};
 
@@ -57,7 +63,7 @@ pub enum Augment {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         width: Option<usize>,
         /// Pixels on each side of the picture, up to 65535.
-        #[serde(default = "default_padding")]
+        #[serde(default = "defaults::padding")]
         padding: usize,
         /// What they are.
         #[serde(default)]
@@ -66,23 +72,42 @@ pub enum Augment {
         #[serde(default)]
         fill: [u8; 3],
     },
+    /// A rectangle of random area and shape, at a random place, brought to a size. Szegedy et al., "Going Deeper
+    /// with Convolutions", CVPR 2015, as torchvision has it.
+    RandomResizedCrop {
+        /// Rows it is brought to.
+        #[serde(default = "defaults::size")]
+        height: usize,
+        /// Columns it is brought to.
+        #[serde(default = "defaults::size")]
+        width: usize,
+        /// Between which shares of the picture's area, above 0, up to 1.
+        #[serde(default = "defaults::scale")]
+        scale: [f64; 2],
+        /// Between which ratios of width to height, above 0.
+        #[serde(default = "defaults::ratio")]
+        ratio: [f64; 2],
+        /// How pixels are made.
+        #[serde(default = "defaults::filter")]
+        filter: Filter,
+    },
     /// Left becomes right.
     FlipHorizontal {
         /// How probable it is, 0 to 1.
-        #[serde(default = "half")]
+        #[serde(default = "defaults::half")]
         probability: f64,
     },
     /// Top becomes bottom.
     FlipVertical {
         /// How probable it is, 0 to 1.
-        #[serde(default = "half")]
+        #[serde(default = "defaults::half")]
         probability: f64,
     },
     /// Brightness, contrast, saturation and hue, each by a random factor, in random order. Of grey pictures,
     /// the first two.
     ColorJitter {
         /// How probable it is, 0 to 1.
-        #[serde(default = "one")]
+        #[serde(default = "defaults::one")]
         probability: f64,
         /// The factor is `max(0, 1 - brightness)` to `1 + brightness`.
         #[serde(default)]
@@ -100,16 +125,16 @@ pub enum Augment {
     /// Becomes grey; it keeps its channels.
     Grayscale {
         /// How probable it is, 0 to 1.
-        #[serde(default = "tenth")]
+        #[serde(default = "defaults::tenth")]
         probability: f64,
     },
     /// Is blurred as by Pillow's `GaussianBlur`.
     GaussianBlur {
         /// How probable it is, 0 to 1.
-        #[serde(default = "half")]
+        #[serde(default = "defaults::half")]
         probability: f64,
         /// Between which standard deviations, in pixels, 0 to 1000.
-        #[serde(default = "default_radius")]
+        #[serde(default = "defaults::radius")]
         radius: [f64; 2],
     },
     /// Some of the operations of [`ops`], all equally strong, see [`RandPolicy`].
@@ -144,7 +169,7 @@ pub enum Augment {
     /// "TrivialAugment: Tuning-free Yet State-of-the-Art Data Augmentation", ICCV 2021.
     TrivialAugment {
         /// Number of magnitudes, 2 or above.
-        #[serde(default = "default_bins")]
+        #[serde(default = "defaults::bins")]
         num_magnitude_bins: usize,
         /// How transforms sample.
         #[serde(default)]
@@ -157,79 +182,31 @@ pub enum Augment {
     /// AAAI 2020, as timm has it.
     RandomErasing {
         /// How probable it is, 0 to 1.
-        #[serde(default = "quarter")]
+        #[serde(default = "defaults::quarter")]
         probability: f64,
         /// By what.
         #[serde(default)]
         mode: EraseMode,
         /// Between which shares of the picture's area all rectangles are together, 0 to 1.
-        #[serde(default = "default_area")]
+        #[serde(default = "defaults::area")]
         area: [f64; 2],
         /// Between which ratios of height to width each is, above 0.
-        #[serde(default = "default_aspect")]
+        #[serde(default = "defaults::aspect")]
         aspect: [f64; 2],
         /// Between which numbers of rectangles, 1 to 100.
-        #[serde(default = "single")]
+        #[serde(default = "defaults::single")]
         count: [usize; 2],
     },
     /// 0 in squares of the normalised picture, whose middle is any pixel; what lies beyond the border is cut
     /// off. DeVries and Taylor, arXiv 1708.04552; 16 pixels for CIFAR10, 8 for CIFAR100.
     Cutout {
         /// Side in pixels, 1 or above; an odd one counts as one less.
-        #[serde(default = "default_cutout")]
+        #[serde(default = "defaults::cutout")]
         length: usize,
         /// How many squares, up to 100.
-        #[serde(default = "default_count")]
+        #[serde(default = "defaults::count")]
         count: usize,
     },
-}
-
-fn one() -> f64 {
-    1.0
-}
-
-fn half() -> f64 {
-    0.5
-}
-
-fn quarter() -> f64 {
-    0.25
-}
-
-fn tenth() -> f64 {
-    0.1
-}
-
-fn default_padding() -> usize {
-    4
-}
-
-fn default_radius() -> [f64; 2] {
-    [0.1, 2.0]
-}
-
-fn default_bins() -> usize {
-    31
-}
-
-fn default_area() -> [f64; 2] {
-    [0.02, 1.0 / 3.0]
-}
-
-fn default_aspect() -> [f64; 2] {
-    [0.3, 1.0 / 0.3]
-}
-
-fn single() -> [usize; 2] {
-    [1, 1]
-}
-
-fn default_cutout() -> usize {
-    16
-}
-
-fn default_count() -> usize {
-    1
 }
 
 /// A number between two, uniformly.
@@ -241,6 +218,7 @@ fn between(rng: &mut impl Rng, [low, high]: [f64; 2]) -> f64 {
 #[derive(Debug, Clone, Default)]
 pub struct Scratch {
     picture: Picture,
+    resize: resize::Scratch,
 }
 
 /// That a setting is as it has to be.
@@ -284,18 +262,18 @@ impl Augment {
             Augment::RandomCrop {
                 height: None,
                 width: None,
-                padding: default_padding(),
+                padding: defaults::padding(),
                 padding_mode: PaddingMode::Constant,
                 fill: [0; 3],
             },
-            Augment::FlipHorizontal { probability: half() },
+            Augment::FlipHorizontal { probability: defaults::half() },
             Augment::RandAugment { policy: RandPolicy::default(), interpolation: None, fill: None },
             Augment::RandomErasing {
-                probability: quarter(),
+                probability: defaults::quarter(),
                 mode: EraseMode::Pixel,
-                area: default_area(),
-                aspect: default_aspect(),
-                count: single(),
+                area: defaults::area(),
+                aspect: defaults::aspect(),
+                count: defaults::single(),
             },
         ]
     }
@@ -315,6 +293,12 @@ impl Augment {
                 size("height", height)?;
                 size("width", width)?;
                 setting(padding <= 65535, "padding", padding, "up to 65535")
+            }
+            Augment::RandomResizedCrop { height, width, scale, ratio, .. } => {
+                setting((1..=65535).contains(&height), "height", height, "1 to 65535")?;
+                setting((1..=65535).contains(&width), "width", width, "1 to 65535")?;
+                range("scale", scale, 1e-6, 1.0)?;
+                range("ratio", ratio, 1e-3, 1e3)
             }
             Augment::FlipHorizontal { probability: value }
             | Augment::FlipVertical { probability: value }
@@ -377,6 +361,12 @@ impl Augment {
             Augment::RandomCrop { height, width, padding, padding_mode, fill } => {
                 let size = [height.unwrap_or(size[0]), width.unwrap_or(size[1])];
                 return crop::random_crop(picture, scratch, size, padding, (padding_mode, fill), rng);
+            }
+            Augment::RandomResizedCrop { height, width, scale, ratio, filter } => {
+                let expected = "of 1 pixel or above";
+                setting(!picture.pixels.is_empty(), "picture", format_args!("{size:?}"), expected)?;
+                let ranges = (scale, ratio);
+                return crop::random_resized_crop(picture, scratch, [height, width], ranges, filter, rng);
             }
             Augment::FlipHorizontal { probability } => {
                 if rng.random_bool(probability) {

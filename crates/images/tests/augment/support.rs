@@ -11,8 +11,15 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
 
 /// A PNG file as a picture of 1 or 3 channels.
 pub(crate) fn read_picture(path: &Path, channels: usize) -> Picture {
-    let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let mut picture = tks_images::decode::decode(&bytes).unwrap();
+    let decoded = image::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).into_rgb8();
+    let (height, width) = (decoded.height() as usize, decoded.width() as usize);
+    let mut picture = Picture { pixels: decoded.into_raw(), height, width, channels: 3 };
     picture.set_channels(channels);
     picture
+}
+
+/// A picture whose values differ from place to place.
+pub(crate) fn numbered(height: usize, width: usize, channels: usize) -> Picture {
+    let pixels = (0..height * width * channels).map(|i| (i * 37 + i / 7 * 11) as u8).collect();
+    Picture { pixels, height, width, channels }
 }
