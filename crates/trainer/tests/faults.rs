@@ -97,12 +97,13 @@ fn a_cut_checkpoint_is_named_and_the_best_one_still_works() {
 fn a_configuration_for_another_network_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (trained, _) = train(folder.path(), &[]);
-    let changes = ["network.width=8".to_string(), "training.epochs=3".to_string()];
+    let changes = ["network.width=4".to_string(), "training.epochs=3".to_string()];
+    let _turn = common::turn();
     let error = Trainer::resume(trained.clone(), &changes, files(&trained)).err().unwrap();
     let said = format!("{error:#}");
     assert!(said.contains("another network") && said.contains("shape"), "{said}");
     // The run is as it was.
-    assert_eq!(trained.config().unwrap().network.width, 4);
+    assert_eq!(trained.config().unwrap().network.width, 8);
     assert!(Checkpoint::read(&trained.checkpoint(Which::Last)).is_ok());
 }
 
@@ -125,6 +126,7 @@ fn data_that_go_while_training_are_named() {
         &format!("data.path={:?}", pictures.display().to_string()),
         "data.train={ part = \"train\" }",
         "data.test={ part = \"test\" }",
+        "data.images.recipe.resize={ height = 16, width = 16 }",
         "data.workers=0",
         "training.batch_size=8",
         "training.epochs=3",
@@ -139,6 +141,7 @@ fn data_that_go_while_training_are_named() {
         }
         Ok(())
     })));
+    let _turn = common::turn();
     let error = Trainer::start(config, place.clone(), listeners).unwrap().fit(&Stop::default()).unwrap_err();
     let said = format!("{error:#}");
     assert!(said.contains("epoch 2") && said.contains("train/b/"), "{said}");

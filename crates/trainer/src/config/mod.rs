@@ -102,7 +102,8 @@ impl Config {
     pub fn parse(text: &str, origin: &Path, overrides: &[String]) -> Result<Self> {
         let mut config: Config = tks_data::toml_file::parse(text, origin)?;
         if !overrides.is_empty() {
-            let mut table: toml::Table = tks_data::toml_file::parse(text, origin)?;
+            // With defaults written out, so that a part of a table can be changed that the file does not have.
+            let mut table = toml::Table::try_from(&config)?;
             for change in overrides {
                 overrides::apply(&mut table, change)?;
                 // Each by itself, so that an error is about this change.

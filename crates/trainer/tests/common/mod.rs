@@ -4,6 +4,7 @@
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tks_trainer::config::Config;
 use tks_trainer::message::{Listener, Message};
@@ -27,7 +28,7 @@ augment = [{ random_crop = { padding = 1 } }]
 
 [network]
 architecture = "small"
-width = 4
+width = 8
 dropout = 0.1
 
 [optimizer]
@@ -59,8 +60,15 @@ pub fn config(folder: &Path, changes: &[&str]) -> Config {
     Config::parse(TINY, "tiny.toml".as_ref(), &changes).unwrap()
 }
 
+/// Trainings in one process share libtorch's generator: whoever trains holds this, so that tests take turns.
+pub fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Trains to the end.
 pub fn train(folder: &Path, changes: &[&str]) -> (RunFolder, Outcome) {
+    let _turn = turn();
     let config = config(folder, changes);
     let run = RunFolder::create(&config).unwrap();
     let listeners = files(&run);

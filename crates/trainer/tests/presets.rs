@@ -1,0 +1,112 @@
+//! Every preset builds a whole run on stand-in data of the right layout, and makes two steps.
+
+mod common;
+mod stand_ins;
+
+use std::path::Path;
+
+use common::{epochs, text};
+use tks_trainer::config::Config;
+use tks_trainer::presets;
+use tks_trainer::run_folder::RunFolder;
+use tks_trainer::stop::Stop;
+use tks_trainer::trainer::{Outcome, Trainer};
+
+/// The preset as it is, but for where its data are and how many of them are used: two batches of two samples.
+fn two_steps(preset: &str, data: &Path) {
+    let folder = tempfile::tempdir().unwrap();
+    let text_of = |path: &Path| format!("{:?}", path.display().to_string());
+    let mut changes = vec![
+        format!("output.folder={}", text_of(folder.path())),
+        format!("data.path={}", text_of(data)),
+        "data.accept_counts=true".into(),
+        "data.train.to=4".into(),
+        "data.test.to=2".into(),
+        "training.epochs=1".into(),
+        "training.batch_size=2".into(),
+        // Half the usual steps: the large pictures' networks take seconds a step.
+        "time_steps=2".into(),
+        "hardware.device=cpu".into(),
+        "output.report=false".into(),
+    ];
+    // What the test part is called is the preset's choice.
+    let preset_text = presets::text(preset).unwrap();
+    let config = Config::parse(preset_text, preset.as_ref(), &[]).unwrap();
+    changes.push(format!("data.train.part=\"{}\"", config.data.train.part));
+    changes.push(format!("data.test.part=\"{}\"", config.data.test.part));
+    let config = Config::parse(preset_text, preset.as_ref(), &changes).unwrap();
+    let run = RunFolder::create(&config).unwrap();
+    let _turn = common::turn();
+    let trainer = Trainer::start(config, run.clone(), common::files(&run)).unwrap_or_else(|e| panic!("{preset}: {e:#}"));
+    let Outcome::Finished(evaluation) = trainer.fit(&Stop::default()).unwrap_or_else(|e| panic!("{preset}: {e:#}"))
+    else {
+        panic!("nobody asked to stop")
+    };
+    assert_eq!(evaluation.samples, 2, "{preset}");
+    assert_eq!(text(&run, "batches.csv").lines().count(), 1 + 2, "{preset}");
+    assert!(epochs(&run)[0].train_loss.unwrap().is_finite(), "{preset}");
+}
+
+/// Runs the presets whose names begin with `data`; there must be `count`.
+fn presets_of(data: &str, count: usize, write: impl Fn(&Path)) {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path());
+    let names: Vec<_> =
+        presets::names().filter(|name| name.strip_prefix(data).is_some_and(|rest| rest.starts_with('-'))).collect();
+    assert_eq!(names.len(), count, "{names:?}");
+    for preset in names {
+        two_steps(preset, folder.path());
+    }
+}
+
+#[test]
+fn cifar10() {
+    presets_of("cifar10", 4, |folder| stand_ins::cifar10(folder, 4));
+}
+
+#[test]
+fn cifar100() {
+    presets_of("cifar100", 3, |folder| stand_ins::cifar100(folder, 4));
+}
+
+#[test]
+fn imagenet() {
+    presets_of("imagenet-1k", 2, stand_ins::imagenet);
+}
+
+#[test]
+fn dvs_cifar10() {
+    presets_of("dvs-cifar10", 1, stand_ins::dvs_cifar10);
+}
+
+#[test]
+fn n_caltech101() {
+    presets_of("n-caltech101", 1, stand_ins::n_caltech101);
+}
+
+#[test]
+fn cub_200_2011() {
+    presets_of("cub-200-2011", 1, stand_ins::cub);
+}
+
+#[test]
+fn stanford_dogs() {
+    presets_of("stanford-dogs", 1, stand_ins::dogs);
+}
+
+#[test]
+fn stanford_cars() {
+    presets_of("stanford-cars", 1, stand_ins::cars);
+}
+
+#[test]
+fn fashion_mnist() {
+    presets_of("fashion-mnist", 1, stand_ins::fashion_mnist);
+}
+
+#[test]
+fn what_ships() {
+    for (preset, data) in [("digits-small", "digits"), ("nmnist-small", "nmnist-1000")] {
+        two_steps(preset, &tks_trainer::datasets::folder().unwrap().join(data));
+    }
+}
