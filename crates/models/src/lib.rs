@@ -15,7 +15,7 @@
 //! let config = NetworkConfig { architecture: Architecture::Small, width: 8, ..NetworkConfig::default() };
 //! let store = nn::VarStore::new(Device::Cpu);
 //! let network = Network::new(&store.root(), &config, InputShape::new(1, 28, 28))?;
-//! assert_eq!(network.summary().parameters(), 8954);
+//! assert_eq!(network.summary().parameters(), 8834);
 //!
 //! let pictures = Tensor::rand([4, 1, 28, 28], (Kind::Float, Device::Cpu)); // [B, C, H, W]
 //! network.start_recording();

@@ -131,23 +131,23 @@ impl Norm {
     /// Normalises `x`, `[T, B, C, ...]`; in training over steps and batch together. Where `copies` is above 1, `x`
     /// stands for that many steps of the same values: the running variance, which is unbiased, is that of all of them.
     fn apply(&self, x: &Tensor, copies: i64, pass: &Pass<'_>) -> Result<Tensor, ModelError> {
-        let before = match pass.train && pass.update_running && copies > 1 {
-            true => Some(tch::no_grad(|| self.running_var.f_mul_scalar(1.0 - MOMENTUM))?),
-            false => None,
-        };
-        let y = self.view(pass).apply(&x.f_to_kind(Kind::Float)?)?;
-        if let Some(before) = before {
-            // With n values a channel the batch's part is squares / (n - 1); of all copies it is
-            // copies * squares / (copies * n - 1).
-            let count = (x.numel() as i64 / x.size()[2]) as f64;
-            let copies = copies as f64;
-            let rescale = copies * (count - 1.0) / (copies * count - 1.0);
-            tch::no_grad(|| -> Result<_, ModelError> {
-                let batch = self.running_var.f_sub(&before)?.f_mul_scalar(rescale)?;
-                self.running_var.shallow_clone().f_copy_(&before.f_add(&batch)?)?;
-                Ok(())
-            })?;
+        let x = x.f_to_kind(Kind::Float)?;
+        if !(pass.train && pass.update_running && copies > 1) {
+            return Ok(self.view(pass).apply(&x)?);
         }
+        // libtorch keeps the running statistics that it was given, and minds changes: hence copies of them.
+        let before = self.running_var.f_mul_scalar(1.0 - MOMENTUM)?;
+        let (mean, variance) = (self.running_mean.f_detach_copy()?, self.running_var.f_detach_copy()?);
+        let y = BatchNorm { running_mean: &mean, running_var: &variance, ..self.view(pass) }.apply(&x)?;
+        // With n values a channel the batch's part is squares / (n - 1); of all copies it is
+        // copies * squares / (copies * n - 1).
+        let (count, copies) = ((x.numel() as i64 / x.size()[2]) as f64, copies as f64);
+        let batch = variance.f_sub(&before)?.f_mul_scalar(copies * (count - 1.0) / (copies * count - 1.0))?;
+        tch::no_grad(|| -> Result<_, ModelError> {
+            self.running_mean.shallow_clone().f_copy_(&mean)?;
+            self.running_var.shallow_clone().f_copy_(&before.f_add(&batch)?)?;
+            Ok(())
+        })?;
         Ok(y)
     }
 

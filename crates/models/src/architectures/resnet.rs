@@ -19,7 +19,7 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) const BRAINCOG: Names = Names { neurons: "node", downsample: "downsample_sn" };
-    const SPIKINGJELLY: Names = Names { neurons: "sn", downsample: "downsample.2" };
+    const SPIKINGJELLY: Names = Names { neurons: "sn", downsample: "downsample_sn" };
 }
 
 pub(super) fn build(builder: &mut Builder<'_>, architecture: Architecture) -> Result<(), ModelError> {
