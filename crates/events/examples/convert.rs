@@ -8,11 +8,11 @@ use std::process::ExitCode;
 use tks_events::EventError;
 use tks_events::formats::{Format, ReadOptions, read, write};
 
-const USAGE: &str = "usage: convert RECORDING... [--to atis|evt2|npz|text --output FOLDER] [--lenient]
+const USAGE: &str = "usage: convert RECORDING... [--to atis|evt2|evt3|npz|text --output FOLDER] [--lenient]
 
 Prints what each recording holds, whatever its format. With --to, writes it to FOLDER in that format.
 
-  --to FORMAT       atis (.bin), evt2 (.raw), npz or text (.csv)
+  --to FORMAT       atis (.bin), evt2 or evt3 (.raw), npz or text (.csv)
   --output FOLDER   where converted recordings go
   --lenient         keep what is good before a fault, and say what was lost";
 
@@ -33,9 +33,12 @@ fn arguments() -> Result<Arguments, String> {
                 found.to = Some(match value()?.as_str() {
                     "atis" => (Format::Atis, "bin"),
                     "evt2" => (Format::Evt2, "raw"),
+                    "evt3" => (Format::Evt3, "raw"),
                     "npz" => (Format::Npz, "npz"),
                     "text" => (Format::Text, "csv"),
-                    other => return Err(format!("`{other}` cannot be written: atis, evt2, npz or text")),
+                    other => {
+                        return Err(format!("`{other}` cannot be written: atis, evt2, evt3, npz or text"));
+                    }
                 });
             }
             "--output" => found.output = Some(value()?.into()),

@@ -49,6 +49,7 @@ pub mod filter;
 pub mod formats;
 pub mod frames;
 pub mod mix;
+mod number;
 pub mod recipe;
 pub mod represent;
 pub mod resize;

@@ -29,6 +29,19 @@ pub struct EventStream {
     metadata: Vec<(String, String)>,
 }
 
+impl Default for EventStream {
+    /// Nothing, on a sensor of one pixel.
+    fn default() -> Self {
+        EventStream::trusted(
+            SensorSize { width: 1, height: 1 },
+            Vec::new(),
+            Vec::new(),
+            Vec::new(),
+            Vec::new(),
+        )
+    }
+}
+
 /// A borrowed part of a recording: the same columns, as slices `[N]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Events<'a> {
@@ -79,6 +92,20 @@ impl EventStream {
             return Err(EventError::Polarity { index, p: p[index] });
         }
         Ok(EventStream { sensor, t, x, y, p, metadata: Vec::new() })
+    }
+
+    /// A recording of columns of one length, of which it is known that all events lie on the sensor, and that all
+    /// polarities are 0 or 1.
+    pub(crate) fn trusted(sensor: SensorSize, t: Vec<i64>, x: Vec<u16>, y: Vec<u16>, p: Vec<u8>) -> Self {
+        debug_assert!(t.len() == x.len() && t.len() == y.len() && t.len() == p.len());
+        debug_assert!(x.iter().all(|&x| x < sensor.width) && y.iter().all(|&y| y < sensor.height));
+        debug_assert!(p.iter().all(|&p| p <= 1));
+        EventStream { sensor, t, x, y, p, metadata: Vec::new() }
+    }
+
+    /// The columns, for their memory.
+    pub(crate) fn into_columns(self) -> (Vec<i64>, Vec<u16>, Vec<u16>, Vec<u8>) {
+        (self.t, self.x, self.y, self.p)
     }
 
     /// The same recording with what its file says of it: pairs of a name and a value.

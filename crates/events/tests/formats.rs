@@ -1,10 +1,12 @@
 //! Written files read back, and what broken ones give.
 
+use std::path::Path;
+
 use proptest::prelude::*;
 use tks_events::formats::{Format, ReadOptions, aedat3, read, read_bytes, text, write, write_bytes};
 use tks_events::{EventError, EventStream, SensorSize};
 
-const WRITTEN: [Format; 4] = [Format::Atis, Format::Evt2, Format::Npz, Format::Text];
+const WRITTEN: [Format; 5] = [Format::Atis, Format::Evt2, Format::Evt3, Format::Npz, Format::Text];
 
 /// Sorted recordings that every written format can hold, with long silences.
 fn recordings() -> impl Strategy<Value = EventStream> {
@@ -21,6 +23,37 @@ fn recordings() -> impl Strategy<Value = EventStream> {
         }
         EventStream::new(SensorSize { width: 256, height: 240 }, t, x, y, p).unwrap()
     })
+}
+
+/// A MATLAB v5 file of four rows of floating point.
+fn matlab(t: &[i64], x: &[u16], y: &[u16], p: &[u8]) -> Vec<u8> {
+    fn element(kind: u32, data: &[u8]) -> Vec<u8> {
+        let mut bytes = [kind.to_le_bytes(), (data.len() as u32).to_le_bytes()].concat();
+        bytes.extend(data);
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        bytes
+    }
+    let mut bytes = b"MATLAB 5.0 MAT-file".to_vec();
+    bytes.resize(124, b' ');
+    bytes.extend([0, 1, b'I', b'M']);
+    let columns: [(&str, Vec<f64>); 4] = [
+        ("ts", t.iter().map(|&t| t as f64).collect()),
+        ("x", x.iter().map(|&x| x.into()).collect()),
+        ("y", y.iter().map(|&y| y.into()).collect()),
+        ("pol", p.iter().map(|&p| p.into()).collect()),
+    ];
+    for (name, values) in columns {
+        let dims = [1u32.to_le_bytes(), (values.len() as u32).to_le_bytes()].concat();
+        let values: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let parts = [
+            element(6, &[6, 0, 0, 0, 0, 0, 0, 0]),
+            element(5, &dims),
+            element(1, name.as_bytes()),
+            element(9, &values),
+        ];
+        bytes.extend(element(14, &parts.concat()));
+    }
+    bytes
 }
 
 /// A file of each format: written ones, and small ones put together here.
@@ -90,6 +123,7 @@ fn samples() -> Vec<(Format, Vec<u8>)> {
         (Format::Evt3, evt3),
         (Format::Es, es),
         (Format::Npy, npy),
+        (Format::Matlab, matlab(&t, &x, &y, &p)),
     ]);
     samples
 }
@@ -156,6 +190,92 @@ fn clocks_that_start_anew_go_on() {
     }
     let stream = read_bytes("evt3", &evt3, &ReadOptions::default()).unwrap().stream;
     assert_eq!(stream.events().t, [0x00ff_f001, 1 << 24]);
+}
+
+fn with_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
+}
+
+/// Long enough to be cut into parts for several threads, with special events in some of them.
+#[test]
+fn special_events_leave_no_gap_between_the_parts_of_threads() {
+    let mut bytes = b"#!AER-DAT2.0\n".to_vec();
+    let mut expected = Vec::new();
+    for i in 0..700_000u32 {
+        let special = i % 997 == 3 || (300_000..450_000).contains(&i) && i % 2 == 0;
+        let (x, y, p) = (i % 128, i / 7 % 128, i % 3 / 2);
+        bytes.extend(((y << 8) | (x << 1) | p | u32::from(special) << 15).to_be_bytes());
+        bytes.extend(i.to_be_bytes());
+        if !special {
+            expected.push((i64::from(i), x as u16, y as u16, p as u8));
+        }
+    }
+    for threads in [1, 4] {
+        let stream =
+            with_threads(threads, || read_bytes("long", &bytes, &ReadOptions::default())).unwrap().stream;
+        let events = stream.events();
+        assert_eq!(stream.len(), expected.len());
+        for (i, &event) in expected.iter().enumerate() {
+            assert_eq!(
+                (events.t[i], events.x[i], events.y[i], events.p[i]),
+                event,
+                "event {i}, {threads} threads"
+            );
+        }
+    }
+}
+
+/// The header of an AEDAT 4 file, without the place of its table of packets, and its first packet.
+fn header_and_packet(bytes: &[u8]) -> (Vec<u8>, &[u8]) {
+    let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+    let first = 18 + number(14);
+    let packet = &bytes[first..first + 8 + number(first + 4)];
+    let mut header = bytes[..first].to_vec();
+    let table = ((first + packet.len()) as u64).to_le_bytes();
+    let at = header.windows(8).position(|window| window == table).unwrap();
+    header[at..at + 8].copy_from_slice(&(-1i64).to_le_bytes());
+    (header, packet)
+}
+
+#[test]
+fn packets_that_threads_unfold_are_put_together_in_order() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/event-fixtures/aedat4");
+    for name in ["plain", "lz4", "zstd"] {
+        let whole = std::fs::read(folder.join(name).with_extension("aedat4")).unwrap();
+        let one = read_bytes(name, &whole, &ReadOptions::default()).unwrap().stream;
+        let (header, packet) = header_and_packet(&whole);
+        let file = |packets: usize| [header.clone(), packet.repeat(packets)].concat();
+        let mut broken = file(150);
+        let twentieth = header.len() + 20 * packet.len();
+        broken[twentieth + 8..twentieth + 24].fill(0xff);
+        let cut = header.len() + 150 * packet.len() - 5;
+        let faults = [(file(150), 150, false), (file(150)[..cut].to_vec(), 149, true), (broken, 20, true)];
+        for (bytes, packets, fault) in faults {
+            for threads in [1, 4] {
+                let options = ReadOptions { lenient: true, ..ReadOptions::default() };
+                let reading = with_threads(threads, || read_bytes(name, &bytes, &options)).unwrap();
+                let place = format!("{name}, {packets} packets, {threads} threads");
+                assert_eq!(reading.stream.events().t, one.events().t.repeat(packets), "{place}");
+                assert_eq!(reading.stream.events().x, one.events().x.repeat(packets), "{place}");
+                assert_eq!(reading.stream.events().p, one.events().p.repeat(packets), "{place}");
+                assert_eq!(reading.lost.is_some(), fault, "{place}");
+            }
+        }
+    }
+}
+
+#[test]
+fn neighbours_that_fire_together_are_one_word() {
+    let sensor = SensorSize { width: 100, height: 9 };
+    let x: Vec<u16> = (30..90).chain([95]).collect();
+    let n = x.len();
+    let stream = EventStream::new(sensor, vec![1 << 40; n], x, vec![4; n], vec![1; n]).unwrap();
+    let bytes = write_bytes(stream.events(), Format::Evt3).unwrap();
+    let single = EventStream::new(sensor, vec![1 << 40], vec![95], vec![4], vec![1]).unwrap();
+    // 60 pixels side by side are 5 vectors of 12, each with its place.
+    assert_eq!(bytes.len(), write_bytes(single.events(), Format::Evt3).unwrap().len() + 5 * 4);
+    let reading = read_bytes("evt3", &bytes, &ReadOptions::default()).unwrap();
+    assert_eq!(reading.stream.events().x, stream.events().x);
 }
 
 #[test]
@@ -226,6 +346,12 @@ fn a_header_that_promises_too_much_costs_nothing() {
     for number in [8u32, 4, 0, 0x7fff_ffff, 0x7fff_ffff, 0] {
         aedat3.extend(number.to_le_bytes());
     }
+    #[cfg(feature = "hdf5")]
+    {
+        let promises = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/promises.h5");
+        let problem = read(promises, &ReadOptions::default()).unwrap_err().to_string();
+        assert!(problem.contains("`t` promises 134217728 bytes"), "{problem}");
+    }
     let problem = read_bytes("huge.aedat", &aedat3, &ReadOptions::default()).unwrap_err().to_string();
     assert!(problem.contains("a packet is cut: 0 of its 2147483647 events"), "{problem}");
 }
@@ -242,7 +368,10 @@ fn what_a_format_cannot_hold_is_refused() {
     assert!(write_one(-1, 0, 0, Format::Atis).unwrap_err().to_string().contains("sort the recording"));
     assert!(write_one(0, 0, 2048, Format::Evt2).is_err());
     assert!(write_one(1 << 34, 0, 0, Format::Evt2).is_err());
-    assert!(write_one(0, 0, 0, Format::Evt3).unwrap_err().to_string().contains("read only"));
+    assert!(write_one(0, 2048, 0, Format::Evt3).unwrap_err().to_string().contains("event 0: x = 2048"));
+    assert!(write_one(1 << 41, 0, 0, Format::Evt3).unwrap_err().to_string().contains("too late"));
+    assert!(write_one(-1, 0, 0, Format::Evt3).unwrap_err().to_string().contains("sort the recording"));
+    assert!(write_one(0, 0, 0, Format::Dat).unwrap_err().to_string().contains("read only"));
     assert!(write_one(-5, 2999, 2999, Format::Npz).is_ok());
 }
 
@@ -276,7 +405,7 @@ proptest! {
     /// than are whole before the cut.
     #[test]
     fn broken_files_do_no_harm(
-        which in 0..12usize,
+        which in 0..14usize,
         cut in 0.0..1.0f64,
         changes in prop::collection::vec((0.0..1.0f64, any::<u8>()), 0..8),
     ) {

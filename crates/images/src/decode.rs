@@ -1,11 +1,16 @@
-//! JPEG and PNG files to pixels.
+//! JPEG and PNG files to pixels, as Pillow's `convert("RGB")` gives them.
 
-use image::{DynamicImage, ImageFormat};
+use std::io::Cursor;
 
+use png::{ColorType, Transformations};
+
+use crate::jpeg;
+pub(crate) use crate::jpeg::Part;
 use crate::picture::Picture;
 
 /// Why a picture does not decode.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum DecodeError {
     /// It is neither JPEG nor PNG, whatever its name says.
     #[error("neither a JPEG nor a PNG file")]
@@ -16,36 +21,119 @@ pub enum DecodeError {
         /// The bytes that are there.
         length: usize,
     },
-    /// The codec's own words.
+    /// It is of a kind that is not read.
+    #[error("{0}, which is not read: save it as a plain one")]
+    Unsupported(&'static str),
+    /// A JPEG that does not hold what it should.
+    #[error("the JPEG is damaged: {0}")]
+    Damaged(String),
+    /// The PNG codec's own words.
     #[error("{0}")]
     Codec(String),
 }
 
-/// Decodes a JPEG or PNG file to RGB: grey is repeated, alpha is dropped, 16 bits are brought to 8.
-///
-/// # Errors
-/// A file of another format, a cut and a damaged one.
-pub fn decode(bytes: &[u8]) -> Result<Picture, DecodeError> {
-    let format = match image::guess_format(bytes) {
-        Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png)) => format,
-        _ => return Err(DecodeError::Format),
-    };
-    if format == ImageFormat::Jpeg && !has_end(bytes) {
-        return Err(DecodeError::Truncated { length: bytes.len() });
-    }
-    let picture: DynamicImage = image::load_from_memory_with_format(bytes, format)
-        .map_err(|error| DecodeError::Codec(error.to_string()))?;
-    let picture = picture.into_rgb8();
-    let (width, height) = picture.dimensions();
-    Ok(Picture { pixels: picture.into_raw(), height: height as usize, width: width as usize, channels: 3 })
+/// Decodes pictures, with memory that is used again from one to the next.
+#[derive(Debug, Clone, Default)]
+pub struct Decoder {
+    jpeg: jpeg::Scratch,
+    png: Vec<u8>,
 }
 
-/// Whether a JPEG's last scan is followed by the mark of the picture's end. Codecs fill up what is missing, and
-/// neither mark can occur inside of a scan.
-fn has_end(bytes: &[u8]) -> bool {
+impl Decoder {
+    /// Decodes a JPEG or PNG file to RGB, told apart by their first bytes: grey is repeated, a palette's colours are
+    /// looked up, alpha is dropped, of 16 bits the upper 8 are kept, and ink (CMYK) becomes light.
+    ///
+    /// A JPEG's pixels are libjpeg-turbo's to the bit. In a truncated or damaged file there is no saying which pixels
+    /// are right, so that it is an error as a whole.
+    ///
+    /// # Errors
+    /// A file of another format, a cut and a damaged one, and the kinds of JPEG that nobody uses for photographs
+    /// (arithmetic coding, lossless, 12 bits).
+    ///
+    /// ```
+    /// use tks_images::Picture;
+    /// use tks_images::decode::{DecodeError, Decoder};
+    ///
+    /// let error = Decoder::default().decode(b"GIF89a", &mut Picture::default());
+    /// assert_eq!(error, Err(DecodeError::Format));
+    /// ```
+    pub fn decode(&mut self, bytes: &[u8], out: &mut Picture) -> Result<(), DecodeError> {
+        match Format::of(bytes)? {
+            Format::Jpeg => {
+                require_end(bytes)?;
+                jpeg::decode(bytes, None, out, &mut self.jpeg)
+            }
+            Format::Png => self.decode_png(bytes, out),
+        }
+    }
+
+    /// Decodes a part of a JPEG file that `choose` names by the picture's height and width; `false` if it is a PNG,
+    /// whose parts are not cheaper than the whole.
+    pub(crate) fn decode_jpeg_part(
+        &mut self,
+        bytes: &[u8],
+        choose: impl FnOnce([usize; 2]) -> Part,
+        out: &mut Picture,
+    ) -> Result<bool, DecodeError> {
+        if Format::of(bytes)? != Format::Jpeg {
+            return Ok(false);
+        }
+        require_end(bytes)?;
+        let part = choose(jpeg::size(bytes)?);
+        jpeg::decode(bytes, Some(part), out, &mut self.jpeg)?;
+        Ok(true)
+    }
+
+    fn decode_png(&mut self, bytes: &[u8], out: &mut Picture) -> Result<(), DecodeError> {
+        let codec =
+            |error: png::DecodingError| DecodeError::Codec(format!("the PNG does not decode: {error}"));
+        let mut decoder = png::Decoder::new(Cursor::new(bytes));
+        decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
+        let mut reader = decoder.read_info().map_err(codec)?;
+        let too_large = || DecodeError::Codec("the PNG is too large for memory".to_owned());
+        self.png.resize(reader.output_buffer_size().ok_or_else(too_large)?, 0);
+        let info = reader.next_frame(&mut self.png).map_err(codec)?;
+        // reads to the end, which is where a cut file shows
+        reader.finish().map_err(codec)?;
+        out.reset(info.height as usize, info.width as usize, 3);
+        let pixels = out.pixels.as_chunks_mut::<3>().0.iter_mut();
+        match info.color_type {
+            ColorType::Grayscale => pixels.zip(&self.png).for_each(|(pixel, &grey)| *pixel = [grey; 3]),
+            ColorType::GrayscaleAlpha => {
+                pixels.zip(self.png.as_chunks::<2>().0).for_each(|(pixel, &[grey, _])| *pixel = [grey; 3]);
+            }
+            ColorType::Rgba => {
+                pixels.zip(self.png.as_chunks::<4>().0).for_each(|(pixel, &[r, g, b, _])| *pixel = [r, g, b]);
+            }
+            ColorType::Rgb | ColorType::Indexed => {
+                pixels.zip(self.png.as_chunks::<3>().0).for_each(|(pixel, colour)| *pixel = *colour);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Jpeg,
+    Png,
+}
+
+impl Format {
+    fn of(bytes: &[u8]) -> Result<Self, DecodeError> {
+        match bytes {
+            [0xff, 0xd8, 0xff, ..] => Ok(Self::Jpeg),
+            [0x89, b'P', b'N', b'G', ..] => Ok(Self::Png),
+            _ => Err(DecodeError::Format),
+        }
+    }
+}
+
+/// That a JPEG's last scan is followed by the mark of the picture's end. Neither mark can occur inside of a scan.
+fn require_end(bytes: &[u8]) -> Result<(), DecodeError> {
     let marks = |mark: u8| bytes.windows(2).rposition(move |pair| pair == [0xff, mark]);
     match (marks(0xda), marks(0xd9)) {
-        (Some(scan), Some(end)) => end > scan,
-        _ => false,
+        (Some(scan), Some(end)) if end > scan => Ok(()),
+        _ => Err(DecodeError::Truncated { length: bytes.len() }),
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use tks_data::DataError;
 
+use crate::decode::DecodeError;
 use crate::parse::ParseError;
 
 /// An error of this crate: what, where, and what to do.
@@ -20,6 +21,14 @@ pub enum ImageError {
         path: PathBuf,
         /// What is wrong in it, and where.
         source: ParseError,
+    },
+    /// A picture that does not decode.
+    #[error("{}: {source}; fetch it again, or leave it out", path.display())]
+    Decode {
+        /// The file, or the archive and its entry.
+        path: PathBuf,
+        /// What is wrong in it.
+        source: DecodeError,
     },
     /// A folder or archive that does not look like the data set.
     #[error("{}: {problem}; {remedy}", path.display())]

@@ -7,6 +7,7 @@
 //! | [`decode`] | JPEG and PNG files to pixels |
 //! | [`error`] | what can go wrong, where, and what to do |
 //! | [`picture`] | a picture in memory |
+//! | [`recipe`], [`samples`] | from a stored picture to what a network sees, and that as a data set for the loader |
 //! | [`resize`](mod@resize) | pictures in another size, as Pillow gives them |
 //! | [`parse`] | readers for the label and picture files: IDX, CIFAR (binary, pickle), MATLAB v5, text tables |
 //!
@@ -24,11 +25,16 @@ pub mod augment;
 pub mod datasets;
 pub mod decode;
 pub mod error;
+mod jpeg;
 pub mod parse;
 pub mod picture;
+pub mod recipe;
 pub mod resize;
+pub mod samples;
 mod simd;
 
 pub use datasets::{ImageSet, OpenOptions, PictureBytes};
 pub use error::ImageError;
 pub use picture::Picture;
+pub use recipe::Recipe;
+pub use samples::ImageSamples;

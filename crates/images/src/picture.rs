@@ -45,6 +45,19 @@ impl Picture {
         &self.pixels[y * stride..(y + 1) * stride]
     }
 
+    /// Copies the part of `height` x `width` pixels from row `top` and column `left` on to `out`.
+    ///
+    /// # Panics
+    /// If the part reaches beyond the picture.
+    pub fn crop(&self, top: usize, left: usize, height: usize, width: usize, out: &mut Picture) {
+        assert!(left + width <= self.width && top + height <= self.height, "a part beyond the picture");
+        out.reset(height, width, self.channels);
+        let (stride, place) = (out.stride(), left * self.channels);
+        for (y, row) in out.pixels.chunks_exact_mut(stride.max(1)).enumerate() {
+            row.copy_from_slice(&self.row(top + y)[place..place + stride]);
+        }
+    }
+
     /// Takes the pixels of planes `[C, H, W]`, as [`PictureBytes::Planar`](crate::PictureBytes::Planar) has them.
     ///
     /// # Panics

@@ -96,7 +96,8 @@ fn over_epochs(
     let series: Vec<Series> = columns
         .iter()
         .map(|(name, value)| Series {
-            name: (*name).to_string(),
+            // A line alone is named by its axis.
+            name: if columns.len() > 1 { (*name).to_string() } else { String::new() },
             points: epochs.iter().filter_map(|e| Some((e.epoch as f64, value(e)?))).collect(),
             band: Vec::new(),
         })
@@ -250,10 +251,13 @@ pub(crate) fn energy(energy: &Energy) -> Result<Vec<Figure>, ReportError> {
     let series = vec![format!("spiking network, {steps} time steps"), "ANN of the same weights".to_string()];
     let operations = BarChart {
         title: "Operations per sample".into(),
-        label: "Operations per sample (spiking: additions, or multiplications where the input is not spikes; ANN: multiplications)".into(),
+        label: "Operations per sample".into(),
         unit: String::new(),
         series: series.clone(),
-        groups: shown.iter().map(|l| group(&l.layer, [l.snn_macs() + l.snn_acs(steps), l.macs as f64])).collect(),
+        groups: shown
+            .iter()
+            .map(|l| group(&l.layer, [l.snn_macs() + l.snn_acs(steps), l.macs as f64]))
+            .collect(),
     };
     let joules = BarChart {
         title: "Estimated energy per sample".into(),
@@ -265,7 +269,8 @@ pub(crate) fn energy(energy: &Energy) -> Result<Vec<Figure>, ReportError> {
     Ok(vec![
         Figure {
             name: "operations",
-            caption: "Operations of each layer with weights, for one sample.".into(),
+            caption: "Operations of each layer with weights, for one sample: additions in the spiking network (multiplications where \
+                      its input is no spikes), multiplications with addition in the ANN.".into(),
             svg: operations.svg()?,
         },
         Figure {

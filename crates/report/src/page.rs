@@ -167,17 +167,19 @@ fn push(html: &mut String, arguments: std::fmt::Arguments) {
     let _infallible = html.write_fmt(arguments);
 }
 
-/// A table; numbers stand right. All cells are escaped here.
-fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+/// A table whose first `names` columns are text; the others are numbers and stand right. All cells are escaped
+/// here.
+fn table(head: &[&str], names: usize, rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let class = |column: usize| if column < names { " class=\"name\"" } else { "" };
     let mut html = String::from("<div class=\"scroll\"><table>\n<thead><tr>");
-    for cell in head {
-        push(&mut html, format_args!("<th scope=\"col\">{}</th>", escape(cell)));
+    for (i, cell) in head.iter().enumerate() {
+        push(&mut html, format_args!("<th scope=\"col\"{}>{}</th>", class(i), escape(cell)));
     }
     html.push_str("</tr></thead>\n<tbody>\n");
     for row in rows {
         html.push_str("<tr>");
-        for cell in row {
-            push(&mut html, format_args!("<td>{}</td>", escape(&cell)));
+        for (i, cell) in row.iter().enumerate() {
+            push(&mut html, format_args!("<td{}>{}</td>", class(i), escape(cell)));
         }
         html.push_str("</tr>\n");
     }
@@ -196,6 +198,19 @@ fn percent(share: f64) -> String {
 /// Empty where it is not known.
 fn optional(value: Option<f64>, text: impl Fn(f64) -> String) -> String {
     value.map(text).unwrap_or_default()
+}
+
+/// With a comma between thousands.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
 }
 
 fn significant(value: f64) -> String {
@@ -231,19 +246,21 @@ fn epoch_table(report: &Report) -> String {
             optional(epoch.seconds, |value| format!("{value:.1}")),
         ]
     });
-    folded("All epochs as a table", &table(&head, rows))
+    folded("All epochs as a table", &table(&head, 1, rows))
 }
 
 fn step_table(all: &[StepAccuracy]) -> String {
     let mut steps: Vec<usize> = all.iter().flat_map(|one| one.time_steps.iter().copied()).collect();
     steps.sort_unstable();
     steps.dedup();
-    let head: Vec<String> = ["Training".to_string(), "Runs".to_string()]
-        .into_iter()
-        .chain(steps.iter().map(|t| format!("T = {t}")))
-        .collect();
-    let rows = all.iter().map(|one| {
-        let accuracy = |t: &usize| {
+    let runs = |one: &StepAccuracy| match one.runs.len() {
+        1 => one.name.clone(),
+        runs => format!("{} ({runs} runs)", one.name),
+    };
+    let head: Vec<String> =
+        std::iter::once("Test time steps".to_string()).chain(all.iter().map(runs)).collect();
+    let rows = steps.iter().map(|t| {
+        let accuracy = |one: &StepAccuracy| {
             let value =
                 one.time_steps.iter().position(|own| own == t).and_then(|i| one.mean_and_deviation(i));
             match value {
@@ -252,9 +269,9 @@ fn step_table(all: &[StepAccuracy]) -> String {
                 None => String::new(),
             }
         };
-        [one.name.clone(), one.runs.len().to_string()].into_iter().chain(steps.iter().map(accuracy)).collect()
+        std::iter::once(t.to_string()).chain(all.iter().map(accuracy)).collect()
     });
-    table(&head.iter().map(String::as_str).collect::<Vec<_>>(), rows)
+    table(&head.iter().map(String::as_str).collect::<Vec<_>>(), 1, rows)
 }
 
 fn confusion_tables(confusion: &Confusion) -> String {
@@ -263,23 +280,23 @@ fn confusion_tables(confusion: &Confusion) -> String {
     let pairs = confusion.most_confused(10);
     if !pairs.is_empty() {
         html.push_str("<h3>Most frequent errors</h3>\n");
-        let rows = pairs.into_iter().map(|(label, taken, n)| vec![name(label), name(taken), n.to_string()]);
-        html.push_str(&table(&["True class", "Taken for", "Samples"], rows));
+        let rows = pairs.into_iter().map(|(label, taken, n)| vec![name(label), name(taken), grouped(n)]);
+        html.push_str(&table(&["True class", "Taken for", "Samples"], 2, rows));
     }
     let classes = (0..confusion.classes.len()).map(|k| {
         let samples: u64 = confusion.counts[k].iter().sum();
-        vec![name(k), samples.to_string(), optional(confusion.recall(k), percent)]
+        vec![name(k), grouped(samples), optional(confusion.recall(k), percent)]
     });
-    html + &folded("Every class as a table", &table(&["Class", "Samples", "Recognised"], classes))
+    html + &folded("Every class as a table", &table(&["Class", "Samples", "Recognised"], 1, classes))
 }
 
 fn activity_table(report: &Report) -> String {
     let rows = report.activity.iter().map(|layer| {
         let largest = layer.firing_rate.iter().copied().fold(0.0, f64::max);
         let rate = optional(layer.mean_rate(), |rate| format!("{rate:.4}"));
-        vec![layer.layer.clone(), layer.neurons.to_string(), rate, format!("{largest:.4}")]
+        vec![layer.layer.clone(), grouped(layer.neurons), rate, format!("{largest:.4}")]
     });
-    table(&["Layer", "Neurons", "Mean firing rate", "Highest at a step"], rows)
+    table(&["Layer", "Neurons", "Mean firing rate", "Highest at a step"], 1, rows)
 }
 
 fn energy_text(energy: &Energy) -> String {
@@ -299,7 +316,11 @@ fn energy_text(energy: &Energy) -> String {
             with_prefix(ann) + "J",
         ],
     ];
-    html.push_str(&table(&["Network", "Multiplications (MAC)", "Additions (AC)", "Estimated energy"], rows));
+    html.push_str(&table(
+        &["Network", "Multiplications (MAC)", "Additions (AC)", "Estimated energy"],
+        1,
+        rows,
+    ));
     if snn > 0.0 {
         push(
             &mut html,
@@ -340,7 +361,7 @@ fn energy_text(energy: &Energy) -> String {
     });
     let head =
         ["Layer", "Input", "MAC, dense", "MAC, spiking", "AC, spiking", "Energy, spiking", "Energy, ANN"];
-    html + &folded("Every layer as a table", &table(&head, layers))
+    html + &folded("Every layer as a table", &table(&head, 2, layers))
 }
 
 fn environment_table(environment: &Environment) -> String {

@@ -37,8 +37,10 @@ fn two_steps(preset: &str, data: &Path) {
     let config = Config::parse(preset_text, preset.as_ref(), &changes).unwrap();
     let run = RunFolder::create(&config).unwrap();
     let _turn = common::turn();
-    let trainer = Trainer::start(config, run.clone(), common::files(&run)).unwrap_or_else(|e| panic!("{preset}: {e:#}"));
-    let Outcome::Finished(evaluation) = trainer.fit(&Stop::default()).unwrap_or_else(|e| panic!("{preset}: {e:#}"))
+    let trainer = Trainer::start(config, run.clone(), common::files(&run))
+        .unwrap_or_else(|e| panic!("{preset}: {e:#}"));
+    let Outcome::Finished(evaluation) =
+        trainer.fit(&Stop::default()).unwrap_or_else(|e| panic!("{preset}: {e:#}"))
     else {
         panic!("nobody asked to stop")
     };
@@ -51,8 +53,9 @@ fn two_steps(preset: &str, data: &Path) {
 fn presets_of(data: &str, count: usize, write: impl Fn(&Path)) {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path());
-    let names: Vec<_> =
-        presets::names().filter(|name| name.strip_prefix(data).is_some_and(|rest| rest.starts_with('-'))).collect();
+    let names: Vec<_> = presets::names()
+        .filter(|name| name.strip_prefix(data).is_some_and(|rest| rest.starts_with('-')))
+        .collect();
     assert_eq!(names.len(), count, "{names:?}");
     for preset in names {
         two_steps(preset, folder.path());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tks_data::{BoxError, CacheKey, Dataset, Element, SampleContext, SampleShape, SampleSlot};
 
-use super::set::EventSet;
+use super::set::{EventSet, ReadScratch};
 use crate::error::EventError;
 use crate::frames::{Count, FramesMut};
 use crate::recipe::{self, Recipe};
@@ -23,7 +23,7 @@ pub struct EventFrames<E> {
 /// What a worker keeps from one recording to the next.
 #[derive(Default)]
 struct Scratch {
-    bytes: Vec<u8>,
+    read: ReadScratch,
     recipe: recipe::Scratch,
 }
 
@@ -110,12 +110,13 @@ impl<E: Element + Count> Dataset for EventFrames<E> {
     ) -> Result<(), BoxError> {
         let [_, channels, height, width] = self.shape;
         let (rng, scratch) = context.rng_and_scratch::<Scratch>();
-        let stream = self.set.read_with(self.indices[index], &mut scratch.bytes)?;
+        let stream = self.set.read_with(self.indices[index], &mut scratch.read)?;
         let mut out = FramesMut::of_slot(&mut slot, [channels, height, width])?;
         match self.augment {
             true => self.recipe.write_augmented(&stream.events(), rng, &mut out, &mut scratch.recipe)?,
             false => self.recipe.write(&stream.events(), &mut out, &mut scratch.recipe)?,
         };
+        scratch.read.used = stream;
         Ok(())
     }
 }

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::columns::Event;
 use crate::formats::Format;
+use crate::stream::SensorSize;
 
 /// Layouts of files, by the names that manifests use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +17,8 @@ pub enum Layout {
     NCaltech101,
     /// `Train/<digit>/<number>.bin` and `Test/...`.
     NMnist,
+    /// `<letter>/<letter>_<number>.mat`.
+    AslDvs,
     /// Long recordings, with a table of gestures each and two lists of recordings.
     #[serde(rename = "dvs128-gesture")]
     Dvs128Gesture,
@@ -50,6 +54,24 @@ impl Layout {
         matches!(self, Layout::NMnist | Layout::NCaltech101).then_some(Format::Atis)
     }
 
+    /// Where SpikingJelly moves an event of this data set that is stored at `x`, `y` with polarity `p`, if it does.
+    pub(super) fn spikingjelly(self) -> Option<fn(SensorSize, Event) -> Event> {
+        match self {
+            Layout::DvsCifar10 => Some(|sensor, event| Event {
+                x: sensor.width - 1 - event.y,
+                y: sensor.height - 1 - event.x,
+                p: 1 - event.p,
+                ..event
+            }),
+            Layout::AslDvs => Some(|sensor, event| Event {
+                x: sensor.width - 1 - event.x,
+                y: sensor.height - 1 - event.y,
+                ..event
+            }),
+            _ => None,
+        }
+    }
+
     /// What the name of a file tells, if it is a recording of this layout.
     pub(super) fn locate(self, path: &str, classes: &[String]) -> Option<Located> {
         let mut parts = path.rsplit('/');
@@ -61,12 +83,18 @@ impl Layout {
             Layout::NCaltech101 => extension == "bin" && stem.starts_with("image_"),
             Layout::NMnist => extension == "bin",
             Layout::NCars => extension == "dat",
+            Layout::AslDvs => extension == "mat",
             Layout::Dvs128Gesture | Layout::Heidelberg | Layout::NTidigits => false,
         };
         if !fits {
             return None;
         }
-        let class = classes.iter().position(|class| class == folder)?;
+        let class = match self {
+            // Whatever the folder is called: a zip a letter may hold its files without one.
+            Layout::AslDvs => stem.split_once('_')?.0,
+            _ => folder,
+        };
+        let (folder, class) = (class, classes.iter().position(|known| known == class)?);
         let part = match self {
             Layout::NMnist | Layout::NCars => Some(part_of(above)?),
             _ => None,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 use tks_data::manifest::{Manifest, SplitRule};
@@ -13,7 +14,7 @@ use super::layout::Layout;
 use super::spikes;
 use super::{gesture, layout};
 use crate::error::EventError;
-use crate::formats::{Format, ReadOptions, read_bytes};
+use crate::formats::{ReadOptions, aedat3, read_aedat3_span, read_bytes_into};
 use crate::recipe::Recipe;
 use crate::stream::{EventStream, SensorSize};
 
@@ -42,8 +43,8 @@ pub enum Orientation {
     /// As the file has it.
     #[default]
     Stored,
-    /// As SpikingJelly gives CIFAR10-DVS, on which published results stand: `x = W - 1 - y`, `y = H - 1 - x`,
-    /// `p = 1 - p`. Only for square sensors.
+    /// As SpikingJelly gives them, on which published results stand. CIFAR10-DVS: `x = W - 1 - y`, `y = H - 1 - x`,
+    /// `p = 1 - p`; ASL-DVS: `x = W - 1 - x`, `y = H - 1 - y`. The others it gives as they are stored.
     Spikingjelly,
 }
 
@@ -59,6 +60,14 @@ pub(super) struct Sample {
     pub(super) row: usize,
 }
 
+/// What reading keeps from one recording to the next.
+#[derive(Debug, Default)]
+pub struct ReadScratch {
+    /// A recording that is not needed any more, for its memory.
+    pub used: EventStream,
+    bytes: Vec<u8>,
+}
+
 /// A sample, and its official part.
 pub(super) type Found = (Sample, Option<&'static str>);
 
@@ -71,9 +80,10 @@ pub struct EventSet {
     spikes: Vec<spikes::SpikeFile>,
     samples: Vec<Sample>,
     official: Parts,
+    /// Where in the files that hold many recordings which times lie, from the first reading on.
+    indexes: BTreeMap<usize, OnceLock<aedat3::Index>>,
+    layout: Layout,
     sensor: SensorSize,
-    /// The recordings' format, where a file does not tell it.
-    format: Option<Format>,
     options: SetOptions,
 }
 
@@ -90,13 +100,6 @@ impl EventSet {
             message: format!("recordings of the layout `{}` are not read by this library", manifest.layout),
         })?;
         let sensor = sensor(&manifest)?;
-        if options.orientation == Orientation::Spikingjelly && sensor.width != sensor.height {
-            return Err(EventError::Option {
-                option: "orientation",
-                value: "spikingjelly".into(),
-                expected: "stored, where the sensor is not square",
-            });
-        }
         let mut archive = Archive::open_with(path, &options.archive)?;
         if matches!(layout, Layout::Heidelberg | Layout::NTidigits) {
             return EventSet::open_spikes(manifest, archive, layout, sensor, options);
@@ -124,7 +127,7 @@ impl EventSet {
                 ),
             });
         }
-        Ok(EventSet::of_samples(manifest, archive, found, sensor, options))
+        Ok(EventSet::of_samples(manifest, archive, layout, found, sensor, options))
     }
 
     #[cfg(not(feature = "hdf5"))]
@@ -156,7 +159,7 @@ impl EventSet {
             archive = archive.expanded(&options.archive)?;
         }
         let (files, found) = spikes::samples(layout, &archive, &manifest, &options.archive)?;
-        let mut set = EventSet::of_samples(manifest, archive, found, sensor, options);
+        let mut set = EventSet::of_samples(manifest, archive, layout, found, sensor, options);
         set.spikes = files;
         Ok(set)
     }
@@ -164,6 +167,7 @@ impl EventSet {
     fn of_samples(
         manifest: Manifest,
         archive: Archive,
+        layout: Layout,
         mut found: Vec<Found>,
         sensor: SensorSize,
         options: SetOptions,
@@ -177,8 +181,9 @@ impl EventSet {
                 official.entry(part.to_string()).or_default().push(index);
             }
         }
-        let samples = found.into_iter().map(|(sample, _)| sample).collect();
-        let format = Layout::named(&manifest.layout).and_then(Layout::format);
+        let samples: Vec<Sample> = found.into_iter().map(|(sample, _)| sample).collect();
+        let cut = samples.iter().filter(|sample| sample.span.is_some());
+        let indexes = cut.map(|sample| (sample.entry, OnceLock::new())).collect();
         EventSet {
             manifest,
             archive,
@@ -186,8 +191,9 @@ impl EventSet {
             spikes: Vec::new(),
             samples,
             official,
+            indexes,
+            layout,
             sensor,
-            format,
             options,
         }
     }
@@ -279,36 +285,47 @@ impl EventSet {
     /// # Errors
     /// [`EventError::File`] with the file and the place in it where it is cut, corrupt or of another sensor.
     pub fn read(&self, index: usize) -> Result<EventStream, EventError> {
-        self.read_with(index, &mut Vec::new())
+        self.read_with(index, &mut ReadScratch::default())
     }
 
-    /// [`EventSet::read`], with memory for the file that is kept from one recording to the next.
+    /// [`EventSet::read`], with memory that is kept from one recording to the next.
     ///
     /// # Errors
     /// As [`EventSet::read`].
-    pub fn read_with(&self, index: usize, scratch: &mut Vec<u8>) -> Result<EventStream, EventError> {
+    pub fn read_with(&self, index: usize, scratch: &mut ReadScratch) -> Result<EventStream, EventError> {
         let sample = &self.samples[index];
         #[cfg(feature = "hdf5")]
         if let Some(file) = self.spikes.iter().find(|file| file.entry == sample.entry) {
             return file.read(sample, self.sensor);
         }
-        let bytes = self.archive.bytes_in(sample.entry, scratch)?;
-        let options =
-            ReadOptions { sensor: Some(self.sensor), format: self.format, ..ReadOptions::default() };
-        let mut stream = read_bytes(self.archive.entry_path(sample.entry), bytes, &options)?.stream;
-        stream.sort();
-        if let Some((start, end)) = sample.span {
-            stream = stream.events().select(|event| (start..end).contains(&event.t))?;
+        let bytes = self.archive.bytes_in(sample.entry, &mut scratch.bytes)?;
+        let path = self.archive.entry_path(sample.entry);
+        let used = std::mem::take(&mut scratch.used);
+        let stream = match sample.span.zip(self.indexes.get(&sample.entry)) {
+            Some((span, index)) => {
+                let index = index.get_or_init(|| aedat3::Index::of(bytes));
+                read_aedat3_span(&path, bytes, index, span, self.sensor, used)?
+            }
+            None => {
+                let options = ReadOptions {
+                    sensor: Some(self.sensor),
+                    format: self.layout.format(),
+                    ..ReadOptions::default()
+                };
+                let mut stream = read_bytes_into(&path, bytes, &options, used)?.stream;
+                stream.sort();
+                stream
+            }
+        };
+        match self.layout.spikingjelly().filter(|_| self.options.orientation == Orientation::Spikingjelly) {
+            Some(moved) => stream.events().map(self.sensor, |event| Some(moved(self.sensor, event))),
+            None => Ok(stream),
         }
-        Ok(match self.options.orientation {
-            Orientation::Stored => stream,
-            Orientation::Spikingjelly => transposed(&stream)?,
-        })
     }
 }
 
-/// N-Cars is a zip with a zip for each part, within the folder it was downloaded to.
-const MAX_NESTING: usize = 2;
+/// A mirror has ASL-DVS as a zip of the publisher's zip, which holds a zip a letter, within the folder of the download.
+const MAX_NESTING: usize = 3;
 
 fn list(layout: Layout, archive: &Archive, manifest: &Manifest) -> Result<Vec<Found>, EventError> {
     let classes = manifest.classes.names().unwrap_or_default();
@@ -335,15 +352,4 @@ fn sensor(manifest: &Manifest) -> Result<SensorSize, EventError> {
         value: format!("{:?}", manifest.size),
         expected: "a width and a height of at most 65535 in the manifest of recordings",
     })
-}
-
-fn transposed(stream: &EventStream) -> Result<EventStream, EventError> {
-    let (sensor, events) = (stream.sensor(), stream.events());
-    EventStream::new(
-        sensor,
-        events.t.to_vec(),
-        events.y.iter().map(|y| sensor.width - 1 - y).collect(),
-        events.x.iter().map(|x| sensor.height - 1 - x).collect(),
-        events.p.iter().map(|p| 1 - p).collect(),
-    )
 }

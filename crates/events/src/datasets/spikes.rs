@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use half::f16;
-use hdf5_reader::{ByteOrder, Dataset, Datatype, Hdf5File, OpenOptions};
+use hdf5_reader::{Dataset, Datatype, Hdf5File};
 use tks_data::manifest::Manifest;
 use tks_data::{Archive, ArchiveOptions};
 
 use super::layout::Layout;
 use super::set::{Found, Sample};
 use crate::error::EventError;
+use crate::formats::hdf5::open_options;
+use crate::number::NumberType;
 use crate::stream::{EventStream, SensorSize};
 
 /// A file of spikes, open for reading.
@@ -31,7 +32,7 @@ enum Content {
 struct Rows {
     dataset: Dataset,
     references: Vec<u8>,
-    number: Datatype,
+    number: NumberType,
 }
 
 impl std::fmt::Debug for SpikeFile {
@@ -62,7 +63,8 @@ pub(super) fn samples(
         let path = archive.entry_path(entry);
         let broken = |e: hdf5_reader::error::Error| malformed(&path, e.to_string());
         let bytes = archive.bytes_cached(entry, options)?;
-        let file = Hdf5File::from_owner(bytes, OpenOptions::default()).map_err(broken)?;
+        let options = open_options(bytes.len());
+        let file = Hdf5File::from_owner(bytes, options).map_err(broken)?;
         let content = if layout == Layout::Heidelberg {
             let stem = held.name().rsplit('/').next().unwrap_or_default().trim_end_matches(".h5");
             let Some(part) = ["train", "valid", "test"].into_iter().find(|part| stem.ends_with(part)) else {
@@ -70,7 +72,7 @@ pub(super) fn samples(
             };
             let (times, units) = (rows(&file, "spikes/times", &path)?, rows(&file, "spikes/units", &path)?);
             let labels = file.dataset("labels").map_err(broken)?;
-            let labels = numbers(&labels.read_raw_bytes().map_err(broken)?, labels.dtype(), &path)?;
+            let labels = all_numbers(&labels, &path)?;
             if labels.len() != times.len() || labels.len() != units.len() {
                 let lengths = [labels.len(), times.len(), units.len()];
                 return Err(malformed(
@@ -132,7 +134,7 @@ impl SpikeFile {
                 let read = |what: &str| -> Result<Vec<f64>, EventError> {
                     let broken = |e: hdf5_reader::error::Error| malformed(&self.path, e.to_string());
                     let dataset = file.dataset(&format!("{part}_{what}/{id}")).map_err(broken)?;
-                    numbers(&dataset.read_raw_bytes().map_err(broken)?, dataset.dtype(), &self.path)
+                    all_numbers(&dataset, &self.path)
                 };
                 (read("timestamps")?, read("addresses")?)
             }
@@ -166,7 +168,7 @@ fn rows(file: &Hdf5File, name: &str, path: &Path) -> Result<Rows, EventError> {
     let Datatype::VarLen { base, .. } = dataset.dtype() else {
         return Err(malformed(path, format!("`{name}` does not hold lists of numbers")));
     };
-    let number = (**base).clone();
+    let number = number_type(base, path)?;
     let references = dataset.read_raw_bytes().map_err(broken)?;
     Ok(Rows { references, number, dataset })
 }
@@ -183,58 +185,28 @@ impl Rows {
         if reference[..4] == [0; 4] {
             return Ok(Vec::new());
         }
-        let width = width(&self.number, path)?;
         let bytes = self
             .dataset
-            .resolve_vlen_reference_bytes(reference, width)
+            .resolve_vlen_reference_bytes(reference, self.number.size())
             .map_err(|e| malformed(path, e.to_string()))?;
-        numbers(&bytes, &self.number, path)
+        Ok(numbers(&bytes, self.number))
     }
 }
 
-fn width(kind: &Datatype, path: &Path) -> Result<usize, EventError> {
-    match kind {
-        Datatype::FixedPoint { size, .. } | Datatype::FloatingPoint { size, .. } => Ok((*size).into()),
-        _ => Err(malformed(path, format!("numbers are expected where there are {kind:?}"))),
-    }
+fn number_type(kind: &Datatype, path: &Path) -> Result<NumberType, EventError> {
+    NumberType::of_hdf5(kind)
+        .ok_or_else(|| malformed(path, format!("numbers are expected where there are {kind:?}")))
 }
 
-/// Numbers of any kind that the data sets use, as `f64`.
-fn numbers(bytes: &[u8], kind: &Datatype, path: &Path) -> Result<Vec<f64>, EventError> {
-    let width = width(kind, path)?;
-    let number: fn(&[u8; 8]) -> f64 = match kind {
-        Datatype::FloatingPoint { size: 2, byte_order: ByteOrder::LittleEndian } => {
-            |b| f16::from_le_bytes([b[0], b[1]]).to_f64()
-        }
-        Datatype::FloatingPoint { size: 4, byte_order: ByteOrder::LittleEndian } => {
-            |b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]).into()
-        }
-        Datatype::FloatingPoint { size: 8, byte_order: ByteOrder::LittleEndian } => {
-            |b| f64::from_le_bytes(*b)
-        }
-        Datatype::FixedPoint { size: 1..=8, signed: false, byte_order: ByteOrder::LittleEndian } => {
-            |b| u64::from_le_bytes(*b) as f64
-        }
-        Datatype::FixedPoint { size: 1, signed: true, .. } => |b| f64::from(b[0] as i8),
-        Datatype::FixedPoint { size: 2, signed: true, byte_order: ByteOrder::LittleEndian } => {
-            |b| i16::from_le_bytes([b[0], b[1]]).into()
-        }
-        Datatype::FixedPoint { size: 4, signed: true, byte_order: ByteOrder::LittleEndian } => {
-            |b| i32::from_le_bytes([b[0], b[1], b[2], b[3]]).into()
-        }
-        Datatype::FixedPoint { size: 8, signed: true, byte_order: ByteOrder::LittleEndian } => {
-            |b| i64::from_le_bytes(*b) as f64
-        }
-        _ => return Err(malformed(path, format!("numbers of the kind {kind:?} are not read"))),
-    };
-    Ok(bytes
-        .chunks_exact(width)
-        .map(|chunk| {
-            let mut padded = [0; 8];
-            padded[..width].copy_from_slice(chunk);
-            number(&padded)
-        })
-        .collect())
+/// All numbers of a data set.
+fn all_numbers(dataset: &Dataset, path: &Path) -> Result<Vec<f64>, EventError> {
+    let kind = number_type(dataset.dtype(), path)?;
+    let bytes = dataset.read_raw_bytes().map_err(|e| malformed(path, e.to_string()))?;
+    Ok(numbers(&bytes, kind))
+}
+
+fn numbers(bytes: &[u8], kind: NumberType) -> Vec<f64> {
+    bytes.chunks_exact(kind.size()).filter_map(|number| kind.real(number)).collect()
 }
 
 fn malformed(path: &Path, message: String) -> EventError {

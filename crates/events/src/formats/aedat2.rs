@@ -13,6 +13,8 @@ use crate::stream::SensorSize;
 const RECORD: usize = 8;
 const DVS128: SensorSize = SensorSize { width: 128, height: 128 };
 const SPECIAL_DVS128: u32 = 0x8000;
+/// Samples, and special events.
+const SPECIAL_DAVIS: u32 = 0x8000_0400;
 
 fn split(record: &[u8; RECORD]) -> (u32, i64) {
     let [a, b, c, d, e, f, g, h] = *record;
@@ -24,11 +26,9 @@ fn dvs128(record: &[u8; RECORD]) -> fill::Raw {
     (t, ((address >> 1) & 0x7f) as u16, ((address >> 8) & 0x7f) as u16, (address & 1) as u8)
 }
 
-fn davis(record: &[u8; RECORD]) -> (fill::Raw, bool) {
+fn davis(record: &[u8; RECORD]) -> fill::Raw {
     let (address, t) = split(record);
-    let event =
-        (t, ((address >> 12) & 0x3ff) as u16, ((address >> 22) & 0x1ff) as u16, ((address >> 11) & 1) as u8);
-    (event, address & 0x8000_0400 == 0)
+    (t, ((address >> 12) & 0x3ff) as u16, ((address >> 22) & 0x1ff) as u16, ((address >> 11) & 1) as u8)
 }
 
 /// The DAVIS that a chip's name says.
@@ -50,8 +50,7 @@ fn davis_size(chip: &str) -> Option<SensorSize> {
     }
 }
 
-pub(super) fn decode(bytes: &[u8], sensor: Option<SensorSize>) -> Decoded {
-    let mut decoded = Decoded::default();
+pub(super) fn decode(bytes: &[u8], sensor: Option<SensorSize>, mut decoded: Decoded) -> Decoded {
     let mut start = 0;
     let mut chip = None;
     for (line, end) in header_lines(bytes, b'#') {
@@ -73,13 +72,11 @@ pub(super) fn decode(bytes: &[u8], sensor: Option<SensorSize>) -> Decoded {
     match davis_sensor {
         Some(sensor) => {
             decoded.sensor = Some(sensor);
-            fill::words(&mut decoded, records, |record| Some(davis(&record)));
+            fill::records(&mut decoded, records, |record| split(record).0 & SPECIAL_DAVIS == 0, davis);
         }
         None => {
             decoded.sensor = Some(DVS128);
-            fill::words(&mut decoded, records, |record| {
-                Some((dvs128(&record), split(&record).0 & SPECIAL_DVS128 == 0))
-            });
+            fill::records(&mut decoded, records, |record| split(record).0 & SPECIAL_DVS128 == 0, dvs128);
         }
     }
     decoded.unwrap_time(32);

@@ -16,8 +16,105 @@ const PACKET_HEADER: usize = 28;
 const POLARITY: i16 = 1;
 const EVENT: usize = 8;
 
-pub(super) fn decode(bytes: &[u8]) -> Decoded {
-    let mut decoded = Decoded::default();
+/// The packets of polarity events of a file, one after the other, up to its first fault.
+struct Packets<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    stop: Option<(usize, String)>,
+}
+
+/// A packet: where it begins, its events, and what its times start from.
+struct Packet<'a> {
+    at: usize,
+    events: &'a [[u8; EVENT]],
+    earlier: i64,
+}
+
+impl Packet<'_> {
+    fn time(&self, event: &[u8; EVENT]) -> i64 {
+        let [.., e, f, g, h] = *event;
+        self.earlier + i64::from(u32::from_le_bytes([e, f, g, h]))
+    }
+
+    fn decode(&self, decoded: &mut Decoded) {
+        let data = |&[a, b, c, d, ..]: &[u8; EVENT]| u32::from_le_bytes([a, b, c, d]);
+        fill::records(
+            decoded,
+            self.events,
+            |event| data(event) & 1 == 1,
+            |event| {
+                let data = data(event);
+                (
+                    self.time(event),
+                    (data >> 17) as u16,
+                    ((data >> 2) & 0x7fff) as u16,
+                    ((data >> 1) & 1) as u8,
+                )
+            },
+        );
+    }
+}
+
+impl<'a> Packets<'a> {
+    fn fault(&mut self, at: usize, problem: String) {
+        self.stop = Some((at, problem));
+        self.at = self.bytes.len();
+    }
+}
+
+impl<'a> Iterator for Packets<'a> {
+    type Item = Packet<'a>;
+
+    fn next(&mut self) -> Option<Packet<'a>> {
+        while self.at < self.bytes.len() {
+            let (bytes, at) = (self.bytes, self.at);
+            let Some(header) = bytes.get(at..at + PACKET_HEADER) else {
+                let there = bytes.len() - at;
+                self.fault(at, format!("a packet's header is cut: {there} of {PACKET_HEADER} bytes"));
+                return None;
+            };
+            let kind = bytes_at(header, 0).map_or(-1, i16::from_le_bytes);
+            let number = |offset| i64::from(i32_at(header, offset).unwrap_or(-1));
+            let (size, overflow, capacity, count) = (number(4), number(12), number(16), number(20));
+            if size < 0 || capacity < 0 || count < 0 || count > capacity || overflow < 0 {
+                let what = format!(
+                    "a packet's header makes no sense ({count} of {capacity} events of {size} bytes)"
+                );
+                self.fault(at, what);
+                return None;
+            }
+            let start = at + PACKET_HEADER;
+            let length = (size as usize).saturating_mul(capacity as usize);
+            let there = bytes.len() - start;
+            if kind != POLARITY {
+                if length > there {
+                    self.fault(start, format!("a packet is cut: {there} of {length} bytes"));
+                    return None;
+                }
+                self.at = start + length;
+                continue;
+            }
+            if size as usize != EVENT {
+                self.fault(at, format!("polarity events of {size} bytes instead of {EVENT}"));
+                return None;
+            }
+            let whole = (count as usize).min(there / EVENT);
+            let (events, _) = bytes[start..start + whole * EVENT].as_chunks::<EVENT>();
+            if whole < count as usize {
+                let what = format!("a packet is cut: {whole} of its {count} events are there");
+                self.fault(start + whole * EVENT, what);
+            } else {
+                // The last packet may be written without the room that it was not filled with.
+                self.at = start.saturating_add(length).min(bytes.len());
+            }
+            return Some(Packet { at, events, earlier: overflow << 31 });
+        }
+        None
+    }
+}
+
+/// What the header says, and where the packets begin.
+fn begin(bytes: &[u8], mut decoded: Decoded) -> (Decoded, usize) {
     let mut at = 0;
     for (line, end) in header_lines(bytes, b'#') {
         at = end;
@@ -29,58 +126,84 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded {
         }
         decoded.metadata.extend(key_value(line));
     }
-    while at < bytes.len() {
-        let Some(header) = bytes.get(at..at + PACKET_HEADER) else {
-            decoded
-                .stop(at, format!("a packet's header is cut: {} of {PACKET_HEADER} bytes", bytes.len() - at));
-            break;
-        };
-        let kind = bytes_at(header, 0).map_or(-1, i16::from_le_bytes);
-        let number = |offset| i64::from(i32_at(header, offset).unwrap_or(-1));
-        let (size, overflow, capacity, count) = (number(4), number(12), number(16), number(20));
-        if size < 0 || capacity < 0 || count < 0 || count > capacity || overflow < 0 {
-            decoded.stop(
-                at,
-                format!("a packet's header makes no sense ({count} of {capacity} events of {size} bytes)"),
-            );
-            break;
-        }
-        let start = at + PACKET_HEADER;
-        let length = (size as usize).saturating_mul(capacity as usize);
-        let there = bytes.len() - start;
-        if kind == POLARITY {
-            if size as usize != EVENT {
-                decoded.stop(at, format!("polarity events of {size} bytes instead of {EVENT}"));
-                break;
-            }
-            let whole = (count as usize).min(there / EVENT);
-            let (events, _) = bytes[start..start + whole * EVENT].as_chunks::<EVENT>();
-            let earlier = overflow << 31;
-            fill::words(&mut decoded, events, |event| {
-                let [a, b, c, d, e, f, g, h] = event;
-                let data = u32::from_le_bytes([a, b, c, d]);
-                let t = earlier + i64::from(u32::from_le_bytes([e, f, g, h]));
-                let event = (t, (data >> 17) as u16, ((data >> 2) & 0x7fff) as u16, ((data >> 1) & 1) as u8);
-                Some((event, data & 1 == 1))
-            });
-            if whole < count as usize {
-                decoded.stop(
-                    start + whole * EVENT,
-                    format!("a packet is cut: {whole} of its {count} events are there"),
-                );
-                break;
-            }
-        }
-        if length > there {
-            // Packets may be written without the room that they were not filled with.
-            if kind != POLARITY {
-                decoded.stop(start, format!("a packet is cut: {there} of {length} bytes"));
-            }
-            break;
-        }
-        at = start + length;
+    (decoded, at)
+}
+
+pub(super) fn decode(bytes: &[u8], empty: Decoded) -> Decoded {
+    let (mut decoded, at) = begin(bytes, empty);
+    let mut packets = Packets { bytes, at, stop: None };
+    for packet in &mut packets {
+        packet.decode(&mut decoded);
+    }
+    if let Some((at, problem)) = packets.stop {
+        decoded.stop(at, problem);
     }
     decoded
+}
+
+/// Where in a file which times lie, so that a part of it can be decoded alone.
+#[derive(Debug)]
+pub(crate) struct Index {
+    parts: Vec<Part>,
+    events: usize,
+    stop: Option<(usize, String)>,
+}
+
+/// Packets that follow each other.
+#[derive(Debug)]
+struct Part {
+    start: usize,
+    end: usize,
+    earliest: i64,
+    latest: i64,
+}
+
+/// Bytes of a part, at least: its entry in the index is then a thousandth of it.
+const PART: usize = 1 << 15;
+
+impl Index {
+    /// Looks over the times of a file.
+    pub(crate) fn of(bytes: &[u8]) -> Index {
+        let (_, at) = begin(bytes, Decoded::default());
+        let mut packets = Packets { bytes, at, stop: None };
+        let (mut parts, mut events) = (Vec::<Part>::new(), 0);
+        while let Some(packet) = packets.next() {
+            events += packet.events.iter().filter(|event| event[0] & 1 == 1).count();
+            let times = packet.events.iter().map(|event| packet.time(event));
+            let (earliest, latest) =
+                times.fold((i64::MAX, i64::MIN), |(low, high), t| (low.min(t), high.max(t)));
+            match parts.last_mut().filter(|part| part.end - part.start < PART) {
+                Some(part) => {
+                    part.end = packets.at;
+                    part.earliest = part.earliest.min(earliest);
+                    part.latest = part.latest.max(latest);
+                }
+                None => parts.push(Part { start: packet.at, end: packets.at, earliest, latest }),
+            }
+        }
+        Index { parts, events, stop: packets.stop }
+    }
+
+    /// How many events the whole file has.
+    pub(crate) fn events(&self) -> usize {
+        self.events
+    }
+
+    /// The events of all parts that hold times of `start <= t < end`, or the fault of the file.
+    pub(super) fn decode(&self, bytes: &[u8], (start, end): (i64, i64), empty: Decoded) -> Decoded {
+        let (mut decoded, _) = begin(bytes, empty);
+        if let Some((at, problem)) = &self.stop {
+            decoded.stop(*at, problem.clone());
+            return decoded;
+        }
+        for part in self.parts.iter().filter(|part| part.earliest < end && part.latest >= start) {
+            let part = &bytes[..part.end.min(bytes.len())][part.start..];
+            for packet in (Packets { bytes: part, at: 0, stop: None }) {
+                packet.decode(&mut decoded);
+            }
+        }
+        decoded
+    }
 }
 
 /// A part of a recording with its class, as DVS128 Gesture's `_labels.csv` has them.

@@ -7,6 +7,8 @@
 
 use std::io::Read;
 
+use rayon::prelude::*;
+
 use super::cursor::{bytes_at, i32_at, u16_at, u32_at};
 use super::decoded::Decoded;
 use super::fill;
@@ -15,7 +17,9 @@ use crate::stream::SensorSize;
 const MAGIC: usize = 14;
 const EVENT: usize = 16;
 /// A packet of DV holds some ten thousand events: one that unfolds to more than this is an attack or a fault.
-const MOST_BYTES: u64 = 1 << 30;
+const MOST_BYTES: u64 = 1 << 28;
+/// Packets a thread that are unfolded before they are put together.
+const PACKETS_A_THREAD: usize = 16;
 
 /// A table of a flatbuffer: `bytes` from its size on.
 #[derive(Clone, Copy)]
@@ -80,6 +84,7 @@ fn event_stream(xml: &str) -> Option<(i32, Option<SensorSize>)> {
     None
 }
 
+#[derive(Clone, Copy)]
 enum Compression {
     None,
     Lz4,
@@ -87,13 +92,11 @@ enum Compression {
 }
 
 impl Compression {
-    fn unfold(&self, bytes: &[u8], into: &mut Vec<u8>) -> Result<(), String> {
+    /// What a packet unfolds to: itself, or `into`.
+    fn unfold<'a>(self, bytes: &'a [u8], into: &'a mut Vec<u8>) -> Result<&'a [u8], String> {
         into.clear();
         let read = match self {
-            Compression::None => {
-                into.extend_from_slice(bytes);
-                return Ok(());
-            }
+            Compression::None => return Ok(bytes),
             Compression::Lz4 => {
                 lz4_flex::frame::FrameDecoder::new(bytes).take(MOST_BYTES + 1).read_to_end(into)
             }
@@ -103,15 +106,16 @@ impl Compression {
                 .read_to_end(into),
         };
         match read {
-            Ok(_) if into.len() as u64 > MOST_BYTES => Err("it unfolds to more than 1 GiB".into()),
-            Ok(_) => Ok(()),
+            Ok(_) if into.len() as u64 > MOST_BYTES => {
+                Err(format!("it unfolds to more than {} MiB", MOST_BYTES >> 20))
+            }
+            Ok(_) => Ok(into),
             Err(error) => Err(error.to_string()),
         }
     }
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Decoded {
-    let mut decoded = Decoded::default();
+pub(super) fn decode(bytes: &[u8], mut decoded: Decoded) -> Decoded {
     let Some(header) = u32_at(bytes, MAGIC).and_then(|size| bytes.get(MAGIC..MAGIC + 4 + size as usize))
     else {
         decoded.stop(MAGIC.min(bytes.len()), "the header is cut");
@@ -145,46 +149,90 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded {
         decoded.metadata.push(("source".into(), source.into()));
     }
     let end = usize::try_from(table).ok().filter(|&end| end > 0 && end <= bytes.len()).unwrap_or(bytes.len());
-    let mut at = MAGIC + header.len();
     let mut buffer = Vec::new();
+    let (packets, stop) = packets(bytes, MAGIC + header.len(), end, stream);
+    let add = |buffer: &mut Vec<u8>, decoded: &mut Decoded, (start, packet): (usize, &[u8])| {
+        if let Err(problem) = unfold(compression, packet, buffer, decoded) {
+            decoded.stop(start, problem);
+        }
+    };
+    let threads = rayon::current_num_threads();
+    // Some packets a thread at once, so that what is not put together yet stays small beside the recording.
+    for wave in packets.chunks(if threads == 1 { 1 } else { PACKETS_A_THREAD * threads }) {
+        if let [packet] = wave {
+            add(&mut buffer, &mut decoded, *packet);
+        } else {
+            let parts = wave.par_iter().map_init(Vec::new, |buffer, &packet| {
+                let mut part = Decoded::default();
+                add(buffer, &mut part, packet);
+                part
+            });
+            parts.collect::<Vec<_>>().into_iter().for_each(|part| decoded.append(part));
+        }
+        if decoded.stop.is_some() {
+            return decoded;
+        }
+    }
+    if let Some((at, problem)) = stop {
+        decoded.stop(at, problem);
+    }
+    decoded
+}
+
+/// Where the packets of a stream start, and their bytes, up to the first fault.
+#[expect(clippy::type_complexity, reason = "named where it is used")]
+fn packets(
+    bytes: &[u8],
+    mut at: usize,
+    end: usize,
+    stream: i32,
+) -> (Vec<(usize, &[u8])>, Option<(usize, String)>) {
+    let mut packets = Vec::new();
     while at < end {
         let (Some(id), Some(size)) = (i32_at(bytes, at), i32_at(bytes, at + 4)) else {
-            decoded.stop(at, format!("a packet's header is cut: {} of 8 bytes", end - at));
-            break;
+            return (packets, Some((at, format!("a packet's header is cut: {} of 8 bytes", end - at))));
         };
         let start = at + 8;
         let packet = usize::try_from(size).ok().and_then(|size| bytes.get(start..start.checked_add(size)?));
         let Some(packet) = packet else {
-            decoded.stop(at, format!("a packet of {size} bytes is cut after {}", bytes.len() - start));
-            break;
+            let there = bytes.len() - start;
+            return (packets, Some((at, format!("a packet of {size} bytes is cut after {there}"))));
         };
         at = start + packet.len();
-        if id != stream {
-            continue;
+        if id == stream {
+            packets.push((start, packet));
         }
-        if let Err(problem) = compression.unfold(packet, &mut buffer) {
-            decoded.stop(start, format!("a packet cannot be unfolded: {problem}"));
-            break;
-        }
-        let events = Table::root(&buffer).and_then(|table| {
-            let Some((first, count)) = table.vector(0) else { return Some(&[][..]) };
-            table.bytes.get(first..first.checked_add(count.checked_mul(EVENT)?)?)
-        });
-        let Some(events) = events else {
-            decoded.stop(start, "a packet is no flatbuffer of events");
-            break;
-        };
-        let (events, _) = events.as_chunks::<EVENT>();
-        let negative = events.iter().fold(0, |signs, event| signs | event[9] | event[11]) & 0x80 != 0;
-        if negative {
-            decoded.stop(start, "a packet holds an event with a negative coordinate");
-            break;
-        }
-        fill::records(&mut decoded, events, |event| {
+    }
+    (packets, None)
+}
+
+/// Adds the events of a packet; `buffer` is memory for what it unfolds to.
+fn unfold(
+    compression: Compression,
+    packet: &[u8],
+    buffer: &mut Vec<u8>,
+    decoded: &mut Decoded,
+) -> Result<(), String> {
+    let unfolded = compression
+        .unfold(packet, buffer)
+        .map_err(|problem| format!("a packet cannot be unfolded: {problem}"))?;
+    let events = Table::root(unfolded).and_then(|table| {
+        let Some((first, count)) = table.vector(0) else { return Some(&[][..]) };
+        table.bytes.get(first..first.checked_add(count.checked_mul(EVENT)?)?)
+    });
+    let (events, _) = events.ok_or("a packet is no flatbuffer of events")?.as_chunks::<EVENT>();
+    if events.iter().fold(0, |signs, event| signs | event[9] | event[11]) & 0x80 != 0 {
+        return Err("a packet holds an event with a negative coordinate".into());
+    }
+    fill::records(
+        decoded,
+        events,
+        |_| true,
+        |event| {
             let [a, b, c, d, e, f, g, h, x0, x1, y0, y1, p, ..] = *event;
             let t = i64::from_le_bytes([a, b, c, d, e, f, g, h]);
             (t, u16::from_le_bytes([x0, x1]), u16::from_le_bytes([y0, y1]), u8::from(p != 0))
-        });
-    }
-    decoded
+        },
+    );
+    Ok(())
 }

@@ -18,8 +18,7 @@ fn event(record: &[u8; RECORD]) -> fill::Raw {
     (t, u16::from(x), u16::from(y), high >> 7)
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Decoded {
-    let mut decoded = Decoded::default();
+pub(super) fn decode(bytes: &[u8], mut decoded: Decoded) -> Decoded {
     let (records, rest) = bytes.as_chunks::<RECORD>();
     if records.iter().fold(false, |overflows, record| overflows | (record[1] == OVERFLOW_Y)) {
         let mut later = 0;
@@ -27,10 +26,10 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded {
             let overflow = record[1] == OVERFLOW_Y;
             later += if overflow { OVERFLOW_US } else { 0 };
             let (t, x, y, p) = event(&record);
-            Some(((t + later, x, y, p), !overflow))
+            ((t + later, x, y, p), !overflow)
         });
     } else {
-        fill::records(&mut decoded, records, event);
+        fill::records(&mut decoded, records, |_| true, event);
     }
     if !rest.is_empty() {
         let problem = format!("the last record is cut: {} of {RECORD} bytes", rest.len());

@@ -10,9 +10,9 @@ use super::prophesee::Header;
 
 const RECORD: usize = 8;
 
-pub(super) fn decode(bytes: &[u8]) -> Decoded {
+pub(super) fn decode(bytes: &[u8], empty: Decoded) -> Decoded {
     let header = Header::read(bytes);
-    let mut decoded = Decoded { sensor: header.sensor(), ..Decoded::default() };
+    let mut decoded = Decoded { sensor: header.sensor(), ..empty };
     let version = header.get("Version").and_then(|version| version.parse::<f32>().ok()).unwrap_or(1.0);
     decoded.metadata.extend(header.lines);
     let mut start = header.end;
@@ -35,13 +35,14 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded {
         let [a, b, c, d, e, f, g, h] = *record;
         (i64::from(u32::from_le_bytes([a, b, c, d])), u32::from_le_bytes([e, f, g, h]))
     };
+    let always = |_: &[u8; RECORD]| true;
     if version >= 2.0 {
-        fill::records(&mut decoded, records, |record| {
+        fill::records(&mut decoded, records, always, |record| {
             let (t, place) = split(record);
             (t, (place & 0x3fff) as u16, ((place >> 14) & 0x3fff) as u16, ((place >> 28) & 1) as u8)
         });
     } else {
-        fill::records(&mut decoded, records, |record| {
+        fill::records(&mut decoded, records, always, |record| {
             let (t, place) = split(record);
             (t, (place & 0x1ff) as u16, ((place >> 9) & 0xff) as u16, ((place >> 17) & 1) as u8)
         });

@@ -37,14 +37,14 @@ impl Clock {
     }
 }
 
-fn begin(bytes: &[u8]) -> (Decoded, usize) {
+fn begin(bytes: &[u8], empty: Decoded) -> (Decoded, usize) {
     let header = Header::read(bytes);
-    let decoded = Decoded { sensor: header.sensor(), metadata: header.lines, ..Decoded::default() };
+    let decoded = Decoded { sensor: header.sensor(), metadata: header.lines, ..empty };
     (decoded, header.end)
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Decoded {
-    let (mut decoded, start) = begin(bytes);
+pub(super) fn decode(bytes: &[u8], empty: Decoded) -> Decoded {
+    let (mut decoded, start) = begin(bytes, empty);
     let (words, rest) = bytes[start..].as_chunks::<4>();
     let mut clock = Clock::default();
     fill::words(&mut decoded, words, |word| {
@@ -55,7 +55,7 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded {
         }
         let t = clock.time((word >> 22) & 0x3f);
         let event = (t, ((word >> 11) & 0x7ff) as u16, (word & 0x7ff) as u16, (kind & 1) as u8);
-        Some((event, (kind < 2) & clock.known))
+        (event, (kind < 2) & clock.known)
     });
     if !rest.is_empty() {
         decoded.stop(bytes.len() - rest.len(), format!("the last word is cut: {} of 4 bytes", rest.len()));
@@ -63,8 +63,8 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded {
     decoded
 }
 
-pub(super) fn decode_21(bytes: &[u8]) -> Decoded {
-    let (mut decoded, start) = begin(bytes);
+pub(super) fn decode_21(bytes: &[u8], empty: Decoded) -> Decoded {
+    let (mut decoded, start) = begin(bytes, empty);
     let (words, rest) = bytes[start..].as_chunks::<8>();
     let mut clock = Clock::default();
     fill::words_to_many(&mut decoded, words, 32, |word, sink| {

@@ -9,9 +9,9 @@ use super::decoded::Decoded;
 use super::fill;
 use super::prophesee::Header;
 
-pub(super) fn decode(bytes: &[u8]) -> Decoded {
+pub(super) fn decode(bytes: &[u8], empty: Decoded) -> Decoded {
     let header = Header::read(bytes);
-    let mut decoded = Decoded { sensor: header.sensor(), metadata: header.lines, ..Decoded::default() };
+    let mut decoded = Decoded { sensor: header.sensor(), metadata: header.lines, ..empty };
     let (words, rest) = bytes[header.end..].as_chunks::<2>();
     let (mut high, mut low, mut turns, mut known) = (0i64, 0i64, 0i64, false);
     let (mut y, mut base, mut polarity) = (0u16, 0u16, 0u8);

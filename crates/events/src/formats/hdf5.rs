@@ -6,11 +6,13 @@
 //! (`h5repack -f GZIP=1`).
 
 #[cfg(feature = "hdf5")]
-use hdf5_reader::{ByteOrder, Datatype, Hdf5File, OpenOptions};
+use hdf5_reader::{Hdf5File, OpenOptions};
 
+#[cfg(feature = "hdf5")]
+use super::decoded::COLUMN_NAMES;
 use super::decoded::Decoded;
 #[cfg(feature = "hdf5")]
-use super::numpy::{Column, Kind, fill};
+use crate::number::{NumberType, rounded};
 
 /// First bytes of a file.
 pub(super) const MAGIC: &[u8] = b"\x89HDF\r\n\x1a\n";
@@ -22,9 +24,29 @@ pub(super) fn decode(_: &[u8]) -> Decoded {
     decoded
 }
 
-/// The largest column that is read: 4 billion events of 8 bytes would fill any machine.
+/// Deflate, the strongest compression that is read, packs no more than this many bytes into one. What promises more
+/// is made of values that were never written.
 #[cfg(feature = "hdf5")]
-const MOST_BYTES: usize = 1 << 34;
+const MOST_RATIO: usize = 1032;
+/// What any file may promise.
+#[cfg(feature = "hdf5")]
+const ALWAYS: usize = 1 << 20;
+
+/// The most bytes that the data of a file of this length unfold to.
+#[cfg(feature = "hdf5")]
+fn most_bytes(file: usize) -> usize {
+    file.saturating_mul(MOST_RATIO).saturating_add(ALWAYS)
+}
+
+/// How a file of this length is opened, so that it cannot ask for memory out of proportion to it.
+#[cfg(feature = "hdf5")]
+pub(crate) fn open_options(file: usize) -> OpenOptions {
+    let most = most_bytes(file);
+    OpenOptions::default()
+        .with_max_read_bytes(most)
+        .with_max_chunk_bytes(most.min(hdf5_reader::DEFAULT_MAX_CHUNK_BYTES))
+        .with_max_object_header_bytes(file.min(hdf5_reader::DEFAULT_MAX_OBJECT_HEADER_BYTES))
+}
 
 #[cfg(feature = "hdf5")]
 pub(super) fn decode(bytes: &[u8]) -> Decoded {
@@ -35,76 +57,65 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded {
     decoded
 }
 
+/// A data set of numbers, read.
+#[cfg(feature = "hdf5")]
+struct Column {
+    kind: NumberType,
+    bytes: Vec<u8>,
+}
+
+#[cfg(feature = "hdf5")]
+impl Column {
+    fn len(&self) -> usize {
+        self.bytes.len() / self.kind.size()
+    }
+
+    fn at(&self, i: usize) -> &[u8] {
+        &self.bytes[i * self.kind.size()..]
+    }
+
+    fn whole(&self, i: usize) -> Option<i64> {
+        self.kind.whole(self.at(i))
+    }
+
+    /// A time in us, or of floating point in seconds.
+    fn us(&self, i: usize) -> Option<i64> {
+        match self.kind.is_float() {
+            true => rounded(self.kind.real(self.at(i))? * 1e6),
+            false => self.whole(i),
+        }
+    }
+}
+
 #[cfg(feature = "hdf5")]
 fn read(bytes: &[u8], decoded: &mut Decoded) -> Result<(), String> {
-    let options = OpenOptions::default().with_max_read_bytes(MOST_BYTES);
-    let file = Hdf5File::from_bytes_with_options(bytes, options).map_err(|error| error.to_string())?;
-    let column = |names: &[&str]| {
+    let file = Hdf5File::from_bytes_with_options(bytes, open_options(bytes.len()))
+        .map_err(|error| error.to_string())?;
+    let mut left = most_bytes(bytes.len());
+    let mut column = |names: &[&str]| {
         let found = names
             .iter()
             .flat_map(|name| [format!("events/{name}"), (*name).to_owned()])
             .find_map(|path| file.dataset(&path).ok())
             .ok_or_else(|| format!("there is no data set `events/{}`", names[0]))?;
-        let kind = kind_of(found.dtype()).ok_or_else(|| format!("`{}` holds no numbers", names[0]))?;
-        let bytes = found.read_raw_bytes().map_err(|error| format!("`{}`: {error}", names[0]))?;
-        Ok::<_, String>((kind, bytes))
+        let failed = |error: hdf5_reader::error::Error| format!("`{}`: {error}", names[0]);
+        let kind =
+            NumberType::of_hdf5(found.dtype()).ok_or_else(|| format!("`{}` holds no numbers", names[0]))?;
+        let size = found.raw_byte_len().map_err(failed)?;
+        left = left.checked_sub(size).ok_or_else(|| {
+            format!("`{}` promises {size} bytes, more than a file of this size holds", names[0])
+        })?;
+        Ok::<_, String>(Column { kind, bytes: found.read_raw_bytes().map_err(failed)? })
     };
-    let columns = [
-        column(&["t", "ts", "timestamps"])?,
-        column(&["x", "xs"])?,
-        column(&["y", "ys"])?,
-        column(&["p", "ps", "polarities"])?,
-    ];
-    let offset = match column(&["t_offset"]) {
-        Ok((kind, bytes)) => kind.read(&bytes).unwrap_or(0),
-        Err(_) => 0,
-    };
-    let mut columns = columns;
-    if columns[0].0.class == b'f' {
-        columns[0] = (Kind { class: b'i', size: 8, big_endian: false }, microseconds(&columns[0]));
-    }
-    let lengths = [0, 1, 2, 3].map(|c| columns[c].1.len() / columns[c].0.size);
+    let [t, x, y, p] = COLUMN_NAMES;
+    let [t, x, y, p] = [column(t)?, column(x)?, column(y)?, column(p)?];
+    let offset = column(&["t_offset"]).ok().filter(|offset| offset.len() > 0);
+    let offset = offset.and_then(|offset| offset.whole(0)).unwrap_or(0);
+    let lengths = [t.len(), x.len(), y.len(), p.len()];
     if lengths.iter().any(|&length| length != lengths[0]) {
         return Err(format!("t, x, y, p have {lengths:?} values"));
     }
-    let views = [0, 1, 2, 3].map(|c| {
-        let (kind, bytes) = &columns[c];
-        Column { bytes, offset: 0, step: kind.size, count: lengths[c], kind: *kind }
-    });
-    fill(decoded, views, 0);
-    for t in &mut decoded.t {
-        *t = t.saturating_add(offset);
-    }
+    let time = |i| t.us(i).map(|t| t.saturating_add(offset));
+    decoded.extend_with(lengths[0], |i| [time(i), x.whole(i), y.whole(i), p.whole(i)], |_| 0);
     Ok(())
-}
-
-/// Times in seconds as whole us; those that are no numbers become the largest, which no clock reaches.
-#[cfg(feature = "hdf5")]
-fn microseconds((kind, bytes): &(Kind, Vec<u8>)) -> Vec<u8> {
-    let seconds = |value: &[u8]| match (kind.size, kind.big_endian) {
-        (4, false) => value.first_chunk().map(|value| f64::from(f32::from_le_bytes(*value))),
-        (4, true) => value.first_chunk().map(|value| f64::from(f32::from_be_bytes(*value))),
-        (_, false) => value.first_chunk().map(|value| f64::from_le_bytes(*value)),
-        (_, true) => value.first_chunk().map(|value| f64::from_be_bytes(*value)),
-    };
-    let us = |value: &[u8]| match seconds(value) {
-        Some(seconds) if seconds.is_finite() => (seconds * 1e6).round() as i64,
-        _ => i64::MAX,
-    };
-    bytes.chunks_exact(kind.size).flat_map(|value| us(value).to_le_bytes()).collect()
-}
-
-#[cfg(feature = "hdf5")]
-fn kind_of(kind: &Datatype) -> Option<Kind> {
-    let big = |order: &ByteOrder| *order == ByteOrder::BigEndian;
-    let (class, size, big_endian) = match kind {
-        Datatype::FixedPoint { size, signed, byte_order } => {
-            (if *signed { b'i' } else { b'u' }, usize::from(*size), big(byte_order))
-        }
-        Datatype::FloatingPoint { size, byte_order } => (b'f', usize::from(*size), big(byte_order)),
-        Datatype::Enum { base, .. } => return kind_of(base),
-        _ => return None,
-    };
-    let known = matches!((class, size), (b'i' | b'u', 1 | 2 | 4 | 8) | (b'f', 4 | 8));
-    known.then_some(Kind { class, size, big_endian })
 }

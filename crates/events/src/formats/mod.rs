@@ -10,9 +10,10 @@
 //! | AEDAT 4 (DV; none, LZ4, Zstandard) | [`aedat4`] | |
 //! | ATIS `.bin` (N-MNIST, N-Caltech101) | [`atis`] | yes |
 //! | Prophesee DAT | [`dat`] | |
-//! | Prophesee RAW: EVT 2.0, 2.1, 3.0 | [`evt2`], [`evt3`] | EVT 2.0 |
+//! | Prophesee RAW: EVT 2.0, 2.1, 3.0 | [`evt2`], [`evt3`] | EVT 2.0, 3.0 |
 //! | Event Stream `.es` | [`es`] | |
 //! | HDF5, with the feature `hdf5` | [`hdf5`] | |
+//! | MATLAB v5 `.mat` (ASL-DVS) | [`matlab`] | |
 //! | NumPy `.npz`, `.npy` | [`numpy`] | `.npz` |
 //! | text, CSV | [`text`] | yes |
 //!
@@ -42,6 +43,7 @@ pub mod evt2;
 pub mod evt3;
 mod fill;
 pub mod hdf5;
+pub mod matlab;
 pub mod numpy;
 mod prophesee;
 pub mod text;
@@ -80,6 +82,8 @@ pub enum Format {
     Es,
     /// HDF5, see [`hdf5`].
     Hdf5,
+    /// MATLAB v5, see [`matlab`].
+    Matlab,
     /// NumPy's archive, see [`numpy`].
     Npz,
     /// One NumPy array, see [`numpy`].
@@ -90,7 +94,7 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 13] = [
+    pub const ALL: [Format; 14] = [
         Format::Aedat2,
         Format::Aedat3,
         Format::Aedat4,
@@ -101,6 +105,7 @@ impl Format {
         Format::Evt3,
         Format::Es,
         Format::Hdf5,
+        Format::Matlab,
         Format::Npz,
         Format::Npy,
         Format::Text,
@@ -119,6 +124,7 @@ impl Format {
             Format::Evt3 => "Prophesee RAW EVT 3.0",
             Format::Es => "Event Stream .es",
             Format::Hdf5 => "HDF5",
+            Format::Matlab => "MATLAB v5",
             Format::Npz => "NumPy .npz",
             Format::Npy => "NumPy .npy",
             Format::Text => "text",
@@ -139,6 +145,8 @@ impl Format {
             Some(Format::Es)
         } else if starts(hdf5::MAGIC) {
             Some(Format::Hdf5)
+        } else if starts(matlab::MAGIC) {
+            Some(Format::Matlab)
         } else if starts(b"\x93NUMPY") {
             Some(Format::Npy)
         } else if starts(b"PK\x03\x04") || starts(b"PK\x05\x06") {
@@ -208,15 +216,28 @@ const READ_UP_TO: u64 = 1 << 20;
 /// [`EventError::Data`] where the file cannot be opened, [`EventError::File`] with the place of the first fault,
 /// unless [`ReadOptions::lenient`] passes over it.
 pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Reading, EventError> {
+    read_into(path, options, EventStream::default())
+}
+
+/// [`read`], into the memory of a recording that is not needed any more: half of the time of reading a large one is
+/// what the system takes to give memory.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_into(
+    path: impl AsRef<Path>,
+    options: &ReadOptions,
+    used: EventStream,
+) -> Result<Reading, EventError> {
     let path = path.as_ref();
     // A small file is read faster than it is mapped: a map costs two system calls more and a fault a page.
     match std::fs::metadata(path) {
         Ok(file) if file.is_file() && file.len() <= READ_UP_TO => {
             let bytes =
                 std::fs::read(path).map_err(|source| tks_data::DataError::io("read", path, source))?;
-            read_bytes(path, &bytes, options)
+            read_bytes_into(path, &bytes, options, used)
         }
-        _ => read_bytes(path, &tks_data::Bytes::map(path)?, options),
+        _ => read_bytes_into(path, &tks_data::Bytes::map(path)?, options, used),
     }
 }
 
@@ -229,45 +250,86 @@ pub fn read_bytes(
     bytes: &[u8],
     options: &ReadOptions,
 ) -> Result<Reading, EventError> {
-    let path = name.as_ref();
-    let fault = |offset: u64, event: usize, problem: String| EventError::File {
-        path: path.to_owned(),
-        offset,
-        event,
-        problem,
-    };
+    read_bytes_into(name.as_ref(), bytes, options, EventStream::default())
+}
+
+/// [`read_bytes`] into the memory of `used`.
+pub(crate) fn read_bytes_into(
+    path: &Path,
+    bytes: &[u8],
+    options: &ReadOptions,
+    used: EventStream,
+) -> Result<Reading, EventError> {
     let Some(format) = options.format.or_else(|| Format::detect(bytes)) else {
         let what = "this is no event format that is known here: name it (`format`), or see the list in the \
                     documentation";
-        return Err(fault(0, 0, what.into()));
+        return Err(fault(path, 0, 0, what.into()));
     };
-    let mut decoded = match format {
-        Format::Aedat2 => aedat2::decode(bytes, options.sensor),
-        Format::Aedat3 => aedat3::decode(bytes),
-        Format::Aedat4 => aedat4::decode(bytes),
-        Format::Atis => atis::decode(bytes),
-        Format::Dat => dat::decode(bytes),
-        Format::Evt2 => evt2::decode(bytes),
-        Format::Evt21 => evt2::decode_21(bytes),
-        Format::Evt3 => evt3::decode(bytes),
+    let empty = Decoded::in_memory_of(used);
+    let decoded = match format {
+        Format::Aedat2 => aedat2::decode(bytes, options.sensor, empty),
+        Format::Aedat3 => aedat3::decode(bytes, empty),
+        Format::Aedat4 => aedat4::decode(bytes, empty),
+        Format::Atis => atis::decode(bytes, empty),
+        Format::Dat => dat::decode(bytes, empty),
+        Format::Evt2 => evt2::decode(bytes, empty),
+        Format::Evt21 => evt2::decode_21(bytes, empty),
+        Format::Evt3 => evt3::decode(bytes, empty),
         Format::Es => es::decode(bytes),
         Format::Hdf5 => hdf5::decode(bytes),
+        Format::Matlab => matlab::decode(bytes),
         Format::Npz => numpy::decode_npz(bytes),
         Format::Npy => numpy::decode_npy(bytes),
         Format::Text => text::decode(bytes, options.columns),
     };
+    reading(path, bytes.len(), format, decoded, options)
+}
+
+/// The events of an AEDAT 3 file that lie in `span` (`start <= t < end`), of which only those packets are decoded.
+///
+/// # Errors
+/// As [`read_bytes`]; a fault anywhere in the file is one, whatever the span.
+pub(crate) fn read_aedat3_span(
+    path: &Path,
+    bytes: &[u8],
+    index: &aedat3::Index,
+    span: (i64, i64),
+    sensor: SensorSize,
+    used: EventStream,
+) -> Result<EventStream, EventError> {
+    let options = ReadOptions { sensor: Some(sensor), ..ReadOptions::default() };
+    let decoded = index.decode(bytes, span, Decoded::in_memory_of(used));
+    if let Some(stop) = &decoded.stop {
+        return Err(fault(path, stop.offset, index.events(), stop.problem.clone()));
+    }
+    let mut stream = reading(path, bytes.len(), Format::Aedat3, decoded, &options)?.stream;
+    stream.sort();
+    stream.events().select(|event| (span.0..span.1).contains(&event.t))
+}
+
+fn fault(path: &Path, offset: usize, event: usize, problem: String) -> EventError {
+    EventError::File { path: path.to_owned(), offset: offset as u64, event, problem }
+}
+
+/// What a decoder gave, checked.
+fn reading(
+    path: &Path,
+    length: usize,
+    format: Format,
+    mut decoded: Decoded,
+    options: &ReadOptions,
+) -> Result<Reading, EventError> {
     let mut lost = None;
     if let Some(stop) = decoded.stop.take() {
         if !options.lenient {
-            return Err(fault(stop.offset as u64, decoded.t.len(), stop.problem));
+            return Err(fault(path, stop.offset, decoded.t.len(), stop.problem));
         }
-        let left = bytes.len().saturating_sub(stop.offset) as u64;
+        let left = length.saturating_sub(stop.offset) as u64;
         lost = Some(Lost { offset: stop.offset as u64, bytes: left, problem: stop.problem });
     }
-    let sensor = options.sensor.or(decoded.sensor).unwrap_or_else(|| decoded.extent());
-    let Decoded { t, x, y, p, metadata, .. } = decoded;
-    let stream = EventStream::new(sensor, t, x, y, p).map_err(|error| match error {
+    let stream = decoded.into_stream(options.sensor).map_err(|error| match error {
         EventError::OutsideSensor { index, x, y, width, height } => fault(
+            path,
             0,
             index,
             format!(
@@ -277,5 +339,5 @@ pub fn read_bytes(
         ),
         other => other,
     })?;
-    Ok(Reading { stream: stream.with_metadata(metadata), format, lost })
+    Ok(Reading { stream, format, lost })
 }

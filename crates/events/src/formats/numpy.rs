@@ -7,75 +7,25 @@
 
 use std::io::{Cursor, Read};
 
-use super::decoded::Decoded;
+use super::decoded::{COLUMN_NAMES, Decoded};
+use crate::number::NumberType;
 
 /// An archive's array that unfolds to more than this many times its own size is no recording but an attack.
 const MOST_RATIO: u64 = 2000;
 
 /// One column of an array: where its values lie and what they are.
-pub(super) struct Column<'a> {
-    pub(super) bytes: &'a [u8],
-    pub(super) offset: usize,
-    pub(super) step: usize,
-    pub(super) count: usize,
-    pub(super) kind: Kind,
-}
-
-/// A NumPy type of a number.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Kind {
-    /// `i`, `u`, `b` or `f`, as NumPy has it.
-    pub(super) class: u8,
-    pub(super) size: usize,
-    pub(super) big_endian: bool,
-}
-
-impl Kind {
-    /// Of a text such as `<i8`.
-    fn parse(text: &str) -> Option<Kind> {
-        let (order, rest) = match text.as_bytes().first()? {
-            b'<' | b'|' | b'=' => (false, &text[1..]),
-            b'>' => (true, &text[1..]),
-            _ => (false, text),
-        };
-        let class = *rest.as_bytes().first()?;
-        let size: usize = rest.get(1..)?.parse().ok()?;
-        let known = match class {
-            b'i' | b'u' => matches!(size, 1 | 2 | 4 | 8),
-            b'b' => size == 1,
-            b'f' => matches!(size, 4 | 8),
-            _ => false,
-        };
-        known.then_some(Kind { class, size, big_endian: order })
-    }
-
-    /// The number in the first bytes, `None` where it is not whole or too large.
-    #[inline(always)]
-    pub(super) fn read(self, bytes: &[u8]) -> Option<i64> {
-        let mut little = [0u8; 8];
-        let raw = bytes.get(..self.size)?;
-        for (i, &byte) in raw.iter().enumerate() {
-            little[if self.big_endian { self.size - 1 - i } else { i }] = byte;
-        }
-        let unused = 64 - 8 * self.size as u32;
-        match self.class {
-            b'i' => Some((i64::from_le_bytes(little) << unused) >> unused),
-            b'f' => {
-                let value = match self.size {
-                    4 => f64::from(f32::from_bits(u64::from_le_bytes(little) as u32)),
-                    _ => f64::from_bits(u64::from_le_bytes(little)),
-                };
-                (value.abs() < 9e18).then(|| value.round() as i64)
-            }
-            _ => i64::try_from(u64::from_le_bytes(little)).ok(),
-        }
-    }
+struct Column<'a> {
+    bytes: &'a [u8],
+    offset: usize,
+    step: usize,
+    count: usize,
+    kind: NumberType,
 }
 
 /// A parsed `.npy`.
 struct Array<'a> {
     /// Names with type and offset in a record; one nameless field for a plain array.
-    fields: Vec<(String, Kind, usize)>,
+    fields: Vec<(String, NumberType, usize)>,
     record: usize,
     shape: Vec<usize>,
     fortran_order: bool,
@@ -112,16 +62,17 @@ impl<'a> Array<'a> {
             let quoted: Vec<&str> = list.split('\'').skip(1).step_by(2).collect();
             for pair in quoted.chunks(2) {
                 let [name, kind] = pair else { return Err("the header's fields are no pairs".into()) };
-                let known =
-                    Kind::parse(kind).ok_or_else(|| format!("field `{name}` has the type `{kind}`"))?;
+                let known = NumberType::of_numpy(kind)
+                    .ok_or_else(|| format!("field `{name}` has the type `{kind}`"))?;
                 fields.push(((*name).to_owned(), known, record));
-                record += known.size;
+                record += known.size();
             }
         } else {
             let text = descr.trim_start_matches('\'').split('\'').next().unwrap_or("");
-            let kind = Kind::parse(text).ok_or_else(|| format!("values of type `{text}` are no numbers"))?;
+            let kind = NumberType::of_numpy(text)
+                .ok_or_else(|| format!("values of type `{text}` are no numbers"))?;
             fields.push((String::new(), kind, 0));
-            record = kind.size;
+            record = kind.size();
         }
         Ok(Array { fields, record, shape, fortran_order, data: &bytes[end..] })
     }
@@ -141,35 +92,18 @@ impl<'a> Array<'a> {
     }
 }
 
-const NAMES: [&[&str]; 4] = [
-    &["t", "ts", "time", "times", "timestamp", "timestamps"],
-    &["x"],
-    &["y"],
-    &["p", "pol", "polarity", "polarities", "on"],
-];
-
-/// Fills the columns; `None` for a number that fits none.
-pub(super) fn fill(decoded: &mut Decoded, columns: [Column<'_>; 4], start: usize) {
+/// Adds the events of these columns, up to the first that is none; `start` is where the columns lie in the file.
+fn fill(decoded: &mut Decoded, columns: [Column<'_>; 4], start: usize) {
     let count = columns.iter().map(|column| column.count).min().unwrap_or(0);
     let at = |column: &Column<'_>, i: usize| {
-        column
-            .bytes
-            .get(column.offset.saturating_add(i * column.step)..)
-            .and_then(|bytes| column.kind.read(bytes))
+        let bytes = column.bytes.get(column.offset.saturating_add(i * column.step)..);
+        bytes.and_then(|bytes| column.kind.whole(bytes))
     };
-    for i in 0..count {
-        let [t, x, y, p] = [0, 1, 2, 3].map(|c| at(&columns[c], i));
-        let place = |value: Option<i64>| value.and_then(|value| u16::try_from(value).ok());
-        match (t, place(x), place(y), p) {
-            (Some(t), Some(x), Some(y), Some(p @ -1..=1)) => decoded.push(t, x, y, p == 1),
-            _ => {
-                let place = start + columns[0].offset + i * columns[0].step;
-                decoded
-                    .stop(place, format!("event {i} (t {t:?}, x {x:?}, y {y:?}, p {p:?}) is out of range"));
-                break;
-            }
-        }
-    }
+    decoded.extend_with(
+        count,
+        |i| [0, 1, 2, 3].map(|c| at(&columns[c], i)),
+        |i| start + columns[0].offset + i * columns[0].step,
+    );
 }
 
 pub(super) fn decode_npy(bytes: &[u8]) -> Decoded {
@@ -188,14 +122,14 @@ pub(super) fn decode_npy(bytes: &[u8]) -> Decoded {
         let kind = array.fields[0].1;
         let columns = [0, 1, 2, 3].map(|c| {
             let (offset, step) = match array.fortran_order {
-                true => (usize::saturating_mul(c, array.shape[0]).saturating_mul(kind.size), kind.size),
-                false => (c * kind.size, 4 * kind.size),
+                true => (usize::saturating_mul(c, array.shape[0]).saturating_mul(kind.size()), kind.size()),
+                false => (c * kind.size(), 4 * kind.size()),
             };
             Some(Column { bytes: array.data, offset, step, count, kind })
         });
         (columns, whole)
     } else {
-        (NAMES.map(|names| array.column(names)), array.count(1).1)
+        (COLUMN_NAMES.map(|names| array.column(names)), array.count(1).1)
     };
     match columns {
         [Some(t), Some(x), Some(y), Some(p)] => fill(&mut decoded, [t, x, y, p], start),
@@ -244,7 +178,7 @@ pub(super) fn decode_npz(bytes: &[u8]) -> Decoded {
         }
     }
     let named = |names: &[&str]| arrays.iter().find(|(name, _)| names.contains(&name.as_str()));
-    let found = NAMES.map(named);
+    let found = COLUMN_NAMES.map(named);
     if found.iter().any(Option::is_none) {
         if let [(_, content)] = &arrays[..] {
             return decode_npy(content);

@@ -11,8 +11,9 @@ use tks_data::Manifest;
 use super::draft::Draft;
 use super::set::PictureBytes;
 use super::{OpenOptions, expected_count};
-use crate::decode::decode;
+use crate::decode::Decoder;
 use crate::error::ImageError;
+use crate::picture::Picture;
 
 /// What is checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -269,14 +270,16 @@ fn pictures_a_class(dataset: &str, part: &str) -> Option<u64> {
 
 /// Reads every picture, and gives the hash of its content; `None` of one that does not read.
 fn walk(draft: &Draft, options: &CheckOptions, findings: &mut Findings) -> Vec<Option<u64>> {
-    let read = |scratch: &mut Vec<u8>, index: usize| -> Result<u64, String> {
+    let read = |(scratch, decoder, decoded): &mut (Vec<u8>, Decoder, Picture),
+                index: usize|
+     -> Result<u64, String> {
         let picture = draft.pictures.picture(index, scratch).map_err(|error| error.to_string())?;
         let mut hasher = DefaultHasher::new();
         match picture {
             PictureBytes::Planar { pixels, .. } => pixels.hash(&mut hasher),
             PictureBytes::Encoded(bytes) => {
                 if options.decode {
-                    decode(bytes).map_err(|error| error.to_string())?;
+                    decoder.decode(bytes, decoded).map_err(|error| error.to_string())?;
                 }
                 bytes.hash(&mut hasher);
             }
@@ -284,7 +287,7 @@ fn walk(draft: &Draft, options: &CheckOptions, findings: &mut Findings) -> Vec<O
         Ok(hasher.finish())
     };
     let results: Vec<Result<u64, String>> =
-        (0..draft.labels.len()).into_par_iter().map_init(Vec::new, read).collect();
+        (0..draft.labels.len()).into_par_iter().map_init(Default::default, read).collect();
     let mut hashes = Vec::with_capacity(results.len());
     for (index, result) in results.into_iter().enumerate() {
         hashes.push(match result {

@@ -92,6 +92,27 @@ impl ImageSet {
         self.boxes.as_ref().map(|boxes| boxes[index])
     }
 
+    /// Whether the data set gives bounding boxes.
+    pub fn has_bounding_boxes(&self) -> bool {
+        self.boxes.is_some()
+    }
+
+    /// Channels of the pictures: 1 (grey) or 3 (colour, as JPEG and PNG files are always decoded to).
+    pub fn channels(&self) -> usize {
+        match &self.pictures {
+            Pictures::Planar(planar) => planar.channels,
+            Pictures::Files { .. } => 3,
+        }
+    }
+
+    /// Rows and pixels of a row, where the layout has one size for all pictures.
+    pub fn size(&self) -> Option<[usize; 2]> {
+        match &self.pictures {
+            Pictures::Planar(planar) => Some([planar.height, planar.width]),
+            Pictures::Files { .. } => None,
+        }
+    }
+
     /// What errors call the picture: its file, or its file and record.
     pub fn path(&self, index: usize) -> PathBuf {
         self.pictures.path(index)

@@ -11,9 +11,9 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
 
 /// A PNG file as a picture of 1 or 3 channels.
 pub(crate) fn read_picture(path: &Path, channels: usize) -> Picture {
-    let decoded = image::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).into_rgb8();
-    let (height, width) = (decoded.height() as usize, decoded.width() as usize);
-    let mut picture = Picture { pixels: decoded.into_raw(), height, width, channels: 3 };
+    let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut picture = Picture::default();
+    tks_images::decode::Decoder::default().decode(&bytes, &mut picture).unwrap();
     picture.set_channels(channels);
     picture
 }

@@ -75,8 +75,10 @@ impl Axis {
     /// A tick as text: as many digits as tell it from its neighbours.
     pub(crate) fn label(&self, value: f64) -> String {
         let largest = self.low.abs().max(self.high.abs());
-        if largest >= 1e6 || largest < 1e-3 {
-            return if value.abs() < self.step * 1e-6 { "0".into() } else { format!("{value:.2e}") };
+        if !(1e-3..1e6).contains(&largest) {
+            let digits =
+                (largest.log10().floor() - (self.step.log10() + 1e-9).floor()).clamp(0.0, 6.0) as usize;
+            return if value.abs() < self.step * 1e-6 { "0".into() } else { format!("{value:.digits$e}") };
         }
         let decimals = (-(self.step.log10() + 1e-9).floor()).clamp(0.0, 9.0) as usize;
         without_sign_of_zero(format!("{value:.decimals$}"))

@@ -35,7 +35,7 @@ pub struct BarGroup {
     pub values: Vec<f64>,
 }
 
-const BAR: i32 = 13;
+const BAR: i32 = 14;
 
 impl BarChart {
     /// The chart as SVG.
@@ -52,9 +52,9 @@ impl BarChart {
         let names: Vec<&str> = self.series.iter().map(String::as_str).collect();
         let top = legend(area, &names, 34, false)? + 4;
         let widest = self.groups.iter().map(|group| text_width(&group.name, TEXT)).max().unwrap_or(0);
-        let left = 20 + widest.clamp(20, 190);
+        let left = 20 + widest.clamp(20, 230);
         // Room for the longest bar's number.
-        let right = WIDTH as i32 - 84;
+        let right = WIDTH as i32 - 88;
         let bottom = top + group * self.groups.len().max(1) as i32;
         let axis = Axis::from_zero(self.groups.iter().flat_map(|group| group.values.iter().copied()));
         let x = |value: f64| {
@@ -62,7 +62,11 @@ impl BarChart {
         };
         for tick in axis.ticks.iter().filter(|tick| **tick >= 0.0) {
             path(area, &[(x(*tick), top), (x(*tick), bottom)], GRID.stroke_width(1))?;
-            let text = if *tick == 0.0 { "0".into() } else { with_prefix(*tick).trim().to_string() };
+            let text = if *tick == 0.0 {
+                "0".into()
+            } else {
+                format!("{}{}", with_prefix(*tick), self.unit).trim().to_string()
+            };
             write(area, &text, (x(*tick), bottom + 12), &anchored(font(SMALL), HPos::Center))?;
         }
         path(area, &[(left, top), (left, bottom)], FRAME.stroke_width(1))?;

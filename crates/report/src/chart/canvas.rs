@@ -55,12 +55,26 @@ pub(crate) fn text_of(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
+/// Letters of so many pixels. The drawing library takes a line's height and divides it by this to get them.
+fn sized(size: u32) -> FontDesc<'static> {
+    ("sans-serif", f64::from(size) * 1.24).into_font()
+}
+
 pub(crate) fn font(size: u32) -> TextStyle<'static> {
-    ("sans-serif", size).into_font().color(&INK)
+    sized(size).color(&INK)
+}
+
+pub(crate) fn font_of(size: u32, ink: RGBColor) -> TextStyle<'static> {
+    sized(size).color(&ink)
+}
+
+/// Text that is read from bottom to top.
+pub(crate) fn upright(size: u32) -> TextStyle<'static> {
+    sized(size).transform(FontTransform::Rotate270).color(&INK)
 }
 
 pub(crate) fn bold(size: u32) -> TextStyle<'static> {
-    ("sans-serif", size).into_font().style(FontStyle::Bold).color(&INK)
+    sized(size).style(FontStyle::Bold).color(&INK)
 }
 
 /// Text that ends, is centred or begins at its point, at mid height.
@@ -113,8 +127,11 @@ pub(crate) fn fitted(text: &str, size: u32, width: i32) -> String {
     short + "…"
 }
 
-/// A legend in one row or several, from `top` on; returns where it ends.
+/// A legend in one row or several, from `top` on; returns where it ends. Without names there is none.
 pub(crate) fn legend(area: &Area, names: &[&str], top: i32, line: bool) -> Result<i32, String> {
+    if names.iter().all(|name| name.is_empty()) {
+        return Ok(top);
+    }
     let width = area.dim_in_pixel().0 as i32;
     let (mut x, mut y) = (16, top + 9);
     for (i, name) in names.iter().enumerate() {

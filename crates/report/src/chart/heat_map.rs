@@ -4,8 +4,8 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::canvas::{
-    Area, Drawn, FRAME, GRID, INK, SMALL, TEXT, WIDTH, anchored, draw, fitted, font, heat, ink_on_heat,
-    text_of, text_width, write,
+    Area, Drawn, FRAME, GRID, SMALL, TEXT, WIDTH, anchored, draw, fitted, font, font_of, heat, ink_on_heat,
+    text_of, text_width, upright, write,
 };
 use super::line::path;
 use crate::error::ReportError;
@@ -48,7 +48,7 @@ const MISSING: RGBColor = RGBColor(200, 200, 200);
 const CELL_WITH_TEXT: i32 = 26;
 
 /// Distance of names in rows and columns, so that they do not touch.
-const NAME_DISTANCE: i32 = 12;
+const NAME_DISTANCE: i32 = 13;
 
 impl HeatMap {
     /// The chart as SVG.
@@ -143,7 +143,7 @@ impl HeatMap {
                     continue;
                 }
                 let ink = ink_on_heat(self.share(*value));
-                let style = ("sans-serif", SMALL).into_font().color(&ink);
+                let style = font_of(SMALL, ink);
                 let at = ((layout.x(k) + layout.x(k + 1)) / 2, (layout.y(i) + layout.y(i + 1)) / 2);
                 write(area, &text, at, &anchored(style, HPos::Center))?;
             }
@@ -165,8 +165,7 @@ impl HeatMap {
                 write(area, name, at, &anchored(font(SMALL), HPos::Center))?;
             }
         } else {
-            let upright = ("sans-serif", SMALL).into_font().transform(FontTransform::Rotate270).color(&INK);
-            let style = anchored(upright, HPos::Right);
+            let style = anchored(upright(SMALL), HPos::Right);
             for (k, name) in self.columns.iter().enumerate().step_by(every(layout.cell_width)) {
                 let name = fitted(name, SMALL, layout.column_names);
                 write(area, &name, ((layout.x(k) + layout.x(k + 1)) / 2, layout.bottom() + 6), &style)?;
@@ -174,8 +173,7 @@ impl HeatMap {
         }
         let below = (middle_x, layout.height as i32 - 12);
         write(area, &self.x_label, below, &anchored(font(TEXT), HPos::Center))?;
-        let upright = ("sans-serif", TEXT).into_font().transform(FontTransform::Rotate270).color(&INK);
-        write(area, &self.y_label, (14, middle_y), &anchored(upright, HPos::Center))
+        write(area, &self.y_label, (14, middle_y), &anchored(upright(TEXT), HPos::Center))
     }
 
     fn color_bar(&self, area: &Area, layout: &Layout) -> Drawn {
@@ -228,7 +226,7 @@ impl Layout {
         let widest = |names: &[String], most: i32| {
             names.iter().map(|name| text_width(name, SMALL)).max().unwrap_or(0).clamp(8, most)
         };
-        let left = 36 + widest(&map.rows, 170);
+        let left = 36 + widest(&map.rows, if map.square { 150 } else { 230 });
         let width = f64::from(WIDTH as i32 - left - 86);
         let widest_column = widest(&map.columns, 110);
         let mut cell_width = (width / columns as f64).min(64.0);

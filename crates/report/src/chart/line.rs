@@ -5,7 +5,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::axis::Axis;
 use super::canvas::{
-    Area, Drawn, FRAME, GRID, INK, TEXT, WIDTH, anchored, color, draw, font, legend, text_of, text_width,
+    Area, Drawn, FRAME, GRID, TEXT, WIDTH, anchored, color, draw, font, legend, text_of, text_width, upright,
     write,
 };
 use crate::error::ReportError;
@@ -64,7 +64,7 @@ impl LineChart {
         let (width, height) = area.dim_in_pixel();
         let (width, height) = (width as i32, height as i32);
         let names: Vec<&str> = self.series.iter().map(|series| series.name.as_str()).collect();
-        let top = legend(area, &names, 34, true)? + 4;
+        let top = legend(area, &names, 36, true)? + 6;
 
         let xs = self.series.iter().flat_map(|series| series.points.iter().map(|point| point.0));
         let x_axis = Axis::of_counts(xs.chain(self.marker.iter().map(|marker| marker.0)));
@@ -114,8 +114,12 @@ impl LineChart {
         )?;
         let middle = ((plot.left + plot.right) / 2, height - 14);
         write(area, &self.x_label, middle, &anchored(font(TEXT), HPos::Center))?;
-        let upright = ("sans-serif", TEXT).into_font().transform(FontTransform::Rotate270).color(&INK);
-        write(area, &self.y_label, (16, (plot.top + plot.bottom) / 2), &anchored(upright, HPos::Center))?;
+        write(
+            area,
+            &self.y_label,
+            (16, (plot.top + plot.bottom) / 2),
+            &anchored(upright(TEXT), HPos::Center),
+        )?;
         if let Some((at, name)) = self.marker.as_ref().filter(|marker| marker.0.is_finite()) {
             let x = plot.x(*at);
             dashed(area, (x, plot.top), (x, plot.bottom))?;

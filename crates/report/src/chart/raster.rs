@@ -13,7 +13,7 @@ use crate::error::ReportError;
 
 const LEFT: i32 = 64;
 const TOP: i32 = 36;
-const GAP: i32 = 30;
+const GAP: i32 = 46;
 
 /// The spikes of some layers over time, a panel a layer: a dash a spike, neurons from bottom to top.
 ///
@@ -51,7 +51,7 @@ pub fn spike_raster(title: &str, rasters: &[SpikeRaster]) -> Result<String, Repo
 fn panel(area: &Area, raster: &SpikeRaster, top: i32, height: i32) -> Drawn {
     let right = WIDTH as i32 - 20;
     let name = format!("{} ({} neurons, {} spikes)", raster.layer, raster.neurons, raster.spikes.len());
-    write(area, &name, (LEFT, top - 10), &anchored(bold(SMALL), HPos::Left))?;
+    write(area, &name, (LEFT, top - 11), &anchored(bold(SMALL), HPos::Left))?;
     let column = f64::from(right - LEFT) / raster.time_steps.max(1) as f64;
     let row = f64::from(height) / raster.neurons.max(1) as f64;
     let x = |t: f64| LEFT + (t * column).round() as i32;
@@ -62,7 +62,7 @@ fn panel(area: &Area, raster: &SpikeRaster, top: i32, height: i32) -> Drawn {
     for tick in axis.ticks.iter().filter(|tick| **tick >= 1.0 && **tick <= raster.time_steps as f64) {
         let at = x(tick - 0.5);
         path(area, &[(at, top + height), (at, top + height + 3)], FRAME.stroke_width(1))?;
-        write(area, &axis.label(*tick), (at, top + height + 10), &anchored(font(SMALL), HPos::Center))?;
+        write(area, &axis.label(*tick), (at, top + height + 12), &anchored(font(SMALL), HPos::Center))?;
     }
     let last = raster.neurons.saturating_sub(1);
     for neuron in if last > 0 { vec![0, last] } else { vec![0] } {

@@ -11,10 +11,10 @@ use super::line::{dashed, path};
 use crate::data::Trace;
 use crate::error::ReportError;
 
-const LEFT: i32 = 64;
+const LEFT: i32 = 72;
 const TOP: i32 = 36;
 const PANEL: i32 = 96;
-const GAP: i32 = 44;
+const GAP: i32 = 58;
 
 /// Membranes over time, a panel a neuron: a line with a dot a step, the threshold dashed, a triangle a spike.
 ///
@@ -36,7 +36,7 @@ pub fn membrane_traces(title: &str, traces: &[Trace]) -> Result<String, ReportEr
     let height = TOP + traces.len() as i32 * (PANEL + GAP) + 30;
     draw(title, (WIDTH, height as u32), |area| {
         for (i, trace) in traces.iter().enumerate() {
-            panel(area, trace, TOP + 24 + i as i32 * (PANEL + GAP))?;
+            panel(area, trace, TOP + 32 + i as i32 * (PANEL + GAP))?;
         }
         if traces.is_empty() {
             write(area, "no data", (LEFT, TOP + 8), &font(TEXT))?;
@@ -54,7 +54,7 @@ fn panel(area: &Area, trace: &Trace, top: i32) -> Drawn {
     let x = |t: usize| LEFT + ((t as f64 + 0.5) * column).round() as i32;
     let y = |v: f64| top + PANEL - (axis.position(v).clamp(0.0, 1.0) * f64::from(PANEL)).round() as i32;
 
-    write(area, &trace.name, (LEFT, top - 12), &anchored(bold(SMALL), HPos::Left))?;
+    write(area, &trace.name, (LEFT, top - 21), &anchored(bold(SMALL), HPos::Left))?;
     path(area, &[(LEFT, top), (LEFT, top + PANEL), (right, top + PANEL)], FRAME.stroke_width(1))?;
     let ends = [axis.low, axis.high];
     for value in ends {
@@ -73,7 +73,7 @@ fn panel(area: &Area, trace: &Trace, top: i32) -> Drawn {
     for tick in steps_axis.ticks.iter().filter(|tick| **tick >= 1.0 && **tick <= steps as f64) {
         let at = x(*tick as usize - 1);
         path(area, &[(at, top + PANEL), (at, top + PANEL + 3)], FRAME.stroke_width(1))?;
-        write(area, &steps_axis.label(*tick), (at, top + PANEL + 10), &anchored(font(SMALL), HPos::Center))?;
+        write(area, &steps_axis.label(*tick), (at, top + PANEL + 12), &anchored(font(SMALL), HPos::Center))?;
     }
     let points: Vec<(usize, f64)> = trace.membrane.iter().copied().enumerate().collect();
     for run in points.split(|(_, v)| !v.is_finite()).filter(|run| !run.is_empty()) {

@@ -59,7 +59,9 @@ pub fn cub(root: &Path) {
     let manifest = tks_trainer::datasets::manifest("cub-200-2011").unwrap();
     let classes = manifest.classes.names().unwrap();
     let names: Vec<String> = (0..6).map(|i| format!("{}/picture_{i}.jpg", classes[i % 3])).collect();
-    let lines = |row: &dyn Fn(usize) -> String| -> String { (0..6).map(|i| format!("{} {}\n", i + 1, row(i))).collect() };
+    let lines = |row: &dyn Fn(usize) -> String| -> String {
+        (0..6).map(|i| format!("{} {}\n", i + 1, row(i))).collect()
+    };
     write(root, "images.txt", lines(&|i| names[i].clone()));
     write(root, "image_class_labels.txt", lines(&|i| (i % 3 + 1).to_string()));
     write(root, "train_test_split.txt", lines(&|i| usize::from(i < 4).to_string()));

@@ -1,0 +1,139 @@
+//! JPEG files to pixels, as libjpeg-turbo gives them, to the bit: the accurate integer transform, "fancy"
+//! upsampling, the same rounding in the conversion of colours.
+//!
+//! Sequential and progressive files with Huffman coding and 8 bits a sample (ITU-T T.81), of 1, 3 or 4 components. A
+//! part of a sequential picture takes less time than all of it: only the blocks that it needs are transformed, and
+//! nothing below its last row is read.
+
+mod bits;
+mod colour;
+mod header;
+mod huffman;
+mod scan;
+mod transform;
+mod upsample;
+
+pub(crate) use colour::rgb_of_ycc;
+pub(crate) use transform::{Block, transform_any};
+pub(crate) use upsample::{Rounding, double_any};
+
+use crate::decode::DecodeError;
+use crate::picture::Picture;
+use header::{Component, Frame, Marker, Reader};
+
+/// A part of a picture, in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) top: usize,
+    pub(crate) left: usize,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+}
+
+/// Memory that is used again from picture to picture.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Scratch {
+    planes: Vec<Plane>,
+    lines: upsample::Lines,
+}
+
+/// The samples of one component, in whole blocks.
+#[derive(Debug, Clone, Default)]
+struct Plane {
+    samples: Vec<u8>,
+    stride: usize,
+    /// Coefficients of all blocks, for progressive files: they come in several scans.
+    coefficients: Vec<Block>,
+}
+
+/// The most pixels that a file may claim: what claims more is damaged, or not for training.
+const MAX_PIXELS: usize = 1 << 28;
+
+fn damaged(what: impl Into<String>) -> DecodeError {
+    DecodeError::Damaged(what.into())
+}
+
+/// Rows and columns of a JPEG file's picture, from its header.
+pub(crate) fn size(bytes: &[u8]) -> Result<[usize; 2], DecodeError> {
+    let mut reader = Reader::new(bytes)?;
+    loop {
+        if let Marker::Frame(frame) = reader.next()? {
+            return Ok([frame.height, frame.width]);
+        }
+    }
+}
+
+/// Decodes a JPEG file, or a part of it, to red, green and blue.
+pub(crate) fn decode(
+    bytes: &[u8],
+    part: Option<Part>,
+    out: &mut Picture,
+    scratch: &mut Scratch,
+) -> Result<(), DecodeError> {
+    let mut reader = Reader::new(bytes)?;
+    let mut state: Option<(Frame, Part)> = None;
+    let mut complete = 0u32;
+    loop {
+        match reader.next()? {
+            Marker::Frame(frame) => {
+                if state.is_some() {
+                    return Err(damaged("two frames"));
+                }
+                let whole = Part { top: 0, left: 0, height: frame.height, width: frame.width };
+                let part = part.unwrap_or(whole);
+                if part.top + part.height > frame.height
+                    || part.left + part.width > frame.width
+                    || part.height.min(part.width) == 0
+                {
+                    return Err(damaged(format!("no part {part:?} in it")));
+                }
+                let whole = |component: &Component| {
+                    (0..2).all(|side| frame.most[side] % component.sampling[side] == 0)
+                };
+                if !frame.components.iter().all(whole) {
+                    return Err(DecodeError::Unsupported("a JPEG with fractions of samples a pixel"));
+                }
+                allocate(&frame, &mut scratch.planes);
+                state = Some((frame, part));
+            }
+            Marker::Scan(scan) => {
+                let Some((frame, part)) = &state else { return Err(damaged("a scan before the frame")) };
+                for component in &scan.components {
+                    complete |= 1 << component.index;
+                }
+                let end = scan::decode(&reader, &scan, frame, part, &mut scratch.planes)?;
+                reader.go_to(end);
+                let all = complete.count_ones() as usize == frame.components.len();
+                if all && !frame.progressive {
+                    break;
+                }
+            }
+            Marker::End => break,
+        }
+    }
+    let Some((frame, part)) = state else { return Err(damaged("no frame")) };
+    if complete.count_ones() as usize != frame.components.len() {
+        return Err(damaged("a component without a scan"));
+    }
+    if frame.progressive {
+        for (component, plane) in frame.components.iter().zip(&mut scratch.planes) {
+            scan::transform_all(component, &frame, &part, plane, &reader)?;
+        }
+    }
+    out.reset(part.height, part.width, 3);
+    upsample::write_rows(&frame, &part, &scratch.planes, &mut scratch.lines, out);
+    Ok(())
+}
+
+fn allocate(frame: &Frame, planes: &mut Vec<Plane>) {
+    planes.resize_with(frame.components.len(), Plane::default);
+    for (component, plane) in frame.components.iter().zip(planes) {
+        let [rows, columns] = component.blocks;
+        plane.stride = columns * 8;
+        plane.samples.resize(rows * 8 * plane.stride, 0);
+        plane.coefficients.clear();
+        if frame.progressive {
+            plane.coefficients.resize(rows * columns, Block::default());
+        }
+    }
+}

@@ -1,0 +1,490 @@
+//! From a picture as it is stored to what a network sees, in one description.
+
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+use tks_data::{DataError, Element, Manifest};
+
+use crate::augment::crop::{Rectangle, random_rectangle};
+use crate::augment::{self, Augment};
+use crate::decode::Part;
+use crate::error::ImageError;
+use crate::picture::Picture;
+use crate::resize::{self, Filter, Region, resize};
+
+/// How a picture becomes `[C, H, W]`. The default is for pictures of one size: nothing but normalisation.
+///
+/// In this order: bounding box, resizing, the steps of `augment` on pictures (training only), channels,
+/// normalisation, the steps of `augment` on values (training only).
+///
+/// ```
+/// use tks_data::rng::sample_rng;
+/// use tks_images::Picture;
+/// use tks_images::recipe::{Normalization, Recipe, Scratch};
+///
+/// let recipe: Recipe = serde_json::from_str(
+///     r#"{
+///         "resize": { "height": 24, "width": 24 },
+///         "normalize": "half",
+///         "augment": [{ "flip_horizontal": {} }, { "cutout": { "length": 8 } }]
+///     }"#,
+/// )?;
+/// let normalization = Normalization::of(&recipe.normalize, None, 3)?;
+/// let photograph = Picture::new(40, 60, 3);
+/// let mut values = vec![0.0f32; 3 * 24 * 24];
+/// let mut scratch = Scratch::default();
+/// scratch.picture = photograph.clone();
+/// recipe.write(&normalization, None, &mut values, &mut scratch)?; // to test on
+/// assert!(values.iter().all(|&value| value == -1.0));
+/// scratch.picture = photograph;
+/// recipe.write_augmented(&normalization, None, &mut sample_rng(7, 0, 0), &mut values, &mut scratch)?; // to train on
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Recipe {
+    /// Cuts the picture to the bounding box that the data set gives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bounding_box: Option<BoxCrop>,
+    /// To which size; left out: the pictures' own, which then has to be one for all.
+    ///
+    /// In training this is left to `augment` where a step there gives a size itself (a random resized crop).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resize: Option<Resize>,
+    /// Random changes, in training only.
+    pub augment: Vec<Augment>,
+    /// 1 for grey pictures, 3 for colour; left out: as in the data set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channels: Option<usize>,
+    /// How grey levels become numbers.
+    pub normalize: Normalize,
+}
+
+/// Cuts a picture to its bounding box, with some of what is around it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BoxCrop {
+    /// How much wider than the box the part is on each side, as a share of the box's size: 0 or above. It ends at
+    /// the picture's border.
+    pub margin: f32,
+}
+
+/// Resizes the shorter side, then cuts the middle out, as is usual in evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resize {
+    /// Rows of what comes out.
+    pub height: usize,
+    /// Pixels of a row of what comes out.
+    pub width: usize,
+    /// The share of the resized picture's shorter side that is kept, above 0 and up to 1.
+    #[serde(default = "default_crop")]
+    pub crop: f64,
+    /// The filter.
+    #[serde(default)]
+    pub filter: Filter,
+}
+
+fn default_crop() -> f64 {
+    0.875
+}
+
+/// How grey levels become numbers: `(level / 255 - mean) / std` for each channel.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Normalize {
+    /// By the mean and standard deviation in the data set's manifest; by ImageNet's where it states none.
+    #[default]
+    Dataset,
+    /// By ImageNet's.
+    Imagenet,
+    /// To -1 to 1: mean and standard deviation are a half.
+    Half,
+    /// To 0 to 1.
+    None,
+    /// By these.
+    Values {
+        /// For each channel, on the scale of 0 to 1.
+        mean: Vec<f32>,
+        /// For each channel, on the scale of 0 to 1: above 0.
+        std: Vec<f32>,
+    },
+}
+
+const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
+
+/// Mean and standard deviation of each channel, and a table of what each grey level becomes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Normalization {
+    mean: Vec<f32>,
+    std: Vec<f32>,
+    table: Vec<[f32; 256]>,
+}
+
+impl Normalization {
+    /// What `normalize` means for pictures of a data set with so many channels.
+    ///
+    /// # Errors
+    /// [`DataError::Setting`] for another number of values than channels, and for values out of range.
+    pub fn of(
+        normalize: &Normalize,
+        manifest: Option<&Manifest>,
+        channels: usize,
+    ) -> Result<Self, DataError> {
+        let of_set = manifest.and_then(|manifest| Some((manifest.mean.clone()?, manifest.std.clone()?)));
+        let (mean, std) = match (normalize, of_set) {
+            (Normalize::Dataset, Some(of_set)) => of_set,
+            (Normalize::Dataset, None) if channels == 1 => (vec![0.5], vec![0.5]),
+            (Normalize::Imagenet | Normalize::Dataset, _) => (IMAGENET_MEAN.into(), IMAGENET_STD.into()),
+            (Normalize::Half, _) => (vec![0.5], vec![0.5]),
+            (Normalize::None, _) => (vec![0.0], vec![1.0]),
+            (Normalize::Values { mean, std }, _) => (mean.clone(), std.clone()),
+        };
+        // grey repeated has the same values in each channel
+        let spread = |values: Vec<f32>| if values.len() == 1 { vec![values[0]; channels] } else { values };
+        let (mean, std) = (spread(mean), spread(std));
+        if [mean.len(), std.len()] != [channels; 2] {
+            let message = format!(
+                "{} means and {} standard deviations for {channels} channels; give `values` with one of each a \
+                 channel, or `half`, or `none`",
+                mean.len(),
+                std.len()
+            );
+            return Err(DataError::Setting { field: "normalize", message });
+        }
+        if mean.iter().any(|m| !m.is_finite()) || std.iter().any(|s| !s.is_finite() || *s <= 0.0) {
+            let message = "means have to be finite, standard deviations above 0".to_owned();
+            return Err(DataError::Setting { field: "normalize", message });
+        }
+        let table = mean
+            .iter()
+            .zip(&std)
+            .map(|(mean, std)| std::array::from_fn(|level| (level as f32 / 255.0 - mean) / std));
+        Ok(Self { table: table.collect(), mean, std })
+    }
+
+    /// Mean of each channel, on the scale of 0 to 1.
+    pub fn mean(&self) -> &[f32] {
+        &self.mean
+    }
+
+    /// Standard deviation of each channel, on the scale of 0 to 1.
+    pub fn std(&self) -> &[f32] {
+        &self.std
+    }
+}
+
+/// An element that pictures can be written as.
+pub trait Level: Element {
+    /// Whether it is normalised, so that steps on values can follow.
+    const NORMALIZED: bool;
+
+    /// Writes a picture `[H, W, C]` as planes `[C, H, W]`.
+    fn write_planes(picture: &Picture, normalization: &Normalization, out: &mut [Self]);
+
+    /// The values, if they are normalised.
+    fn values(out: &mut [Self]) -> Option<&mut [f32]>;
+}
+
+impl Level for u8 {
+    const NORMALIZED: bool = false;
+
+    fn write_planes(picture: &Picture, _: &Normalization, out: &mut [u8]) {
+        write_planes(picture, out, |_, level| level);
+    }
+
+    fn values(_: &mut [u8]) -> Option<&mut [f32]> {
+        None
+    }
+}
+
+impl Level for f32 {
+    const NORMALIZED: bool = true;
+
+    fn write_planes(picture: &Picture, normalization: &Normalization, out: &mut [f32]) {
+        let table = &normalization.table;
+        write_planes(picture, out, |channel, level| table[channel][level as usize]);
+    }
+
+    fn values(out: &mut [f32]) -> Option<&mut [f32]> {
+        Some(out)
+    }
+}
+
+fn write_planes<E: Copy>(picture: &Picture, out: &mut [E], value: impl Fn(usize, u8) -> E) {
+    let area = picture.height * picture.width;
+    match picture.channels {
+        3 => {
+            let (red, rest) = out.split_at_mut(area);
+            let (green, blue) = rest.split_at_mut(area);
+            let places = red.iter_mut().zip(green).zip(blue);
+            for (pixel, ((r, g), b)) in picture.pixels.as_chunks::<3>().0.iter().zip(places) {
+                (*r, *g, *b) = (value(0, pixel[0]), value(1, pixel[1]), value(2, pixel[2]));
+            }
+        }
+        _ => out.iter_mut().zip(&picture.pixels).for_each(|(out, &level)| *out = value(0, level)),
+    }
+}
+
+/// Memory that is used again from picture to picture; one a worker.
+#[derive(Debug, Clone, Default)]
+pub struct Scratch {
+    /// The picture that is worked on: put it here.
+    pub picture: Picture,
+    other: Picture,
+    resize: resize::Scratch,
+    augment: augment::Scratch,
+}
+
+impl Recipe {
+    /// The reference recipe for CIFAR, see [`Augment::reference`].
+    pub fn reference() -> Self {
+        Self { augment: Augment::reference(), ..Self::default() }
+    }
+
+    /// Checks every option.
+    ///
+    /// # Errors
+    /// [`DataError::Setting`] for the first that makes no sense.
+    pub fn check(&self) -> Result<(), ImageError> {
+        let wrong = |field, message: String| Err(DataError::Setting { field, message }.into());
+        if let Some(BoxCrop { margin }) = self.bounding_box
+            && !(0.0..=100.0).contains(&margin)
+        {
+            return wrong("bounding_box.margin", format!("{margin} should be 0 to 100"));
+        }
+        if let Some(Resize { height, width, crop, .. }) = self.resize {
+            if height == 0 || width == 0 {
+                return wrong("resize", format!("{height} x {width} should be 1 x 1 or above"));
+            }
+            if !(crop > 0.0 && crop <= 1.0) {
+                return wrong("resize.crop", format!("{crop} should be above 0, and 1 at most"));
+            }
+        }
+        if let Some(channels) = self.channels.filter(|channels| ![1, 3].contains(channels)) {
+            return wrong("channels", format!("{channels} should be 1 (grey) or 3 (colour)"));
+        }
+        self.augment.iter().try_for_each(Augment::check)?;
+        let first_on_values = self.augment.iter().position(Augment::is_on_values);
+        if let Some(first) = first_on_values
+            && let Some(step) = self.augment[first..].iter().find(|step| !step.is_on_values())
+        {
+            let message = format!("{step:?} is for pictures: put it before {:?}", self.augment[first]);
+            return wrong("augment", message);
+        }
+        Ok(())
+    }
+
+    /// Shape `[C, H, W]` of what comes out, for pictures of so many channels and, where all have one, this size.
+    ///
+    /// # Errors
+    /// [`DataError::Setting`] where the pictures are of several sizes and `resize` is left out.
+    pub fn shape(&self, channels: usize, size: Option<[usize; 2]>) -> Result<[usize; 3], ImageError> {
+        let channels = self.channels.unwrap_or(channels);
+        match (self.resize, size) {
+            (Some(Resize { height, width, .. }), _) => Ok([channels, height, width]),
+            (None, Some([height, width])) => Ok([channels, height, width]),
+            (None, None) => {
+                let message = "has to be given: the data set's pictures are of several sizes".to_owned();
+                Err(DataError::Setting { field: "resize", message }.into())
+            }
+        }
+    }
+
+    /// Writes the picture in `scratch` without augmentation: to test a network on.
+    ///
+    /// `bounding_box` is its left, top, width and height. `out` is `[C, H, W]`.
+    ///
+    /// # Errors
+    /// Those of the steps.
+    pub fn write<E: Level>(
+        &self,
+        normalization: &Normalization,
+        bounding_box: Option<[f32; 4]>,
+        out: &mut [E],
+        scratch: &mut Scratch,
+    ) -> Result<(), ImageError> {
+        self.prepare(bounding_box, false, scratch)?;
+        self.finish(normalization, out, scratch)
+    }
+
+    /// Writes the picture in `scratch`, changed at random: to train a network on.
+    ///
+    /// # Errors
+    /// Those of the steps, and a last step whose pictures are of another size than the recipe's.
+    pub fn write_augmented<E: Level>(
+        &self,
+        normalization: &Normalization,
+        bounding_box: Option<[f32; 4]>,
+        rng: &mut impl Rng,
+        out: &mut [E],
+        scratch: &mut Scratch,
+    ) -> Result<(), ImageError> {
+        self.prepare(bounding_box, true, scratch)?;
+        self.augment_from(0, normalization, rng, out, scratch)
+    }
+
+    /// What comes before random changes.
+    fn prepare(
+        &self,
+        bounding_box: Option<[f32; 4]>,
+        augment: bool,
+        scratch: &mut Scratch,
+    ) -> Result<(), ImageError> {
+        if let (Some(crop), Some(place)) = (self.bounding_box, bounding_box) {
+            crop.apply(place, scratch);
+        }
+        match &self.resize {
+            Some(resize) if !(augment && self.augment.iter().any(gives_size)) => resize.apply(scratch),
+            _ => Ok(()),
+        }
+    }
+
+    /// The random changes, without the first `done` of them, and what follows.
+    pub(crate) fn augment_from<E: Level>(
+        &self,
+        done: usize,
+        normalization: &Normalization,
+        rng: &mut impl Rng,
+        out: &mut [E],
+        scratch: &mut Scratch,
+    ) -> Result<(), ImageError> {
+        let of_pictures = self.augment.iter().take_while(|step| !step.is_on_values()).count();
+        for step in &self.augment[done.min(of_pictures)..of_pictures] {
+            step.on_picture(&mut scratch.picture, &mut scratch.augment, rng)?;
+        }
+        self.finish(normalization, out, scratch)?;
+        if let Some(values) = E::values(out) {
+            let Picture { channels, height, width, .. } = scratch.picture;
+            for step in &self.augment[of_pictures..] {
+                step.on_values(values, [channels, height, width], rng)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Channels and normalisation.
+    fn finish<E: Level>(
+        &self,
+        normalization: &Normalization,
+        out: &mut [E],
+        scratch: &mut Scratch,
+    ) -> Result<(), ImageError> {
+        let picture = &mut scratch.picture;
+        picture.set_channels(normalization.mean.len());
+        if picture.pixels.len() != out.len() {
+            let message = format!(
+                "makes a picture of {} x {} pixels (height, width), but `resize` or the data set says another size",
+                picture.height, picture.width
+            );
+            return Err(DataError::Setting { field: "augment", message }.into());
+        }
+        E::write_planes(picture, normalization, out);
+        Ok(())
+    }
+
+    /// Where the first random change is a random resized crop of the picture as it is stored: its ranges of scale
+    /// and ratio, its height and width, and its filter.
+    pub(crate) fn first_crop(&self) -> Option<FirstCrop> {
+        match self.augment.first() {
+            Some(&Augment::RandomResizedCrop { height, width, scale, ratio, filter })
+                if self.bounding_box.is_none() =>
+            {
+                Some(FirstCrop { size: [height, width], scale, ratio, filter })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A random resized crop that a decoder can begin with.
+pub(crate) struct FirstCrop {
+    size: [usize; 2],
+    scale: [f64; 2],
+    ratio: [f64; 2],
+    filter: Filter,
+}
+
+impl FirstCrop {
+    /// Draws the part of a picture of this height and width.
+    pub(crate) fn draw(&self, size: [usize; 2], rng: &mut impl Rng) -> Part {
+        let Rectangle { top, left, height, width } = random_rectangle(size, self.scale, self.ratio, rng);
+        Part { top, left, height, width }
+    }
+
+    /// Brings the part in `scratch` to its size.
+    pub(crate) fn resize(&self, scratch: &mut Scratch) -> Result<(), ImageError> {
+        let Scratch { picture, other, resize: room, .. } = scratch;
+        let [height, width] = self.size;
+        resize(picture, Region::whole(picture), height, width, self.filter, other, room)?;
+        std::mem::swap(picture, other);
+        Ok(())
+    }
+}
+
+impl BoxCrop {
+    fn apply(&self, [left, top, width, height]: [f32; 4], scratch: &mut Scratch) {
+        let Scratch { picture, other, .. } = scratch;
+        let side = |low: f32, length: f32, size: usize| {
+            let around = length * self.margin;
+            let first = ((low - around).floor().max(0.0) as usize).min(size.saturating_sub(1));
+            let end = ((low + length + around).ceil().max(0.0) as usize).clamp(first + 1, size.max(1));
+            (first, end - first)
+        };
+        let (top, height) = side(top, height, picture.height);
+        let (left, width) = side(left, width, picture.width);
+        picture.crop(top, left, height, width, other);
+        std::mem::swap(picture, other);
+    }
+}
+
+impl Resize {
+    /// As torchvision's `Resize` of the shorter side and `CenterCrop`, with the size before the crop as timm has it.
+    fn apply(&self, scratch: &mut Scratch) -> Result<(), ImageError> {
+        let Scratch { picture, other, resize: room, .. } = scratch;
+        let before = |size: usize| (size as f64 / self.crop).floor() as usize;
+        // as large as it has to be for both sides of the crop
+        let (rows, columns) = (before(self.height), before(self.width));
+        let (height, width) = match (picture.height, picture.width) {
+            (h, w) if columns * h >= rows * w => (columns * h / w.max(1), columns),
+            (h, w) => (rows, rows * w / h.max(1)),
+        };
+        if (height, width) != (picture.height, picture.width) {
+            resize(picture, Region::whole(picture), height, width, self.filter, other, room)?;
+            std::mem::swap(picture, other);
+        }
+        if (height, width) != (self.height, self.width) {
+            let middle = |whole: usize, part: usize| half_to_even(whole - part);
+            picture.crop(
+                middle(height, self.height),
+                middle(width, self.width),
+                self.height,
+                self.width,
+                other,
+            );
+            std::mem::swap(picture, other);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a step brings pictures to a size of its own, whatever theirs was.
+fn gives_size(step: &Augment) -> bool {
+    matches!(step, Augment::RandomResizedCrop { .. })
+}
+
+/// Half of a number, rounded to the even neighbour, as Python's `round` does.
+fn half_to_even(number: usize) -> usize {
+    let half = number / 2;
+    half + (number % 2) * (half % 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_as_python_rounds_them() {
+        assert_eq!([0, 1, 2, 3, 4, 5, 7, 9].map(half_to_even), [0, 0, 1, 2, 2, 2, 4, 4]);
+    }
+}
