@@ -252,7 +252,7 @@ impl<'a> Reader<'a> {
     fn huffman_tables(&mut self, mut body: &[u8]) -> Result<(), DecodeError> {
         while let Some((&[kind, ref counts @ ..], rest)) = body.split_first_chunk::<17>() {
             let total = counts.iter().map(|&count| usize::from(count)).sum();
-            let counts: &[u8; 16] = counts.try_into().expect("16 of 17 bytes");
+            let counts: &[u8; 16] = counts;
             if kind & 0x0f > 3 || kind > 0x1f || total > 256 || total > rest.len() {
                 return Err(damaged(format!("Huffman table {kind:#x} of {total} codes")));
             }

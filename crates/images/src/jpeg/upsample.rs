@@ -54,7 +54,7 @@ fn write_line(
     let line = |y: usize| &plane.samples[y.min(rows - 1) * plane.stride..][..columns];
     let near = line(y / vertical);
     // the row on the side of the pixel; at the border the same again
-    let far = || line(if y % 2 == 0 { (y / 2).saturating_sub(1) } else { y / 2 + 1 });
+    let far = || line(if y.is_multiple_of(2) { (y / 2).saturating_sub(1) } else { y / 2 + 1 });
     out.clear();
     match (vertical, horizontal) {
         (1, 1) => out.extend_from_slice(&near[left..left + width]),
