@@ -51,7 +51,7 @@ pub struct Data {
 
 /// The open sets.
 enum Source {
-    Events { set: Arc<EventSet>, test: Vec<usize>, config: EventConfig },
+    Events { set: Arc<EventSet>, test: Vec<usize>, config: Box<EventConfig> },
     Images,
 }
 
@@ -222,7 +222,7 @@ fn open_events(config: &Config, manifest: Manifest, path: &Path) -> Result<Data>
         train: with_hook(train, train_loader(config), hook)?,
         test: frames(test.clone(), false)?,
         test_loader: test_loader(config),
-        source: Source::Events { set, test, config: events },
+        source: Source::Events { set, test, config: Box::new(events) },
     })
 }
 
@@ -283,7 +283,7 @@ fn open_images(config: &Config, manifest: Option<&Manifest>, path: PathBuf) -> R
     let &[channels, height, width] = train.shape().frame.as_slice() else {
         bail!("pictures have channels, height and width, not {:?}", train.shape().frame)
     };
-    let hook: Option<Hook> = images.mix.clone().map(|mix: tks_images::augment::Mix| -> Hook {
+    let hook: Option<Hook> = images.mix.map(|mix: tks_images::augment::Mix| -> Hook {
         Box::new(move |batch, rng| Ok(mix.on_batch(batch, rng)?))
     });
     Ok(Data {
