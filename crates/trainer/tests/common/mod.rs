@@ -1,6 +1,6 @@
 //! A training so small that it takes a second: the digits that ship, a few epochs.
 
-#![allow(dead_code, reason = "each test file uses some of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses some of it")]
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

@@ -1,5 +1,7 @@
 //! Data sets in the layouts of the official ones, a few samples each, written into a folder.
 
+#![allow(unreachable_pub, reason = "one test's own module")]
+
 use std::path::Path;
 
 fn write(root: &Path, name: &str, bytes: impl AsRef<[u8]>) {
