@@ -1,5 +1,10 @@
 //! What a configuration may say, and what it is told where it may not.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "loops over steps, samples and classes, as the equations have them"
+)]
+
 mod common;
 
 use std::path::Path;

@@ -1,5 +1,10 @@
 //! What a batch may be, and what is said of one that does not fit.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "loops over steps, samples and classes, as the equations have them"
+)]
+
 mod common;
 
 use anyhow::Result;

@@ -1,5 +1,10 @@
 //! What holds for every batch.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "loops over steps, samples and classes, as the equations have them"
+)]
+
 mod common;
 
 use common::{Problem, relative_error, softmax};

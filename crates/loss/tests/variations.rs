@@ -1,5 +1,10 @@
 //! Every variation against plain loops, and its gradient against central differences.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "loops over steps, samples and classes, as the equations have them"
+)]
+
 mod common;
 
 use anyhow::{Result, ensure};
