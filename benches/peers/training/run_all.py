@@ -17,13 +17,16 @@ parser.add_argument("--ours", required=True)
 parser.add_argument("--rounds", type=int, default=3)
 parser.add_argument("--runs", type=int, default=3)
 parser.add_argument("--threads", type=int, default=2)
+parser.add_argument("--bf16", action="store_true", help="ours in bf16 too: minutes a step at present")
 parser.add_argument("--out", help="a file for the raw lines")
 options = parser.parse_args()
 common = ["--threads", str(options.threads), "--runs", str(options.runs)]
 results = {}
 for round_number in range(options.rounds):
     for network in ("vgg_snn", "sew_resnet19"):
-        commands = [[options.ours, "--network", network], [options.ours, "--network", network, "--bf16"]]
+        commands = [[options.ours, "--network", network]]
+        if options.bf16:
+            commands.append([options.ours, "--network", network, "--bf16"])
         commands += [[options.python, str(HERE / "step.py"), peer, network] for peer in ("spikingjelly", "braincog")]
         for command in commands:
             done = subprocess.run(command + common, capture_output=True, text=True, check=True)

@@ -64,8 +64,11 @@ fn main() -> Result<()> {
     let store = nn::VarStore::new(Device::Cpu);
     let config = NetworkConfig { architecture, ..NetworkConfig::default() };
     let network = Network::new(&store.root(), &config, shape)?;
-    let execution =
-        Execution { bf16: options.bf16, checkpoint_blocks: options.checkpoint_blocks, ..Execution::default() };
+    let execution = Execution {
+        bf16: options.bf16,
+        checkpoint_blocks: options.checkpoint_blocks,
+        ..Execution::default()
+    };
     let sample = [shape.channels, shape.height, shape.width].map(|size| size as i64);
     let cpu = (Kind::Float, Device::Cpu);
     let images = match options.network {
