@@ -90,8 +90,24 @@ impl Decoder {
         let mut decoder = png::Decoder::new(Cursor::new(bytes));
         decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
         let mut reader = decoder.read_info().map_err(codec)?;
-        let too_large = || DecodeError::Codec("the PNG is too large for memory".to_owned());
-        self.png.resize(reader.output_buffer_size().ok_or_else(too_large)?, 0);
+        // a header may claim any size: memory is taken for no more than the file's bytes can hold
+        let raw = reader.info().raw_bytes();
+        let size = reader.output_buffer_size().filter(|_| raw / DEFLATE_RATIO <= bytes.len());
+        let Some(size) = size else {
+            let (width, height) = reader.info().size();
+            return Err(DecodeError::Codec(format!(
+                "the PNG claims {width} x {height} pixels, more than its {} bytes can hold",
+                bytes.len()
+            )));
+        };
+        // the codec takes such a palette and panics on it
+        if let Some(colours) = reader.info().palette.as_ref().filter(|colours| colours.len() % 3 != 0) {
+            let bytes = colours.len();
+            return Err(DecodeError::Codec(format!(
+                "the PNG's palette is of {bytes} bytes: no whole number of colours"
+            )));
+        }
+        self.png.resize(size, 0);
         let info = reader.next_frame(&mut self.png).map_err(codec)?;
         // reads to the end, which is where a cut file shows
         reader.finish().map_err(codec)?;
@@ -112,6 +128,9 @@ impl Decoder {
         Ok(())
     }
 }
+
+/// Bytes that a byte of a PNG's stream can stand for at most, by how Deflate codes repetitions.
+const DEFLATE_RATIO: usize = 1032;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Format {

@@ -93,6 +93,7 @@ pub(crate) fn decode(
                 if !frame.components.iter().all(whole) {
                     return Err(DecodeError::Unsupported("a JPEG with fractions of samples a pixel"));
                 }
+                require_bits(&frame, bytes.len())?;
                 allocate(&frame, &mut scratch.planes);
                 state = Some((frame, part));
             }
@@ -123,6 +124,24 @@ pub(crate) fn decode(
     out.reset(part.height, part.width, 3);
     upsample::write_rows(&frame, &part, &scratch.planes, &mut scratch.lines, out);
     Ok(())
+}
+
+/// That the file can hold as many blocks as its header claims, so that memory is taken in proportion to the file: a
+/// block takes two bits of a sequential file and one of a progressive one at least.
+fn require_bits(frame: &Frame, length: usize) -> Result<(), DecodeError> {
+    let blocks: usize = frame
+        .components
+        .iter()
+        .map(|component| component.size.map(|size| size.div_ceil(8)).iter().product::<usize>())
+        .sum();
+    let least = if frame.progressive { blocks } else { 2 * blocks };
+    match least.div_ceil(8) <= length {
+        true => Ok(()),
+        false => Err(damaged(format!(
+            "{} x {} pixels (height, width) are more than its {length} bytes can hold",
+            frame.height, frame.width
+        ))),
+    }
 }
 
 fn allocate(frame: &Frame, planes: &mut Vec<Plane>) {
