@@ -5,7 +5,7 @@ use std::io::Cursor;
 use png::{ColorType, Transformations};
 
 use crate::jpeg;
-pub(crate) use crate::jpeg::Part;
+pub use crate::jpeg::Part;
 use crate::picture::Picture;
 
 /// Why a picture does not decode.
@@ -24,6 +24,16 @@ pub enum DecodeError {
     /// It is of a kind that is not read.
     #[error("{0}, which is not read: save it as a plain one")]
     Unsupported(&'static str),
+    /// A part that is not in the picture.
+    #[error("no part {part:?} in a picture of {height} x {width} pixels (height, width)")]
+    Part {
+        /// What was asked for.
+        part: Part,
+        /// Rows of the picture at that reduction.
+        height: usize,
+        /// Pixels of a row.
+        width: usize,
+    },
     /// A JPEG that does not hold what it should.
     #[error("the JPEG is damaged: {0}")]
     Damaged(String),
@@ -67,21 +77,47 @@ impl Decoder {
         }
     }
 
-    /// Decodes a part of a JPEG file that `choose` names by the picture's height and width; `false` if it is a PNG,
-    /// whose parts are not cheaper than the whole.
-    pub(crate) fn decode_jpeg_part(
+    /// Decodes the part of a JPEG file that `choose` names by the picture's height and width, which costs less than
+    /// all of it. Of a PNG file, whose parts cost as much as the whole, all is decoded, and `choose` is not asked.
+    ///
+    /// Whole pictures at a half, a quarter or an eighth are libjpeg-turbo's (Pillow's `Image.draft`) to the bit, and
+    /// a part is that part of them.
+    ///
+    /// # Errors
+    /// Those of [`Decoder::decode`], and a part that is not in the picture. Of what a part does not need, damage may
+    /// go unseen.
+    ///
+    /// ```no_run
+    /// use tks_images::Picture;
+    /// use tks_images::decode::{Decoder, Part};
+    ///
+    /// let file = std::fs::read("photograph.jpg")?;
+    /// let mut picture = Picture::default();
+    /// // a quarter of its height and width
+    /// let all = |[height, width]: [usize; 2]| Part {
+    ///     reduction: 4,
+    ///     top: 0,
+    ///     left: 0,
+    ///     height: height.div_ceil(4),
+    ///     width: width.div_ceil(4),
+    /// };
+    /// Decoder::default().decode_part(&file, all, &mut picture)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn decode_part(
         &mut self,
         bytes: &[u8],
         choose: impl FnOnce([usize; 2]) -> Part,
         out: &mut Picture,
-    ) -> Result<bool, DecodeError> {
-        if Format::of(bytes)? != Format::Jpeg {
-            return Ok(false);
+    ) -> Result<(), DecodeError> {
+        match Format::of(bytes)? {
+            Format::Jpeg => {
+                require_end(bytes)?;
+                let part = choose(jpeg::size(bytes)?);
+                jpeg::decode(bytes, Some(part), out, &mut self.jpeg)
+            }
+            Format::Png => self.decode_png(bytes, out),
         }
-        require_end(bytes)?;
-        let part = choose(jpeg::size(bytes)?);
-        jpeg::decode(bytes, Some(part), out, &mut self.jpeg)?;
-        Ok(true)
     }
 
     fn decode_png(&mut self, bytes: &[u8], out: &mut Picture) -> Result<(), DecodeError> {

@@ -8,7 +8,7 @@ use tks_data::{BoxError, DataError, Dataset, SampleContext, SampleShape, SampleS
 use crate::datasets::{self, ImageSet, PictureBytes};
 use crate::decode::Decoder;
 use crate::error::ImageError;
-use crate::recipe::{self, Level, Normalization, Recipe};
+use crate::recipe::{self, Beginning, Level, Normalization, Recipe};
 
 /// Some pictures of a data set, by a recipe: batches are `[B, C, H, W]`.
 ///
@@ -105,17 +105,28 @@ impl<E: Level> ImageSamples<E> {
                 room.picture.copy_planes(pixels, channels, height, width);
             }
             PictureBytes::Encoded(file) => {
-                // of a picture that is cropped first, no more than the crop is decoded
-                if self.augment
-                    && let Some(crop) = self.recipe.first_crop()
-                    && decoder
-                        .decode_jpeg_part(file, |size| crop.draw(size, &mut *rng), &mut room.picture)
-                        .map_err(name)?
-                {
-                    crop.resize(room)?;
-                    return self.recipe.augment_from(1, &self.normalization, rng, out, room);
+                // of a picture that is cropped or resized first, no more than that needs is decoded
+                match self.recipe.beginning(self.augment) {
+                    Beginning::Crop(crop) => {
+                        let mut region = None;
+                        let choose = |size| {
+                            let (part, within) = crop.draw(size, &mut *rng);
+                            region = Some(within);
+                            part
+                        };
+                        decoder.decode_part(file, choose, &mut room.picture).map_err(name)?;
+                        if let Some(region) = region {
+                            crop.resize(region, room)?;
+                            return self.recipe.augment_from(1, &self.normalization, rng, out, room);
+                        }
+                    }
+                    Beginning::Reduced(resize) => {
+                        decoder
+                            .decode_part(file, |size| resize.part(size), &mut room.picture)
+                            .map_err(name)?;
+                    }
+                    Beginning::Whole => decoder.decode(file, &mut room.picture).map_err(name)?,
                 }
-                decoder.decode(file, &mut room.picture).map_err(name)?;
             }
         }
         let place = self.set.bounding_box(index);

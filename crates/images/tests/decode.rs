@@ -5,7 +5,7 @@ mod common;
 use common::fixture;
 use flate2::Crc;
 use tks_images::Picture;
-use tks_images::decode::Decoder;
+use tks_images::decode::{Decoder, Part};
 
 fn problem(bytes: &[u8]) -> String {
     Decoder::default().decode(bytes, &mut Picture::default()).unwrap_err().to_string()
@@ -79,5 +79,38 @@ fn every_cut_of_a_file_is_an_error() {
 fn other_formats_are_named_as_such() {
     for bytes in [b"GIF89a".as_slice(), b"", b"BM", b"\xff\xd8"] {
         assert_eq!(problem(bytes), "neither a JPEG nor a PNG file");
+    }
+}
+
+#[test]
+fn a_part_is_that_part_of_the_whole_and_one_beyond_it_an_error() {
+    for name in ["china.jpg", "china-420-progressive.jpg", "china-411-baseline.jpg", "china-grey.jpg"] {
+        let file = fixture(&format!("pictures/{name}"));
+        let (mut decoder, mut whole, mut part, mut expected) =
+            (Decoder::default(), Picture::default(), Picture::default(), Picture::default());
+        for reduction in [1, 2, 4, 8] {
+            let all = |size: [usize; 2]| {
+                let [height, width] = size.map(|side| side.div_ceil(reduction));
+                Part { reduction, top: 0, left: 0, height, width }
+            };
+            decoder.decode_part(&file, all, &mut whole).unwrap();
+            for (top, left) in [(0, 0), (1, 2), (whole.height / 2, whole.width / 3), (whole.height - 1, 0)] {
+                let (height, width) = ((whole.height - top).min(3), whole.width - left);
+                let asked = Part { reduction, top, left, height, width };
+                decoder.decode_part(&file, |_| asked, &mut part).unwrap();
+                whole.crop(top, left, height, width, &mut expected);
+                assert!(part == expected, "{name}: {asked:?}");
+                for wrong in [
+                    Part { top: top + 1, height: whole.height - top, ..asked },
+                    Part { width: width + 1, ..asked },
+                    Part { height: 0, ..asked },
+                    Part { left: usize::MAX, ..asked },
+                    Part { reduction: 3, ..asked },
+                ] {
+                    let error = decoder.decode_part(&file, |_| wrong, &mut part).unwrap_err();
+                    assert!(error.to_string().starts_with("no part"), "{error}");
+                }
+            }
+        }
     }
 }

@@ -10,7 +10,8 @@ use tks_data::rng::sample_rng;
 use tks_data::{LastBatch, Loader, LoaderConfig, Sampler, Shard};
 use tks_images::datasets::{OpenOptions, open_folder};
 use tks_images::decode::Decoder;
-use tks_images::recipe::{Level, Recipe, Scratch};
+use tks_images::recipe::{Level, Normalize, Recipe, Resize, Scratch};
+use tks_images::resize::Filter;
 use tks_images::{ImageSamples, ImageSet};
 
 const NAMES: [&str; 6] = [
@@ -120,6 +121,38 @@ fn a_decoded_part_is_that_part_of_the_whole() {
             let mut rng = sample_rng(3, epoch, index as u64);
             recipe.write_augmented(&normalization, None, &mut rng, &mut expected, &mut scratch).unwrap();
             assert!(batch.unwrap().as_slice() == expected, "{} in epoch {epoch}", NAMES[index % NAMES.len()]);
+        }
+    }
+}
+
+/// Reduced decoding changes a photograph little, and one that is not large enough not at all.
+#[test]
+fn reduced_decoding_keeps_the_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = pictures(folder.path());
+    let values = |size: usize, reduced_decoding: bool, augment: bool| {
+        let mut recipe = on_pictures_only();
+        recipe.augment.truncate(1);
+        recipe.augment[0] = serde_json::from_value(
+            serde_json::json!({ "random_resized_crop": { "height": size, "width": size, "scale": [0.8, 1.0] } }),
+        )
+        .unwrap();
+        recipe.resize = Some(Resize { height: size, width: size, crop: 1.0, filter: Filter::Bilinear });
+        recipe.normalize = Normalize::None;
+        recipe.reduced_decoding = reduced_decoding;
+        let config = LoaderConfig { batch_size: 1, sampler: Sampler::Sequential, ..LoaderConfig::default() };
+        let loader = Loader::new(Arc::new(samples::<f32>(&set, recipe, augment)), config).unwrap();
+        // the first picture is china.jpg, of 160 x 107 pixels
+        loader.epoch(0).unwrap().next().unwrap().unwrap().as_slice().to_vec()
+    };
+    for augment in [false, true] {
+        for (size, same) in [(100, true), (40, false), (12, false)] {
+            let (plain, reduced) = (values(size, false, augment), values(size, true, augment));
+            assert_eq!(plain == reduced, same, "{size}");
+            let distance = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f32>();
+            // a picture that is shifted by a pixel differs more than twice as much
+            let (off, shifted) = (distance(&plain, &reduced), distance(&plain, &plain[1..]));
+            assert!(2.0 * off < shifted, "{size} pixels, augmented {augment}: {off}, {shifted}");
         }
     }
 }

@@ -14,6 +14,31 @@ pub(super) struct Frame {
     /// The largest sampling factors: vertical, horizontal.
     pub(super) most: [usize; 2],
     pub(super) colours: Colours,
+    /// How many times smaller the picture is made by the transform: 1, 2, 4 or 8.
+    pub(super) reduction: usize,
+}
+
+impl Frame {
+    /// Lets the transform make the picture smaller. A component of fewer samples is made less small, if that saves
+    /// the upsampling.
+    pub(super) fn reduce(&mut self, reduction: usize) {
+        self.reduction = reduction;
+        let (sides, most, least) = ([self.height, self.width], self.most, 8 / reduction);
+        for component in &mut self.components {
+            let sampling = component.sampling;
+            let mut block = least;
+            while block < 8
+                && (0..2).all(|side| (most[side] * least).is_multiple_of(sampling[side] * block * 2))
+            {
+                block *= 2;
+            }
+            component.block = block;
+            component.kept =
+                [0, 1].map(|side| (sides[side] * sampling[side] * block).div_ceil(most[side] * 8));
+            component.ratio = [0, 1].map(|side| most[side] * least / (sampling[side] * block));
+        }
+        (self.height, self.width) = (sides[0].div_ceil(reduction), sides[1].div_ceil(reduction));
+    }
 }
 
 /// What the components are.
@@ -34,8 +59,14 @@ pub(super) struct Component {
     /// Sampling factors: vertical, horizontal.
     pub(super) sampling: [usize; 2],
     pub(super) quantisation: usize,
-    /// Samples that belong to the picture: rows, columns.
+    /// Samples that belong to the picture as it is stored: rows, columns.
     pub(super) size: [usize; 2],
+    /// Rows and columns of samples that the transform makes of a block.
+    pub(super) block: usize,
+    /// Samples that belong to the picture as it is decoded: rows, columns.
+    pub(super) kept: [usize; 2],
+    /// Pixels that such a sample stands for: rows, columns.
+    pub(super) ratio: [usize; 2],
     /// Blocks that are stored in interleaved scans: rows, columns.
     pub(super) blocks: [usize; 2],
 }
@@ -207,7 +238,17 @@ impl<'a> Reader<'a> {
                     false => sides[side].div_ceil(8 * most[side]) * sampling[side],
                 });
                 let quantisation = usize::from(component[2]);
-                Component { id: component[0], sampling, quantisation, size, blocks }
+                let ratio = [0, 1].map(|side| most[side] / sampling[side]);
+                Component {
+                    id: component[0],
+                    sampling,
+                    quantisation,
+                    size,
+                    block: 8,
+                    kept: size,
+                    ratio,
+                    blocks,
+                }
             })
             .collect();
         let colours = match (count, self.adobe, self.jfif) {
@@ -220,7 +261,7 @@ impl<'a> Reader<'a> {
             (_, None | Some(0), _) => Colours::Cmyk,
             _ => Colours::Ycck,
         };
-        Ok(Frame { height, width, progressive, components, most, colours })
+        Ok(Frame { height, width, progressive, components, most, colours, reduction: 1 })
     }
 
     fn scan(&self, body: &[u8]) -> Result<Scan, DecodeError> {

@@ -3,7 +3,8 @@
 //!
 //! Sequential and progressive files with Huffman coding and 8 bits a sample (ITU-T T.81), of 1, 3 or 4 components. A
 //! part of a sequential picture takes less time than all of it: only the blocks that it needs are transformed, and
-//! nothing below its last row is read.
+//! nothing below its last row is read. So does a half, a quarter or an eighth of the size, where a block is transformed
+//! to 4 x 4, 2 x 2 or 1 x 1 samples.
 
 mod bits;
 mod colour;
@@ -21,13 +22,19 @@ use crate::decode::DecodeError;
 use crate::picture::Picture;
 use header::{Component, Frame, Marker, Reader};
 
-/// A part of a picture, in pixels.
+/// A part of a picture, in pixels of the picture as it is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Part {
-    pub(crate) top: usize,
-    pub(crate) left: usize,
-    pub(crate) height: usize,
-    pub(crate) width: usize,
+pub struct Part {
+    /// How many times smaller the picture is decoded: 1, 2, 4 or 8; its sides are rounded up.
+    pub reduction: usize,
+    /// The first row.
+    pub top: usize,
+    /// The first pixel of each row.
+    pub left: usize,
+    /// Rows.
+    pub height: usize,
+    /// Pixels of a row.
+    pub width: usize,
 }
 
 /// Memory that is used again from picture to picture.
@@ -75,17 +82,23 @@ pub(crate) fn decode(
     let mut complete = 0u32;
     loop {
         match reader.next()? {
-            Marker::Frame(frame) => {
+            Marker::Frame(mut frame) => {
                 if state.is_some() {
                     return Err(damaged("two frames"));
                 }
-                let whole = Part { top: 0, left: 0, height: frame.height, width: frame.width };
-                let part = part.unwrap_or(whole);
-                if part.top + part.height > frame.height
-                    || part.left + part.width > frame.width
-                    || part.height.min(part.width) == 0
-                {
-                    return Err(damaged(format!("no part {part:?} in it")));
+                require_bits(&frame, bytes.len())?;
+                let reduction = part.map_or(1, |part| part.reduction);
+                if [1, 2, 4, 8].contains(&reduction) {
+                    frame.reduce(reduction);
+                }
+                let (height, width) = (frame.height, frame.width);
+                let part = part.unwrap_or(Part { reduction, top: 0, left: 0, height, width });
+                let ends = |first: usize, length: usize, size: usize| {
+                    length > 0 && first.checked_add(length).is_some_and(|end| end <= size)
+                };
+                let inside = ends(part.top, part.height, height) && ends(part.left, part.width, width);
+                if !inside || frame.reduction != reduction {
+                    return Err(DecodeError::Part { part, height, width });
                 }
                 let whole = |component: &Component| {
                     (0..2).all(|side| frame.most[side] % component.sampling[side] == 0)
@@ -93,7 +106,6 @@ pub(crate) fn decode(
                 if !frame.components.iter().all(whole) {
                     return Err(DecodeError::Unsupported("a JPEG with fractions of samples a pixel"));
                 }
-                require_bits(&frame, bytes.len())?;
                 allocate(&frame, &mut scratch.planes);
                 state = Some((frame, part));
             }
@@ -118,7 +130,7 @@ pub(crate) fn decode(
     }
     if frame.progressive {
         for (component, plane) in frame.components.iter().zip(&mut scratch.planes) {
-            scan::transform_all(component, &frame, &part, plane, &reader)?;
+            scan::transform_all(component, &part, plane, &reader)?;
         }
     }
     out.reset(part.height, part.width, 3);
@@ -148,8 +160,8 @@ fn allocate(frame: &Frame, planes: &mut Vec<Plane>) {
     planes.resize_with(frame.components.len(), Plane::default);
     for (component, plane) in frame.components.iter().zip(planes) {
         let [rows, columns] = component.blocks;
-        plane.stride = columns * 8;
-        plane.samples.resize(rows * 8 * plane.stride, 0);
+        plane.stride = columns * component.block;
+        plane.samples.resize(rows * component.block * plane.stride, 0);
         plane.coefficients.clear();
         if frame.progressive {
             plane.coefficients.resize(rows * columns, Block::default());

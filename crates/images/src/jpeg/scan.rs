@@ -18,11 +18,11 @@ struct State {
 
 /// The blocks of a component that a part of the picture needs: rows and columns, each from the first to below the
 /// last. One sample around it is for the upsampling.
-fn needed(component: &Component, frame: &Frame, part: &Part) -> [[usize; 2]; 2] {
+fn needed(component: &Component, part: &Part) -> [[usize; 2]; 2] {
     let side = |side: usize, first: usize, length: usize| {
-        let (factor, most) = (component.sampling[side], frame.most[side]);
-        let begin = (first * factor / most).saturating_sub(1) / 8;
-        let end = (((first + length) * factor).div_ceil(most) + 1).div_ceil(8);
+        let (ratio, block) = (component.ratio[side], component.block);
+        let begin = (first / ratio).saturating_sub(1) / block;
+        let end = ((first + length).div_ceil(ratio) + 1).div_ceil(block);
         [begin, end.min(component.blocks[side])]
     };
     [side(0, part.top, part.height), side(1, part.left, part.width)]
@@ -50,7 +50,11 @@ pub(super) fn decode<'r>(
     let single = scan.components.len() == 1;
     let [unit_rows, unit_columns] = match single {
         true => frame.components[scan.components[0].index].size.map(|size| size.div_ceil(8)),
-        false => [0, 1].map(|side| [frame.height, frame.width][side].div_ceil(8 * frame.most[side])),
+        // those of any of the components
+        false => {
+            let component = &frame.components[scan.components[0].index];
+            [0, 1].map(|side| component.blocks[side] / component.sampling[side])
+        }
     };
     let mut targets = Vec::with_capacity(4);
     for of_scan in &scan.components {
@@ -68,7 +72,7 @@ pub(super) fn decode<'r>(
             false => None,
         };
         let factors = if single { [1, 1] } else { component.sampling };
-        let needed = needed(component, frame, part);
+        let needed = needed(component, part);
         targets.push(Target { index: of_scan.index, dc, ac, factors, needed, transform });
     }
     // a scan with every component of a sequential file may end where the part does
@@ -98,7 +102,7 @@ pub(super) fn decode<'r>(
                         if let Some(transform) = &target.transform {
                             target.sequential(&mut bits, last, transform, plane, [y, x])?;
                         } else {
-                            let at = y * (plane.stride / 8) + x;
+                            let at = y * frame.components[target.index].blocks[1] + x;
                             let block = &mut plane.coefficients[at];
                             target.progressive(&mut bits, last, &mut state.ended, scan, block)?;
                         }
@@ -131,23 +135,24 @@ fn restart(bytes: &[u8], from: usize) -> Result<usize, DecodeError> {
 
 fn transform(component: &Component, reader: &Reader<'_>) -> Result<Transform, DecodeError> {
     let table = reader.quantisation[component.quantisation];
-    table.map(Transform::new).ok_or_else(|| damaged("no quantisation table"))
+    table.map(|table| Transform::new(table, component.block)).ok_or_else(|| damaged("no quantisation table"))
 }
 
 /// Transforms the blocks of a progressive file that a part needs.
 pub(super) fn transform_all(
     component: &Component,
-    frame: &Frame,
     part: &Part,
     plane: &mut Plane,
     reader: &Reader<'_>,
 ) -> Result<(), DecodeError> {
     let transform = transform(component, reader)?;
-    let [rows, columns] = needed(component, frame, part);
+    let [rows, columns] = needed(component, part);
     for y in rows[0]..rows[1] {
         for x in columns[0]..columns[1] {
-            let block = &plane.coefficients[y * (plane.stride / 8) + x];
-            transform.write(block, 64, &mut plane.samples[y * 8 * plane.stride + x * 8..], plane.stride);
+            let size = component.block;
+            let block = &plane.coefficients[y * component.blocks[1] + x];
+            let place = (y * plane.stride + x) * size;
+            transform.write(block, 64, &mut plane.samples[place..], plane.stride);
         }
     }
     Ok(())
@@ -216,7 +221,7 @@ impl Target<'_> {
         }
         let [rows, columns] = self.needed;
         if (rows[0]..rows[1]).contains(&y) && (columns[0]..columns[1]).contains(&x) {
-            let place = y * 8 * plane.stride + x * 8;
+            let place = (y * plane.stride + x) * transform.size;
             transform.write(&block, at, &mut plane.samples[place..], plane.stride);
         }
         Ok(())

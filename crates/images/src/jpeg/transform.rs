@@ -17,21 +17,28 @@ impl Default for Block {
 #[derive(Debug, Clone)]
 pub(super) struct Transform {
     quantisation: Block,
+    /// Rows and columns of samples that it makes: 1, 2, 4 or 8.
+    pub(super) size: usize,
 }
 
 impl Transform {
-    pub(super) fn new(table: [u16; 64]) -> Self {
-        Self { quantisation: Block(table.map(|value| value as i16)) }
+    pub(super) fn new(table: [u16; 64], size: usize) -> Self {
+        Self { quantisation: Block(table.map(|value| value as i16)), size }
     }
 
     /// Writes a block whose coefficients from `count` on (in the file's order) are 0.
     #[inline(always)]
     pub(super) fn write(&self, block: &Block, count: usize, out: &mut [u8], stride: usize) {
-        if count == 1 {
+        if count == 1 || self.size == 1 {
             let constant = i32::from(block.0[0]).wrapping_mul(i32::from(self.quantisation.0[0]));
             let level = (((constant + 4) >> 3) + 128).clamp(0, 255) as u8;
-            out.chunks_mut(stride).take(8).for_each(|row| row[..8].fill(level));
+            out.chunks_mut(stride).take(self.size).for_each(|row| row[..self.size].fill(level));
             return;
+        }
+        match self.size {
+            2 => return write_rows(&reduced_to_2(block, &self.quantisation), out, stride),
+            4 => return write_rows(&reduced_to_4(block, &self.quantisation), out, stride),
+            _ => {}
         }
         let samples = simd::transform(block, &self.quantisation);
         for (row, samples) in out.chunks_mut(stride).zip(samples.as_chunks::<8>().0) {
@@ -106,4 +113,60 @@ fn column([v0, v1, v2, v3, v4, v5, v6, v7]: [i32; 8], half: i32) -> [i32; 8] {
     let upper = |at: usize| add(even[at], odd[at]);
     let lower = |at: usize| sub(even[at], odd[at]);
     [upper(0), upper(1), upper(2), upper(3), lower(3), lower(2), lower(1), lower(0)]
+}
+
+fn write_rows<const N: usize>(samples: &[[u8; N]; N], out: &mut [u8], stride: usize) {
+    for (row, samples) in out.chunks_mut(stride).zip(samples) {
+        row[..N].copy_from_slice(samples);
+    }
+}
+
+/// Half as many samples on each side, with libjpeg's roundings.
+fn reduced_to_4(block: &Block, quantisation: &Block) -> [[u8; 4]; 4] {
+    reduced(block, quantisation, 1, |[v0, v1, v2, v3, _, v5, v6, v7]| {
+        let even = sum([(v2, 15137), (v6, -6270)]);
+        let outer = sum([(v1, 20995), (v3, 7373), (v5, -4926), (v7, -4176)]);
+        let inner = sum([(v1, 8697), (v3, -17799), (v5, 11893), (v7, -1730)]);
+        let constant = v0 << (CONSTANT_BITS + 1);
+        let (first, second) = (constant.wrapping_add(even), constant.wrapping_sub(even));
+        [
+            first.wrapping_add(outer),
+            second.wrapping_add(inner),
+            second.wrapping_sub(inner),
+            first.wrapping_sub(outer),
+        ]
+    })
+}
+
+/// A quarter as many samples on each side.
+fn reduced_to_2(block: &Block, quantisation: &Block) -> [[u8; 2]; 2] {
+    reduced(block, quantisation, 2, |[v0, v1, _, v3, _, v5, _, v7]| {
+        let odd = sum([(v1, 29692), (v3, -10426), (v5, 6967), (v7, -5906)]);
+        let constant = v0 << (CONSTANT_BITS + 2);
+        [constant.wrapping_add(odd), constant.wrapping_sub(odd)]
+    })
+}
+
+#[inline(always)]
+fn sum<const N: usize>(terms: [(i32, i32); N]) -> i32 {
+    terms.into_iter().fold(0, |sum, (value, constant)| sum.wrapping_add(value.wrapping_mul(constant)))
+}
+
+/// Columns, then rows, by a transform of eight numbers to `N` that leaves `bits` more behind the point.
+#[inline(always)]
+fn reduced<const N: usize>(
+    block: &Block,
+    quantisation: &Block,
+    bits: u32,
+    transform: impl Fn([i32; 8]) -> [i32; N],
+) -> [[u8; N]; N] {
+    let rounded = |value: i32, shift: u32| value.wrapping_add(1 << (shift - 1)) >> shift;
+    let columns: [[i32; N]; 8] = std::array::from_fn(|x| {
+        let value = |y: usize| i32::from(block.0[8 * y + x]) * i32::from(quantisation.0[8 * y + x]);
+        transform(std::array::from_fn(value)).map(|value| rounded(value, CONSTANT_BITS - PASS_BITS + bits))
+    });
+    std::array::from_fn(|y| {
+        let row = transform(std::array::from_fn(|x| columns[x][y]));
+        row.map(|value| (rounded(value, CONSTANT_BITS + PASS_BITS + 3 + bits) + 128).clamp(0, 255) as u8)
+    })
 }

@@ -49,8 +49,9 @@ fn write_line(
     lines: &mut Lines,
     out: &mut Vec<u8>,
 ) {
-    let [vertical, horizontal] = [0, 1].map(|side| frame.most[side] / component.sampling[side]);
-    let [rows, columns] = component.size;
+    let ([vertical, horizontal], [rows, columns]) = (component.ratio, component.kept);
+    // of an eighth, a sample stands for its pixels as it is
+    let weighted = frame.reduction < 8;
     let line = |y: usize| &plane.samples[y.min(rows - 1) * plane.stride..][..columns];
     let near = line(y / vertical);
     // the row on the side of the pixel; at the border the same again
@@ -58,12 +59,12 @@ fn write_line(
     out.clear();
     match (vertical, horizontal) {
         (1, 1) => out.extend_from_slice(&near[left..left + width]),
-        (2, 1) => {
+        (2, 1) if weighted => {
             let bias = 1 + (y % 2) as u16;
             let pairs = near[left..left + width].iter().zip(&far()[left..left + width]);
             out.extend(pairs.map(|(&near, &far)| ((3 * u16::from(near) + u16::from(far) + bias) >> 2) as u8));
         }
-        (1 | 2, 2) if columns > 2 => {
+        (1 | 2, 2) if weighted && columns > 2 => {
             let (first, last) = (left / 2, (left + width - 1) / 2);
             let (from, to) = (first.saturating_sub(1), (last + 2).min(columns));
             let sums = &mut lines.sums;

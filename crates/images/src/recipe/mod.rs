@@ -1,8 +1,12 @@
 //! From a picture as it is stored to what a network sees, in one description.
 
+mod normalize;
+
 use rand::Rng;
 use serde::{Deserialize, Serialize};
-use tks_data::{DataError, Element, Manifest};
+use tks_data::DataError;
+
+pub use normalize::{Level, Normalization, Normalize};
 
 use crate::augment::crop::{Rectangle, random_rectangle};
 use crate::augment::{self, Augment};
@@ -50,6 +54,10 @@ pub struct Recipe {
     /// In training this is left to `augment` where a step there gives a size itself (a random resized crop).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resize: Option<Resize>,
+    /// Decodes large JPEG files at a half, a quarter or an eighth of their size (Pillow's `Image.draft`), as far as
+    /// what is resized from them stays at least as large as what it becomes: less to decode, and not quite the same
+    /// pixels. It holds where resizing, or a random resized crop, is the first that happens to a picture.
+    pub reduced_decoding: bool,
     /// Random changes, in training only.
     pub augment: Vec<Augment>,
     /// 1 for grey pictures, 3 for colour; left out: as in the data set.
@@ -86,144 +94,6 @@ pub struct Resize {
 
 fn default_crop() -> f64 {
     0.875
-}
-
-/// How grey levels become numbers: `(level / 255 - mean) / std` for each channel.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Normalize {
-    /// By the mean and standard deviation in the data set's manifest; by ImageNet's where it states none.
-    #[default]
-    Dataset,
-    /// By ImageNet's.
-    Imagenet,
-    /// To -1 to 1: mean and standard deviation are a half.
-    Half,
-    /// To 0 to 1.
-    None,
-    /// By these.
-    Values {
-        /// For each channel, on the scale of 0 to 1.
-        mean: Vec<f32>,
-        /// For each channel, on the scale of 0 to 1: above 0.
-        std: Vec<f32>,
-    },
-}
-
-const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
-const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
-
-/// Mean and standard deviation of each channel, and a table of what each grey level becomes.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Normalization {
-    mean: Vec<f32>,
-    std: Vec<f32>,
-    table: Vec<[f32; 256]>,
-}
-
-impl Normalization {
-    /// What `normalize` means for pictures of a data set with so many channels.
-    ///
-    /// # Errors
-    /// [`DataError::Setting`] for another number of values than channels, and for values out of range.
-    pub fn of(
-        normalize: &Normalize,
-        manifest: Option<&Manifest>,
-        channels: usize,
-    ) -> Result<Self, DataError> {
-        let of_set = manifest.and_then(|manifest| Some((manifest.mean.clone()?, manifest.std.clone()?)));
-        let (mean, std) = match (normalize, of_set) {
-            (Normalize::Dataset, Some(of_set)) => of_set,
-            (Normalize::Dataset, None) if channels == 1 => (vec![0.5], vec![0.5]),
-            (Normalize::Imagenet | Normalize::Dataset, _) => (IMAGENET_MEAN.into(), IMAGENET_STD.into()),
-            (Normalize::Half, _) => (vec![0.5], vec![0.5]),
-            (Normalize::None, _) => (vec![0.0], vec![1.0]),
-            (Normalize::Values { mean, std }, _) => (mean.clone(), std.clone()),
-        };
-        // grey repeated has the same values in each channel
-        let spread = |values: Vec<f32>| if values.len() == 1 { vec![values[0]; channels] } else { values };
-        let (mean, std) = (spread(mean), spread(std));
-        if [mean.len(), std.len()] != [channels; 2] {
-            let message = format!(
-                "{} means and {} standard deviations for {channels} channels; give `values` with one of each a \
-                 channel, or `half`, or `none`",
-                mean.len(),
-                std.len()
-            );
-            return Err(DataError::Setting { field: "normalize", message });
-        }
-        if mean.iter().any(|m| !m.is_finite()) || std.iter().any(|s| !s.is_finite() || *s <= 0.0) {
-            let message = "means have to be finite, standard deviations above 0".to_owned();
-            return Err(DataError::Setting { field: "normalize", message });
-        }
-        let table = mean
-            .iter()
-            .zip(&std)
-            .map(|(mean, std)| std::array::from_fn(|level| (level as f32 / 255.0 - mean) / std));
-        Ok(Self { table: table.collect(), mean, std })
-    }
-
-    /// Mean of each channel, on the scale of 0 to 1.
-    pub fn mean(&self) -> &[f32] {
-        &self.mean
-    }
-
-    /// Standard deviation of each channel, on the scale of 0 to 1.
-    pub fn std(&self) -> &[f32] {
-        &self.std
-    }
-}
-
-/// An element that pictures can be written as.
-pub trait Level: Element {
-    /// Whether it is normalised, so that steps on values can follow.
-    const NORMALIZED: bool;
-
-    /// Writes a picture `[H, W, C]` as planes `[C, H, W]`.
-    fn write_planes(picture: &Picture, normalization: &Normalization, out: &mut [Self]);
-
-    /// The values, if they are normalised.
-    fn values(out: &mut [Self]) -> Option<&mut [f32]>;
-}
-
-impl Level for u8 {
-    const NORMALIZED: bool = false;
-
-    fn write_planes(picture: &Picture, _: &Normalization, out: &mut [u8]) {
-        write_planes(picture, out, |_, level| level);
-    }
-
-    fn values(_: &mut [u8]) -> Option<&mut [f32]> {
-        None
-    }
-}
-
-impl Level for f32 {
-    const NORMALIZED: bool = true;
-
-    fn write_planes(picture: &Picture, normalization: &Normalization, out: &mut [f32]) {
-        let table = &normalization.table;
-        write_planes(picture, out, |channel, level| table[channel][level as usize]);
-    }
-
-    fn values(out: &mut [f32]) -> Option<&mut [f32]> {
-        Some(out)
-    }
-}
-
-fn write_planes<E: Copy>(picture: &Picture, out: &mut [E], value: impl Fn(usize, u8) -> E) {
-    let area = picture.height * picture.width;
-    match picture.channels {
-        3 => {
-            let (red, rest) = out.split_at_mut(area);
-            let (green, blue) = rest.split_at_mut(area);
-            let places = red.iter_mut().zip(green).zip(blue);
-            for (pixel, ((r, g), b)) in picture.pixels.as_chunks::<3>().0.iter().zip(places) {
-                (*r, *g, *b) = (value(0, pixel[0]), value(1, pixel[1]), value(2, pixel[2]));
-            }
-        }
-        _ => out.iter_mut().zip(&picture.pixels).for_each(|(out, &level)| *out = value(0, level)),
-    }
 }
 
 /// Memory that is used again from picture to picture; one a worker.
@@ -371,7 +241,7 @@ impl Recipe {
         scratch: &mut Scratch,
     ) -> Result<(), ImageError> {
         let picture = &mut scratch.picture;
-        picture.set_channels(normalization.mean.len());
+        picture.set_channels(normalization.mean().len());
         if picture.pixels.len() != out.len() {
             let message = format!(
                 "makes a picture of {} x {} pixels (height, width), but `resize` or the data set says another size",
@@ -383,18 +253,39 @@ impl Recipe {
         Ok(())
     }
 
-    /// Where the first random change is a random resized crop of the picture as it is stored: its ranges of scale
-    /// and ratio, its height and width, and its filter.
-    pub(crate) fn first_crop(&self) -> Option<FirstCrop> {
-        match self.augment.first() {
-            Some(&Augment::RandomResizedCrop { height, width, scale, ratio, filter })
-                if self.bounding_box.is_none() =>
-            {
-                Some(FirstCrop { size: [height, width], scale, ratio, filter })
+    /// How the decoder begins with what this recipe does first: a random resized crop, or a resize of a picture that
+    /// may be decoded reduced.
+    pub(crate) fn beginning(&self, augment: bool) -> Beginning {
+        match (self.augment.first(), self.resize) {
+            _ if self.bounding_box.is_some() => Beginning::Whole,
+            (Some(&Augment::RandomResizedCrop { height, width, scale, ratio, filter }), _) if augment => {
+                let reduce = self.reduced_decoding;
+                Beginning::Crop(FirstCrop { size: [height, width], scale, ratio, filter, reduce })
             }
-            _ => None,
+            (_, Some(resize))
+                if self.reduced_decoding && !(augment && self.augment.iter().any(gives_size)) =>
+            {
+                Beginning::Reduced(resize)
+            }
+            _ => Beginning::Whole,
         }
     }
+}
+
+/// What of a file is decoded.
+pub(crate) enum Beginning {
+    /// All of it.
+    Whole,
+    /// All of it, as small as a resize allows.
+    Reduced(Resize),
+    /// A part that is drawn.
+    Crop(FirstCrop),
+}
+
+/// How many times smaller a part of `length` pixels on each side may be decoded, to be no smaller than `target`.
+fn reduction(length: [usize; 2], target: [usize; 2]) -> usize {
+    let enough = |reduction: &usize| (0..2).all(|side| length[side] / reduction >= target[side]);
+    [8, 4, 2].into_iter().find(enough).unwrap_or(1)
 }
 
 /// A random resized crop that a decoder can begin with.
@@ -403,20 +294,32 @@ pub(crate) struct FirstCrop {
     scale: [f64; 2],
     ratio: [f64; 2],
     filter: Filter,
+    reduce: bool,
 }
 
 impl FirstCrop {
-    /// Draws the part of a picture of this height and width.
-    pub(crate) fn draw(&self, size: [usize; 2], rng: &mut impl Rng) -> Part {
+    /// Draws the part of a picture of this height and width: what is decoded, and where in that it lies.
+    pub(crate) fn draw(&self, size: [usize; 2], rng: &mut impl Rng) -> (Part, Region) {
         let Rectangle { top, left, height, width } = random_rectangle(size, self.scale, self.ratio, rng);
-        Part { top, left, height, width }
+        let reduction = if self.reduce { reduction([height, width], self.size) } else { 1 };
+        // the pixels that the part reaches into
+        let side = |first: usize, length: usize| {
+            let begin = first / reduction;
+            let from = (first - begin * reduction) as f32 / reduction as f32;
+            let pixels = (first + length).div_ceil(reduction) - begin;
+            (begin, pixels, [from, from + length as f32 / reduction as f32])
+        };
+        let (first_row, rows, [upper, lower]) = side(top, height);
+        let (first_column, columns, [left, right]) = side(left, width);
+        let part = Part { reduction, top: first_row, left: first_column, height: rows, width: columns };
+        (part, Region { left, top: upper, right, bottom: lower })
     }
 
-    /// Brings the part in `scratch` to its size.
-    pub(crate) fn resize(&self, scratch: &mut Scratch) -> Result<(), ImageError> {
+    /// Brings the drawn part of what is in `scratch` to its size.
+    pub(crate) fn resize(&self, region: Region, scratch: &mut Scratch) -> Result<(), ImageError> {
         let Scratch { picture, other, resize: room, .. } = scratch;
         let [height, width] = self.size;
-        resize(picture, Region::whole(picture), height, width, self.filter, other, room)?;
+        resize(picture, region, height, width, self.filter, other, room)?;
         std::mem::swap(picture, other);
         Ok(())
     }
@@ -439,16 +342,27 @@ impl BoxCrop {
 }
 
 impl Resize {
+    /// Height and width that a picture of these is brought to: as large as it has to be for both sides of the crop.
+    fn before_crop(&self, [h, w]: [usize; 2]) -> [usize; 2] {
+        let before = |size: usize| (size as f64 / self.crop).floor() as usize;
+        let (rows, columns) = (before(self.height), before(self.width));
+        match columns * h >= rows * w {
+            true => [columns * h / w.max(1), columns],
+            false => [rows, rows * w / h.max(1)],
+        }
+    }
+
+    /// What is decoded of a picture of this height and width: all of it, perhaps reduced.
+    pub(crate) fn part(&self, size: [usize; 2]) -> Part {
+        let reduction = reduction(size, self.before_crop(size));
+        let [height, width] = size.map(|side| side.div_ceil(reduction));
+        Part { reduction, top: 0, left: 0, height, width }
+    }
+
     /// As torchvision's `Resize` of the shorter side and `CenterCrop`, with the size before the crop as timm has it.
     fn apply(&self, scratch: &mut Scratch) -> Result<(), ImageError> {
         let Scratch { picture, other, resize: room, .. } = scratch;
-        let before = |size: usize| (size as f64 / self.crop).floor() as usize;
-        // as large as it has to be for both sides of the crop
-        let (rows, columns) = (before(self.height), before(self.width));
-        let (height, width) = match (picture.height, picture.width) {
-            (h, w) if columns * h >= rows * w => (columns * h / w.max(1), columns),
-            (h, w) => (rows, rows * w / h.max(1)),
-        };
+        let [height, width] = self.before_crop([picture.height, picture.width]);
         if (height, width) != (picture.height, picture.width) {
             resize(picture, Region::whole(picture), height, width, self.filter, other, room)?;
             std::mem::swap(picture, other);
