@@ -99,13 +99,14 @@ def folder_peers(folder):
             v2.Normalize(IMAGENET_MEAN, IMAGENET_STD),
         ]
     )
+    decoded = torchvision.datasets.ImageFolder(folder, tensors, loader=decode)
     recipe = [{"random_resized_crop": {"height": 224, "width": 224, "filter": "bilinear"}}, {"flip_horizontal": {}}]
     return {
         "500 x 375 to 224 x 224: random resized crop, flip": (
             recipe,
             {
                 "torchvision, Pillow": torchvision.datasets.ImageFolder(folder, pillow),
-                "torchvision, decode_jpeg and tensors": torchvision.datasets.ImageFolder(folder, tensors, loader=decode),
+                "torchvision, decode_jpeg and tensors": decoded,
             },
         )
     }
