@@ -213,8 +213,14 @@ pub(crate) struct Coefficients {
     /// The most that a pixel is made of: places a pixel has in `values`.
     capacity: usize,
     values: Vec<i32>,
+    /// The same by fours: the lower bits of four weights, then what is above these.
+    halves: Vec<[i16; 8]>,
     weights: Vec<f64>,
 }
+
+/// Bits of a weight's lower half: both halves then are 16-bit numbers, and products of these with pixels add up
+/// exactly.
+pub(crate) const LOWER_BITS: u32 = 11;
 
 impl Coefficients {
     pub(crate) fn len(&self) -> usize {
@@ -227,11 +233,20 @@ impl Coefficients {
         (first as usize, &self.values[at * self.capacity..][..count as usize])
     }
 
+    /// The first source pixel of pixel `at`, and the weights of those from it on by fours, filled up with 0: the
+    /// lower [`LOWER_BITS`] of each, then the upper ones.
+    #[inline(always)]
+    pub(crate) fn halves(&self, at: usize) -> (usize, &[[i16; 8]]) {
+        let (first, count) = self.bounds[at];
+        let start = at * (self.capacity / 4);
+        (first as usize, &self.halves[start..start + (count as usize).div_ceil(4)])
+    }
+
     fn compute(&mut self, size: usize, low: f32, high: f32, count: usize, filter: Filter) {
         let scale = f64::from(high - low) / count as f64;
         let widened = scale.max(1.0);
         let (support, narrowed) = (filter.support() * widened, 1.0 / widened);
-        self.capacity = support.ceil() as usize * 2 + 1;
+        self.capacity = (support.ceil() as usize * 2 + 1).next_multiple_of(4);
         self.bounds.clear();
         self.values.clear();
         self.values.resize(self.capacity * count, 0);
@@ -249,5 +264,12 @@ impl Coefficients {
             }
             self.bounds.push((first as u32, (end - first) as u32));
         }
+        self.halves.clear();
+        self.halves.extend(self.values.as_chunks::<4>().0.iter().map(|four| {
+            std::array::from_fn(|at| match at {
+                0..4 => (four[at] & ((1 << LOWER_BITS) - 1)) as i16,
+                _ => (four[at - 4] >> LOWER_BITS) as i16,
+            })
+        }));
     }
 }

@@ -1,7 +1,7 @@
 //! The loops that gain by wide vectors, in one binary for all processors.
 
 use crate::jpeg::{Block, Rounding, double_any, rgb_of_ycc, transform_any};
-use crate::resize::{Coefficients, PRECISION};
+use crate::resize::{Coefficients, LOWER_BITS, PRECISION};
 
 const HALF: i32 = 1 << (PRECISION - 1);
 
@@ -120,7 +120,7 @@ mod x86 {
     use std::arch::x86_64::*;
 
     use super::{
-        Block, Coefficients, HALF, PRECISION, Rounding, double_any, transform_any, vertical_any,
+        Block, Coefficients, HALF, LOWER_BITS, PRECISION, Rounding, double_any, transform_any, vertical_any,
         ycc_to_rgb_any,
     };
 
@@ -144,29 +144,48 @@ mod x86 {
         vertical_any(source, stride, taps, out);
     }
 
-    /// A pixel's three channels at once, in lanes of 32 bits; the fourth is not used.
+    /// A pixel's three channels at once, of four source pixels: products of 16 bits, added in pairs.
     #[target_feature(enable = "avx2")]
     pub(super) fn horizontal_rgb(row: &[u8], columns: &Coefficients, out: &mut [u8]) {
+        // of pixels 0 and 1 (in the upper half 2 and 3) red, green and blue, each twice as 16 bits
+        let spread = _mm256_setr_epi8(
+            0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1, //
+            6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1,
+        );
+        let lower = _mm256_setr_epi8(
+            0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, //
+            4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7,
+        );
+        let upper = _mm256_add_epi8(lower, _mm256_set1_epi8(8));
         let half = _mm_set1_epi32(HALF);
+        let mut last = [0; 16];
         for (x, out) in out.as_chunks_mut::<3>().0.iter_mut().enumerate() {
-            let (first, taps) = columns.taps(x);
-            let pixels = &row[first * 3..];
-            let mut sum = half;
-            // four bytes at a time, so all but the row's last pixel
-            let wide = taps.len().min(pixels.len().saturating_sub(1) / 3);
-            let (wide_taps, last) = taps.split_at(wide);
-            for (&k, place) in wide_taps.iter().zip(pixels.windows(4).step_by(3)) {
-                let four = i32::from_le_bytes([place[0], place[1], place[2], place[3]]);
-                let lanes = _mm_cvtepu8_epi32(_mm_cvtsi32_si128(four));
-                sum = _mm_add_epi32(sum, _mm_mullo_epi32(lanes, _mm_set1_epi32(k)));
+            let (first, weights) = columns.halves(x);
+            let (mut low, mut high) = (_mm256_setzero_si256(), _mm256_setzero_si256());
+            for (four, weights) in weights.iter().enumerate() {
+                let pixels = &row[(first + 4 * four) * 3..];
+                let pixels = match pixels.first_chunk::<16>() {
+                    Some(pixels) => pixels,
+                    // the row's end; what is beyond has the weight 0
+                    None => {
+                        last[..pixels.len()].copy_from_slice(pixels);
+                        &last
+                    }
+                };
+                // SAFETY: both are of 16 bytes.
+                let (pixels, weights) = unsafe {
+                    (_mm_loadu_si128(pixels.as_ptr().cast()), _mm_loadu_si128(weights.as_ptr().cast()))
+                };
+                let pixels = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(pixels), spread);
+                let weights = _mm256_broadcastsi128_si256(weights);
+                low = _mm256_add_epi32(low, _mm256_madd_epi16(pixels, _mm256_shuffle_epi8(weights, lower)));
+                high = _mm256_add_epi32(high, _mm256_madd_epi16(pixels, _mm256_shuffle_epi8(weights, upper)));
             }
-            for (&k, pixel) in last.iter().zip(pixels[wide * 3..].as_chunks::<3>().0) {
-                let four = i32::from_le_bytes([pixel[0], pixel[1], pixel[2], 0]);
-                let lanes = _mm_cvtepu8_epi32(_mm_cvtsi32_si128(four));
-                sum = _mm_add_epi32(sum, _mm_mullo_epi32(lanes, _mm_set1_epi32(k)));
-            }
+            let sum = _mm256_add_epi32(low, _mm256_slli_epi32::<{ LOWER_BITS as i32 }>(high));
+            let sum = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256::<1>(sum));
+            let sum = _mm_srai_epi32::<{ PRECISION as i32 }>(_mm_add_epi32(sum, half));
             // both packings saturate, which clamps to 0 to 255
-            let words = _mm_packs_epi32(_mm_srai_epi32::<{ PRECISION as i32 }>(sum), half);
+            let words = _mm_packs_epi32(sum, sum);
             let bytes = _mm_cvtsi128_si32(_mm_packus_epi16(words, words)).to_le_bytes();
             *out = [bytes[0], bytes[1], bytes[2]];
         }
