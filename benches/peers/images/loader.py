@@ -6,8 +6,8 @@ augmentation, batches of 128, two workers; ours and each peer in turn, several r
     python benches/peers/images/loader.py target/release/examples/picture_epoch --photographs FOLDER
 
 `--cifar10` takes the 50,000 records of the training files. `--photographs` takes any folder of photographs and saves
-parts of them as JPEGs of 500 x 375 pixels in a temporary folder. Both sides give normalised f32 batches and read some
-of each batch's values. The versions of the peers are in `../requirements.txt`.
+parts of them as JPEGs of 500 x 375 pixels (or `--size`) in a temporary folder. Both sides give normalised f32 batches
+and read some of each batch's values. The versions of the peers are in `../requirements.txt`.
 """
 
 import argparse
@@ -87,7 +87,7 @@ def decode(path):
     return decode_jpeg(read_file(path), mode=torchvision.io.ImageReadMode.RGB)
 
 
-def folder_peers(folder):
+def folder_peers(folder, size):
     pillow = T.Compose(
         [T.RandomResizedCrop(224), T.RandomHorizontalFlip(), T.ToTensor(), T.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
     )
@@ -102,7 +102,7 @@ def folder_peers(folder):
     decoded = torchvision.datasets.ImageFolder(folder, tensors, loader=decode)
     recipe = [{"random_resized_crop": {"height": 224, "width": 224, "filter": "bilinear"}}, {"flip_horizontal": {}}]
     return {
-        "500 x 375 to 224 x 224: random resized crop, flip": (
+        f"{size[0]} x {size[1]} to 224 x 224: random resized crop, flip": (
             recipe,
             {
                 "torchvision, Pillow": torchvision.datasets.ImageFolder(folder, pillow),
@@ -112,24 +112,24 @@ def folder_peers(folder):
     }
 
 
-def save_photographs(source, folder, count):
-    """`count` JPEGs of 500 x 375 pixels, of 4:2:0 and quality 95, from parts of the photographs below `source`."""
+def save_photographs(source, folder, count, size):
+    """`count` JPEGs of `size` pixels, of 4:2:0 and quality 95, from parts of the photographs below `source`."""
     files = [path for path in sorted(source.rglob("*")) if path.suffix.lower() in (".jpg", ".jpeg")]
     files = [path for path in files if min(Image.open(path).size) >= 300]
     assert files, f"no JPEGs of 300 pixels or more on each side below {source}"
     draw = random.Random(1)
     (folder / "all").mkdir()
-    size = 0
+    written = 0
     for number in range(count):
         picture = Image.open(files[number % len(files)]).convert("RGB")
-        side = draw.uniform(0.9, 1.0) * min(picture.width / 4, picture.height / 3)
-        width, height = 4 * side, 3 * side
+        scale = draw.uniform(0.9, 1.0) * min(picture.width / size[0], picture.height / size[1])
+        width, height = scale * size[0], scale * size[1]
         left, top = draw.uniform(0, picture.width - width), draw.uniform(0, picture.height - height)
         box = (left, top, left + width, top + height)
         path = folder / "all" / f"{number:05}.jpg"
-        picture.resize((500, 375), Image.Resampling.LANCZOS, box=box).save(path, quality=95, subsampling=2)
-        size += path.stat().st_size
-    print(f"{count} JPEGs from {len(files)} photographs, {size / count / 1000:.0f} kB on average")
+        picture.resize(size, Image.Resampling.LANCZOS, box=box).save(path, quality=95, subsampling=2)
+        written += path.stat().st_size
+    print(f"{count} JPEGs from {len(files)} photographs, {written / count / 1000:.0f} kB on average")
 
 
 def epochs(dataset, count):
@@ -149,13 +149,18 @@ def compare(program, kind, folder, name, recipe, peers, rounds, count):
     recipe = {"augment": recipe, "normalize": normalize}
     if kind == "folder":
         recipe["resize"] = {"height": 224, "width": 224}
-    seconds = {who: [] for who in ["ours", *peers]}
+    ways = {"ours": [json.dumps(recipe), str(2 * count)]}
+    if kind == "folder":
+        ways["ours, u8 batches"] = [*ways["ours"], "u8"]
+        ways["ours, reduced_decoding"] = [json.dumps({**recipe, "reduced_decoding": True}), str(2 * count)]
+    seconds = {who: [] for who in [*ways, *peers]}
     pictures = len(next(iter(peers.values())))
     for _ in range(rounds):
-        command = [program, kind, str(folder), json.dumps(recipe), str(2 * count)]
-        result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        assert result["pictures"] == pictures
-        seconds["ours"] += result["seconds"]
+        for who, arguments in ways.items():
+            command = [program, kind, str(folder), *arguments]
+            result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            assert result["pictures"] == pictures
+            seconds[who] += result["seconds"]
         for peer, dataset in peers.items():
             seconds[peer] += epochs(dataset, count)
     ours = statistics.median(seconds["ours"])
@@ -170,6 +175,7 @@ def main():
     parser.add_argument("--cifar10", type=pathlib.Path, help="the folder with data_batch_1.bin to data_batch_5.bin")
     parser.add_argument("--photographs", type=pathlib.Path, help="a folder of photographs")
     parser.add_argument("--pictures", type=int, default=1000, help="JPEGs to make of the photographs")
+    parser.add_argument("--size", type=int, nargs=2, default=[500, 375], help="width and height of these")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=1, help="epochs of a peer in a round; ours runs twice as many")
     arguments = parser.parse_args()
@@ -185,9 +191,9 @@ def main():
     if arguments.photographs:
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
-            save_photographs(arguments.photographs, folder, arguments.pictures)
+            save_photographs(arguments.photographs, folder, arguments.pictures, arguments.size)
             print(header)
-            for name, (recipe, peers) in folder_peers(folder).items():
+            for name, (recipe, peers) in folder_peers(folder, arguments.size).items():
                 compare(arguments.program, "folder", folder, name, recipe, peers, *tail)
 
 
