@@ -15,4 +15,4 @@ RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 mkdir -p "corpus/$target" "artifacts/$target"
 # shellcheck disable=SC2086
 exec "target/$host/release/$target" "corpus/$target" $seeds -artifact_prefix="artifacts/$target/" \
-    -max_total_time="$seconds" -rss_limit_mb=1024 -malloc_limit_mb=512 -timeout=10 -max_len=65536 -print_final_stats=1
+    -max_total_time="$seconds" -rss_limit_mb=1024 -malloc_limit_mb=512 -timeout=20 -max_len=65536 -print_final_stats=1
