@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use tks_benches::median;
 use tks_benches::process::cpu_time;
-use tks_events::formats::{ReadOptions, read};
+use tks_events::EventStream;
+use tks_events::formats::{ReadOptions, read_into};
 
 /// Decodes a file, or every file of a folder, again and again; prints one JSON line with the events per second of
 /// CPU time, and the sums of the columns to be compared.
@@ -20,6 +21,9 @@ struct Arguments {
     /// Threads of the decoders.
     #[arg(long, default_value_t = 1)]
     threads: usize,
+    /// Read each recording into the memory of the one before it, instead of into fresh memory.
+    #[arg(long)]
+    keep: bool,
 }
 
 fn main() -> Result<()> {
@@ -27,12 +31,13 @@ fn main() -> Result<()> {
     rayon::ThreadPoolBuilder::new().num_threads(arguments.threads).build_global()?;
     let files = files_of(&arguments.path)?;
     let (mut rates, mut spent, mut sums) = (Vec::new(), 0.0, [0i64; 5]);
+    let mut used = EventStream::default();
     while spent < arguments.seconds || rates.len() < 3 {
         let (start, mut events) = (cpu_time(), 0);
         sums = [0; 5];
         let mut outside = 0.0;
         for file in &files {
-            let stream = read(file, &ReadOptions::default())?.stream;
+            let stream = read_into(file, &ReadOptions::default(), std::mem::take(&mut used))?.stream;
             events += stream.len();
             // Summing is not decoding.
             let pause = cpu_time();
@@ -43,6 +48,9 @@ fn main() -> Result<()> {
             sums[3] += columns.y.iter().map(|&y| i64::from(y)).sum::<i64>();
             sums[4] += columns.p.iter().map(|&p| i64::from(p)).sum::<i64>();
             outside += cpu_time() - pause;
+            if arguments.keep {
+                used = stream;
+            }
         }
         let time = cpu_time() - start - outside;
         spent += time;
@@ -52,7 +60,7 @@ fn main() -> Result<()> {
         "{}",
         serde_json::json!({
             "peer": "tks", "mevents_per_s": median(&rates), "runs": rates.len(), "sums": sums,
-            "copy_gb_per_s": copy_bandwidth(),
+            "copy_gb_per_s": copy_bandwidth(true), "copy_fresh_gb_per_s": copy_bandwidth(false),
         })
     );
     Ok(())
@@ -68,17 +76,44 @@ fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Bytes read and written by a copy of memory that no cache holds, in GB per second of CPU time.
-fn copy_bandwidth() -> f64 {
+/// Bytes read and written by a copy of memory that no cache holds, in GB per second of CPU time: into the same memory
+/// again and again, or each time into memory that the system gives and takes back, as a decoder's columns are.
+fn copy_bandwidth(keep: bool) -> f64 {
     let from = vec![1u8; 256 << 20];
-    let mut to = vec![0u8; from.len()];
+    let mut kept = vec![0u8; if keep { from.len() } else { 0 }];
     let rates: Vec<f64> = (0..5)
         .map(|_| {
             let start = cpu_time();
-            to.copy_from_slice(std::hint::black_box(&from));
-            std::hint::black_box(&mut to);
+            let from = std::hint::black_box(&from);
+            if keep {
+                kept.copy_from_slice(from);
+                std::hint::black_box(&mut kept);
+            } else {
+                drop(std::hint::black_box(fresh_copy(from)));
+            }
             2.0 * from.len() as f64 / (cpu_time() - start) / 1e9
         })
         .collect();
     median(&rates)
+}
+
+/// A copy in memory that was just given, in huge pages where there are any.
+fn fresh_copy(from: &[u8]) -> Vec<u8> {
+    let mut to = Vec::<u8>::with_capacity(from.len());
+    #[cfg(target_os = "linux")]
+    {
+        let spare = to.spare_capacity_mut();
+        let start = spare.as_mut_ptr();
+        let before = start.align_offset(4096);
+        // SAFETY: whole pages of memory that is ours; the advice changes nothing of what lies in them.
+        unsafe {
+            libc::madvise(
+                start.add(before).cast(),
+                (spare.len() - before) / 4096 * 4096,
+                libc::MADV_HUGEPAGE,
+            );
+        }
+    }
+    to.extend_from_slice(from);
+    to
 }

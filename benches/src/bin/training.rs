@@ -28,6 +28,9 @@ struct Options {
     /// Convolutions and linear layers in bfloat16
     #[arg(long)]
     bf16: bool,
+    /// What computes convolutions: auto, sparse, winograd or dense
+    #[arg(long, default_value = "auto")]
+    convolution: String,
     /// Keep the blocks' inputs alone for the backward pass
     #[arg(long)]
     checkpoint_blocks: bool,
@@ -66,6 +69,7 @@ fn main() -> Result<()> {
     let network = Network::new(&store.root(), &config, shape)?;
     let execution = Execution {
         bf16: options.bf16,
+        convolution: serde_json::from_value(json!(options.convolution))?,
         checkpoint_blocks: options.checkpoint_blocks,
         ..Execution::default()
     };

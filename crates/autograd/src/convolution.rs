@@ -6,20 +6,30 @@ use tks_neuron::convolution::{self as kernel, ConvShape};
 use crate::custom::{Backward, record};
 use crate::error::AutogradError;
 use crate::ffi::{values, values_mut};
+use crate::winograd;
 
 /// The share of values that are not zero up to which passing over the others is faster than libtorch's convolution
 /// (measured, see `docs/src/speed.md`).
 pub const SPARSE_UP_TO: f64 = 0.5;
+/// The same where Winograd's filtering is possible, of a weight of few filters and of many.
+const SPARSE_BEFORE_WINOGRAD: [f64; 2] = [0.25, 0.1];
+/// The same for the weight's gradient of a weight of few filters; of many, never.
+const SPARSE_GRADIENT_BEFORE_WINOGRAD: f64 = 0.2;
+/// Few filters are so many at most: more of them, or their sums, leave the caches, and each spike waits for memory.
+const FEW_FILTERS: usize = 128 * 128;
 
 /// Which implementation convolves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConvBackend {
-    /// The sparse one where it is the faster: `f32` on the CPU, no more than [`SPARSE_UP_TO`] of the input non-zero.
+    /// The fastest for the share of the input that is not zero, in `f32` on the CPU; else libtorch's.
     #[default]
     Auto,
     /// The sparse one; an error where it is not possible.
     Sparse,
+    /// Winograd's minimal filtering where it is possible (3 x 3, stride 1, channels in multiples of 16), else
+    /// libtorch's.
+    Winograd,
     /// libtorch's.
     Dense,
 }
@@ -75,7 +85,7 @@ pub fn spike_conv2d(input: &Tensor, weight: &Tensor, options: ConvOptions) -> Re
     let dense = || Ok(input.f_conv2d(weight, None::<&Tensor>, options.stride, options.padding, [1, 1], 1)?);
     match options.backend {
         ConvBackend::Dense => return dense(),
-        ConvBackend::Auto if !possible => return dense(),
+        ConvBackend::Auto | ConvBackend::Winograd if !possible => return dense(),
         ConvBackend::Sparse if !possible => {
             let what = format!(
                 "the sparse convolution needs f32 on the CPU, not {:?} and {:?} on {:?}",
@@ -90,18 +100,23 @@ pub fn spike_conv2d(input: &Tensor, weight: &Tensor, options: ConvOptions) -> Re
     let shape = shape_of(input, weight, options)?;
     let packed = tch::no_grad(|| -> Result<_, AutogradError> {
         let x = channels_last(input)?;
-        if options.backend == ConvBackend::Auto && kernel::density(values(&x)?) > SPARSE_UP_TO {
-            return Ok(None);
-        }
+        let plan = Plan::new(&shape, options.backend, &x)?;
         let weight = weight.f_detach()?.f_contiguous()?;
-        let [height, width] = shape.output()?;
-        let size = [shape.images, height, width, shape.out_channels].map(|size| size as i64);
-        let mut y = Tensor::f_empty(size, (Kind::Float, Device::Cpu))?;
-        kernel::forward(&shape, values(&x)?, values(&weight)?, values_mut(&mut y)?)?;
-        Ok(Some((y.f_permute([0, 3, 1, 2])?, x, weight)))
+        let y = match plan.forward {
+            Method::Dense => return Ok(None),
+            Method::Winograd => winograd::forward(&shape, &x, &weight)?,
+            Method::Sparse => {
+                let [height, width] = shape.output()?;
+                let size = [shape.images, height, width, shape.out_channels].map(|size| size as i64);
+                let mut y = Tensor::f_empty(size, (Kind::Float, Device::Cpu))?;
+                kernel::forward(&shape, values(&x)?, values(&weight)?, values_mut(&mut y)?)?;
+                y
+            }
+        };
+        Ok(Some((y.f_permute([0, 3, 1, 2])?, x, weight, plan)))
     })?;
-    let Some((y, x, weight_values)) = packed else { return dense() };
-    let node = Node { shape, options };
+    let Some((y, x, weight_values, plan)) = packed else { return dense() };
+    let node = Node { shape, options, plan };
     record(
         c"tks::spike_conv2d",
         &[Some(input), Some(weight)],
@@ -144,9 +159,59 @@ fn channels_last(tensor: &Tensor) -> Result<Tensor, AutogradError> {
     Ok(tensor.f_detach()?.f_permute([0, 2, 3, 1])?.f_contiguous()?)
 }
 
+/// What computes a part of a convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Method {
+    Sparse,
+    Winograd,
+    Dense,
+}
+
+/// What computes each part.
+#[derive(Debug, Clone, Copy)]
+struct Plan {
+    forward: Method,
+    weight_gradient: Method,
+    input_gradient: Method,
+}
+
+impl Plan {
+    /// `x` is the input, `[N, H, W, C]`.
+    fn new(shape: &ConvShape, backend: ConvBackend, x: &Tensor) -> Result<Plan, AutogradError> {
+        let possible = winograd::applies(shape);
+        let dense = if possible { Method::Winograd } else { Method::Dense };
+        let sparse = |is_sparse| if is_sparse { Method::Sparse } else { dense };
+        Ok(match backend {
+            ConvBackend::Dense => Plan::all(Method::Dense),
+            ConvBackend::Winograd => Plan::all(dense),
+            ConvBackend::Sparse => Plan { input_gradient: Method::Dense, ..Plan::all(Method::Sparse) },
+            ConvBackend::Auto => {
+                let density = kernel::density(values(x)?);
+                let few = shape.in_channels * shape.out_channels <= FEW_FILTERS;
+                let (forward, weight_gradient) = if possible {
+                    let forward = density <= SPARSE_BEFORE_WINOGRAD[usize::from(!few)];
+                    (forward, few && density <= SPARSE_GRADIENT_BEFORE_WINOGRAD)
+                } else {
+                    (density <= SPARSE_UP_TO, density <= SPARSE_UP_TO)
+                };
+                Plan {
+                    forward: sparse(forward),
+                    weight_gradient: sparse(weight_gradient),
+                    input_gradient: dense,
+                }
+            }
+        })
+    }
+
+    fn all(method: Method) -> Plan {
+        Plan { forward: method, weight_gradient: method, input_gradient: method }
+    }
+}
+
 struct Node {
     shape: ConvShape,
     options: ConvOptions,
+    plan: Plan,
 }
 
 impl Backward for Node {
@@ -159,14 +224,18 @@ impl Backward for Node {
         let ([Some(x), Some(weight)], [Some(grad)]) = (saved, grads) else { return Ok(vec![None, None]) };
         let grad_y = channels_last(grad)?;
         let grad_weight = if needed[1] {
-            let mut grad_weight = weight.f_empty_like()?;
-            kernel::weight_gradient(
-                &self.shape,
-                values(x)?,
-                values(&grad_y)?,
-                values_mut(&mut grad_weight)?,
-            )?;
-            Some(grad_weight)
+            Some(if self.plan.weight_gradient == Method::Winograd {
+                winograd::weight_gradient(&self.shape, x, &grad_y)?
+            } else {
+                let mut grad_weight = weight.f_empty_like()?;
+                kernel::weight_gradient(
+                    &self.shape,
+                    values(x)?,
+                    values(&grad_y)?,
+                    values_mut(&mut grad_weight)?,
+                )?;
+                grad_weight
+            })
         } else {
             None
         };
@@ -176,8 +245,11 @@ impl Backward for Node {
 }
 
 impl Node {
-    /// The dense half: the convolution's transpose, by libtorch.
+    /// The dense half: the convolution's transpose.
     fn grad_input(&self, grad_y: &Tensor, weight: &Tensor) -> Result<Tensor, AutogradError> {
+        if self.plan.input_gradient == Method::Winograd && !self.options.half_precision_gradient {
+            return Ok(winograd::input_gradient(&self.shape, grad_y, weight)?.f_permute([0, 3, 1, 2])?);
+        }
         let ConvShape { height, width, kernel, stride, padding, .. } = self.shape;
         let out = self.shape.output()?;
         // Rows and columns at the end that no tap reached.

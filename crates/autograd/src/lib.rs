@@ -41,6 +41,7 @@ pub mod optimizer;
 pub mod plain;
 pub mod runtime;
 mod spike;
+mod winograd;
 
 pub use batch_norm::{BatchNorm, batch_norm_multi_step};
 pub use error::AutogradError;

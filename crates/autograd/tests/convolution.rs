@@ -49,6 +49,43 @@ fn sparse_equals_dense_in_value_and_gradients() {
 }
 
 #[test]
+fn winograd_equals_dense_in_value_and_gradients() {
+    for (seed, (size, out, padding, rate)) in [
+        ([5, 16, 9, 8], 32, [1, 1], 2.0),
+        ([3, 32, 12, 12], 16, [0, 0], 2.0),
+        // 12 tiles an image: several chunks of work.
+        ([70, 16, 12, 16], 16, [1, 1], 0.0),
+        // Stride and kernel that it is not made for: libtorch's.
+        ([2, 8, 6, 6], 16, [1, 1], 2.0),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let noise = Noise::new(70 + seed as u64);
+        let x = noise.tensor(&size);
+        let x = &x * x.lt(rate).to_kind(Kind::Float);
+        let weight = noise.tensor(&[out, size[1], 3, 3]);
+        let grad = noise.tensor(
+            &spike_conv2d(&x, &weight, ConvOptions { padding, ..Default::default() }).unwrap().size(),
+        );
+        let run = |backend: ConvBackend| {
+            let x = x.detach().copy().set_requires_grad(true);
+            let w = weight.detach().copy().set_requires_grad(true);
+            let y = spike_conv2d(&x, &w, ConvOptions { padding, backend, ..Default::default() }).unwrap();
+            (&y * &grad).sum(Kind::Float).backward();
+            [y.detach(), x.grad(), w.grad()]
+        };
+        let expected = run(ConvBackend::Dense);
+        for backend in [ConvBackend::Winograd, ConvBackend::Auto] {
+            for (i, actual) in run(backend).iter().enumerate() {
+                let off = error(actual, &expected[i]);
+                assert!(off < 2e-5, "{i} of case {seed} by {backend:?}: {off}");
+            }
+        }
+    }
+}
+
+#[test]
 fn dense_inputs_go_to_libtorch_and_halves_are_near() {
     let noise = Noise::new(9);
     let x = noise.tensor(&[2, 3, 6, 6]);

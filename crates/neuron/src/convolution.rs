@@ -18,7 +18,8 @@ use crate::simd;
 const LANE: usize = 16;
 /// Rows are this long at most: 8 vectors of AVX-512, a quarter of its registers.
 const WIDEST: usize = 128;
-/// Parts in which images are added up for the weight's gradient.
+/// Pieces of work, whatever the number of threads, that the weight's gradient is made of: blocks of output channels
+/// times parts of the images.
 const PARTS: usize = 16;
 
 /// The sizes of a convolution (no dilation, no groups).
@@ -451,51 +452,66 @@ pub fn weight_gradient(
         return Ok(());
     }
     let blocks = blocks(shape.out_channels);
-    let part = shape.images.div_ceil(PARTS);
-    let sums: Vec<Aligned> = x
-        .par_chunks(part * shape.input_image())
-        .zip(grad_y.par_chunks(part * image_out))
-        .map(|(x, grad_y)| {
-            let width: usize = blocks.iter().map(|(_, width)| width).sum();
+    let parts = PARTS.div_ceil(blocks.len()).min(shape.images);
+    let part = shape.images.div_ceil(parts);
+    let parts = shape.images.div_ceil(part);
+    // By blocks, then parts.
+    let sums: Vec<Aligned> = (0..blocks.len() * parts)
+        .into_par_iter()
+        .map(|task| {
+            let ((start, width), first) = (blocks[task / parts], task % parts * part);
+            let images = first..(first + part).min(shape.images);
             let mut sums = Aligned::zeros(taps * inputs * width);
-            let sums_of_part = sums.get_mut();
             simd::dispatch(GradientPart {
                 shape,
-                blocks: &blocks,
+                start,
+                width,
                 out_width,
-                x,
-                grad_y,
+                x: &x[images.start * shape.input_image()..images.end * shape.input_image()],
+                grad_y: &grad_y[images.start * image_out..images.end * image_out],
                 image_out,
-                sums: sums_of_part,
+                sums: sums.get_mut(),
             });
             sums
         })
         .collect();
-    let mut at = 0;
-    for &(start, width) in &blocks {
-        for o in start..(start + width).min(shape.out_channels) {
-            for c in 0..inputs {
-                for tap in 0..taps {
-                    let (ky, kx) = (tap / kernel_width, kernel_width - 1 - tap % kernel_width);
-                    let place = at + ((ky * inputs + c) * kernel_width + kx) * width + o - start;
-                    let total = sums.iter().map(|sums| sums.get()[place]).sum();
-                    grad_weight[(o * inputs + c) * taps + tap] = total;
+    // The outputs of a cache line of sums at a time.
+    grad_weight.par_chunks_mut(LANE * inputs * taps).enumerate().for_each(|(chunk, grad_weight)| {
+        let first = chunk * LANE;
+        let block = blocks.iter().rposition(|(start, _)| *start <= first).unwrap_or(0);
+        let (start, width) = blocks[block];
+        let sums = &sums[block * parts..][..parts];
+        for c in 0..inputs {
+            for tap in 0..taps {
+                let (ky, kx) = (tap / kernel_width, kernel_width - 1 - tap % kernel_width);
+                let place = ((ky * inputs + c) * kernel_width + kx) * width + first - start;
+                let mut total = [0.0f32; LANE];
+                for sums in sums {
+                    for (total, value) in total.iter_mut().zip(&sums.get()[place..][..LANE]) {
+                        *total += value;
+                    }
+                }
+                for (gradients, total) in grad_weight.chunks_exact_mut(inputs * taps).zip(total) {
+                    gradients[c * taps + tap] = total;
                 }
             }
         }
-        at += taps * inputs * width;
-    }
+    });
     Ok(())
 }
 
+/// A block of output channels over a part of the images.
 struct GradientPart<'a> {
     shape: &'a ConvShape,
-    blocks: &'a [(usize, usize)],
+    /// The block's first channel.
+    start: usize,
+    /// Its width.
+    width: usize,
     out_width: usize,
     x: &'a [f32],
     grad_y: &'a [f32],
     image_out: usize,
-    /// `[blocks][kernel_height, in_channels, kernel_width, width]`, the taps of a row from the last to the first
+    /// `[kernel_height, in_channels, kernel_width, width]`, the taps of a row from the last to the first
     sums: &'a mut [f32],
 }
 
@@ -509,16 +525,10 @@ impl simd::Work for GradientPart<'_> {
         for (x, grad_y) in images {
             pixels.by_pixel(x, shape.in_channels);
             columns.by_channel(&pixels, shape.width, shape.in_channels);
-            let mut at = 0;
-            for &(start, width) in self.blocks {
-                let length = shape.taps() * shape.in_channels * width;
-                let sums = &mut self.sums[at..][..length];
-                at += length;
-                with_width!(
-                    width,
-                    B => gradient_block::<B>(shape, self.out_width, &columns, grad_y, start, sums)
-                );
-            }
+            with_width!(
+                self.width,
+                B => gradient_block::<B>(shape, self.out_width, &columns, grad_y, self.start, self.sums)
+            );
         }
     }
 }
