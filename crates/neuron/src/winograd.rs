@@ -417,13 +417,13 @@ impl simd::Work for Contract<'_> {
                         lanes(products, (k * INPUT + x) * stride + place)
                     }));
                 }
-                for x in 0..used {
+                (0..used).for_each(|x| {
                     let out = output_transform(std::array::from_fn(|k| &by_row[k][x]));
                     let pixel = (column * OUTPUT + x) * channels + channel;
                     for (row, out) in y.chunks_exact_mut(width * channels).zip(&out) {
                         row[pixel..][..LANE].copy_from_slice(out);
                     }
-                }
+                });
             }
         }
     }
@@ -447,7 +447,7 @@ impl simd::Work for FilterTiles<'_> {
         let channels = tiles.len() / TILE;
         for first in (0..channels).step_by(LANE) {
             let mut taps = [[ZERO; FILTER]; FILTER];
-            for i in 0..LANE {
+            (0..LANE).for_each(|i| {
                 let (input, output) = match filter {
                     Filter::Forward => (channel, first + i),
                     Filter::InputGradient => (first + i, channel),
@@ -457,7 +457,7 @@ impl simd::Work for FilterTiles<'_> {
                     let tap = if filter == Filter::Forward { tap } else { FILTER * FILTER - 1 - tap };
                     taps[tap / FILTER][tap % FILTER][i] = value;
                 }
-            }
+            });
             let mut by_row = [[ZERO; INPUT]; FILTER];
             for (out, taps) in by_row.iter_mut().zip(&taps) {
                 *out = combine(&FILTER_TRANSFORM, std::array::from_fn(|x| &taps[x]));

@@ -7,28 +7,47 @@
 
 use super::cursor::{header_lines, key_value};
 use super::decoded::Decoded;
-use super::fill;
+use super::fill::{self, Layout, Records, field};
 use crate::stream::SensorSize;
 
 const RECORD: usize = 8;
 const DVS128: SensorSize = SensorSize { width: 128, height: 128 };
-const SPECIAL_DVS128: u32 = 0x8000;
-/// Samples, and special events.
-const SPECIAL_DAVIS: u32 = 0x8000_0400;
 
-fn split(record: &[u8; RECORD]) -> (u32, i64) {
-    let [a, b, c, d, e, f, g, h] = *record;
-    (u32::from_be_bytes([a, b, c, d]), i64::from(u32::from_be_bytes([e, f, g, h])))
+#[derive(Clone, Copy)]
+struct Dvs128;
+
+impl Records<RECORD> for Dvs128 {
+    const LAYOUT: Layout = Layout {
+        time: [7, 6, 5, 4],
+        address: [3, 2, 1, 0],
+        t: field(0, 32),
+        x: field(1, 7),
+        y: field(8, 7),
+        p: field(0, 1),
+        event: (0x8000, 0),
+    };
+
+    fn earlier(&self) -> Option<i64> {
+        Some(0)
+    }
 }
 
-fn dvs128(record: &[u8; RECORD]) -> fill::Raw {
-    let (address, t) = split(record);
-    (t, ((address >> 1) & 0x7f) as u16, ((address >> 8) & 0x7f) as u16, (address & 1) as u8)
-}
+#[derive(Clone, Copy)]
+struct Davis;
 
-fn davis(record: &[u8; RECORD]) -> fill::Raw {
-    let (address, t) = split(record);
-    (t, ((address >> 12) & 0x3ff) as u16, ((address >> 22) & 0x1ff) as u16, ((address >> 11) & 1) as u8)
+impl Records<RECORD> for Davis {
+    const LAYOUT: Layout = Layout {
+        x: field(12, 10),
+        y: field(22, 9),
+        p: field(11, 1),
+        // Neither a sample nor a special event.
+        event: (0x8000_0400, 0),
+        ..Dvs128::LAYOUT
+    };
+
+    fn earlier(&self) -> Option<i64> {
+        Some(0)
+    }
 }
 
 /// The DAVIS that a chip's name says.
@@ -72,11 +91,11 @@ pub(super) fn decode(bytes: &[u8], sensor: Option<SensorSize>, mut decoded: Deco
     match davis_sensor {
         Some(sensor) => {
             decoded.sensor = Some(sensor);
-            fill::records(&mut decoded, records, |record| split(record).0 & SPECIAL_DAVIS == 0, davis);
+            fill::records(&mut decoded, records, Davis);
         }
         None => {
             decoded.sensor = Some(DVS128);
-            fill::records(&mut decoded, records, |record| split(record).0 & SPECIAL_DVS128 == 0, dvs128);
+            fill::records(&mut decoded, records, Dvs128);
         }
     }
     decoded.unwrap_time(32);

@@ -8,7 +8,7 @@
 
 use super::cursor::{bytes_at, header_lines, i32_at, key_value};
 use super::decoded::Decoded;
-use super::fill;
+use super::fill::{self, Layout, Records, field};
 use crate::error::EventError;
 use crate::stream::SensorSize;
 
@@ -37,21 +37,28 @@ impl Packet<'_> {
     }
 
     fn decode(&self, decoded: &mut Decoded) {
-        let data = |&[a, b, c, d, ..]: &[u8; EVENT]| u32::from_le_bytes([a, b, c, d]);
-        fill::records(
-            decoded,
-            self.events,
-            |event| data(event) & 1 == 1,
-            |event| {
-                let data = data(event);
-                (
-                    self.time(event),
-                    (data >> 17) as u16,
-                    ((data >> 2) & 0x7fff) as u16,
-                    ((data >> 1) & 1) as u8,
-                )
-            },
-        );
+        fill::records(decoded, self.events, Polarity { earlier: self.earlier });
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Polarity {
+    earlier: i64,
+}
+
+impl Records<EVENT> for Polarity {
+    const LAYOUT: Layout = Layout {
+        time: [4, 5, 6, 7],
+        address: [0, 1, 2, 3],
+        t: field(0, 32),
+        x: field(17, 15),
+        y: field(2, 15),
+        p: field(1, 1),
+        event: (1, 1),
+    };
+
+    fn earlier(&self) -> Option<i64> {
+        Some(self.earlier)
     }
 }
 

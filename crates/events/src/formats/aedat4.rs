@@ -224,15 +224,10 @@ fn unfold(
     if events.iter().fold(0, |signs, event| signs | event[9] | event[11]) & 0x80 != 0 {
         return Err("a packet holds an event with a negative coordinate".into());
     }
-    fill::records(
-        decoded,
-        events,
-        |_| true,
-        |event| {
-            let [a, b, c, d, e, f, g, h, x0, x1, y0, y1, p, ..] = *event;
-            let t = i64::from_le_bytes([a, b, c, d, e, f, g, h]);
-            (t, u16::from_le_bytes([x0, x1]), u16::from_le_bytes([y0, y1]), u8::from(p != 0))
-        },
-    );
+    fill::each(decoded, events, |event| {
+        let [a, b, c, d, e, f, g, h, x0, x1, y0, y1, p, ..] = event;
+        let t = i64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        (t, u16::from_le_bytes([x0, x1]), u16::from_le_bytes([y0, y1]), u8::from(p != 0))
+    });
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! with `y = 240` is no event: the clock's 13 bits have turned over, and all later times are 2^13 us later.
 
 use super::decoded::Decoded;
-use super::fill;
+use super::fill::{self, Layout, NONE, Records, field};
 
 /// Bytes of a record.
 pub(super) const RECORD: usize = 5;
@@ -12,25 +12,32 @@ pub(super) const RECORD: usize = 5;
 const OVERFLOW_Y: u8 = 240;
 const OVERFLOW_US: i64 = 1 << 13;
 
-fn event(record: &[u8; RECORD]) -> fill::Raw {
-    let [x, y, high, middle, low] = *record;
-    let t = (i64::from(high & 0x7f) << 16) | (i64::from(middle) << 8) | i64::from(low);
-    (t, u16::from(x), u16::from(y), high >> 7)
+/// Events, and how much later they are by the clock's turns before them.
+#[derive(Clone, Copy, Default)]
+struct Events {
+    later: i64,
+}
+
+impl Records<RECORD> for Events {
+    const LAYOUT: Layout = Layout {
+        time: [4, 3, 2, NONE],
+        address: [0, 1, 2, NONE],
+        t: field(0, 23),
+        x: field(0, 8),
+        y: field(8, 8),
+        p: field(23, 1),
+        event: (0, 0),
+    };
+
+    #[inline(always)]
+    fn earlier(&self) -> Option<i64> {
+        Some(self.later)
+    }
 }
 
 pub(super) fn decode(bytes: &[u8], mut decoded: Decoded) -> Decoded {
     let (records, rest) = bytes.as_chunks::<RECORD>();
-    if records.iter().fold(false, |overflows, record| overflows | (record[1] == OVERFLOW_Y)) {
-        let mut later = 0;
-        fill::words(&mut decoded, records, |record| {
-            let overflow = record[1] == OVERFLOW_Y;
-            later += if overflow { OVERFLOW_US } else { 0 };
-            let (t, x, y, p) = event(&record);
-            ((t + later, x, y, p), !overflow)
-        });
-    } else {
-        fill::records(&mut decoded, records, |_| true, event);
-    }
+    fill::records(&mut decoded, records, Events::default());
     if !rest.is_empty() {
         let problem = format!("the last record is cut: {} of {RECORD} bytes", rest.len());
         decoded.stop(bytes.len() - rest.len(), problem);

@@ -5,10 +5,41 @@
 //! 27, polarity in bit 28; before, `x` in bits 0 to 8, `y` in bits 9 to 16, polarity in bit 17.
 
 use super::decoded::Decoded;
-use super::fill;
+use super::fill::{self, Layout, Records, field};
 use super::prophesee::Header;
 
 const RECORD: usize = 8;
+
+#[derive(Clone, Copy)]
+struct Version2;
+
+impl Records<RECORD> for Version2 {
+    const LAYOUT: Layout = Layout {
+        time: [0, 1, 2, 3],
+        address: [4, 5, 6, 7],
+        t: field(0, 32),
+        x: field(0, 14),
+        y: field(14, 14),
+        p: field(28, 1),
+        event: (0, 0),
+    };
+
+    fn earlier(&self) -> Option<i64> {
+        Some(0)
+    }
+}
+
+/// Version 1, and files that state none.
+#[derive(Clone, Copy)]
+struct Version1;
+
+impl Records<RECORD> for Version1 {
+    const LAYOUT: Layout = Layout { x: field(0, 9), y: field(9, 8), p: field(17, 1), ..Version2::LAYOUT };
+
+    fn earlier(&self) -> Option<i64> {
+        Some(0)
+    }
+}
 
 pub(super) fn decode(bytes: &[u8], empty: Decoded) -> Decoded {
     let header = Header::read(bytes);
@@ -31,21 +62,10 @@ pub(super) fn decode(bytes: &[u8], empty: Decoded) -> Decoded {
         start += 2;
     }
     let (records, rest) = bytes[start..].as_chunks::<RECORD>();
-    let split = |record: &[u8; RECORD]| {
-        let [a, b, c, d, e, f, g, h] = *record;
-        (i64::from(u32::from_le_bytes([a, b, c, d])), u32::from_le_bytes([e, f, g, h]))
-    };
-    let always = |_: &[u8; RECORD]| true;
     if version >= 2.0 {
-        fill::records(&mut decoded, records, always, |record| {
-            let (t, place) = split(record);
-            (t, (place & 0x3fff) as u16, ((place >> 14) & 0x3fff) as u16, ((place >> 28) & 1) as u8)
-        });
+        fill::records(&mut decoded, records, Version2);
     } else {
-        fill::records(&mut decoded, records, always, |record| {
-            let (t, place) = split(record);
-            (t, (place & 0x1ff) as u16, ((place >> 9) & 0xff) as u16, ((place >> 17) & 1) as u8)
-        });
+        fill::records(&mut decoded, records, Version1);
     }
     decoded.unwrap_time(32);
     if !rest.is_empty() {

@@ -54,6 +54,11 @@ impl Seen {
         Seen { events: t.len(), x: largest(x), y: largest(y), signs, ends: (first, last) }
     }
 
+    /// What is known of these events when their times are so much later, which is not negative.
+    pub(super) fn later(self, us: i64) -> Seen {
+        Seen { ends: (self.ends.0 + us, self.ends.1 + us), ..self }
+    }
+
     /// What is known of these events and those after them.
     #[inline(always)]
     pub(super) fn then(self, after: Seen) -> Seen {
