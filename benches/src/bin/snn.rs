@@ -140,8 +140,7 @@ fn conv_block(options: &Options, t: i64) -> Case {
             true => input.f_conv2d(&conv.ws, None::<&Tensor>, [1, 1], [1, 1], [1, 1], 1)?,
             false => {
                 let padding = [1, 1];
-                let options =
-                    ConvOptions { padding, half_precision_gradient: bf16, ..ConvOptions::default() };
+                let options = ConvOptions { padding, half_precision: bf16, ..ConvOptions::default() };
                 spike_conv2d(&input, &conv.ws, options)?
             }
         };

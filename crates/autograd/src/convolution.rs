@@ -43,25 +43,21 @@ pub struct ConvOptions {
     pub padding: [i64; 2],
     /// Which implementation convolves.
     pub backend: ConvBackend,
-    /// Compute the input's gradient in `bf16`; its error is that of `bf16`, and it takes half the time.
-    pub half_precision_gradient: bool,
+    /// Compute the output, which is then `bf16`, and the input's gradient in `bf16`, dense; on the CPU the weight's
+    /// gradient in `f32` (libtorch's own takes up to 12 times as long in `bf16` there).
+    pub half_precision: bool,
 }
 
 impl Default for ConvOptions {
     fn default() -> Self {
-        ConvOptions {
-            stride: [1, 1],
-            padding: [0, 0],
-            backend: ConvBackend::Auto,
-            half_precision_gradient: false,
-        }
+        ConvOptions { stride: [1, 1], padding: [0, 0], backend: ConvBackend::Auto, half_precision: false }
     }
 }
 
 /// Convolves `input` (`[N, C, H, W]`, `N = T * B`) with `weight` (`[O, C, kh, kw]`), no bias: where few of the input's
 /// values are not zero, the work follows their number.
 ///
-/// The output is channels-last in memory where the sparse kernels ran (the layout that they work in), else as
+/// The output is channels-last in memory where this project's kernels ran (the layout that they work in), else as
 /// libtorch gives it. Values and gradients are those of libtorch's convolution up to rounding.
 ///
 /// ```
@@ -80,9 +76,14 @@ impl Default for ConvOptions {
 /// # Errors
 /// [`AutogradError`] where sizes or kinds do not fit.
 pub fn spike_conv2d(input: &Tensor, weight: &Tensor, options: ConvOptions) -> Result<Tensor, AutogradError> {
-    let possible =
-        input.device() == Device::Cpu && input.kind() == Kind::Float && weight.kind() == Kind::Float;
-    let dense = || Ok(input.f_conv2d(weight, None::<&Tensor>, options.stride, options.padding, [1, 1], 1)?);
+    let kinds = [input.kind(), weight.kind()];
+    let possible = input.device() == Device::Cpu
+        && (kinds == [Kind::Float; 2] || options.half_precision && kinds == [Kind::BFloat16, Kind::Float]);
+    let dense = || {
+        let kind = if options.half_precision { Kind::BFloat16 } else { input.kind() };
+        let (input, weight) = (input.f_to_kind(kind)?, weight.f_to_kind(kind)?);
+        Ok(input.f_conv2d(&weight, None::<&Tensor>, options.stride, options.padding, [1, 1], 1)?)
+    };
     match options.backend {
         ConvBackend::Dense => return dense(),
         ConvBackend::Auto | ConvBackend::Winograd if !possible => return dense(),
@@ -100,8 +101,14 @@ pub fn spike_conv2d(input: &Tensor, weight: &Tensor, options: ConvOptions) -> Re
     let shape = shape_of(input, weight, options)?;
     let packed = tch::no_grad(|| -> Result<_, AutogradError> {
         let x = channels_last(input)?;
-        let plan = Plan::new(&shape, options.backend, &x)?;
         let weight = weight.f_detach()?.f_contiguous()?;
+        if options.half_precision {
+            let x = x.f_to_kind(Kind::BFloat16)?;
+            let (image, half) = (x.f_permute([0, 3, 1, 2])?, weight.f_to_kind(Kind::BFloat16)?);
+            let y = image.f_conv2d(&half, None::<&Tensor>, options.stride, options.padding, [1, 1], 1)?;
+            return Ok(Some((y, x, weight)));
+        }
+        let plan = Plan::new(&shape, options.backend, &x)?;
         let y = match plan.forward {
             Method::Dense => return Ok(None),
             Method::Winograd => winograd::forward(&shape, &x, &weight)?,
@@ -113,10 +120,10 @@ pub fn spike_conv2d(input: &Tensor, weight: &Tensor, options: ConvOptions) -> Re
                 y
             }
         };
-        Ok(Some((y.f_permute([0, 3, 1, 2])?, x, weight, plan)))
+        Ok(Some((y.f_permute([0, 3, 1, 2])?, x, weight)))
     })?;
-    let Some((y, x, weight_values, plan)) = packed else { return dense() };
-    let node = Node { shape, options, plan };
+    let Some((y, x, weight_values)) = packed else { return dense() };
+    let node = Node { shape, options };
     record(
         c"tks::spike_conv2d",
         &[Some(input), Some(weight)],
@@ -172,7 +179,6 @@ enum Method {
 struct Plan {
     forward: Method,
     weight_gradient: Method,
-    input_gradient: Method,
 }
 
 impl Plan {
@@ -182,9 +188,9 @@ impl Plan {
         let dense = if possible { Method::Winograd } else { Method::Dense };
         let sparse = |is_sparse| if is_sparse { Method::Sparse } else { dense };
         Ok(match backend {
-            ConvBackend::Dense => Plan::all(Method::Dense),
-            ConvBackend::Winograd => Plan::all(dense),
-            ConvBackend::Sparse => Plan { input_gradient: Method::Dense, ..Plan::all(Method::Sparse) },
+            ConvBackend::Dense => Plan { forward: Method::Dense, weight_gradient: Method::Dense },
+            ConvBackend::Winograd => Plan { forward: dense, weight_gradient: dense },
+            ConvBackend::Sparse => Plan { forward: Method::Sparse, weight_gradient: Method::Sparse },
             ConvBackend::Auto => {
                 let density = kernel::density(values(x)?);
                 let few = shape.in_channels * shape.out_channels <= FEW_FILTERS;
@@ -194,24 +200,15 @@ impl Plan {
                 } else {
                     (density <= SPARSE_UP_TO, density <= SPARSE_UP_TO)
                 };
-                Plan {
-                    forward: sparse(forward),
-                    weight_gradient: sparse(weight_gradient),
-                    input_gradient: dense,
-                }
+                Plan { forward: sparse(forward), weight_gradient: sparse(weight_gradient) }
             }
         })
-    }
-
-    fn all(method: Method) -> Plan {
-        Plan { forward: method, weight_gradient: method, input_gradient: method }
     }
 }
 
 struct Node {
     shape: ConvShape,
     options: ConvOptions,
-    plan: Plan,
 }
 
 impl Backward for Node {
@@ -223,31 +220,29 @@ impl Backward for Node {
     ) -> Result<Vec<Option<Tensor>>, AutogradError> {
         let ([Some(x), Some(weight)], [Some(grad)]) = (saved, grads) else { return Ok(vec![None, None]) };
         let grad_y = channels_last(grad)?;
-        let grad_weight = if needed[1] {
-            Some(if self.plan.weight_gradient == Method::Winograd {
-                winograd::weight_gradient(&self.shape, x, &grad_y)?
-            } else {
-                let mut grad_weight = weight.f_empty_like()?;
-                kernel::weight_gradient(
-                    &self.shape,
-                    values(x)?,
-                    values(&grad_y)?,
-                    values_mut(&mut grad_weight)?,
-                )?;
-                grad_weight
-            })
-        } else {
-            None
-        };
-        let grad_input = if needed[0] { Some(self.grad_input(&grad_y, weight)?) } else { None };
+        let grad_weight = needed[1].then(|| self.grad_weight(x, &grad_y)).transpose()?;
+        let grad_input = needed[0].then(|| self.grad_input(&grad_y, weight)).transpose()?;
         Ok(vec![grad_input, grad_weight])
     }
 }
 
 impl Node {
-    /// The dense half: the convolution's transpose.
+    fn grad_weight(&self, x: &Tensor, grad_y: &Tensor) -> Result<Tensor, AutogradError> {
+        let (x, grad_y) = (x.f_to_kind(Kind::Float)?, grad_y.f_to_kind(Kind::Float)?);
+        if Plan::new(&self.shape, self.options.backend, &x)?.weight_gradient == Method::Winograd {
+            return winograd::weight_gradient(&self.shape, &x, &grad_y);
+        }
+        let ConvShape { in_channels, out_channels, kernel: [height, width], .. } = self.shape;
+        let size = [out_channels, in_channels, height, width].map(|size| size as i64);
+        let mut grad_weight = Tensor::f_empty(size, (Kind::Float, Device::Cpu))?;
+        kernel::weight_gradient(&self.shape, values(&x)?, values(&grad_y)?, values_mut(&mut grad_weight)?)?;
+        Ok(grad_weight)
+    }
+
+    /// The convolution's transpose.
     fn grad_input(&self, grad_y: &Tensor, weight: &Tensor) -> Result<Tensor, AutogradError> {
-        if self.plan.input_gradient == Method::Winograd && !self.options.half_precision_gradient {
+        let winograd = !matches!(self.options.backend, ConvBackend::Sparse | ConvBackend::Dense);
+        if winograd && !self.options.half_precision && winograd::applies(&self.shape) {
             return Ok(winograd::input_gradient(&self.shape, grad_y, weight)?.f_permute([0, 3, 1, 2])?);
         }
         let ConvShape { height, width, kernel, stride, padding, .. } = self.shape;
@@ -257,7 +252,7 @@ impl Node {
             let length = [height, width][i];
             (length + 2 * padding[i] - kernel[i] - (out[i] - 1) * stride[i]) as i64
         });
-        let kind = if self.options.half_precision_gradient { Kind::BFloat16 } else { Kind::Float };
+        let kind = if self.options.half_precision { Kind::BFloat16 } else { Kind::Float };
         let grad = grad_y.f_to_kind(kind)?.f_permute([0, 3, 1, 2])?.f_conv_transpose2d(
             &weight.f_to_kind(kind)?,
             None::<&Tensor>,
@@ -267,6 +262,6 @@ impl Node {
             1,
             [1, 1],
         )?;
-        Ok(grad.f_to_kind(Kind::Float)?)
+        Ok(grad)
     }
 }

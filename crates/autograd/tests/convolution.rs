@@ -94,19 +94,21 @@ fn dense_inputs_go_to_libtorch_and_halves_are_near() {
     assert!(x.ne(0.0).to_kind(Kind::Float).mean(Kind::Float).double_value(&[]) > SPARSE_UP_TO);
     // libtorch's output is contiguous for a contiguous input, the sparse kernels' is not.
     assert!(auto.is_contiguous());
+    let w = w.set_requires_grad(true);
     let spikes = x.gt(1.5).to_kind(Kind::Float).set_requires_grad(true);
-    let run = |half_precision_gradient| {
-        let options = ConvOptions { half_precision_gradient, ..ConvOptions::default() };
+    let run = |half_precision| {
+        let (spikes, w) = (spikes.detach().set_requires_grad(true), w.detach().set_requires_grad(true));
+        let options = ConvOptions { half_precision, ..ConvOptions::default() };
         let y = spike_conv2d(&spikes, &w, options).unwrap();
-        assert!(!y.is_contiguous());
-        let mut grad = spikes.grad();
-        let _zeroed = if grad.defined() { grad.zero_() } else { grad.shallow_clone() };
+        assert_eq!(y.kind(), if half_precision { Kind::BFloat16 } else { Kind::Float });
+        assert!(!y.is_contiguous() || half_precision);
         y.square().sum(Kind::Float).backward();
-        spikes.grad().copy()
+        [y.detach().to_kind(Kind::Float), spikes.grad(), w.grad()]
     };
-    let (single, half) = (run(false), run(true));
-    let off = error(&half, &single);
-    assert!(off > 0.0 && off < 0.02, "{off}");
+    for (half, single) in run(true).iter().zip(&run(false)) {
+        let off = error(half, single);
+        assert!(off > 0.0 && off < 0.02, "{off}");
+    }
 }
 
 #[test]

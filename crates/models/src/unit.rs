@@ -77,22 +77,22 @@ impl Synapse {
             watch.synapse_input(self.name(), x)?;
         }
         let kind = if pass.execution.bf16 { Kind::BFloat16 } else { Kind::Float };
-        let x = x.f_to_kind(kind)?;
         match self {
             Synapse::Conv(conv) => {
                 let options = ConvOptions {
                     stride: [conv.stride; 2],
                     padding: [conv.padding; 2],
                     backend: pass.execution.convolution,
-                    half_precision_gradient: false,
+                    half_precision: pass.execution.bf16,
                 };
-                let y = spike_conv2d(&x, &conv.weight.f_to_kind(kind)?, options)?;
+                let y = spike_conv2d(x, &conv.weight, options)?;
                 Ok(match &conv.bias {
                     Some(bias) => y.f_add(&bias.f_to_kind(kind)?.f_reshape([1, -1, 1, 1])?)?,
                     None => y,
                 })
             }
             Synapse::Linear(linear) => {
+                let x = x.f_to_kind(kind)?;
                 Ok(x.f_linear(&linear.weight.f_to_kind(kind)?, Some(&linear.bias.f_to_kind(kind)?))?)
             }
         }
