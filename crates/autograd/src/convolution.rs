@@ -9,12 +9,13 @@ use crate::ffi::{values, values_mut};
 use crate::winograd;
 
 /// The share of values that are not zero up to which passing over the others is faster than libtorch's convolution
-/// (measured, see `docs/src/speed.md`).
+/// (measured, see `docs/src/speed.md`), for a weight of few filters.
 pub const SPARSE_UP_TO: f64 = 0.5;
-/// The same where Winograd's filtering is possible, of a weight of few filters and of many.
-const SPARSE_BEFORE_WINOGRAD: [f64; 2] = [0.25, 0.1];
-/// The same for the weight's gradient of a weight of few filters; of many, never.
-const SPARSE_GRADIENT_BEFORE_WINOGRAD: f64 = 0.2;
+/// The same for a weight of many.
+const SPARSE_UP_TO_OF_MANY: f64 = 0.2;
+/// The share up to which passing over zeros is faster than Winograd's filtering for the gradient of a weight of few
+/// filters; of many, never.
+const SPARSE_BEFORE_WINOGRAD: f64 = 0.2;
 /// Few filters are so many at most: more of them, or their sums, leave the caches, and each spike waits for memory.
 const FEW_FILTERS: usize = 128 * 128;
 
@@ -22,13 +23,15 @@ const FEW_FILTERS: usize = 128 * 128;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConvBackend {
-    /// The fastest for the share of the input that is not zero, in `f32` on the CPU; else libtorch's.
+    /// In `f32` on the CPU the fastest for the share of the input that is not zero; else libtorch's. Forward, where
+    /// rounding can tip a spike, sums of products alone: the sparse ones or libtorch's. Gradients also by Winograd's
+    /// filtering, whose rounding errors are some 10 times those.
     #[default]
     Auto,
     /// The sparse one; an error where it is not possible.
     Sparse,
-    /// Winograd's minimal filtering where it is possible (3 x 3, stride 1, channels in multiples of 16), else
-    /// libtorch's.
+    /// Winograd's minimal filtering, forward too, where it is possible (3 x 3, stride 1, channels in multiples of
+    /// 16), else libtorch's.
     Winograd,
     /// libtorch's.
     Dense,
@@ -110,7 +113,13 @@ pub fn spike_conv2d(input: &Tensor, weight: &Tensor, options: ConvOptions) -> Re
         }
         let plan = Plan::new(&shape, options.backend, &x)?;
         let y = match plan.forward {
-            Method::Dense => return Ok(None),
+            Method::Dense if plan.weight_gradient == Method::Dense => return Ok(None),
+            Method::Dense => {
+                let image = x.f_permute([0, 3, 1, 2])?;
+                let y =
+                    image.f_conv2d(&weight, None::<&Tensor>, options.stride, options.padding, [1, 1], 1)?;
+                return Ok(Some((y, x, weight)));
+            }
             Method::Winograd => winograd::forward(&shape, &x, &weight)?,
             Method::Sparse => {
                 let [height, width] = shape.output()?;
@@ -184,23 +193,24 @@ struct Plan {
 impl Plan {
     /// `x` is the input, `[N, H, W, C]`.
     fn new(shape: &ConvShape, backend: ConvBackend, x: &Tensor) -> Result<Plan, AutogradError> {
-        let possible = winograd::applies(shape);
-        let dense = if possible { Method::Winograd } else { Method::Dense };
-        let sparse = |is_sparse| if is_sparse { Method::Sparse } else { dense };
+        let filtering = if winograd::applies(shape) { Method::Winograd } else { Method::Dense };
         Ok(match backend {
             ConvBackend::Dense => Plan { forward: Method::Dense, weight_gradient: Method::Dense },
-            ConvBackend::Winograd => Plan { forward: dense, weight_gradient: dense },
+            ConvBackend::Winograd => Plan { forward: filtering, weight_gradient: filtering },
             ConvBackend::Sparse => Plan { forward: Method::Sparse, weight_gradient: Method::Sparse },
             ConvBackend::Auto => {
                 let density = kernel::density(values(x)?);
                 let few = shape.in_channels * shape.out_channels <= FEW_FILTERS;
-                let (forward, weight_gradient) = if possible {
-                    let forward = density <= SPARSE_BEFORE_WINOGRAD[usize::from(!few)];
-                    (forward, few && density <= SPARSE_GRADIENT_BEFORE_WINOGRAD)
-                } else {
-                    (density <= SPARSE_UP_TO, density <= SPARSE_UP_TO)
+                let forward_up_to = if few { SPARSE_UP_TO } else { SPARSE_UP_TO_OF_MANY };
+                let gradient_up_to = match filtering {
+                    Method::Winograd if few => SPARSE_BEFORE_WINOGRAD,
+                    Method::Winograd => 0.0,
+                    _ => forward_up_to,
                 };
-                Plan { forward: sparse(forward), weight_gradient: sparse(weight_gradient) }
+                Plan {
+                    forward: if density <= forward_up_to { Method::Sparse } else { Method::Dense },
+                    weight_gradient: if density <= gradient_up_to { Method::Sparse } else { filtering },
+                }
             }
         })
     }

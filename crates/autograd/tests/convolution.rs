@@ -92,7 +92,7 @@ fn dense_inputs_go_to_libtorch_and_halves_are_near() {
     let w = noise.tensor(&[4, 3, 3, 3]);
     let auto = spike_conv2d(&x, &w, ConvOptions::default()).unwrap();
     assert!(x.ne(0.0).to_kind(Kind::Float).mean(Kind::Float).double_value(&[]) > SPARSE_UP_TO);
-    // libtorch's output is contiguous for a contiguous input, the sparse kernels' is not.
+    // Channels for which only libtorch has a dense kernel: its output is contiguous, the sparse kernels' is not.
     assert!(auto.is_contiguous());
     let w = w.set_requires_grad(true);
     let spikes = x.gt(1.5).to_kind(Kind::Float).set_requires_grad(true);

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use tch::{Device, Kind, Tensor, nn};
+use tks_autograd::convolution::ConvBackend;
 use tks_golden::{GoldenCase, cases_of_kind};
 use tks_models::{Architecture, Execution, Input, InputShape, Mode, Network, NetworkConfig};
 use tks_neuron::{Model, Neuron, Surrogate};
@@ -107,6 +108,8 @@ fn golden_networks_compute_what_the_peers_do() {
         Execution::default(),
         Execution { channels_last: true, ..Execution::default() },
         Execution { checkpoint_blocks: true, ..Execution::default() },
+        // The peer's own convolution: no spike flips but where another processor's differs.
+        Execution { convolution: ConvBackend::Dense, ..Execution::default() },
     ];
     for execution in executions {
         for case in cases() {
