@@ -311,6 +311,11 @@ fn dvs128_gesture_is_cut_by_its_tables() {
     std::fs::write(&bad, "class,startTime_usec,endTime_usec\n12,1,2\n").unwrap();
     let error = EventSet::open(manifest, folder.path(), SetOptions::default()).unwrap_err().to_string();
     assert!(error.contains("user02_lab_labels.csv:2: `12,1,2`"), "{error}");
+    std::fs::write(&bad, "class,startTime_usec,endTime_usec\n1,1,2\n0,3,4\n").unwrap();
+    let error =
+        EventSet::open(small("dvs128-gesture", "official", &[]), folder.path(), SetOptions::default());
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("user02_lab_labels.csv: gesture 2 has class 0; they are 1 to 11"), "{error}");
 }
 
 /// Parts of the file that do not hold the gesture are passed over, in whatever order their times are.

@@ -331,8 +331,12 @@ fn gesture_labels_are_read() {
     let spans =
         aedat3::read_labels("labels.csv", "class,startTime_usec,endTime_usec\n2,10,20\n11,30,45\n").unwrap();
     assert_eq!(spans[1], aedat3::LabelledSpan { class: 11, start_us: 30, end_us: 45 });
-    let problem = aedat3::read_labels("labels.csv", "1,20,10\n").unwrap_err().to_string();
-    assert!(problem.contains("line 1"), "{problem}");
+    for (table, fault) in
+        [("1,20,10\n", "labels.csv:1: `1,20,10`"), ("class,a,b\n1,2\n", "labels.csv:2: `1,2`")]
+    {
+        let problem = aedat3::read_labels("labels.csv", table).unwrap_err().to_string();
+        assert!(problem.contains(fault), "{problem}");
+    }
 }
 
 #[test]

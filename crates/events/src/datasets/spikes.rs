@@ -66,7 +66,7 @@ pub(super) fn samples(
         let options = open_options(bytes.len());
         let file = Hdf5File::from_owner(bytes, options).map_err(broken)?;
         let content = if layout == Layout::Heidelberg {
-            let stem = held.name().rsplit('/').next().unwrap_or_default().trim_end_matches(".h5");
+            let stem = held.name().rsplit_once('.').map_or(held.name(), |(stem, _)| stem);
             let Some(part) = ["train", "valid", "test"].into_iter().find(|part| stem.ends_with(part)) else {
                 continue;
             };
@@ -81,13 +81,9 @@ pub(super) fn samples(
                 ));
             }
             for (row, label) in labels.into_iter().enumerate() {
-                let class = label as usize;
-                if label < 0.0 || class >= classes {
-                    return Err(malformed(
-                        &path,
-                        format!("sample {row} has label {label}, of {classes} classes"),
-                    ));
-                }
+                let class = whole_below(label, classes).ok_or_else(|| {
+                    malformed(&path, format!("sample {row} has label {label}, of {classes} classes"))
+                })?;
                 let name = format!("{part}/{row:05}");
                 found.push((Sample { name, class, entry, span: None, row }, Some(part)));
             }
@@ -142,7 +138,8 @@ impl SpikeFile {
         if let Some(time) = times.iter().find(|time| !(0.0..1e9).contains(*time)) {
             return Err(malformed(&self.path, format!("sample `{}` has a spike at {time} s", sample.name)));
         }
-        if let Some(unit) = units.iter().find(|unit| !(0.0..f64::from(sensor.width)).contains(*unit)) {
+        let width = usize::from(sensor.width);
+        if let Some(unit) = units.iter().find(|&&unit| whole_below(unit, width).is_none()) {
             return Err(malformed(
                 &self.path,
                 format!("sample `{}` has a spike in channel {unit} of {}", sample.name, sensor.width),
@@ -193,6 +190,11 @@ impl Rows {
     }
 }
 
+/// A whole number of `0..limit`.
+fn whole_below(number: f64, limit: usize) -> Option<usize> {
+    (number.fract() == 0.0 && (0.0..limit as f64).contains(&number)).then_some(number as usize)
+}
+
 fn number_type(kind: &Datatype, path: &Path) -> Result<NumberType, EventError> {
     NumberType::of_hdf5(kind)
         .ok_or_else(|| malformed(path, format!("numbers are expected where there are {kind:?}")))
@@ -211,4 +213,17 @@ fn numbers(bytes: &[u8], kind: NumberType) -> Vec<f64> {
 
 fn malformed(path: &Path, message: String) -> EventError {
     EventError::Layout { path: path.to_path_buf(), message }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn classes_and_channels_are_whole_numbers_in_their_range() {
+        for (number, class) in [(0.0, Some(0)), (-0.0, Some(0)), (19.0, Some(19))] {
+            assert_eq!(super::whole_below(number, 20), class);
+        }
+        for number in [20.0, -1.0, 0.5, f64::NAN, f64::INFINITY] {
+            assert_eq!(super::whole_below(number, 20), None, "{number}");
+        }
+    }
 }

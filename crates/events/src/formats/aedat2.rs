@@ -7,7 +7,7 @@
 
 use super::cursor::{header_lines, key_value};
 use super::decoded::Decoded;
-use super::fill::{self, Layout, Records, field};
+use super::fill::{self, EventIf, Layout, Records, field};
 use crate::stream::SensorSize;
 
 const RECORD: usize = 8;
@@ -24,7 +24,7 @@ impl Records<RECORD> for Dvs128 {
         x: field(1, 7),
         y: field(8, 7),
         p: field(0, 1),
-        event: (0x8000, 0),
+        event: EventIf::Equal(0x8000, 0),
     };
 
     fn earlier(&self) -> Option<i64> {
@@ -41,7 +41,7 @@ impl Records<RECORD> for Davis {
         y: field(22, 9),
         p: field(11, 1),
         // Neither a sample nor a special event.
-        event: (0x8000_0400, 0),
+        event: EventIf::Equal(0x8000_0400, 0),
         ..Dvs128::LAYOUT
     };
 

@@ -6,9 +6,11 @@
 //! bit 0, polarity in bit 1, `y` in bits 2 to 16, `x` in bits 17 to 31) and a time of 32 bits in us. Other types and
 //! invalid events are passed over.
 
+use std::path::Path;
+
 use super::cursor::{bytes_at, header_lines, i32_at, key_value};
 use super::decoded::Decoded;
-use super::fill::{self, Layout, Records, field};
+use super::fill::{self, EventIf, Layout, Records, field};
 use crate::error::EventError;
 use crate::stream::SensorSize;
 
@@ -54,7 +56,7 @@ impl Records<EVENT> for Polarity {
         x: field(17, 15),
         y: field(2, 15),
         p: field(1, 1),
-        event: (1, 1),
+        event: EventIf::Equal(1, 1),
     };
 
     fn earlier(&self) -> Option<i64> {
@@ -228,13 +230,15 @@ pub struct LabelledSpan {
 /// messages.
 ///
 /// # Errors
-/// [`EventError::File`] with the first line that is none.
-pub fn read_labels(name: &str, text: &str) -> Result<Vec<LabelledSpan>, EventError> {
+/// [`EventError::Table`] with the first line that is none.
+pub fn read_labels(name: impl AsRef<Path>, text: &str) -> Result<Vec<LabelledSpan>, EventError> {
+    labels(name.as_ref(), text, u32::MAX)
+}
+
+/// [`read_labels`], of classes up to `last`.
+pub(crate) fn labels(path: &Path, text: &str, last: u32) -> Result<Vec<LabelledSpan>, EventError> {
     let mut spans = Vec::new();
-    let mut offset = 0;
     for (number, line) in text.lines().enumerate() {
-        let start = offset as u64;
-        offset += line.len() + 1;
         if line.trim().is_empty() || (number == 0 && line.starts_with(|first: char| first.is_alphabetic())) {
             continue;
         }
@@ -244,16 +248,13 @@ pub fn read_labels(name: &str, text: &str) -> Result<Vec<LabelledSpan>, EventErr
             _ => None,
         };
         let Some(((class, start_us), end_us)) =
-            span.filter(|((_, start), end): &((u32, i64), i64)| start <= end)
+            span.filter(|((class, start), end): &((u32, i64), i64)| *class <= last && start <= end)
         else {
-            return Err(EventError::File {
-                path: name.into(),
-                offset: start,
-                event: 0,
-                problem: format!(
-                    "line {} is not `class,start,end` in us, start before end: {line}",
-                    number + 1
-                ),
+            return Err(EventError::Table {
+                path: path.to_owned(),
+                line: number + 1,
+                text: line.trim().to_owned(),
+                expected: "class, start and end in us, with commas between, the start before the end",
             });
         };
         spans.push(LabelledSpan { class, start_us, end_us });

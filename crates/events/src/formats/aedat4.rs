@@ -18,6 +18,10 @@ const MAGIC: usize = 14;
 const EVENT: usize = 16;
 /// A packet of DV holds some ten thousand events: one that unfolds to more than this is an attack or a fault.
 const MOST_BYTES: u64 = 1 << 28;
+/// Events of growing times are packed to a tenth at best: so is a packet that unfolds to more than this many times its
+/// length, beyond what any may.
+const MOST_RATIO: u64 = 1000;
+const ALWAYS: u64 = 1 << 16;
 /// Packets a thread that are unfolded before they are put together.
 const PACKETS_A_THREAD: usize = 16;
 
@@ -95,19 +99,18 @@ impl Compression {
     /// What a packet unfolds to: itself, or `into`.
     fn unfold<'a>(self, bytes: &'a [u8], into: &'a mut Vec<u8>) -> Result<&'a [u8], String> {
         into.clear();
+        let most = (bytes.len() as u64 * MOST_RATIO + ALWAYS).min(MOST_BYTES);
         let read = match self {
             Compression::None => return Ok(bytes),
-            Compression::Lz4 => {
-                lz4_flex::frame::FrameDecoder::new(bytes).take(MOST_BYTES + 1).read_to_end(into)
-            }
+            Compression::Lz4 => lz4_flex::frame::FrameDecoder::new(bytes).take(most + 1).read_to_end(into),
             Compression::Zstd => ruzstd::decoding::StreamingDecoder::new(bytes)
                 .map_err(|error| error.to_string())?
-                .take(MOST_BYTES + 1)
+                .take(most + 1)
                 .read_to_end(into),
         };
         match read {
-            Ok(_) if into.len() as u64 > MOST_BYTES => {
-                Err(format!("it unfolds to more than {} MiB", MOST_BYTES >> 20))
+            Ok(_) if into.len() as u64 > most => {
+                Err(format!("{} bytes unfold to more than {most}", bytes.len()))
             }
             Ok(_) => Ok(into),
             Err(error) => Err(error.to_string()),

@@ -4,12 +4,12 @@
 //! with `y = 240` is no event: the clock's 13 bits have turned over, and all later times are 2^13 us later.
 
 use super::decoded::Decoded;
-use super::fill::{self, Layout, NONE, Records, field};
+use super::fill::{self, EventIf, Layout, NONE, Records, field};
 
 /// Bytes of a record.
 pub(super) const RECORD: usize = 5;
 /// The `y` of a record that says that the clock has turned over.
-const OVERFLOW_Y: u8 = 240;
+const OVERFLOW_Y: u32 = 240;
 const OVERFLOW_US: i64 = 1 << 13;
 
 /// Events, and how much later they are by the clock's turns before them.
@@ -26,12 +26,21 @@ impl Records<RECORD> for Events {
         x: field(0, 8),
         y: field(8, 8),
         p: field(23, 1),
-        event: (0, 0),
+        event: EventIf::NotEqual(0xff00, OVERFLOW_Y << 8),
     };
 
     #[inline(always)]
     fn earlier(&self) -> Option<i64> {
         Some(self.later)
+    }
+
+    #[inline(always)]
+    fn pass(&mut self, _: &[u8; RECORD]) {
+        self.later += OVERFLOW_US;
+    }
+
+    fn delay(&self) -> i64 {
+        self.later
     }
 }
 

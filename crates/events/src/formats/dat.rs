@@ -5,7 +5,7 @@
 //! 27, polarity in bit 28; before, `x` in bits 0 to 8, `y` in bits 9 to 16, polarity in bit 17.
 
 use super::decoded::Decoded;
-use super::fill::{self, Layout, Records, field};
+use super::fill::{self, EventIf, Layout, Records, field};
 use super::prophesee::Header;
 
 const RECORD: usize = 8;
@@ -21,7 +21,7 @@ impl Records<RECORD> for Version2 {
         x: field(0, 14),
         y: field(14, 14),
         p: field(28, 1),
-        event: (0, 0),
+        event: EventIf::Always,
     };
 
     fn earlier(&self) -> Option<i64> {

@@ -54,6 +54,12 @@ impl Seen {
         Seen { events: t.len(), x: largest(x), y: largest(y), signs, ends: (first, last) }
     }
 
+    /// All that may be asked: how many, the largest column and row, whether surely in order, first and last time.
+    #[cfg(test)]
+    pub(super) fn tells(self) -> (usize, u16, u16, bool, (i64, i64)) {
+        (self.events, self.x, self.y, self.signs >= 0, self.ends)
+    }
+
     /// What is known of these events when their times are so much later, which is not negative.
     pub(super) fn later(self, us: i64) -> Seen {
         Seen { ends: (self.ends.0 + us, self.ends.1 + us), ..self }

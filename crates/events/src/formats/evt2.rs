@@ -6,7 +6,7 @@
 //! each of 32 pixels from `x` on. Events before the first time word have no time and are passed over, as are triggers.
 
 use super::decoded::Decoded;
-use super::fill;
+use super::fill::{self, EventIf, Layout, Records, field};
 use super::prophesee::Header;
 
 const TIME_HIGH: u32 = 8;
@@ -43,20 +43,50 @@ fn begin(bytes: &[u8], empty: Decoded) -> (Decoded, usize) {
     (decoded, header.end)
 }
 
+impl Records<4> for Clock {
+    const LAYOUT: Layout = Layout {
+        time: [0, 1, 2, 3],
+        address: [0, 1, 2, 3],
+        t: field(22, 6),
+        x: field(11, 11),
+        y: field(0, 11),
+        p: field(28, 1),
+        // Of type 0 or 1.
+        event: EventIf::Equal(0xe000_0000, 0),
+    };
+
+    #[inline(always)]
+    fn earlier(&self) -> Option<i64> {
+        self.known.then(|| self.time(0))
+    }
+
+    #[inline(always)]
+    fn pass(&mut self, word: &[u8; 4]) {
+        let word = u32::from_le_bytes(*word);
+        if word >> 28 == TIME_HIGH {
+            self.set(i64::from(word & 0x0fff_ffff));
+        }
+    }
+
+    fn behind(self, before: &[[u8; 4]]) -> Self {
+        let last = before.iter().rev().find(|word| word[3] >> 4 == TIME_HIGH as u8);
+        let mut clock = self;
+        if let Some(word) = last {
+            clock.known = false;
+            clock.pass(word);
+        }
+        clock
+    }
+
+    fn delay(&self) -> i64 {
+        self.turns << 6
+    }
+}
+
 pub(super) fn decode(bytes: &[u8], empty: Decoded) -> Decoded {
     let (mut decoded, start) = begin(bytes, empty);
     let (words, rest) = bytes[start..].as_chunks::<4>();
-    let mut clock = Clock::default();
-    fill::words(&mut decoded, words, |word| {
-        let word = u32::from_le_bytes(word);
-        let kind = word >> 28;
-        if kind == TIME_HIGH {
-            clock.set(i64::from(word & 0x0fff_ffff));
-        }
-        let t = clock.time((word >> 22) & 0x3f);
-        let event = (t, ((word >> 11) & 0x7ff) as u16, (word & 0x7ff) as u16, (kind & 1) as u8);
-        (event, (kind < 2) & clock.known)
-    });
+    fill::records(&mut decoded, words, Clock::default());
     if !rest.is_empty() {
         decoded.stop(bytes.len() - rest.len(), format!("the last word is cut: {} of 4 bytes", rest.len()));
     }

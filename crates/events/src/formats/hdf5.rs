@@ -6,7 +6,7 @@
 //! (`h5repack -f GZIP=1`).
 
 #[cfg(feature = "hdf5")]
-use hdf5_reader::{Hdf5File, OpenOptions};
+use hdf5_reader::{Hdf5File, OpenOptions, error::Error};
 
 #[cfg(feature = "hdf5")]
 use super::decoded::COLUMN_NAMES;
@@ -87,30 +87,51 @@ impl Column {
     }
 }
 
+/// Whether an error says that there is no such data set, and not that there is one which is broken.
+#[cfg(feature = "hdf5")]
+fn is_missing(error: &Error) -> bool {
+    match error {
+        Error::DatasetNotFound(_) | Error::GroupNotFound(_) => true,
+        Error::Context { source, .. } => is_missing(source),
+        _ => false,
+    }
+}
+
 #[cfg(feature = "hdf5")]
 fn read(bytes: &[u8], decoded: &mut Decoded) -> Result<(), String> {
     let file = Hdf5File::from_bytes_with_options(bytes, open_options(bytes.len()))
         .map_err(|error| error.to_string())?;
     let mut left = most_bytes(bytes.len());
     let mut column = |names: &[&str]| {
-        let found = names
-            .iter()
-            .flat_map(|name| [format!("events/{name}"), (*name).to_owned()])
-            .find_map(|path| file.dataset(&path).ok())
-            .ok_or_else(|| format!("there is no data set `events/{}`", names[0]))?;
-        let failed = |error: hdf5_reader::error::Error| format!("`{}`: {error}", names[0]);
+        let (mut found, mut broken) = (None, None);
+        for path in names.iter().flat_map(|name| [format!("events/{name}"), (*name).to_owned()]) {
+            match file.dataset(&path) {
+                Ok(dataset) => {
+                    found = Some(dataset);
+                    break;
+                }
+                Err(error) if is_missing(&error) => {}
+                Err(error) => broken = Some(format!("`{path}`: {error}")),
+            }
+        }
+        let Some(found) = found else { return broken.map_or(Ok(None), Err) };
+        let failed = |error: Error| format!("`{}`: {error}", names[0]);
         let kind =
             NumberType::of_hdf5(found.dtype()).ok_or_else(|| format!("`{}` holds no numbers", names[0]))?;
         let size = found.raw_byte_len().map_err(failed)?;
         left = left.checked_sub(size).ok_or_else(|| {
             format!("`{}` promises {size} bytes, more than a file of this size holds", names[0])
         })?;
-        Ok::<_, String>(Column { kind, bytes: found.read_raw_bytes().map_err(failed)? })
+        Ok::<_, String>(Some(Column { kind, bytes: found.read_raw_bytes().map_err(failed)? }))
     };
+    let mut needed =
+        |names: &[&str]| column(names)?.ok_or_else(|| format!("there is no data set `events/{}`", names[0]));
     let [t, x, y, p] = COLUMN_NAMES;
-    let [t, x, y, p] = [column(t)?, column(x)?, column(y)?, column(p)?];
-    let offset = column(&["t_offset"]).ok().filter(|offset| offset.len() > 0);
-    let offset = offset.and_then(|offset| offset.whole(0)).unwrap_or(0);
+    let [t, x, y, p] = [needed(t)?, needed(x)?, needed(y)?, needed(p)?];
+    let offset = match column(&["t_offset"])? {
+        Some(offset) if offset.len() > 0 => offset.us(0).ok_or("`t_offset` is no time")?,
+        _ => 0,
+    };
     let lengths = [t.len(), x.len(), y.len(), p.len()];
     if lengths.iter().any(|&length| length != lengths[0]) {
         return Err(format!("t, x, y, p have {lengths:?} values"));

@@ -35,13 +35,14 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded {
     decoded
 }
 
-/// The values of the first variable of one of these names that is a row or a column of numbers.
+/// The values of the first variable of one of these names that is a row or a column of numbers, or holds none.
 fn column<'a>(variables: &'a [MatVariable], names: &[&str]) -> Option<&'a [f64]> {
     variables.iter().filter(|variable| names.contains(&variable.name.as_str())).find_map(|variable| {
         match &variable.value {
             MatValue::Numbers { dims, values } if dims.iter().filter(|&&size| size != 1).count() <= 1 => {
                 Some(values.as_slice())
             }
+            MatValue::Numbers { values, .. } if values.is_empty() => Some(&[]),
             _ => None,
         }
     })

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use super::decoded::{Decoded, Seen};
 use lane::BLOCK;
-pub(super) use layout::{Layout, NONE, field};
+pub(super) use layout::{EventIf, Layout, NONE, field};
 use room::{Direct, Room, Sink, Streamed};
 
 /// An event as decoders make it.
@@ -23,7 +23,7 @@ const RECORDS_WORTH_A_THREAD: usize = 1 << 17;
 /// Bytes of an event in the columns.
 const EVENT: usize = 13;
 /// Bytes of columns from which they are written past the caches, which would not hold them.
-const STREAM_FROM: usize = 16 << 20;
+const STREAM_FROM: usize = 32 << 20;
 
 /// Records of `W` bytes, of which each is one event or none, and what is to be known of those before.
 pub(super) trait Records<const W: usize>: Copy + Send + Sync {
@@ -77,78 +77,70 @@ unsafe fn extend(decoded: &mut Decoded, most: usize, work: impl FnOnce(Room<'_>,
     }
 }
 
-/// Writes the records' events one by one from place `count` on, and returns the place behind them.
+/// Hands the events of the records to a sink, and looks them over while the innermost cache holds them.
 ///
-/// # Safety
-/// The room has a place for each record after those.
-#[inline(always)]
-unsafe fn one_by_one<const W: usize, R: Records<W>>(
-    records: &[[u8; W]],
-    state: &mut R,
-    room: &mut Room<'_>,
-    mut count: usize,
-) -> usize {
-    for record in records {
-        let is_event = R::LAYOUT.is_event(record);
-        if !is_event {
-            state.pass(record);
-        }
-        let (t, x, y, p) = R::LAYOUT.decode(record);
-        let earlier = state.earlier();
-        // Written in every case and overwritten by the next if it does not count.
-        // SAFETY: the caller's promise; the count goes up by no more than one a record.
-        unsafe { room.put(count, (t + earlier.unwrap_or(0), x, y, p)) };
-        count += usize::from(is_event & earlier.is_some());
-    }
-    count
-}
-
-/// Hands the events of the records to a sink, and looks them over while the innermost cache holds them. `group` writes
-/// those of `G` records, of which all are events, or says that they are not.
+/// `group` writes the events of `G` records, up to the first that is none, and says how many those are.
 #[inline(always)]
 fn fill_any<const W: usize, const G: usize, R: Records<W>>(
     records: &[[u8; W]],
     state: &mut R,
     sink: &mut impl Sink,
-    group: impl Fn(&[[u8; W]; G], i64, &mut Room<'_>, usize) -> bool,
+    group: impl Fn(&[[u8; W]; G], i64, &mut Room<'_>, usize) -> usize,
 ) -> (usize, Seen) {
     let (mut filled, mut seen) = (0, Seen::default());
-    for block in records.chunks(BLOCK) {
+    let mut left = records;
+    while !left.is_empty() {
+        let block = &left[..left.len().min(BLOCK)];
+        // Fewer than a group are left to the next block, if there is one.
+        let enough = if block.len() < left.len() { block.len() - (G - 1) } else { block.len() };
         let mut room = sink.block(block.len());
-        let mut count = 0;
-        let (groups, rest) = block.as_chunks::<G>();
-        for records in groups {
-            match state.earlier() {
-                Some(earlier) if group(records, earlier, &mut room, count) => count += G,
-                // SAFETY: there is a place for each record of the block.
-                _ => count = unsafe { one_by_one(records, state, &mut room, count) },
+        let (mut at, mut count) = (0, 0);
+        while at < enough {
+            if let Some(earlier) = state.earlier() {
+                for records in block[at..].as_chunks::<G>().0 {
+                    memory::prefetch(records);
+                    let events = group(records, earlier, &mut room, count);
+                    (at, count) = (at + events, count + events);
+                    if events < G {
+                        break;
+                    }
+                }
             }
+            if at >= enough {
+                break;
+            }
+            let record = &block[at];
+            if !R::LAYOUT.is_event(record) {
+                state.pass(record);
+            } else if let Some(earlier) = state.earlier() {
+                let (t, x, y, p) = R::LAYOUT.decode(record);
+                // SAFETY: the room has a place for each record of the block, of which there are no more before.
+                unsafe { room.put(count, (t + earlier, x, y, p)) };
+                count += 1;
+            }
+            at += 1;
         }
-        // SAFETY: likewise.
-        count = unsafe { one_by_one(rest, state, &mut room, count) };
         // SAFETY: so many were just written.
         seen = seen.then(unsafe { room.look(count) });
         // SAFETY: likewise.
         unsafe { sink.keep(count) };
         filled += count;
+        left = &left[at..];
     }
     (filled, seen)
 }
 
 /// Records that [`group_any`] decodes at once.
-const GROUP: usize = 64;
+const GROUP: usize = 32;
 
-/// The events of a group of records, for any processor: loops that the compiler makes vectors of.
+/// The events of a group of records, for any processor: a loop that the compiler makes vectors of.
 #[inline(always)]
 fn group_any<const W: usize, R: Records<W>>(
     records: &[[u8; W]; GROUP],
     earlier: i64,
     room: &mut Room<'_>,
     at: usize,
-) -> bool {
-    if !records.iter().fold(true, |all, record| all & R::LAYOUT.is_event(record)) {
-        return false;
-    }
+) -> usize {
     let part = room.part(at, GROUP);
     let columns = part.t.iter_mut().zip(part.x).zip(part.y).zip(part.p);
     for (record, (((t, x), y), p)) in records.iter().zip(columns) {
@@ -158,7 +150,10 @@ fn group_any<const W: usize, R: Records<W>>(
         y.write(event.2);
         p.write(event.3);
     }
-    true
+    match records.iter().fold(true, |all, record| all & R::LAYOUT.is_event(record)) {
+        true => GROUP,
+        false => records.iter().take_while(|record| R::LAYOUT.is_event(record)).count(),
+    }
 }
 
 /// [`fill_any`] with the widest vectors at hand.
@@ -175,7 +170,7 @@ fn fill<const W: usize, R: Records<W>>(
             state: &mut R,
             sink: &mut impl Sink,
         ) -> (usize, Seen) {
-            fill_any(records, state, sink, group_any)
+            fill_any(records, state, sink, group_any::<W, R>)
         }
         #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx2,bmi1,bmi2")]
         fn avx512<const W: usize, R: Records<W>>(
@@ -183,9 +178,13 @@ fn fill<const W: usize, R: Records<W>>(
             state: &mut R,
             sink: &mut impl Sink,
         ) -> (usize, Seen) {
-            fill_any(records, state, sink, |records, earlier, room, at| wide::group(records, earlier, room, at))
+            fill_any(records, state, sink, |records, earlier, room, at| {
+                wide::group::<W, R>(records, earlier, room, at)
+            })
         }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2")
+        if is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
         {
             if is_x86_feature_detected!("avx512vbmi")
                 && is_x86_feature_detected!("avx512bw")
@@ -199,7 +198,7 @@ fn fill<const W: usize, R: Records<W>>(
             return unsafe { avx2(records, state, sink) };
         }
     }
-    fill_any(records, state, sink, group_any)
+    fill_any(records, state, sink, group_any::<W, R>)
 }
 
 /// [`fill`] into a room, from its start.
@@ -219,7 +218,11 @@ fn fill_room<const W: usize, R: Records<W>>(
 }
 
 /// At most one event for each record of `W` bytes, in parallel where there are many.
-pub(super) fn records<const W: usize, R: Records<W>>(decoded: &mut Decoded, records: &[[u8; W]], mut state: R) {
+pub(super) fn records<const W: usize, R: Records<W>>(
+    decoded: &mut Decoded,
+    records: &[[u8; W]],
+    mut state: R,
+) {
     let work = |mut room: Room<'_>, streamed: bool| {
         let chunk = RECORDS_WORTH_A_THREAD;
         if records.len() < 2 * chunk || rayon::current_num_threads() == 1 {
@@ -312,5 +315,118 @@ pub(super) fn words_to_many<T: Copy>(
         };
         // SAFETY: likewise.
         unsafe { extend(decoded, block.len() * most_a_word, work) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Five bytes a record; a first byte above 199 is no event and makes those after it 1000 us later.
+    #[derive(Clone, Copy, Default)]
+    struct Toy {
+        later: i64,
+    }
+
+    impl Records<5> for Toy {
+        const LAYOUT: Layout = Layout {
+            time: [4, 3, NONE, NONE],
+            address: [1, 2, 0, NONE],
+            t: field(2, 14),
+            x: field(0, 9),
+            y: field(9, 7),
+            p: field(16, 1),
+            event: EventIf::NotEqual(0xff_0000, 0xff_0000),
+        };
+
+        fn earlier(&self) -> Option<i64> {
+            (self.later > 0).then_some(self.later)
+        }
+
+        fn pass(&mut self, _: &[u8; 5]) {
+            self.later += 1000;
+        }
+    }
+
+    /// Made without the layout.
+    fn expected(records: &[[u8; 5]]) -> Vec<Raw> {
+        let (mut later, mut events) = (0, Vec::new());
+        for &[mark, low, high, t_high, t_low] in records {
+            let address = u16::from_le_bytes([low, high]);
+            match mark {
+                255 => later += 1000,
+                _ if later == 0 => {}
+                _ => events.push((
+                    i64::from(u16::from_be_bytes([t_high, t_low]) >> 2) + later,
+                    address & 511,
+                    address >> 9,
+                    mark & 1,
+                )),
+            }
+        }
+        events
+    }
+
+    /// Pseudo-random records, of which one in `rare` is none but for some at the beginning.
+    fn toys(count: usize, rare: u64) -> Vec<[u8; 5]> {
+        let mut state = 1u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state >> 33
+        };
+        (0..count)
+            .map(|i| {
+                let [a, b, c, d, ..] = next().to_le_bytes();
+                let none = i == 2 || i > 2 && next().is_multiple_of(rare);
+                [if none { 255 } else { (next() % 200) as u8 }, a, b, c, d]
+            })
+            .collect()
+    }
+
+    fn events(work: impl FnOnce(&mut Room<'_>) -> (usize, Seen), most: usize) -> (Vec<Raw>, Seen) {
+        let mut decoded = Decoded::default();
+        // One event before them: nothing begins where memory does.
+        decoded.push(0, 0, 0, true);
+        let mut told = Seen::default();
+        let work = |mut room: Room<'_>, _| {
+            let (filled, seen) = work(&mut room);
+            told = seen;
+            (filled, seen)
+        };
+        // SAFETY: what the tests call says how many it has filled.
+        unsafe { extend(&mut decoded, most, work) };
+        let Decoded { t, x, y, p, .. } = decoded;
+        let rows = (1..t.len()).map(|i| (t[i], x[i], y[i], p[i])).collect();
+        (rows, told)
+    }
+
+    #[test]
+    fn every_processor_and_way_gives_the_same_events() {
+        for count in (0..40).chain([BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 17, 5000]) {
+            for rare in [2, 7, 100, 1_000_000] {
+                let records = toys(count, rare);
+                let expected = expected(&records);
+                let seen = {
+                    let column = |of: fn(&Raw) -> u16| expected.iter().map(of).collect::<Vec<_>>();
+                    let t: Vec<i64> = expected.iter().map(|event| event.0).collect();
+                    Seen::of(&t, &column(|event| event.1), &column(|event| event.2))
+                };
+                let any = |room: &mut Room<'_>| {
+                    let sink = &mut Direct { room, filled: 0 };
+                    fill_any(&records, &mut Toy::default(), sink, group_any::<5, Toy>)
+                };
+                let widest = |streamed| {
+                    let records = &records;
+                    move |room: &mut Room<'_>| fill_room(records, &mut Toy::default(), room, streamed)
+                };
+                let place = format!("{count} records, one in {rare} no event");
+                for (found, told) in
+                    [events(any, count), events(widest(false), count), events(widest(true), count)]
+                {
+                    assert_eq!(found, expected, "{place}");
+                    assert_eq!(told.tells(), seen.tells(), "{place}");
+                }
+            }
+        }
     }
 }
