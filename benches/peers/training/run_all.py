@@ -17,7 +17,7 @@ parser.add_argument("--ours", required=True)
 parser.add_argument("--rounds", type=int, default=3)
 parser.add_argument("--runs", type=int, default=3)
 parser.add_argument("--threads", type=int, default=2)
-parser.add_argument("--bf16", action="store_true", help="ours in bf16 too: minutes a step at present")
+parser.add_argument("--bf16", action="store_true", help="ours in bf16 too")
 parser.add_argument("--out", help="a file for the raw lines")
 options = parser.parse_args()
 common = ["--threads", str(options.threads), "--runs", str(options.runs)]
