@@ -161,7 +161,7 @@ impl WinogradShape {
                     range: "3 or above, padding counted",
                 });
             }
-            *length += 2 * padding + 1 - FILTER;
+            *length = *length + 2 * padding + 1 - FILTER;
         }
         Ok(output)
     }
