@@ -5,7 +5,8 @@
     python decode.py table decode.jsonl
 
 One process a peer, format and round; inside a round the peers run one after the other, in rotated order. What each
-decoded is compared by the columns' sums: a peer that differs is marked in the table.
+decoded is compared by the columns' sums: a peer that differs is marked in the table. `tks-kept` and `c-kept` decode into
+the memory of the time before, which peers have no way to do.
 """
 
 import argparse
@@ -23,9 +24,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 N = 10_000_000
 FILES = {"atis": "atis", "atis-large": "large.bin", "aedat2": "large.aedat", "dat": "large.dat", "evt2": "evt2.raw",
          "evt3": "evt3.raw", "aedat4": "large.aedat4"}
-PEERS = {"atis": ["tonic", "spikingjelly", "c"], "atis-large": ["tonic", "spikingjelly", "c"],
-         "aedat2": ["spikingjelly", "c"], "dat": ["expelliarmus", "faery", "c"],
-         "evt2": ["expelliarmus", "faery", "evlib", "c"], "evt3": ["expelliarmus", "faery", "evlib"],
+PEERS = {"atis": ["tonic", "spikingjelly", "c"], "atis-large": ["tonic", "spikingjelly", "c", "c-kept"],
+         "aedat2": ["spikingjelly", "c", "c-kept"], "dat": ["expelliarmus", "faery", "c", "c-kept"],
+         "evt2": ["expelliarmus", "faery", "evlib", "c", "c-kept"], "evt3": ["expelliarmus", "faery", "evlib"],
          "aedat4": ["faery", "evlib", "dv"]}
 
 C = r"""
@@ -136,7 +137,11 @@ def dv(path):
     return go
 
 
-def c(path):
+def c_kept(path):
+    return c(path, {})
+
+
+def c(path, kept=None):
     import numpy as np
     name = {v: k for k, v in FILES.items()}.get(os.path.basename(path), "atis").split("-")[0]
     library = os.path.join(HERE, "build", "decode.so")
@@ -157,7 +162,10 @@ def c(path):
         start += 2 if name == "dat" else 0
         data = data[start:]
         n = len(data) // record
-        out = np.empty(n, np.int64), np.empty(n, np.uint16), np.empty(n, np.uint16), np.empty(n, np.uint8)
+        out = kept.get(n) if kept else None
+        out = out or (np.empty(n, np.int64), np.empty(n, np.uint16), np.empty(n, np.uint16), np.empty(n, np.uint8))
+        if kept is not None:
+            kept[n] = out
         n = run(data.ctypes.data, len(data), *(column.ctypes.data for column in out))
         return dict(zip("txyp", (column[:n] for column in out)))
     return go
@@ -178,7 +186,7 @@ def columns(events):
 
 def one(peer, path, seconds):
     import numpy as np
-    go = globals()[peer](path)
+    go = globals()[peer.replace("-", "_")](path)
     files = sorted(glob.glob(os.path.join(path, "*"))) if os.path.isdir(path) else [path]
     sums = [0, 0, 0, 0, 0]
     for f in files:
@@ -206,18 +214,21 @@ def run(folder, tks, rounds, seconds, formats):
     environment = dict(os.environ, OMP_NUM_THREADS="1", RAYON_NUM_THREADS="1", POLARS_MAX_THREADS="1")
     for number in range(rounds):
         for name in formats:
-            peers = PEERS[name] + ["tks"]
+            peers = PEERS[name] + ["tks", "tks-kept"]
             shift = number % len(peers)
             for peer in peers[shift:] + peers[:shift]:
                 path = os.path.join(folder, FILES[name])
-                command = [tks, path, "--seconds", str(seconds)] if peer == "tks" else \
-                    [sys.executable, os.path.abspath(__file__), "one", peer, path, "--seconds", str(seconds)]
-                done = subprocess.run(command, capture_output=True, text=True, env=environment)
-                row = dict(format=name, round=number, peer=peer)
+                program = [tks, path] if peer.startswith("tks") else \
+                    [sys.executable, os.path.abspath(__file__), "one", peer, path]
+                command = program + ["--seconds", str(seconds)] + ["--keep"] * (peer == "tks-kept")
+                # mimalloc keeps large memory for later unless told not to; NumPy's goes back to the system each time.
+                fresh = {} if name == "atis" else {"MIMALLOC_PURGE_DELAY": "0"}
+                done = subprocess.run(command, capture_output=True, text=True, env=environment | fresh)
+                row = dict(format=name, round=number)
                 try:
-                    row.update(json.loads(done.stdout.strip().splitlines()[-1]))
+                    row.update(json.loads(done.stdout.strip().splitlines()[-1]), peer=peer)
                 except Exception:
-                    row["error"] = (done.stderr.strip().splitlines() or ["no output"])[-1][:200]
+                    row["peer"], row["error"] = peer, (done.stderr.strip().splitlines() or ["no output"])[-1][:200]
                 print(json.dumps(row), flush=True)
 
 
@@ -235,15 +246,17 @@ def table(path):
                     sums[row["peer"]] = row["sums"]
         if "tks" not in rates:
             continue
-        own = statistics.median(rates["tks"])
+        tks = {kept: statistics.median(rates["tks" + kept]) for kept in ("", "-kept") if "tks" + kept in rates}
         for peer, values in sorted(rates.items(), key=lambda item: -statistics.median(item[1])):
             rate = statistics.median(values)
             same = "yes" if sums[peer] == sums["tks"] else "no"
+            own = tks["-kept" if peer.endswith("-kept") else ""]
             print(f"| {name} | {peer} | {rate:.1f} | {own / rate:.2f} x | {same} |")
         for peer, error in errors.items():
             print(f"| {name} | {peer} | failed: {error} | | |")
-    copies = [row["copy_gb_per_s"] for row in rows if "copy_gb_per_s" in row]
-    print(f"\nMemory copy in the same run: {statistics.median(copies):.1f} GB/s, reads and writes counted.")
+    for key, what in dict(copy_gb_per_s="into the same memory", copy_fresh_gb_per_s="into fresh memory").items():
+        copies = [row[key] for row in rows if key in row and row["format"] != "atis"]
+        print(f"\nMemory copy {what}: {statistics.median(copies):.1f} GB/s, reads and writes counted.")
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ fn fill_any<const W: usize, const G: usize, R: Records<W>>(
 /// Records that [`group_any`] decodes at once.
 const GROUP: usize = 32;
 
-/// The events of a group of records, for any processor: a loop that the compiler makes vectors of.
+/// The events of a group of records, for any processor: loops that the compiler makes vectors of.
 #[inline(always)]
 fn group_any<const W: usize, R: Records<W>>(
     records: &[[u8; W]; GROUP],
@@ -142,13 +142,17 @@ fn group_any<const W: usize, R: Records<W>>(
     at: usize,
 ) -> usize {
     let part = room.part(at, GROUP);
-    let columns = part.t.iter_mut().zip(part.x).zip(part.y).zip(part.p);
-    for (record, (((t, x), y), p)) in records.iter().zip(columns) {
-        let event = R::LAYOUT.decode(record);
-        t.write(event.0 + earlier);
-        x.write(event.1);
-        y.write(event.2);
-        p.write(event.3);
+    for (record, t) in records.iter().zip(part.t) {
+        t.write(R::LAYOUT.decode(record).0 + earlier);
+    }
+    for (record, x) in records.iter().zip(part.x) {
+        x.write(R::LAYOUT.decode(record).1);
+    }
+    for (record, y) in records.iter().zip(part.y) {
+        y.write(R::LAYOUT.decode(record).2);
+    }
+    for (record, p) in records.iter().zip(part.p) {
+        p.write(R::LAYOUT.decode(record).3);
     }
     match records.iter().fold(true, |all, record| all & R::LAYOUT.is_event(record)) {
         true => GROUP,
