@@ -360,6 +360,31 @@ fn a_header_that_promises_too_much_costs_nothing() {
     assert!(problem.contains("a packet is cut: 0 of its 2147483647 events"), "{problem}");
 }
 
+/// MATLAB's `[]` has 0 rows and 0 columns.
+#[test]
+fn a_matlab_file_without_events_is_an_empty_recording() {
+    let mut bytes = matlab(&[], &[], &[], &[]);
+    let row = [5, 0, 0, 0, 8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+    while let Some(at) = bytes.windows(row.len()).position(|window| window == row) {
+        bytes[at + 8] = 0;
+    }
+    let reading = read_bytes("empty.mat", &bytes, &ReadOptions::default()).unwrap();
+    assert_eq!((reading.format, reading.stream.len()), (Format::Matlab, 0));
+}
+
+/// Times without the offset that the file names would be wrong by it.
+#[cfg(feature = "hdf5")]
+#[test]
+fn an_offset_of_times_that_cannot_be_read_is_an_error() {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/event-fixtures/hdf5/dsec_layout.h5");
+    let mut bytes = std::fs::read(path).unwrap();
+    // Where the header of `t_offset` begins with its version.
+    bytes[0x68dc] ^= 0xff;
+    let problem = read_bytes("broken.h5", &bytes, &ReadOptions::default()).unwrap_err().to_string();
+    assert!(problem.contains("`t_offset`") && problem.contains("header version"), "{problem}");
+}
+
 #[test]
 fn what_a_format_cannot_hold_is_refused() {
     let write_one = |t, x, y, format| {
