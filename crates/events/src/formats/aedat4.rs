@@ -159,6 +159,8 @@ pub(super) fn decode(bytes: &[u8], mut decoded: Decoded) -> Decoded {
             decoded.stop(start, problem);
         }
     };
+    // As many as there are if they are not compressed.
+    fill::reserve(&mut decoded, packets.iter().map(|(_, packet)| packet.len() / EVENT).sum());
     let threads = rayon::current_num_threads();
     // Some packets a thread at once, so that what is not put together yet stays small beside the recording.
     for wave in packets.chunks(if threads == 1 { 1 } else { PACKETS_A_THREAD * threads }) {

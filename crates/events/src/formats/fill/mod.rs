@@ -48,6 +48,14 @@ pub(super) trait Records<const W: usize>: Copy + Send + Sync {
     }
 }
 
+/// Reserves room for `events` more, so that the columns need not move while as many are added.
+pub(super) fn reserve(decoded: &mut Decoded, events: usize) {
+    memory::reserve(&mut decoded.t, events);
+    memory::reserve(&mut decoded.x, events);
+    memory::reserve(&mut decoded.y, events);
+    memory::reserve(&mut decoded.p, events);
+}
+
 /// Reserves room for `most` events after those that are there, has `work` fill it from its start and return how
 /// many it filled, and counts them in. `work` is also told whether to write past the caches.
 ///
@@ -308,6 +316,8 @@ pub(super) fn words_to_many<T: Copy>(
     most_a_word: usize,
     mut decode: impl FnMut(T, &mut Events<'_>),
 ) {
+    // Some words are for the time and the row, some hold many events: about half as many in all.
+    reserve(decoded, words.len() / 2);
     for block in words.chunks(4096) {
         let work = |room: Room<'_>, _| {
             let mut events = Events { room, count: 0 };
