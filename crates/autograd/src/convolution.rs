@@ -109,7 +109,7 @@ pub fn spike_conv2d(input: &Tensor, weight: &Tensor, options: ConvOptions) -> Re
             let x = x.f_to_kind(Kind::BFloat16)?;
             let (image, half) = (x.f_permute([0, 3, 1, 2])?, weight.f_to_kind(Kind::BFloat16)?);
             let y = image.f_conv2d(&half, None::<&Tensor>, options.stride, options.padding, [1, 1], 1)?;
-            return Ok(Some((y, x, weight)));
+            return Ok(Some((y, x, weight, None)));
         }
         let plan = Plan::new(&shape, options.backend, &x)?;
         let y = match plan.forward {
@@ -118,7 +118,7 @@ pub fn spike_conv2d(input: &Tensor, weight: &Tensor, options: ConvOptions) -> Re
                 let image = x.f_permute([0, 3, 1, 2])?;
                 let y =
                     image.f_conv2d(&weight, None::<&Tensor>, options.stride, options.padding, [1, 1], 1)?;
-                return Ok(Some((y, x, weight)));
+                return Ok(Some((y, x, weight, Some(plan))));
             }
             Method::Winograd => winograd::forward(&shape, &x, &weight)?,
             Method::Sparse => {
@@ -129,10 +129,10 @@ pub fn spike_conv2d(input: &Tensor, weight: &Tensor, options: ConvOptions) -> Re
                 y
             }
         };
-        Ok(Some((y.f_permute([0, 3, 1, 2])?, x, weight)))
+        Ok(Some((y.f_permute([0, 3, 1, 2])?, x, weight, Some(plan))))
     })?;
-    let Some((y, x, weight_values)) = packed else { return dense() };
-    let node = Node { shape, options };
+    let Some((y, x, weight_values, plan)) = packed else { return dense() };
+    let node = Node { shape, options, plan };
     record(
         c"tks::spike_conv2d",
         &[Some(input), Some(weight)],
@@ -219,6 +219,8 @@ impl Plan {
 struct Node {
     shape: ConvShape,
     options: ConvOptions,
+    /// `None` in half precision: the backward pass makes the `f32` values that tell.
+    plan: Option<Plan>,
 }
 
 impl Backward for Node {
@@ -239,7 +241,8 @@ impl Backward for Node {
 impl Node {
     fn grad_weight(&self, x: &Tensor, grad_y: &Tensor) -> Result<Tensor, AutogradError> {
         let (x, grad_y) = (x.f_to_kind(Kind::Float)?, grad_y.f_to_kind(Kind::Float)?);
-        if Plan::new(&self.shape, self.options.backend, &x)?.weight_gradient == Method::Winograd {
+        let plan = self.plan.map_or_else(|| Plan::new(&self.shape, self.options.backend, &x), Ok)?;
+        if plan.weight_gradient == Method::Winograd {
             return winograd::weight_gradient(&self.shape, &x, &grad_y);
         }
         let ConvShape { in_channels, out_channels, kernel: [height, width], .. } = self.shape;

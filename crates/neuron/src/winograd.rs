@@ -120,6 +120,25 @@ fn combine<const N: usize, const M: usize>(matrix: &[[f32; N]; M], values: [&Lan
     out
 }
 
+/// Transforms a tile's rows, then its columns; `tile` and `put` take row and column.
+#[inline(always)]
+fn both_ways<'a, const N: usize, const M: usize>(
+    tile: impl Fn(usize, usize) -> &'a Lanes,
+    transform: impl Fn([&Lanes; N]) -> [Lanes; M],
+    mut put: impl FnMut(usize, usize, &Lanes),
+) {
+    let mut by_row = [[ZERO; M]; N];
+    for (y, out) in by_row.iter_mut().enumerate() {
+        *out = transform(std::array::from_fn(|x| tile(y, x)));
+    }
+    for x in 0..M {
+        let out = transform(std::array::from_fn(|y| &by_row[y][x]));
+        for (y, out) in out.iter().enumerate() {
+            put(y, x, out);
+        }
+    }
+}
+
 /// The sizes of a convolution with a filter of 3 x 3 and a stride of 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WinogradShape {
@@ -374,17 +393,10 @@ where
             }
             for channel in (0..channels).step_by(LANE) {
                 let pixel =
-                    |place: Option<usize>| place.map_or(&ZERO, |place| lanes(values, place + channel));
-                let mut by_row = [[ZERO; INPUT]; N];
-                for (out, places) in by_row.iter_mut().zip(&places) {
-                    *out = transform(places.map(pixel));
-                }
-                for x in 0..INPUT {
-                    let out = transform(std::array::from_fn(|y| &by_row[y][x]));
-                    for (y, out) in out.iter().enumerate() {
-                        tile[(y * INPUT + x) * channels + channel..][..LANE].copy_from_slice(out);
-                    }
-                }
+                    |y: usize, x: usize| places[y][x].map_or(&ZERO, |place| lanes(values, place + channel));
+                both_ways(pixel, &transform, |y, x, out| {
+                    tile[(y * INPUT + x) * channels + channel..][..LANE].copy_from_slice(out);
+                });
             }
         }
     }
@@ -408,20 +420,16 @@ impl simd::Work for Contract<'_> {
         let Contract { products, first, columns, width, channels, y } = self;
         let stride = products.len() / TILE;
         for column in 0..columns {
-            let used = OUTPUT.min(width - column * OUTPUT);
+            // The last tiles may reach past the image.
+            let (height_used, width_used) =
+                (y.len() / (width * channels), OUTPUT.min(width - column * OUTPUT));
             for channel in (0..channels).step_by(LANE) {
                 let place = first + column * channels + channel;
-                let mut by_row = [[ZERO; OUTPUT]; INPUT];
-                for (k, out) in by_row.iter_mut().enumerate() {
-                    *out = output_transform(std::array::from_fn(|x| {
-                        lanes(products, (k * INPUT + x) * stride + place)
-                    }));
-                }
-                (0..used).for_each(|x| {
-                    let out = output_transform(std::array::from_fn(|k| &by_row[k][x]));
-                    let pixel = (column * OUTPUT + x) * channels + channel;
-                    for (row, out) in y.chunks_exact_mut(width * channels).zip(&out) {
-                        row[pixel..][..LANE].copy_from_slice(out);
+                let product = |y: usize, x: usize| lanes(products, (y * INPUT + x) * stride + place);
+                both_ways(product, output_transform, |row, x, out| {
+                    if row < height_used && x < width_used {
+                        let pixel = (row * width + column * OUTPUT + x) * channels + channel;
+                        y[pixel..][..LANE].copy_from_slice(out);
                     }
                 });
             }
@@ -458,16 +466,14 @@ impl simd::Work for FilterTiles<'_> {
                     taps[tap / FILTER][tap % FILTER][i] = value;
                 }
             });
-            let mut by_row = [[ZERO; INPUT]; FILTER];
-            for (out, taps) in by_row.iter_mut().zip(&taps) {
-                *out = combine(&FILTER_TRANSFORM, std::array::from_fn(|x| &taps[x]));
-            }
-            for x in 0..INPUT {
-                let out = combine(&FILTER_TRANSFORM, std::array::from_fn(|y| &by_row[y][x]));
-                for (y, out) in out.iter().enumerate() {
+            let forward = |taps: [&Lanes; FILTER]| combine(&FILTER_TRANSFORM, taps);
+            both_ways(
+                |y, x| &taps[y][x],
+                forward,
+                |y, x, out| {
                     tiles[(y * INPUT + x) * channels + first..][..LANE].copy_from_slice(out);
-                }
-            }
+                },
+            );
         }
     }
 }
@@ -488,23 +494,14 @@ impl simd::Work for FilterGradient<'_> {
     fn run(self) {
         let FilterGradient { tiles, first, inputs, outputs, grad_weight } = self;
         for input in 0..inputs {
-            let mut by_row = [[ZERO; FILTER]; INPUT];
-            for (y, out) in by_row.iter_mut().enumerate() {
-                *out = combine(
-                    &FILTER_TRANSPOSE,
-                    std::array::from_fn(|x| {
-                        lanes(tiles, ((y * INPUT + x) * inputs + input) * outputs + first)
-                    }),
-                );
-            }
-            for x in 0..FILTER {
-                let out = combine(&FILTER_TRANSPOSE, std::array::from_fn(|y| &by_row[y][x]));
-                for (y, out) in out.iter().enumerate() {
-                    for (i, value) in out.iter().enumerate() {
-                        grad_weight[(i * inputs + input) * FILTER * FILTER + y * FILTER + x] = *value;
-                    }
+            let tile =
+                |y: usize, x: usize| lanes(tiles, ((y * INPUT + x) * inputs + input) * outputs + first);
+            let back = |tile: [&Lanes; INPUT]| combine(&FILTER_TRANSPOSE, tile);
+            both_ways(tile, back, |y, x, out| {
+                for (i, value) in out.iter().enumerate() {
+                    grad_weight[(i * inputs + input) * FILTER * FILTER + y * FILTER + x] = *value;
                 }
-            }
+            });
         }
     }
 }
