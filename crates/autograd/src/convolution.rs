@@ -1,6 +1,7 @@
 //! A convolution for inputs that are mostly zero, as spikes are.
 
 use tch::{Device, Kind, Tensor};
+use tks_neuron::compact::Compact;
 use tks_neuron::convolution::{self as kernel, ConvShape};
 
 use crate::custom::{Backward, record};
@@ -102,45 +103,66 @@ pub fn spike_conv2d(input: &Tensor, weight: &Tensor, options: ConvOptions) -> Re
         _ => {}
     }
     let shape = shape_of(input, weight, options)?;
-    let packed = tch::no_grad(|| -> Result<_, AutogradError> {
+    let result = tch::no_grad(|| -> Result<_, AutogradError> {
         let x = channels_last(input)?;
         let weight = weight.f_detach()?.f_contiguous()?;
+        let spikes = if x.kind() == Kind::Float { Compact::of(values(&x)?) } else { None };
         if options.half_precision {
             let x = x.f_to_kind(Kind::BFloat16)?;
-            let (image, half) = (x.f_permute([0, 3, 1, 2])?, weight.f_to_kind(Kind::BFloat16)?);
-            let y = image.f_conv2d(&half, None::<&Tensor>, options.stride, options.padding, [1, 1], 1)?;
-            return Ok(Some((y, x, weight, None)));
+            let y = libtorch_forward(&x, &weight.f_to_kind(Kind::BFloat16)?, options)?;
+            return Ok(Some((y, None, Kept::new(spikes, x), weight)));
         }
-        let plan = Plan::new(&shape, options.backend, &x)?;
+        let plan = Plan::new(&shape, options.backend, || density(spikes.as_ref(), &x))?;
         let y = match plan.forward {
             Method::Dense if plan.weight_gradient == Method::Dense => return Ok(None),
-            Method::Dense => {
-                let image = x.f_permute([0, 3, 1, 2])?;
-                let y =
-                    image.f_conv2d(&weight, None::<&Tensor>, options.stride, options.padding, [1, 1], 1)?;
-                return Ok(Some((y, x, weight, Some(plan))));
-            }
-            Method::Winograd => winograd::forward(&shape, &x, &weight)?,
+            Method::Dense => libtorch_forward(&x, &weight, options)?,
+            Method::Winograd => winograd::forward(&shape, &x, &weight)?.f_permute([0, 3, 1, 2])?,
             Method::Sparse => {
                 let [height, width] = shape.output()?;
                 let size = [shape.images, height, width, shape.out_channels].map(|size| size as i64);
                 let mut y = Tensor::f_empty(size, (Kind::Float, Device::Cpu))?;
                 kernel::forward(&shape, values(&x)?, values(&weight)?, values_mut(&mut y)?)?;
-                y
+                y.f_permute([0, 3, 1, 2])?
             }
         };
-        Ok(Some((y.f_permute([0, 3, 1, 2])?, x, weight, Some(plan))))
+        Ok(Some((y, Some(plan), Kept::new(spikes, x), weight)))
     })?;
-    let Some((y, x, weight_values, plan)) = packed else { return dense() };
-    let node = Node { shape, options, plan };
+    let Some((y, plan, Kept { spikes, x }, weight_values)) = result else { return dense() };
     record(
         c"tks::spike_conv2d",
         &[Some(input), Some(weight)],
         &[&y],
-        &[Some(&x), Some(&weight_values)],
-        node,
+        &[Some(&weight_values), x.as_ref()],
+        Node { shape, options, plan, spikes },
     )?;
     Ok(y)
+}
+
+/// What the backward pass keeps of the input, `[N, H, W, C]`: spikes in a bit each, or else the tensor.
+struct Kept {
+    spikes: Option<Compact>,
+    x: Option<Tensor>,
+}
+
+impl Kept {
+    fn new(spikes: Option<Compact>, x: Tensor) -> Kept {
+        let x = spikes.is_none().then_some(x);
+        Kept { spikes, x }
+    }
+}
+
+/// The share of the input, `f32`, that is not zero.
+fn density(spikes: Option<&Compact>, x: &Tensor) -> Result<f64, AutogradError> {
+    Ok(match spikes {
+        Some(spikes) => spikes.density(),
+        None => kernel::density(values(x)?),
+    })
+}
+
+/// By libtorch; `x` is `[N, H, W, C]`, the output `[N, O, H, W]`.
+fn libtorch_forward(x: &Tensor, weight: &Tensor, options: ConvOptions) -> Result<Tensor, AutogradError> {
+    let image = x.f_permute([0, 3, 1, 2])?;
+    Ok(image.f_conv2d(weight, None::<&Tensor>, options.stride, options.padding, [1, 1], 1)?)
 }
 
 fn shape_of(input: &Tensor, weight: &Tensor, options: ConvOptions) -> Result<ConvShape, AutogradError> {
@@ -191,15 +213,19 @@ struct Plan {
 }
 
 impl Plan {
-    /// `x` is the input, `[N, H, W, C]`.
-    fn new(shape: &ConvShape, backend: ConvBackend, x: &Tensor) -> Result<Plan, AutogradError> {
+    /// `density` gives the share of the input that is not zero.
+    fn new(
+        shape: &ConvShape,
+        backend: ConvBackend,
+        density: impl FnOnce() -> Result<f64, AutogradError>,
+    ) -> Result<Plan, AutogradError> {
         let filtering = if winograd::applies(shape) { Method::Winograd } else { Method::Dense };
         Ok(match backend {
             ConvBackend::Dense => Plan { forward: Method::Dense, weight_gradient: Method::Dense },
             ConvBackend::Winograd => Plan { forward: filtering, weight_gradient: filtering },
             ConvBackend::Sparse => Plan { forward: Method::Sparse, weight_gradient: Method::Sparse },
             ConvBackend::Auto => {
-                let density = kernel::density(values(x)?);
+                let density = density()?;
                 let few = shape.in_channels * shape.out_channels <= FEW_FILTERS;
                 let forward_up_to = if few { SPARSE_UP_TO } else { SPARSE_UP_TO_OF_MANY };
                 let gradient_up_to = match filtering {
@@ -221,6 +247,8 @@ struct Node {
     options: ConvOptions,
     /// `None` in half precision: the backward pass makes the `f32` values that tell.
     plan: Option<Plan>,
+    /// The input, where it is spikes; else it is saved as it is.
+    spikes: Option<Compact>,
 }
 
 impl Backward for Node {
@@ -230,18 +258,24 @@ impl Backward for Node {
         grads: &[Option<Tensor>],
         needed: &[bool],
     ) -> Result<Vec<Option<Tensor>>, AutogradError> {
-        let ([Some(x), Some(weight)], [Some(grad)]) = (saved, grads) else { return Ok(vec![None, None]) };
+        let ([Some(weight), x], [Some(grad)]) = (saved, grads) else { return Ok(vec![None, None]) };
         let grad_y = channels_last(grad)?;
-        let grad_weight = needed[1].then(|| self.grad_weight(x, &grad_y)).transpose()?;
+        let grad_weight = needed[1].then(|| self.grad_weight(x.as_ref(), &grad_y)).transpose()?;
         let grad_input = needed[0].then(|| self.grad_input(&grad_y, weight)).transpose()?;
         Ok(vec![grad_input, grad_weight])
     }
 }
 
 impl Node {
-    fn grad_weight(&self, x: &Tensor, grad_y: &Tensor) -> Result<Tensor, AutogradError> {
-        let (x, grad_y) = (x.f_to_kind(Kind::Float)?, grad_y.f_to_kind(Kind::Float)?);
-        let plan = self.plan.map_or_else(|| Plan::new(&self.shape, self.options.backend, &x), Ok)?;
+    fn grad_weight(&self, x: Option<&Tensor>, grad_y: &Tensor) -> Result<Tensor, AutogradError> {
+        let x = match (&self.spikes, x) {
+            (Some(spikes), _) => self.expanded(spikes)?,
+            (None, Some(x)) => x.f_to_kind(Kind::Float)?,
+            (None, None) => return Err(AutogradError::Unsupported("a convolution kept no input".into())),
+        };
+        let grad_y = grad_y.f_to_kind(Kind::Float)?;
+        let counted = || Plan::new(&self.shape, self.options.backend, || density(self.spikes.as_ref(), &x));
+        let plan = self.plan.map_or_else(counted, Ok)?;
         if plan.weight_gradient == Method::Winograd {
             return winograd::weight_gradient(&self.shape, &x, &grad_y);
         }
@@ -250,6 +284,15 @@ impl Node {
         let mut grad_weight = Tensor::f_empty(size, (Kind::Float, Device::Cpu))?;
         kernel::weight_gradient(&self.shape, values(&x)?, values(&grad_y)?, values_mut(&mut grad_weight)?)?;
         Ok(grad_weight)
+    }
+
+    /// The input, `[N, H, W, C]`.
+    fn expanded(&self, spikes: &Compact) -> Result<Tensor, AutogradError> {
+        let ConvShape { images, height, width, in_channels, .. } = self.shape;
+        let size = [images, height, width, in_channels].map(|size| size as i64);
+        let mut x = Tensor::f_empty(size, (Kind::Float, Device::Cpu))?;
+        spikes.expand(values_mut(&mut x)?)?;
+        Ok(x)
     }
 
     /// The convolution's transpose.

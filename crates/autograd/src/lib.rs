@@ -6,6 +6,7 @@
 //! - [`plain`]: the same by plain libtorch operations, step by step: the yardstick, and every model.
 //! - [`spike()`]: the plain spike, for a neuron of one's own.
 //! - [`convolution`]: a convolution that passes over zeros.
+//! - [`avg_pool2d()`]: a pool that keeps nothing for its backward pass.
 //! - [`cuda`]: the same operations on NVIDIA GPUs, compiled at run time.
 //! - [`runtime`]: memory and threads as libtorch runs fastest.
 //! - [`custom`]: a differentiable function with its backward pass in Rust.
@@ -39,6 +40,7 @@ mod layout;
 pub mod multi_step;
 pub mod optimizer;
 pub mod plain;
+mod pool;
 pub mod runtime;
 mod spike;
 mod winograd;
@@ -47,6 +49,7 @@ pub use batch_norm::{BatchNorm, batch_norm_multi_step};
 pub use error::AutogradError;
 pub use layer::{LayerOptions, NeuronLayer};
 pub use multi_step::{LearnedTensors, Output, State, membranes, multi_step};
+pub use pool::avg_pool2d;
 pub use spike::spike;
 
 /// The version of libtorch that this crate was compiled against, such as `2.11.0`.

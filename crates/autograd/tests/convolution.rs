@@ -86,6 +86,34 @@ fn winograd_equals_dense_in_value_and_gradients() {
 }
 
 #[test]
+fn spikes_are_kept_apart_from_their_tensor_and_other_inputs_as_they_are() {
+    let noise = Noise::new(31);
+    let values = noise.tensor(&[3, 16, 8, 8]).gt(0.8).to_kind(Kind::Float);
+    // Spikes, sums of spikes as residual blocks have, and means of them as pools give.
+    for (scale, kept_apart) in [(1.0, true), (3.0, true), (0.25, false)] {
+        for backend in [ConvBackend::Auto, ConvBackend::Sparse, ConvBackend::Winograd] {
+            let run = |spoil: bool| {
+                // Channels last, as it is kept: no copy.
+                let x = (&values * scale).permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]);
+                let w = Tensor::ones([16, 16, 3, 3], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+                let options = ConvOptions { padding: [1, 1], backend, ..ConvOptions::default() };
+                let y = spike_conv2d(&x, &w, options).unwrap();
+                if spoil {
+                    let _ = x.shallow_clone().fill_(7.0);
+                }
+                y.square().sum(Kind::Float).f_backward().map(|()| w.grad())
+            };
+            let expected = run(false).unwrap();
+            match run(true) {
+                Ok(grad) => assert!(kept_apart && grad == expected, "{scale} by {backend:?}"),
+                // libtorch notices that a tensor it keeps has changed.
+                Err(error) => assert!(!kept_apart, "{scale} by {backend:?}: {error}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn dense_inputs_go_to_libtorch_and_halves_are_near() {
     let noise = Noise::new(9);
     let x = noise.tensor(&[2, 3, 6, 6]);

@@ -1,6 +1,7 @@
 //! What stands one after the other in a network: units, pools, residual blocks.
 
 use tch::{Kind, Tensor};
+use tks_autograd::avg_pool2d;
 
 use crate::config::Connect;
 use crate::error::ModelError;
@@ -56,9 +57,7 @@ impl Layer {
         pass: &mut Pass<'_>,
     ) -> Result<Tensor, ModelError> {
         Ok(match self {
-            Layer::AvgPool { size } => {
-                x.f_avg_pool2d([*size; 2], [*size; 2], [0, 0], false, true, None::<i64>)?
-            }
+            Layer::AvgPool { size } => avg_pool2d(x, *size)?,
             Layer::MaxPool { size, stride, padding } => {
                 x.f_max_pool2d([*size; 2], [*stride; 2], [*padding; 2], [1, 1], false)?
             }

@@ -11,6 +11,7 @@
 
 use rayon::prelude::*;
 
+use crate::compact::lowest_bits;
 use crate::error::NeuronError;
 use crate::simd;
 
@@ -295,7 +296,7 @@ impl Lists {
 /// Bit `i` is set where value `i` is not zero; up to 64 values.
 #[inline(always)]
 fn non_zero(values: &[f32]) -> u64 {
-    // A byte each, which turns into SIMD; then the lowest bits of eight bytes at a time into one byte.
+    // A byte each, which turns into SIMD.
     let mut flags = [0u8; 64];
     match <&[f32; 64]>::try_from(values) {
         Ok(values) => {
@@ -309,9 +310,7 @@ fn non_zero(values: &[f32]) -> u64 {
             }
         }
     }
-    let (eights, _) = flags.as_chunks::<8>();
-    let byte = |eight: &[u8; 8]| u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-    eights.iter().enumerate().fold(0, |bits, (i, eight)| bits | (byte(eight) << (8 * i)))
+    lowest_bits(&flags)
 }
 
 /// The share of values that are not zero, 0 for none.

@@ -4,6 +4,7 @@
 //! - [`model`]: which neuron, with what options ([`Neuron`], [`Model`]); serialisable.
 //! - [`surrogate`]: what stands in for the derivative of a spike ([`Surrogate`]).
 //! - [`kernel`]: the fused multi-step kernels for IF, LIF, PLIF, CuBa-LIF and ALIF, forward and backward.
+//! - [`compact`]: spikes in a bit each, for what a backward pass keeps.
 //! - [`convolution`]: a convolution of spikes that passes over zeros.
 //! - [`cuda`]: CUDA kernels' text for every model, made from the reference.
 //! - [`normalize`]: batch norm's passes over memory, for fusing it with a neuron.
@@ -31,6 +32,7 @@
 //! # Ok::<(), tks_neuron::NeuronError>(())
 //! ```
 
+pub mod compact;
 pub mod convolution;
 pub mod cuda;
 pub mod error;

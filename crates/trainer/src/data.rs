@@ -115,8 +115,7 @@ pub fn describe(config: &Config) -> Result<Task> {
     let manifest = datasets::manifest(&config.data.name)?;
     let (input, time_steps) = match manifest.kind {
         DataKind::Events => {
-            let mut events = config.data.events.clone().unwrap_or_default();
-            let time_steps = event_steps(config.time_steps, &mut events)?;
+            let (events, time_steps) = event_config(config)?;
             let [_, channels, height, width] = events.recipe.shape(sensor_of(&manifest)?)?;
             (InputShape { channels, height, width }, time_steps)
         }
@@ -185,8 +184,7 @@ fn open_events(config: &Config, manifest: Manifest, path: &Path) -> Result<Data>
         "`data.images` is for pictures, but `{}` holds recordings: use `data.events`",
         data.name
     );
-    let mut events = data.events.clone().unwrap_or_default();
-    let time_steps = event_steps(config.time_steps, &mut events)?;
+    let (events, time_steps) = event_config(config)?;
     let options =
         SetOptions { strict: !data.accept_counts, orientation: events.orientation, ..SetOptions::default() };
     let set = Arc::new(EventSet::open(manifest, path, options)?);
@@ -226,20 +224,23 @@ fn open_events(config: &Config, manifest: Manifest, path: &Path) -> Result<Data>
     })
 }
 
-/// The time steps of recordings; where the slicing was left out, it follows `time_steps`.
-fn event_steps(wanted: Option<usize>, events: &mut EventConfig) -> Result<usize> {
-    let is_untouched = events.recipe.slicing == Slicing::default();
-    if let (Some(wanted), true) = (wanted, is_untouched) {
+/// How recordings become input, and their time steps; where the slicing was left out, it follows `time_steps`.
+///
+/// # Errors
+/// A recipe that makes no sense, or another number of frames than there are time steps.
+pub fn event_config(config: &Config) -> Result<(EventConfig, usize)> {
+    let mut events = config.data.events.clone().unwrap_or_default();
+    if let (Some(wanted), true) = (config.time_steps, events.recipe.slicing == Slicing::default()) {
         events.recipe.slicing = Slicing::time_bins(wanted);
     }
     let steps = events.recipe.time_steps()?;
-    if let Some(wanted) = wanted {
+    if let Some(wanted) = config.time_steps {
         ensure!(
             steps == wanted,
             "`time_steps` is {wanted}, but `data.events.recipe` makes {steps} frames; leave one of them out"
         );
     }
-    Ok(steps)
+    Ok((events, steps))
 }
 
 fn no_part<'a>(key: &str, name: &str, known: impl Iterator<Item = &'a str>) -> anyhow::Error {

@@ -11,7 +11,7 @@ use tks_models::{Network, NetworkConfig};
 
 use crate::checkpoint::{Checkpoint, read_tensors, write_tensors};
 use crate::config::{Config, EventConfig, ImageConfig};
-use crate::data::Task;
+use crate::data::{Task, event_config};
 
 /// The file with the weights, by the names of the network's state dictionary.
 pub const WEIGHTS: &str = "weights.safetensors";
@@ -53,8 +53,8 @@ pub fn write(folder: &Path, config: &Config, task: &Task, checkpoint: &Checkpoin
         format: FORMAT,
         network: NetworkConfig { classes: task.classes.len(), ..config.network.clone() },
         task: task.clone(),
-        events: config.data.events.clone(),
-        images: config.data.images.clone(),
+        events: if task.is_static { None } else { Some(event_config(config)?.0) },
+        images: if task.is_static { Some(config.data.images.clone().unwrap_or_default()) } else { None },
     };
     write_tensors(&folder.join(WEIGHTS), &tensors, HashMap::new())?;
     let text = serde_json::to_vec_pretty(&description)?;

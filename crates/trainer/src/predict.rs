@@ -14,7 +14,7 @@ use tks_images::recipe::{Normalization, Scratch as ImageScratch};
 use tks_models::{Input, Network};
 
 use crate::config::Config;
-use crate::data::{FOLDER, Task, sensor_of};
+use crate::data::{FOLDER, Task, event_config, sensor_of};
 use crate::datasets;
 
 /// What a network takes a file for.
@@ -73,7 +73,7 @@ impl Reader {
     }
 
     fn recording(&self, path: &Path) -> Result<Tensor> {
-        let recipe = self.config.data.events.clone().unwrap_or_default().recipe;
+        let recipe = event_config(&self.config)?.0.recipe;
         let sensor = self.manifest.as_ref().map(sensor_of).transpose()?;
         let mut stream = read(path, &ReadOptions { sensor, ..ReadOptions::default() })?.stream;
         stream.sort();

@@ -5,7 +5,7 @@ mod common;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{TINY, config, errors, files, run, text, tks, train};
+use common::{TINY, config, errors, files, pictures_config, run, text, tks, train, write_pictures};
 use tks_trainer::checkpoint::{Checkpoint, Which};
 use tks_trainer::run_folder::RunFolder;
 use tks_trainer::stop::Stop;
@@ -110,30 +110,15 @@ fn a_configuration_for_another_network_is_refused() {
 #[test]
 fn data_that_go_while_training_are_named() {
     let folder = tempfile::tempdir().unwrap();
-    // A folder of pictures: what is listed at the start is read when its turn comes.
+    // What is listed at the start is read when its turn comes.
     let pictures = folder.path().join("pictures");
-    for class in ["a", "b"] {
-        for part in ["train", "test"] {
-            std::fs::create_dir_all(pictures.join(part).join(class)).unwrap();
-            for number in 0..40u8 {
-                let file = pictures.join(part).join(class).join(format!("{number}.png"));
-                write_png(&file, number.wrapping_mul(if class == "a" { 3 } else { 7 }));
-            }
-        }
-    }
-    let changes = [
-        "data.name=folder",
-        &format!("data.path={:?}", pictures.display().to_string()),
-        "data.train={ part = \"train\" }",
-        "data.test={ part = \"test\" }",
-        "data.images.recipe.resize={ height = 16, width = 16 }",
-        "data.workers=0",
-        "training.batch_size=8",
-        "training.epochs=3",
-    ];
+    write_pictures(&pictures, 40);
+    let mut changes = pictures_config(&pictures);
+    changes.push("training.epochs=3".into());
+    let changes: Vec<&str> = changes.iter().map(String::as_str).collect();
     let config = config(folder.path(), &changes);
     let place = RunFolder::create(&config).unwrap();
-    let gone = pictures.join("train/b");
+    let gone = pictures.join("train/bright");
     let mut listeners = files(&place);
     listeners.push(Box::new(common::Hears(move |message: &tks_trainer::message::Message| {
         if matches!(message, tks_trainer::message::Message::Epoch(_)) && gone.exists() {
@@ -144,20 +129,12 @@ fn data_that_go_while_training_are_named() {
     let _turn = common::turn();
     let error = Trainer::start(config, place.clone(), listeners).unwrap().fit(&Stop::default()).unwrap_err();
     let said = format!("{error:#}");
-    assert!(said.contains("epoch 2") && said.contains("train/b/"), "{said}");
+    assert!(said.contains("epoch 2") && said.contains("train/bright/"), "{said}");
     assert_eq!(
         Checkpoint::read(&place.checkpoint(Which::Last)).unwrap().position.epoch,
         1,
         "the first epoch is kept"
     );
-}
-
-fn write_png(path: &std::path::Path, level: u8) {
-    let mut encoder = png::Encoder::new(std::fs::File::create(path).unwrap(), 16, 16);
-    encoder.set_color(png::ColorType::Rgb);
-    let mut writer = encoder.write_header().unwrap();
-    let pixels: Vec<u8> = (0..16 * 16 * 3).map(|i| (i as u8).wrapping_mul(level)).collect();
-    writer.write_image_data(&pixels).unwrap();
 }
 
 #[test]

@@ -57,42 +57,40 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
         }
     }
     if verbosity == Verbosity::Normal {
-        let how = if rebin { "the whole recording in fewer bins" } else { "the first steps alone" };
-        print(&format!(
-            "({} samples; fewer steps are {how}; also in {})",
-            data.test.len(),
-            trained.run.file(file).display()
-        ));
+        let how = match (data.task.is_static, rebin) {
+            (true, _) => "a picture is shown as often as there are steps",
+            (false, true) => "whole recordings in as many frames as there are steps",
+            (false, false) => {
+                "the first frames of a recording; above those of the training, the whole in more frames"
+            }
+        };
+        print(&format!("({} samples; {how}; also in {})", data.test.len(), trained.run.file(file).display()));
     }
     Ok(())
 }
 
-/// Where one pass over the most steps tells all fewer ones it is the only one; recordings that are binned anew, and
-/// more steps than recordings have frames, need a pass each.
+/// One pass tells all the step counts whose input is its beginning; recordings that are binned anew (`rebin`, or more
+/// steps than they have frames) need a pass each.
 fn by_steps(
     data: &Data,
     steps: &[usize],
     rebin: bool,
     run: impl Fn(&Loader<Samples>, usize) -> Result<Evaluation>,
 ) -> Result<Vec<StepResult>> {
-    let most = steps.iter().copied().max().unwrap_or(1);
-    let one_pass = match data.task.is_static {
-        true => Some(most),
-        false if !rebin && most <= data.task.time_steps => Some(data.task.time_steps),
-        false => None,
+    let usual = data.task.time_steps;
+    let prefix = |&time_steps: &usize| data.task.is_static || (!rebin && time_steps <= usual);
+    let most = steps.iter().copied().filter(prefix).max();
+    let shared = most
+        .map(|most| run(&data.test_loader()?, if data.task.is_static { most } else { usual }))
+        .transpose()?;
+    let result = |&time_steps: &usize| {
+        let accuracy = match &shared {
+            Some(evaluation) if prefix(&time_steps) => evaluation.accuracy_by_steps[time_steps - 1],
+            _ => run(&data.rebinned(time_steps)?, time_steps)?.accuracy(),
+        };
+        Ok(StepResult { time_steps, accuracy })
     };
-    if let Some(all) = one_pass {
-        let evaluation = run(&data.test_loader()?, all)?;
-        let of =
-            |&time_steps| StepResult { time_steps, accuracy: evaluation.accuracy_by_steps[time_steps - 1] };
-        return Ok(steps.iter().map(of).collect());
-    }
-    let mut results = Vec::new();
-    for &time_steps in steps {
-        let accuracy = run(&data.rebinned(time_steps)?, time_steps)?.accuracy();
-        results.push(StepResult { time_steps, accuracy });
-    }
-    Ok(results)
+    steps.iter().map(result).collect()
 }
 
 fn bar(verbosity: Verbosity) -> ProgressBar {

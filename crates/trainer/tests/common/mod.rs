@@ -122,3 +122,33 @@ pub fn run(command: &mut Command) -> Output {
 pub fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
+
+/// A folder of pictures, `train` and `test` with `count` each of the classes `dark` and `bright`.
+pub fn write_pictures(folder: &Path, count: u8) {
+    for (class, level) in [("dark", 20), ("bright", 180)] {
+        for part in ["train", "test"] {
+            std::fs::create_dir_all(folder.join(part).join(class)).unwrap();
+            for number in 0..count {
+                let pixels: Vec<u8> =
+                    (0..16 * 16 * 3u32).map(|i| level + (i * (u32::from(number) + 7) % 60) as u8).collect();
+                let file = std::fs::File::create(folder.join(part).join(class).join(format!("{number}.png")));
+                let mut encoder = png::Encoder::new(file.unwrap(), 16, 16);
+                encoder.set_color(png::ColorType::Rgb);
+                encoder.write_header().unwrap().write_image_data(&pixels).unwrap();
+            }
+        }
+    }
+}
+
+/// What makes the tiny training one of such a folder.
+pub fn pictures_config(folder: &Path) -> Vec<String> {
+    vec![
+        "data.name=folder".into(),
+        format!("data.path={:?}", folder.display().to_string()),
+        "data.train={ part = \"train\" }".into(),
+        "data.test={ part = \"test\" }".into(),
+        "data.images.recipe.resize={ height = 16, width = 16 }".into(),
+        "data.workers=0".into(),
+        "training.batch_size=8".into(),
+    ]
+}

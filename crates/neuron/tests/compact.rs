@@ -1,0 +1,61 @@
+//! Spikes in little memory: what is packed comes back, and nothing else is packed.
+
+use proptest::prelude::*;
+use tks_neuron::compact::Compact;
+
+/// Lengths about those of a byte, of a vector's group and of a task's piece.
+fn length() -> impl Strategy<Value = usize> {
+    prop_oneof![0usize..200, 65_500usize..65_600, 131_000usize..131_100]
+}
+
+fn values(length: usize, below: u32, seed: u32) -> Vec<f32> {
+    let mut state = seed | 1;
+    let next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        ((state >> 16) % below) as f32
+    };
+    std::iter::repeat_with(next).take(length).collect()
+}
+
+proptest! {
+    #[test]
+    fn what_is_packed_comes_back(length in length(), below in 1u32..=256, seed: u32) {
+        let values = values(length, below, seed);
+        let compact = Compact::of(&values).unwrap();
+        let mut again = vec![7.0; length];
+        compact.expand(&mut again).unwrap();
+        prop_assert_eq!(&again, &values);
+        let non_zero = values.iter().filter(|&&value| value != 0.0).count();
+        prop_assert_eq!(compact.density(), non_zero as f64 / (length as f64).max(1.0));
+        let whole = if values.iter().all(|&value| value <= 1.0) { length.div_ceil(8) } else { length };
+        prop_assert_eq!(compact.bytes(), whole);
+    }
+
+    #[test]
+    fn other_values_are_not_packed(
+        length in length(),
+        place: prop::sample::Index,
+        seed: u32,
+        other in prop_oneof![
+            Just(f32::NAN), Just(f32::INFINITY), Just(f32::NEG_INFINITY), Just(256.0), Just(-1.0), Just(0.25),
+            Just(1.0f32.next_up()), Just(f32::MIN_POSITIVE), Just(254.5),
+        ],
+    ) {
+        let mut values = values(length + 1, 2, seed);
+        let place = place.index(values.len());
+        values[place] = other;
+        prop_assert!(Compact::of(&values).is_none());
+    }
+}
+
+#[test]
+fn a_wrong_length_is_named() {
+    let error = Compact::of(&[1.0; 10]).unwrap().expand(&mut [0.0; 9]).unwrap_err().to_string();
+    assert!(error.contains('9') && error.contains("10"), "{error}");
+}
+
+#[test]
+fn a_negative_zero_is_a_zero() {
+    let compact = Compact::of(&[-0.0, 1.0]).unwrap();
+    assert_eq!(compact.density(), 0.5);
+}

@@ -1,0 +1,153 @@
+//! What a trained network is used for: other numbers of time steps, files of one's own, export.
+
+mod common;
+
+use std::path::Path;
+
+use common::{errors, pictures_config, run, text, tks, train, write_pictures};
+use serde_json::Value;
+use tch::{Device, Kind, Tensor};
+use tks_models::Input;
+use tks_trainer::checkpoint::{Checkpoint, Which};
+use tks_trainer::export;
+use tks_trainer::run_folder::RunFolder;
+use tks_trainer::trainer::{build_network, load_weights};
+
+/// The lines that `tks` prints for scripts.
+fn json_of(arguments: &[&str]) -> Vec<Value> {
+    let output = run(tks().args(arguments).arg("--json"));
+    assert!(output.status.success(), "{arguments:?}: {}", errors(&output));
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// Accuracy by the number of time steps, as `tks eval` prints it, and as it writes it.
+fn accuracies(place: &RunFolder, steps: &str) -> Vec<f64> {
+    let printed = json_of(&["eval", &place.path().display().to_string(), "--time-steps", steps]);
+    let written: Vec<Value> = serde_json::from_str(&text(place, "evaluation-by-steps.json")).unwrap();
+    assert_eq!(printed, written);
+    let counts: Vec<String> = printed.iter().map(|result| result["time_steps"].to_string()).collect();
+    assert_eq!(counts.join(","), steps);
+    printed.iter().map(|result| result["accuracy"].as_f64().unwrap()).collect()
+}
+
+/// Accuracy after 1, 2, ... steps, from the end of the training.
+fn accuracies_of_training(place: &RunFolder) -> Vec<f64> {
+    let evaluation: Value = serde_json::from_str(&text(place, "evaluation.json")).unwrap();
+    evaluation["accuracy_by_steps"].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
+}
+
+#[test]
+fn pictures_are_evaluated_at_any_number_of_steps_and_classified() {
+    let folder = tempfile::tempdir().unwrap();
+    let pictures = folder.path().join("pictures");
+    write_pictures(&pictures, 20);
+    let mut changes = pictures_config(&pictures);
+    changes.push("training.epochs=6".into());
+    let changes: Vec<&str> = changes.iter().map(String::as_str).collect();
+    let (place, _) = train(folder.path(), &changes);
+    let trained = accuracies_of_training(&place);
+    assert!(trained[2] > 0.9, "dark and bright are easily told apart: {trained:?}");
+    let found = accuracies(&place, "2,1,3,6");
+    assert_eq!(found[..3], [trained[1], trained[0], trained[2]]);
+    assert!(found[3] > 0.9, "{found:?}");
+
+    let place = place.path().display().to_string();
+    let file = |class: &str| pictures.join("test").join(class).join("3.png").display().to_string();
+    let (dark, bright) = (file("dark"), file("bright"));
+    let predictions = json_of(&["predict", &place, &dark, &bright, "--time-steps", "5"]);
+    for (prediction, (path, class)) in predictions.iter().zip([(&dark, "dark"), (&bright, "bright")]) {
+        assert_eq!(prediction["file"], path.as_str());
+        assert_eq!(prediction["classes"][0][0], class);
+        assert_eq!(prediction["by_steps"].as_array().unwrap().len(), 5);
+        let shares: f64 =
+            prediction["classes"].as_array().unwrap().iter().map(|pair| pair[1].as_f64().unwrap()).sum();
+        assert!((shares - 1.0).abs() < 1e-6, "{shares}");
+    }
+    let quiet = run(tks().args(["predict", &place, &bright, "--quiet"]));
+    assert_eq!(String::from_utf8_lossy(&quiet.stdout), "bright\n");
+    let output = run(tks().args(["predict", &place, &format!("{place}/config.toml")]));
+    let said = errors(&output);
+    assert!(!output.status.success() && said.contains("config.toml") && !said.contains("panicked"), "{said}");
+}
+
+#[test]
+fn recordings_are_evaluated_at_fewer_and_more_steps_than_trained_and_classified() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = tks_trainer::datasets::folder().unwrap().join("nmnist-1000");
+    let changes = [
+        "data={ name = \"nmnist-1000\", accept_counts = true, workers = 0 }",
+        &format!("data.path={:?}", data.display().to_string()),
+        "data.train={ part = \"train\", to = 96 }",
+        "data.test={ part = \"test\", to = 32 }",
+    ];
+    let (place, _) = train(folder.path(), &changes);
+    let trained = accuracies_of_training(&place);
+    let found = accuracies(&place, "1,2,3,5");
+    assert_eq!(found[..3], trained, "fewer steps are the first frames");
+    let whole = accuracies(&place, "5");
+    assert_eq!(found[3], whole[0], "more steps are the recording in more frames, beside fewer or alone");
+
+    let recording = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../datasets/event-fixtures/atis-bin-nmnist/Test_00003.bin");
+    let out = folder.path().join("out");
+    let output = run(tks().arg("export").arg(place.path()).arg("--out").arg(&out));
+    assert!(output.status.success(), "{}", errors(&output));
+    let (_, description) = export::read(&out, Device::Cpu).unwrap();
+    assert_eq!(description.events.unwrap().recipe.time_steps().unwrap(), 3, "as trained, not the default");
+
+    let place = place.path().display().to_string();
+    let recording = recording.display().to_string();
+    let prediction = &json_of(&["predict", &place, &recording])[0];
+    assert_eq!(prediction["by_steps"].as_array().unwrap().len(), 3);
+    assert!(prediction["classes"][0][0].as_str().unwrap().parse::<u8>().unwrap() < 10);
+    let output = run(tks().args(["predict", &place, &recording, "--time-steps", "9"]));
+    assert!(errors(&output).contains("a recording becomes 3 frames"), "{}", errors(&output));
+}
+
+#[test]
+fn an_exported_network_is_rebuilt_with_the_same_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let (place, _) = train(folder.path(), &[]);
+    let out = folder.path().join("out");
+    let output = run(tks().arg("export").arg(place.path()).arg("--out").arg(&out));
+    assert!(output.status.success(), "{}", errors(&output));
+
+    let (network, description) = export::read(&out, Device::Cpu).unwrap();
+    let config = place.config().unwrap();
+    let task = place.task().unwrap();
+    assert_eq!((&description.task, description.network.classes), (&task, 10));
+    assert_eq!(description.images, config.data.images);
+    let expected = build_network(&config, &task, Device::Cpu).unwrap();
+    load_weights(&expected, &Checkpoint::read(&place.checkpoint(Which::Best)).unwrap()).unwrap();
+    let pictures = Tensor::arange(4 * 64, (Kind::Float, Device::Cpu)).sin().view([4, 1, 8, 8]);
+    let [actual, expected] = [&network, &expected].map(|network| {
+        tch::no_grad(|| network.forward(Input::Static(&pictures, 3), false, &config.execution)).unwrap()
+    });
+    assert_eq!(actual, expected);
+    assert!(actual.abs().max().double_value(&[]) > 0.0);
+
+    let refused = |expected: &str| {
+        let said = format!("{:#}", export::read(&out, Device::Cpu).unwrap_err());
+        assert!(said.contains(expected), "{said}");
+    };
+    let (weights, network) = (out.join(export::WEIGHTS), out.join(export::DESCRIPTION));
+    let whole = std::fs::read(&weights).unwrap();
+    std::fs::write(&weights, &whole[..whole.len() - 9]).unwrap();
+    refused("weights.safetensors is cut short");
+    std::fs::write(&weights, &whole).unwrap();
+    let description: Value = serde_json::from_slice(&std::fs::read(&network).unwrap()).unwrap();
+    for (place, value, expected) in
+        [("/network/width", 4, "has the shape"), ("/format", 2, "this program reads 1")]
+    {
+        let mut changed = description.clone();
+        *changed.pointer_mut(place).unwrap() = value.into();
+        std::fs::write(&network, changed.to_string()).unwrap();
+        refused(expected);
+    }
+    std::fs::remove_file(&network).unwrap();
+    refused("cannot read");
+}
