@@ -131,12 +131,12 @@ fn both_ways<'a, const N: usize, const M: usize>(
     for (y, out) in by_row.iter_mut().enumerate() {
         *out = transform(std::array::from_fn(|x| tile(y, x)));
     }
-    for x in 0..M {
+    (0..M).for_each(|x| {
         let out = transform(std::array::from_fn(|y| &by_row[y][x]));
         for (y, out) in out.iter().enumerate() {
             put(y, x, out);
         }
-    }
+    });
 }
 
 /// The sizes of a convolution with a filter of 3 x 3 and a stride of 1.
