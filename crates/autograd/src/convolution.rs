@@ -16,7 +16,7 @@ pub const SPARSE_UP_TO: f64 = 0.5;
 const SPARSE_UP_TO_OF_MANY: f64 = 0.2;
 /// The share up to which passing over zeros is faster than Winograd's filtering for the gradient of a weight of few
 /// filters; of many, never.
-const SPARSE_BEFORE_WINOGRAD: f64 = 0.2;
+const SPARSE_BEFORE_WINOGRAD: f64 = 0.3;
 /// Few filters are so many at most: more of them, or their sums, leave the caches, and each spike waits for memory.
 const FEW_FILTERS: usize = 128 * 128;
 

@@ -282,8 +282,7 @@ pub struct SpikeRaster {
 pub struct Trace {
     /// Which neuron: its layer and index.
     pub name: String,
-    /// Membrane potential at each step, `[T]`, after charging and before the reset, so that it shows by how much
-    /// the threshold was crossed.
+    /// Membrane potential after each step, `[T]`: after the reset, where it fired.
     pub membrane: Vec<f64>,
     /// Whether it fired at each step, `[T]`.
     pub spikes: Vec<bool>,

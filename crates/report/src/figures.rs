@@ -236,8 +236,8 @@ pub(crate) fn sample(report: &Report) -> Result<Vec<Figure>, ReportError> {
     }
     if !sample.traces.is_empty() {
         let svg = membrane_traces("Membrane potentials", &sample.traces)?;
-        let caption = "Membrane potential of some neurons at each time step, before the reset; the threshold dashed, a triangle \
-                       where the neuron fires."
+        let caption = "Membrane potential of some neurons after each time step, reset where they fired (a triangle); the \
+                       threshold dashed."
             .to_string();
         figures.push(Figure { name: "membrane", caption, svg });
     }

@@ -89,7 +89,7 @@ impl Display {
                 match resumed {
                     None => self.line(&format!("run: {run}")),
                     Some((epoch, batch)) => {
-                        self.line(&format!("run: {run}, goes on after {epoch} epochs and {batch} batches"));
+                        self.line(&format!("run: {run}, goes on in epoch {}, after batch {batch}", epoch + 1));
                     }
                 }
             }
@@ -108,7 +108,8 @@ impl Display {
             Message::Stopped { run, epochs, batches } => {
                 self.end();
                 print(&format!(
-                    "stopped and saved after {epochs} epochs and {batches} batches; `tks resume {run}` goes on"
+                    "stopped in epoch {}, after batch {batches}, and saved; `tks resume {run}` goes on",
+                    epochs + 1
                 ));
             }
             Message::Finished { run, best, test_accuracy, seconds, early, report } => {
