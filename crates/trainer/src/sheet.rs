@@ -26,7 +26,7 @@ pub struct Sheet {
 }
 
 impl Sheet {
-    /// The first `count` samples, as the first epoch of `seed` has them.
+    /// `count` samples from all over the set (most are sorted by class), as the first epoch of `seed` has them.
     ///
     /// # Errors
     /// A sample that cannot be read, or has no height and width.
@@ -44,7 +44,8 @@ impl Sheet {
         let rows = (count * steps).div_ceil(columns);
         let mut sheet = Sheet::white(columns * cell_width + GAP, rows * cell_height + GAP);
         let mut values = vec![0.0; shape.len()];
-        for index in 0..count {
+        for place in 0..count {
+            let index = place * samples.len() / count;
             let mut context = SampleContext::new(seed, 0, index);
             samples
                 .load(index, &mut context, SampleSlot::alone(&mut values, &shape))
@@ -52,13 +53,13 @@ impl Sheet {
                 .with_context(|| format!("cannot read the sample {}", samples.sample_name(index)))?;
             let range = Range::of(&values, channels);
             for (step, frame) in values.chunks(shape.frame_len()).enumerate() {
-                let cell = index * steps + step;
-                let place = (GAP + cell % columns * cell_width, GAP + cell / columns * cell_height);
+                let cell = place * steps + step;
+                let corner = (GAP + cell % columns * cell_width, GAP + cell / columns * cell_height);
                 for y in 0..height * scale {
                     for x in 0..width * scale {
                         let at = y / scale * width + x / scale;
                         let colour = range.colour(|channel| frame[channel * height * width + at], channels);
-                        sheet.put(place.0 + x, place.1 + y, colour);
+                        sheet.put(corner.0 + x, corner.1 + y, colour);
                     }
                 }
             }
