@@ -20,6 +20,7 @@ KINDS = [
     ("Winograd: transforms", r"tks_neuron::winograd"),
     ("Winograd: matrix products", r"gemm"),
     ("sparse convolution", r"tks_neuron::convolution"),
+    ("spikes to bits and back", r"tks_neuron::compact"),
     ("batch norm and neurons", r"tks_neuron::(kernel|normalize)"),
     ("libtorch's convolution", r"JIT|dnnl"),
     ("pooling", r"pool"),
