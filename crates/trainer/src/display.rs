@@ -89,7 +89,10 @@ impl Display {
                 match resumed {
                     None => self.line(&format!("run: {run}")),
                     Some((epoch, batch)) => {
-                        self.line(&format!("run: {run}, goes on in epoch {}, after batch {batch}", epoch + 1));
+                        self.line(&format!(
+                            "run: {run}, goes on in epoch {}, after batch {batch}",
+                            epoch + 1
+                        ));
                     }
                 }
             }
