@@ -6,7 +6,7 @@ use tks_neuron::convolution::{self as kernel, ConvShape};
 
 use crate::custom::{Backward, record};
 use crate::error::AutogradError;
-use crate::ffi::{values, values_mut};
+use crate::ffi::{half_values, values, values_mut};
 use crate::winograd;
 
 /// The share of values that are not zero up to which passing over the others is faster than libtorch's convolution
@@ -106,7 +106,10 @@ pub fn spike_conv2d(input: &Tensor, weight: &Tensor, options: ConvOptions) -> Re
     let result = tch::no_grad(|| -> Result<_, AutogradError> {
         let x = channels_last(input)?;
         let weight = weight.f_detach()?.f_contiguous()?;
-        let spikes = if x.kind() == Kind::Float { Compact::of(values(&x)?) } else { None };
+        let spikes = match x.kind() {
+            Kind::Float => Compact::of(values(&x)?),
+            _ => Compact::of(half_values(&x)?),
+        };
         if options.half_precision {
             let x = x.f_to_kind(Kind::BFloat16)?;
             let y = libtorch_forward(&x, &weight.f_to_kind(Kind::BFloat16)?, options)?;

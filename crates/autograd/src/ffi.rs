@@ -6,6 +6,7 @@ use std::ffi::{CStr, CString, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
+use half::bf16;
 use tch::{Device, Kind, Tensor};
 use torch_sys::C_tensor;
 
@@ -286,14 +287,33 @@ unsafe fn slice_of<'a, T>(start: *const T, count: usize) -> &'a [T] {
     unsafe { std::slice::from_raw_parts(start, count) }
 }
 
+/// The number formats of tensors whose memory is read and written here.
+trait Element {
+    const KIND: Kind;
+}
+
+impl Element for f32 {
+    const KIND: Kind = Kind::Float;
+}
+
+impl Element for bf16 {
+    const KIND: Kind = Kind::BFloat16;
+}
+
 /// The tensor's values in the order of its memory.
 ///
 /// # Errors
 /// Where it is not a dense `f32` tensor on the CPU.
 pub(crate) fn values(tensor: &Tensor) -> Result<&[f32], AutogradError> {
-    let start = start_of(tensor, Kind::Float)?;
-    // SAFETY: dense, so `numel` values lie at its start; the borrow keeps the tensor, and with it the memory.
-    Ok(unsafe { slice_of(start.cast::<f32>(), tensor.numel()) })
+    elements(tensor)
+}
+
+/// [`values`] of a `bf16` tensor.
+///
+/// # Errors
+/// Where it is not a dense `bf16` tensor on the CPU.
+pub(crate) fn half_values(tensor: &Tensor) -> Result<&[bf16], AutogradError> {
+    elements(tensor)
 }
 
 /// The tensor's values in the order of its memory, for writing. For tensors that were just made: nothing
@@ -302,12 +322,30 @@ pub(crate) fn values(tensor: &Tensor) -> Result<&[f32], AutogradError> {
 /// # Errors
 /// Where it is not a dense `f32` tensor on the CPU.
 pub(crate) fn values_mut(tensor: &mut Tensor) -> Result<&mut [f32], AutogradError> {
-    let start = start_of(tensor, Kind::Float)?;
+    elements_mut(tensor)
+}
+
+/// [`values_mut`] of a `bf16` tensor.
+///
+/// # Errors
+/// Where it is not a dense `bf16` tensor on the CPU.
+pub(crate) fn half_values_mut(tensor: &mut Tensor) -> Result<&mut [bf16], AutogradError> {
+    elements_mut(tensor)
+}
+
+fn elements<T: Element>(tensor: &Tensor) -> Result<&[T], AutogradError> {
+    let start = start_of(tensor, T::KIND)?;
+    // SAFETY: dense, so `numel` values lie at its start; the borrow keeps the tensor, and with it the memory.
+    Ok(unsafe { slice_of(start.cast::<T>(), tensor.numel()) })
+}
+
+fn elements_mut<T: Element>(tensor: &mut Tensor) -> Result<&mut [T], AutogradError> {
+    let start = start_of(tensor, T::KIND)?;
     if tensor.numel() == 0 {
         return Ok(&mut []);
     }
-    // SAFETY: as in `values`; unique by this function's contract.
-    Ok(unsafe { std::slice::from_raw_parts_mut(start.cast::<f32>(), tensor.numel()) })
+    // SAFETY: as in `elements`; unique by the callers' contract.
+    Ok(unsafe { std::slice::from_raw_parts_mut(start.cast::<T>(), tensor.numel()) })
 }
 
 fn start_of(tensor: &Tensor, kind: Kind) -> Result<*mut c_void, AutogradError> {

@@ -10,7 +10,7 @@ use tks_neuron::{Neuron, NeuronError};
 use crate::cuda;
 use crate::custom::{Backward, record};
 use crate::error::AutogradError;
-use crate::ffi::{values, values_mut};
+use crate::ffi::{half_values_mut, values, values_mut};
 use crate::layout::{laid_out_as, time_first};
 
 /// What neurons remember between steps, and so between the chunks of a sequence. Each of shape `[B, ...]`.
@@ -121,7 +121,6 @@ pub(crate) fn run(
 ) -> Result<Output, AutogradError> {
     let kernel = kernel_of(neuron, learned)?;
     let affine = normalization.as_ref().map(|normalization| normalization.by_channel.affine());
-    let half = input.kind() == Kind::BFloat16;
     let has_second = neuron.model.second_state().is_some();
     let initial = checked_state(neuron, input, state)?;
     let (mut outputs, saved) = tch::no_grad(|| -> Result<_, AutogradError> {
@@ -135,8 +134,7 @@ pub(crate) fn run(
             Some((membrane, second)) => (Some(membrane), second),
             None => (None, None),
         };
-        let outputs =
-            forward(&kernel, &input, affine, [membrane.as_ref(), second.as_ref()], has_second, half)?;
+        let outputs = forward(&kernel, &input, affine, [membrane.as_ref(), second.as_ref()], has_second)?;
         Ok((outputs, [Some(input), membrane, second]))
     })?;
     let second = has_second.then(|| outputs.pop()).flatten();
@@ -276,26 +274,28 @@ pub(crate) fn steps_and_neurons(tensor: &Tensor) -> (usize, usize) {
 /// Spikes, final membrane, and the final second state where the model has one.
 fn forward(
     kernel: &Kernel,
-    input: &Tensor,
+    original: &Tensor,
     affine: Option<ChannelAffine<'_>>,
     [membrane, second]: [Option<&Tensor>; 2],
     has_second: bool,
-    half: bool,
 ) -> Result<Vec<Tensor>, AutogradError> {
-    let (t, n) = steps_and_neurons(input);
-    let input = input.f_to_kind(Kind::Float)?;
-    let mut spikes = input.f_empty_like()?;
+    let (t, n) = steps_and_neurons(original);
+    let input = original.f_to_kind(Kind::Float)?;
+    let mut spikes = original.f_empty_like()?;
     let step = || step_like(&input);
     let mut final_membrane = step()?;
     let mut final_second = has_second.then(step).transpose()?;
-    let mut arguments = Forward::new(t, n, values(&input)?, Spikes::F32(values_mut(&mut spikes)?));
+    let buffer = match spikes.kind() {
+        Kind::BFloat16 => Spikes::Bf16(half_values_mut(&mut spikes)?),
+        _ => Spikes::F32(values_mut(&mut spikes)?),
+    };
+    let mut arguments = Forward::new(t, n, values(&input)?, buffer);
     arguments.affine = affine;
     arguments.initial_membrane = membrane.map(values).transpose()?;
     arguments.initial_second = second.map(values).transpose()?;
     arguments.final_membrane = Some(values_mut(&mut final_membrane)?);
     arguments.final_second = final_second.as_mut().map(values_mut).transpose()?;
     kernel.forward(arguments)?;
-    let spikes = if half { spikes.f_to_kind(Kind::BFloat16)? } else { spikes };
     Ok([spikes, final_membrane].into_iter().chain(final_second).collect())
 }
 

@@ -91,12 +91,20 @@ fn spikes_are_kept_apart_from_their_tensor_and_other_inputs_as_they_are() {
     let values = noise.tensor(&[3, 16, 8, 8]).gt(0.8).to_kind(Kind::Float);
     // Spikes, sums of spikes as residual blocks have, and means of them as pools give.
     for (scale, kept_apart) in [(1.0, true), (3.0, true), (0.25, false)] {
-        for backend in [ConvBackend::Auto, ConvBackend::Sparse, ConvBackend::Winograd] {
+        for (backend, half_precision) in [
+            (ConvBackend::Auto, false),
+            (ConvBackend::Sparse, false),
+            (ConvBackend::Winograd, false),
+            (ConvBackend::Auto, true),
+        ] {
             let run = |spoil: bool| {
                 // Channels last, as it is kept: no copy.
-                let x = (&values * scale).permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]);
+                let kind = if half_precision { Kind::BFloat16 } else { Kind::Float };
+                let x = (&values * scale).to_kind(kind);
+                let x = x.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]);
                 let w = Tensor::ones([16, 16, 3, 3], (Kind::Float, Device::Cpu)).set_requires_grad(true);
-                let options = ConvOptions { padding: [1, 1], backend, ..ConvOptions::default() };
+                let options =
+                    ConvOptions { padding: [1, 1], backend, half_precision, ..ConvOptions::default() };
                 let y = spike_conv2d(&x, &w, options).unwrap();
                 if spoil {
                     let _ = x.shallow_clone().fill_(7.0);

@@ -1,5 +1,6 @@
 //! Spikes in little memory: what a backward pass needs of a layer's input takes a bit a spike, not 32.
 
+use half::bf16;
 use rayon::prelude::*;
 
 use crate::error::NeuronError;
@@ -7,6 +8,27 @@ use crate::simd;
 
 /// Values that one task packs: a whole number of bytes of bits.
 const PIECE: usize = 1 << 16;
+
+/// A number format that [`Compact`] packs.
+pub trait Value: Copy + Send + Sync {
+    /// The same value, exactly.
+    fn single(self) -> f32;
+}
+
+impl Value for f32 {
+    #[inline(always)]
+    fn single(self) -> f32 {
+        self
+    }
+}
+
+impl Value for bf16 {
+    #[inline(always)]
+    fn single(self) -> f32 {
+        // Unlike `to_f32` without a branch for NaN, which would keep this from becoming SIMD.
+        f32::from_bits(u32::from(self.to_bits()) << 16)
+    }
+}
 
 /// Values that are 0 or 1, or small whole numbers (sums of spikes, as residual blocks have), packed.
 ///
@@ -39,8 +61,8 @@ enum Packed {
 
 impl Compact {
     /// Packs values; `None` where one is neither 0 nor a whole number up to 255. -0 becomes 0.
-    pub fn of(values: &[f32]) -> Option<Compact> {
-        let pack = |mut packed: Vec<u8>, per_byte: usize, piece: fn(&[f32], &mut [u8]) -> Option<usize>| {
+    pub fn of<T: Value>(values: &[T]) -> Option<Compact> {
+        let pack = |mut packed: Vec<u8>, per_byte: usize, piece: fn(&[T], &mut [u8]) -> Option<usize>| {
             let non_zero = values
                 .par_chunks(PIECE)
                 .zip(packed.par_chunks_mut(PIECE / per_byte))
@@ -106,12 +128,12 @@ pub(crate) fn lowest_bits(flags: &[u8; 64]) -> u64 {
     eights.iter().enumerate().fold(0, |bits, (i, eight)| bits | (byte(eight) << (8 * i)))
 }
 
-struct PackBits<'a> {
-    values: &'a [f32],
+struct PackBits<'a, T> {
+    values: &'a [T],
     bits: &'a mut [u8],
 }
 
-impl simd::Work for PackBits<'_> {
+impl<T: Value> simd::Work for PackBits<'_, T> {
     /// How many are 1, `None` where one is neither 0 nor 1.
     type Output = Option<usize>;
 
@@ -123,7 +145,8 @@ impl simd::Work for PackBits<'_> {
         for (values, packed) in groups.iter().zip(packed.as_chunks_mut::<8>().0) {
             // A byte each, which turns into SIMD.
             let mut flags = [0u8; 64];
-            for (flag, &value) in flags.iter_mut().zip(values) {
+            for (flag, value) in flags.iter_mut().zip(values) {
+                let value = value.single();
                 *flag = u8::from(value == 1.0);
                 others |= u8::from(value != 1.0) & u8::from(value != 0.0);
             }
@@ -132,7 +155,8 @@ impl simd::Work for PackBits<'_> {
             ones += bits.count_ones() as usize;
         }
         for (values, byte) in rest.chunks(8).zip(packed_rest) {
-            for (i, &value) in values.iter().enumerate() {
+            for (i, value) in values.iter().enumerate() {
+                let value = value.single();
                 *byte |= u8::from(value == 1.0) << i;
                 others |= u8::from(value != 1.0) & u8::from(value != 0.0);
             }
@@ -142,19 +166,20 @@ impl simd::Work for PackBits<'_> {
     }
 }
 
-struct PackBytes<'a> {
-    values: &'a [f32],
+struct PackBytes<'a, T> {
+    values: &'a [T],
     bytes: &'a mut [u8],
 }
 
-impl simd::Work for PackBytes<'_> {
+impl<T: Value> simd::Work for PackBytes<'_, T> {
     /// How many are not 0, `None` where one is no whole number up to 255.
     type Output = Option<usize>;
 
     #[inline(always)]
     fn run(self) -> Option<usize> {
         let (mut non_zero, mut others) = (0usize, 0u8);
-        for (&value, byte) in self.values.iter().zip(self.bytes) {
+        for (value, byte) in self.values.iter().zip(self.bytes) {
+            let value = value.single();
             // Saturates, and takes NaN to 0: the comparison tells both.
             *byte = value as u8;
             others |= u8::from(f32::from(*byte) != value);

@@ -1,5 +1,6 @@
 //! Spikes in little memory: what is packed comes back, and nothing else is packed.
 
+use half::bf16;
 use proptest::prelude::*;
 use tks_neuron::compact::Compact;
 
@@ -29,6 +30,8 @@ proptest! {
         prop_assert_eq!(compact.density(), non_zero as f64 / (length as f64).max(1.0));
         let whole = if values.iter().all(|&value| value <= 1.0) { length.div_ceil(8) } else { length };
         prop_assert_eq!(compact.bytes(), whole);
+        let half: Vec<bf16> = values.iter().map(|&value| bf16::from_f32(value)).collect();
+        prop_assert_eq!(Compact::of(&half), Some(compact));
     }
 
     #[test]
@@ -45,6 +48,11 @@ proptest! {
         let place = place.index(values.len());
         values[place] = other;
         prop_assert!(Compact::of(&values).is_none());
+        let mut half = vec![bf16::ONE; values.len()];
+        half[place] = bf16::from_f32(other);
+        // Some of them round to whole numbers.
+        let rounded = half[place].to_f32();
+        prop_assert_eq!(Compact::of(&half).is_none(), !(rounded.fract() == 0.0 && (0.0..256.0).contains(&rounded)));
     }
 }
 

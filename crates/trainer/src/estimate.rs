@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
-use tks_models::{Execution, LayerKind, Summary};
+use tks_models::{Execution, LayerKind, LayerSummary, Summary};
 
 use crate::display::duration;
 use crate::environment::available_memory_mib;
@@ -32,32 +32,60 @@ pub struct Load {
     pub batch: usize,
     /// Numbers kept of each parameter beside itself: gradient, moments, moving average.
     pub copies: usize,
+    /// On the CPU batch norm and neurons are one operation that keeps its input alone, and spikes are kept as bits.
+    pub on_cpu: bool,
 }
 
 const MIB: f64 = (1 << 20) as f64;
+
+/// Values of a layer's output for one sample at one step.
+fn values(layer: &LayerSummary) -> f64 {
+    layer.output.iter().product::<usize>() as f64
+}
+
+/// Bytes of a layer's output, for one sample at one step, that are kept until the backward pass by what follows it.
+fn kept_bytes(layer: &LayerSummary, on_cpu: bool, bf16: bool) -> f64 {
+    let weighed = if bf16 { 2.0 } else { 4.0 };
+    let each = match layer.kind {
+        LayerKind::Convolution | LayerKind::Linear => weighed,
+        LayerKind::BatchNorm if on_cpu => 0.0,
+        LayerKind::Neurons if on_cpu => 1.0 / 8.0,
+        LayerKind::BatchNorm => 4.0,
+        LayerKind::Neurons | LayerKind::AvgPool => weighed,
+        // The places of the largest, whole numbers of 64 bits.
+        LayerKind::MaxPool => 8.0 + weighed,
+    };
+    values(layer) * each
+}
+
+/// Bytes of the gradients, and of `f32` copies for them, that are alive together where the backward pass goes through
+/// a layer's neurons.
+fn gradient_bytes(layer: &LayerSummary, bf16: bool) -> f64 {
+    match layer.kind {
+        LayerKind::Neurons => values(layer) * if bf16 { 12.0 } else { 8.0 },
+        _ => 0.0,
+    }
+}
 
 impl Estimate {
     /// For a network of this summary, at `throughput` samples a second.
     pub fn new(summary: &Summary, load: Load, execution: &Execution, throughput: f64, seconds: f64) -> Self {
         let parameters = summary.parameters();
         let sequence = (load.time_steps * load.batch) as f64;
-        let bytes = if execution.bf16 { 2.0 } else { 4.0 };
-        let outputs = summary.layers.iter().map(|layer| {
-            let count: usize = layer.output.iter().product();
-            count as f64 * if layer.kind == LayerKind::Neurons { 4.0 } else { bytes }
-        });
-        let outputs: Vec<f64> = outputs.collect();
-        let all: f64 = outputs.iter().sum();
-        // With checkpoints, the blocks' inputs are kept, and one block's inside at a time: about the largest three.
-        let kept = if execution.checkpoint_blocks {
-            let largest = outputs.iter().copied().fold(0.0, f64::max);
-            (3.0 * largest).min(all) + all / 4.0
-        } else {
-            all
-        };
+        let largest = summary.layers.iter().map(values).fold(0.0, f64::max);
+        // Going back, a layer's gradients join what is still kept of those before it.
+        let (mut kept, mut peak) = (0.0, 0.0f64);
+        for layer in &summary.layers {
+            kept += kept_bytes(layer, load.on_cpu, execution.bf16);
+            peak = peak.max(kept + gradient_bytes(layer, execution.bf16));
+        }
+        if execution.checkpoint_blocks {
+            // The blocks' inputs are kept, and one block's inside at a time: about the largest three.
+            peak = peak.min(12.0 * largest + kept / 4.0);
+        }
         Estimate {
             parameters_mib: parameters as f64 * 4.0 * (1 + load.copies) as f64 / MIB,
-            activations_mib: sequence * kept / MIB,
+            activations_mib: sequence * peak / MIB,
             available_mib: available_memory_mib(),
             throughput,
             seconds,
@@ -82,5 +110,47 @@ impl fmt::Display for Estimate {
             write!(formatter, " ({available} MiB are free)")?;
         }
         write!(formatter, "; {:.0} samples/s, {} in all", self.throughput, duration(self.seconds))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layer(kind: LayerKind, output: &[usize]) -> LayerSummary {
+        LayerSummary {
+            name: "layer".into(),
+            kind,
+            input: Vec::new(),
+            output: output.to_vec(),
+            parameters: 0,
+            macs: 0,
+            spiking_input: false,
+        }
+    }
+
+    fn activations(load: Load, execution: Execution) -> f64 {
+        let unit = |size: &'static [usize]| {
+            [LayerKind::Convolution, LayerKind::BatchNorm, LayerKind::Neurons].map(|kind| layer(kind, size))
+        };
+        let mut layers = unit(&[16, 8, 8]).to_vec();
+        layers.push(layer(LayerKind::AvgPool, &[16, 4, 4]));
+        layers.extend(unit(&[32, 4, 4]));
+        let estimate = Estimate::new(&Summary { layers }, load, &execution, 1.0, 1.0);
+        estimate.activations_mib * MIB
+    }
+
+    #[test]
+    fn what_is_kept_and_the_gradients_beside_it_are_counted() {
+        let load = Load { time_steps: 3, batch: 2, copies: 4, on_cpu: true };
+        // The first layer: its input to batch norm and neurons, its spikes in bits; then two gradients of its size.
+        let first = 1024.0 * (4.0 + 0.125 + 8.0);
+        assert_eq!(activations(load, Execution::default()), 6.0 * first);
+        // Where more is kept, the last layer decides.
+        let on_gpu = Load { on_cpu: false, ..load };
+        let last = 1024.0 * 12.0 + 256.0 * 4.0 + 512.0 * (12.0 + 8.0);
+        assert_eq!(activations(on_gpu, Execution::default()), 6.0 * last);
+        let half = Execution { bf16: true, ..Execution::default() };
+        assert_eq!(activations(load, half), 6.0 * 1024.0 * (2.0 + 0.125 + 12.0));
     }
 }

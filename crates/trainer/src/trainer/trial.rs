@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use tch::Device;
 use tks_autograd::clear_grad;
 use tks_data::{Loader, LoaderConfig};
 use tks_loss::Progress;
@@ -37,6 +38,7 @@ impl Trainer {
             time_steps: self.data.task.time_steps,
             batch: config.training.batch_size,
             copies: 1 + moments + usize::from(self.ema.is_some()),
+            on_cpu: self.device == Device::Cpu,
         };
         Ok(Estimate::new(self.network.summary(), load, &config.execution, throughput, seconds))
     }
