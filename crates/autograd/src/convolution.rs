@@ -1,12 +1,12 @@
 //! A convolution for inputs that are mostly zero, as spikes are.
 
 use tch::{Device, Kind, Tensor};
-use tks_neuron::compact::Compact;
 use tks_neuron::convolution::{self as kernel, ConvShape};
 
 use crate::custom::{Backward, record};
 use crate::error::AutogradError;
-use crate::ffi::{half_values, values, values_mut};
+use crate::ffi::{values, values_mut};
+use crate::packed::PackedSpikes;
 use crate::winograd;
 
 /// The share of values that are not zero up to which passing over the others is faster than libtorch's convolution
@@ -106,10 +106,7 @@ pub fn spike_conv2d(input: &Tensor, weight: &Tensor, options: ConvOptions) -> Re
     let result = tch::no_grad(|| -> Result<_, AutogradError> {
         let x = channels_last(input)?;
         let weight = weight.f_detach()?.f_contiguous()?;
-        let spikes = match x.kind() {
-            Kind::Float => Compact::of(values(&x)?),
-            _ => Compact::of(half_values(&x)?),
-        };
+        let spikes = PackedSpikes::of(&x)?;
         if options.half_precision {
             let x = x.f_to_kind(Kind::BFloat16)?;
             let y = libtorch_forward(&x, &weight.f_to_kind(Kind::BFloat16)?, options)?;
@@ -143,19 +140,19 @@ pub fn spike_conv2d(input: &Tensor, weight: &Tensor, options: ConvOptions) -> Re
 
 /// What the backward pass keeps of the input, `[N, H, W, C]`: spikes in a bit each, or else the tensor.
 struct Kept {
-    spikes: Option<Compact>,
+    spikes: Option<PackedSpikes>,
     x: Option<Tensor>,
 }
 
 impl Kept {
-    fn new(spikes: Option<Compact>, x: Tensor) -> Kept {
+    fn new(spikes: Option<PackedSpikes>, x: Tensor) -> Kept {
         let x = spikes.is_none().then_some(x);
         Kept { spikes, x }
     }
 }
 
 /// The share of the input, `f32`, that is not zero.
-fn density(spikes: Option<&Compact>, x: &Tensor) -> Result<f64, AutogradError> {
+fn density(spikes: Option<&PackedSpikes>, x: &Tensor) -> Result<f64, AutogradError> {
     Ok(match spikes {
         Some(spikes) => spikes.density(),
         None => kernel::density(values(x)?),
@@ -251,7 +248,7 @@ struct Node {
     /// `None` in half precision: the backward pass makes the `f32` values that tell.
     plan: Option<Plan>,
     /// The input, where it is spikes; else it is saved as it is.
-    spikes: Option<Compact>,
+    spikes: Option<PackedSpikes>,
 }
 
 impl Backward for Node {
@@ -272,7 +269,7 @@ impl Backward for Node {
 impl Node {
     fn grad_weight(&self, x: Option<&Tensor>, grad_y: &Tensor) -> Result<Tensor, AutogradError> {
         let x = match (&self.spikes, x) {
-            (Some(spikes), _) => self.expanded(spikes)?,
+            (Some(spikes), _) => spikes.unpack(Kind::Float)?,
             (None, Some(x)) => x.f_to_kind(Kind::Float)?,
             (None, None) => return Err(AutogradError::Unsupported("a convolution kept no input".into())),
         };
@@ -287,15 +284,6 @@ impl Node {
         let mut grad_weight = Tensor::f_empty(size, (Kind::Float, Device::Cpu))?;
         kernel::weight_gradient(&self.shape, values(&x)?, values(&grad_y)?, values_mut(&mut grad_weight)?)?;
         Ok(grad_weight)
-    }
-
-    /// The input, `[N, H, W, C]`.
-    fn expanded(&self, spikes: &Compact) -> Result<Tensor, AutogradError> {
-        let ConvShape { images, height, width, in_channels, .. } = self.shape;
-        let size = [images, height, width, in_channels].map(|size| size as i64);
-        let mut x = Tensor::f_empty(size, (Kind::Float, Device::Cpu))?;
-        spikes.expand(values_mut(&mut x)?)?;
-        Ok(x)
     }
 
     /// The convolution's transpose.

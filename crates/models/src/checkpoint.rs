@@ -1,9 +1,9 @@
-//! Activation checkpointing: a layer keeps its input alone, and is computed anew in the backward pass. Chen et al.,
-//! "Training Deep Nets with Sublinear Memory Cost", arXiv 1604.06174.
+//! Activation checkpointing: a layer keeps its input alone, spikes as bits, and is computed anew in the backward pass.
+//! Chen et al., "Training Deep Nets with Sublinear Memory Cost", arXiv 1604.06174.
 
 use tch::{Kind, Tensor};
-use tks_autograd::AutogradError;
 use tks_autograd::custom::{Backward, record};
+use tks_autograd::{AutogradError, PackedSpikes};
 
 use crate::error::ModelError;
 use crate::execution::Execution;
@@ -19,11 +19,13 @@ pub(crate) fn applies(layer: &Layer, pass: &Pass<'_>) -> bool {
 pub(crate) fn forward(layer: &Layer, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor, ModelError> {
     let Some(copy) = layer.share() else { return layer.forward(x, pass) };
     let y = tch::no_grad(|| layer.forward(x, pass))?;
-    let node = Node { layer: copy, train: pass.train, execution: pass.execution };
+    let spikes = PackedSpikes::of(x)?;
+    let saved = spikes.is_none().then_some(x);
+    let node = Node { layer: copy, train: pass.train, execution: pass.execution, spikes, kind: x.kind() };
     let mut inputs = vec![x];
     layer.learned(&mut inputs);
     let inputs: Vec<_> = inputs.into_iter().map(Some).collect();
-    record(c"tks::checkpoint", &inputs, &[&y], &[Some(x)], node)?;
+    record(c"tks::checkpoint", &inputs, &[&y], &[saved], node)?;
     Ok(y)
 }
 
@@ -31,6 +33,24 @@ struct Node {
     layer: Layer,
     train: bool,
     execution: Execution,
+    /// The input, where it is spikes; else it is saved as it is.
+    spikes: Option<PackedSpikes>,
+    /// The input's.
+    kind: Kind,
+}
+
+/// Hands a gradient to the tensor that it was recorded for: libtorch's call by tch starts from a scalar alone.
+struct Start;
+
+impl Backward for Start {
+    fn backward(
+        &self,
+        saved: &[Option<Tensor>],
+        _: &[Option<Tensor>],
+        _: &[bool],
+    ) -> Result<Vec<Option<Tensor>>, AutogradError> {
+        Ok(saved.iter().map(|grad| grad.as_ref().map(Tensor::shallow_clone)).collect())
+    }
 }
 
 impl Backward for Node {
@@ -41,8 +61,13 @@ impl Backward for Node {
         needed: &[bool],
     ) -> Result<Vec<Option<Tensor>>, AutogradError> {
         let none = || needed.iter().map(|_| None).collect();
-        let ([Some(x)], [Some(grad)]) = (saved, grads) else { return Ok(none()) };
-        let x = x.f_detach()?.f_set_requires_grad(needed[0])?;
+        let ([x], [Some(grad)]) = (saved, grads) else { return Ok(none()) };
+        let x = match (&self.spikes, x) {
+            (Some(spikes), _) => spikes.unpack(self.kind)?,
+            (None, Some(x)) => x.f_detach()?,
+            (None, None) => return Err(AutogradError::Unsupported("a checkpoint kept no input".into())),
+        };
+        let x = x.f_set_requires_grad(needed[0])?;
         let mut inputs = vec![&x];
         self.layer.learned(&mut inputs);
         let wanted: Vec<_> =
@@ -52,9 +77,9 @@ impl Backward for Node {
         }
         let gradients = tch::with_grad(|| -> Result<_, ModelError> {
             let y = self.layer.forward(&x, &mut Pass::anew(self.train, self.execution))?;
-            // libtorch's call takes no gradient of the output: that of this sum is `grad`.
-            let sum = y.f_mul(grad)?.f_sum(Kind::Float)?;
-            Ok(Tensor::f_run_backward(&[sum], &wanted, false, false)?)
+            let start = Tensor::f_zeros([1], (Kind::Float, y.device()))?;
+            record(c"tks::checkpoint_start", &[Some(&y)], &[&start], &[Some(grad)], Start)?;
+            Ok(Tensor::f_run_backward(&[start], &wanted, false, false)?)
         });
         let mut gradients =
             gradients.map_err(|error| AutogradError::Libtorch(error.to_string()))?.into_iter();
