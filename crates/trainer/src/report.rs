@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use tch::{Device, Tensor};
 use tks_data::{Loader, LoaderConfig};
+use tks_loss::LossConfig;
 use tks_models::{Execution, Input, LayerTrace, Network};
 use tks_report::{
     Energy, Environment, KeyFigure, LayerInput, LayerOperations, Report, SampleActivity, SpikeRaster,
@@ -58,7 +59,7 @@ fn fill(
     let samples = Counted::load(data, network.device())?;
     let energy = energy(network, &samples.batch, data.task.time_steps, &config.execution)?;
     let environment: Environment = run.read_json(ENVIRONMENT)?.unwrap_or_default();
-    let loss = config.loss.name().to_uppercase();
+    let loss = loss_label(&config.loss);
     let architecture = architecture_name(&config.network);
     let steps = evaluation.accuracy_by_steps.len();
     let best = epochs.iter().filter_map(|epoch| Some((epoch.test_accuracy?, epoch.epoch)));
@@ -95,30 +96,67 @@ fn fill(
     })
 }
 
-/// Accuracy by steps of evaluated runs; those with one loss are taken together, as seeds of one another.
+/// Accuracy by steps of evaluated runs; those whose configurations differ in nothing that decides a result but the seed
+/// are taken together.
 ///
 /// # Errors
 /// A run that was not evaluated, or its files cannot be read.
 pub fn step_accuracy<'a>(runs: impl IntoIterator<Item = &'a RunFolder>) -> Result<Vec<StepAccuracy>> {
-    let mut all: Vec<StepAccuracy> = Vec::new();
+    let mut groups: Vec<(Config, StepAccuracy)> = Vec::new();
     for run in runs {
         let evaluation: Option<Evaluation> = run.read_json(EVALUATION)?;
         let evaluation = evaluation.with_context(|| {
             format!("{} has no {EVALUATION}: its training has not ended", run.path().display())
         })?;
         let steps = evaluation.accuracy_by_steps.len();
-        let name = run.config()?.loss.name().to_uppercase();
-        let index = all.iter().position(|known| known.name == name).unwrap_or_else(|| {
-            all.push(StepAccuracy { name: name.clone(), ..StepAccuracy::default() });
-            all.len() - 1
-        });
-        let entry = &mut all[index];
+        let config = run.config()?;
+        let index =
+            groups.iter().position(|(known, _)| differ_by_seed(known, &config)).unwrap_or_else(|| {
+                let mut name = loss_label(&config.loss);
+                if groups.iter().any(|(_, known)| known.name == name) {
+                    let folder = run.path().file_name().unwrap_or_default();
+                    name = format!("{name} ({})", folder.display());
+                }
+                groups.push((config, StepAccuracy { name, ..StepAccuracy::default() }));
+                groups.len() - 1
+            });
+        let entry = &mut groups[index].1;
         if steps > entry.time_steps.len() {
             entry.time_steps = (1..=steps).collect();
         }
         entry.runs.push(evaluation.accuracy_by_steps);
     }
-    Ok(all)
+    Ok(groups.into_iter().map(|(_, accuracy)| accuracy).collect())
+}
+
+/// Whether two trainings are the same but for their seed, and for what changes no result: names, places, hardware.
+fn differ_by_seed(one: &Config, other: &Config) -> bool {
+    let rest = |config: &Config| {
+        let mut rest = config.clone();
+        let nothing = Config::default();
+        (rest.seed, rest.name) = (nothing.seed, nothing.name);
+        (rest.output, rest.hardware, rest.execution) = (nothing.output, nothing.hardware, nothing.execution);
+        (rest.data.path, rest.data.workers, rest.data.prefetch) =
+            (nothing.data.path, nothing.data.workers, nothing.data.prefetch);
+        rest
+    };
+    rest(one) == rest(other)
+}
+
+/// A loss's name and the settings that are not its defaults, such as `TKS no_correct=label tau=2.0`.
+fn loss_label(loss: &LossConfig) -> String {
+    let settings = |loss: &LossConfig| {
+        let value = serde_json::to_value(loss).unwrap_or_default();
+        value.get(loss.name()).and_then(|settings| settings.as_object().cloned()).unwrap_or_default()
+    };
+    let usual = LossConfig::of_name(loss.name()).map(|loss| settings(&loss)).unwrap_or_default();
+    let mut label = loss.name().to_uppercase();
+    for (key, value) in settings(loss) {
+        if usual.get(&key) != Some(&value) {
+            label += &format!(" {key}={}", value.to_string().replace('"', ""));
+        }
+    }
+    label
 }
 
 fn key_figures(
@@ -263,4 +301,36 @@ fn busiest(layer: &LayerTrace, v_threshold: f64) -> Result<Vec<Trace>> {
         v_threshold,
     };
     Ok(order.into_iter().take(TRACES).map(trace).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn config(text: &str) -> Config {
+        Config::parse(text, Path::new("test.toml"), &[]).unwrap()
+    }
+
+    #[test]
+    fn only_trainings_that_differ_by_their_seed_are_taken_together() {
+        let one = config("seed = 1\nloss = \"tks\"");
+        assert!(differ_by_seed(&one, &config("seed = 2\nname = \"again\"\nloss = \"tks\"")));
+        assert!(differ_by_seed(&one, &config("hardware = { threads = 2 }\ndata = { path = \"elsewhere\" }")));
+        assert!(!differ_by_seed(&one, &config("loss = \"ce\"")));
+        assert!(!differ_by_seed(&one, &config("loss = { tks = { tau = 2.0 } }")));
+        assert!(!differ_by_seed(&one, &config("training = { epochs = 7 }")));
+    }
+
+    #[test]
+    fn a_loss_is_called_by_what_is_not_its_default() {
+        let label = |text: &str| loss_label(&config(text).loss);
+        assert_eq!(label("loss = \"tks\""), "TKS");
+        assert_eq!(
+            label("loss = { tks = { no_correct = \"label\", tau = 2.0, alpha = 0.7 } }"),
+            "TKS no_correct=label tau=2.0"
+        );
+        assert_eq!(label("loss = { tks = { selection = { top_k = 2 } } }"), "TKS selection={top_k:2}");
+        assert_eq!(label("loss = \"mse_rate\""), "MSE_RATE");
+    }
 }

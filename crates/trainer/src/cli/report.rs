@@ -1,6 +1,6 @@
 //! `tks report`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{ArgAction, Args};
@@ -16,7 +16,8 @@ use crate::trainer::EVALUATION;
 pub(super) struct ReportArgs {
     #[command(flatten)]
     run: RunArgs,
-    /// Another run whose accuracy is shown beside it; may be given again. Runs with one loss count as its seeds
+    /// Another run whose accuracy is shown beside it; may be given again. Runs that differ by their seed alone are taken
+    /// together
     #[arg(long, value_name = "RUN", action = ArgAction::Append)]
     beside: Vec<PathBuf>,
 }
@@ -38,7 +39,17 @@ pub(super) fn run(args: &ReportArgs) -> Result<()> {
             evaluation
         }
     };
-    let beside = args.beside.iter().map(|run| RunFolder::open(run)).collect::<Result<Vec<_>>>()?;
+    let place = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut places = vec![place(trained.run.path())];
+    let mut beside = Vec::new();
+    for path in &args.beside {
+        let run = RunFolder::open(path)?;
+        // A run that is named twice would count as two seeds.
+        if !places.contains(&place(run.path())) {
+            places.push(place(run.path()));
+            beside.push(run);
+        }
+    }
     let page = report::write(&trained.run, &network, &data, &trained.config, &evaluation, &beside)
         .context("the report was not written")?;
     print(&table(&report::step_accuracy([&trained.run].into_iter().chain(&beside))?));
@@ -50,17 +61,21 @@ pub(super) fn run(args: &ReportArgs) -> Result<()> {
 fn table(losses: &[StepAccuracy]) -> String {
     let most = losses.iter().map(|loss| loss.time_steps.len()).max().unwrap_or(0);
     let head: String = (1..=most).map(|step| format!("{step:>12}")).collect();
-    let mut text = format!("{:<16}{head}", "test time steps");
-    for loss in losses {
+    let names = losses.iter().map(|loss| match loss.runs.len() {
+        1 => loss.name.clone(),
+        runs => format!("{} ({runs} runs)", loss.name),
+    });
+    let names: Vec<String> = names.collect();
+    let width = names.iter().map(String::len).max().unwrap_or(0).max(16);
+    let mut text = format!("{:<width$}{head}", "test time steps");
+    for (loss, name) in losses.iter().zip(names) {
         let cell = |step: usize| match loss.mean_and_deviation(step) {
             Some((mean, Some(deviation))) => format!("{:>5.1} +- {:<3.1}", 100.0 * mean, 100.0 * deviation),
             Some((mean, None)) => format!("{:>11.1}%", 100.0 * mean),
             None => String::new(),
         };
         let cells: String = (0..loss.time_steps.len()).map(|step| format!("{:>12}", cell(step))).collect();
-        let name = format!("{} ({} runs)", loss.name, loss.runs.len());
-        let name = if loss.runs.len() == 1 { loss.name.clone() } else { name };
-        text += &format!("\n{name:<16}{cells}");
+        text += &format!("\n{name:<width$}{cells}");
     }
     text
 }
