@@ -6,7 +6,7 @@ use tks_neuron::convolution::{self as kernel, ConvShape};
 use crate::custom::{Backward, record};
 use crate::error::AutogradError;
 use crate::ffi::{values, values_mut};
-use crate::packed::PackedSpikes;
+use crate::kept::Kept;
 use crate::winograd;
 
 /// The share of values that are not zero up to which passing over the others is faster than libtorch's convolution
@@ -106,13 +106,13 @@ pub fn spike_conv2d(input: &Tensor, weight: &Tensor, options: ConvOptions) -> Re
     let result = tch::no_grad(|| -> Result<_, AutogradError> {
         let x = channels_last(input)?;
         let weight = weight.f_detach()?.f_contiguous()?;
-        let spikes = PackedSpikes::of(&x)?;
+        let kept = Kept::of(&x)?;
         if options.half_precision {
             let x = x.f_to_kind(Kind::BFloat16)?;
             let y = libtorch_forward(&x, &weight.f_to_kind(Kind::BFloat16)?, options)?;
-            return Ok(Some((y, None, Kept::new(spikes, x), weight)));
+            return Ok(Some((y, None, kept, x, weight)));
         }
-        let plan = Plan::new(&shape, options.backend, || density(spikes.as_ref(), &x))?;
+        let plan = Plan::new(&shape, options.backend, || density(&kept, &x))?;
         let y = match plan.forward {
             Method::Dense if plan.weight_gradient == Method::Dense => return Ok(None),
             Method::Dense => libtorch_forward(&x, &weight, options)?,
@@ -125,36 +125,23 @@ pub fn spike_conv2d(input: &Tensor, weight: &Tensor, options: ConvOptions) -> Re
                 y.f_permute([0, 3, 1, 2])?
             }
         };
-        Ok(Some((y, Some(plan), Kept::new(spikes, x), weight)))
+        Ok(Some((y, Some(plan), kept, x, weight)))
     })?;
-    let Some((y, plan, Kept { spikes, x }, weight_values)) = result else { return dense() };
+    let Some((y, plan, kept, x, weight_values)) = result else { return dense() };
     record(
         c"tks::spike_conv2d",
         &[Some(input), Some(weight)],
         &[&y],
-        &[Some(&weight_values), x.as_ref()],
-        Node { shape, options, plan, spikes },
+        &[Some(&weight_values), kept.to_save(&x)],
+        Node { shape, options, plan, kept },
     )?;
     Ok(y)
 }
 
-/// What the backward pass keeps of the input, `[N, H, W, C]`: spikes in a bit each, or else the tensor.
-struct Kept {
-    spikes: Option<PackedSpikes>,
-    x: Option<Tensor>,
-}
-
-impl Kept {
-    fn new(spikes: Option<PackedSpikes>, x: Tensor) -> Kept {
-        let x = spikes.is_none().then_some(x);
-        Kept { spikes, x }
-    }
-}
-
 /// The share of the input, `f32`, that is not zero.
-fn density(spikes: Option<&PackedSpikes>, x: &Tensor) -> Result<f64, AutogradError> {
-    Ok(match spikes {
-        Some(spikes) => spikes.density(),
+fn density(kept: &Kept, x: &Tensor) -> Result<f64, AutogradError> {
+    Ok(match kept.density() {
+        Some(density) => density,
         None => kernel::density(values(x)?),
     })
 }
@@ -247,8 +234,8 @@ struct Node {
     options: ConvOptions,
     /// `None` in half precision: the backward pass makes the `f32` values that tell.
     plan: Option<Plan>,
-    /// The input, where it is spikes; else it is saved as it is.
-    spikes: Option<PackedSpikes>,
+    /// Of the input, `[N, H, W, C]`.
+    kept: Kept,
 }
 
 impl Backward for Node {
@@ -268,13 +255,9 @@ impl Backward for Node {
 
 impl Node {
     fn grad_weight(&self, x: Option<&Tensor>, grad_y: &Tensor) -> Result<Tensor, AutogradError> {
-        let x = match (&self.spikes, x) {
-            (Some(spikes), _) => spikes.unpack(Kind::Float)?,
-            (None, Some(x)) => x.f_to_kind(Kind::Float)?,
-            (None, None) => return Err(AutogradError::Unsupported("a convolution kept no input".into())),
-        };
+        let x = self.kept.restore(x, Kind::Float)?;
         let grad_y = grad_y.f_to_kind(Kind::Float)?;
-        let counted = || Plan::new(&self.shape, self.options.backend, || density(self.spikes.as_ref(), &x));
+        let counted = || Plan::new(&self.shape, self.options.backend, || density(&self.kept, &x));
         let plan = self.plan.map_or_else(counted, Ok)?;
         if plan.weight_gradient == Method::Winograd {
             return winograd::weight_gradient(&self.shape, &x, &grad_y);

@@ -7,7 +7,7 @@
 //! - [`spike()`]: the plain spike, for a neuron of one's own.
 //! - [`convolution`]: a convolution that passes over zeros.
 //! - [`avg_pool2d()`]: a pool that keeps nothing for its backward pass.
-//! - [`PackedSpikes`]: spikes as bits, to keep them until the backward pass.
+//! - [`Kept`]: what is kept until the backward pass, spikes as bits.
 //! - [`cuda`]: the same operations on NVIDIA GPUs, compiled at run time.
 //! - [`runtime`]: memory and threads as libtorch runs fastest.
 //! - [`custom`]: a differentiable function with its backward pass in Rust.
@@ -36,11 +36,11 @@ pub mod cuda;
 pub mod custom;
 pub mod error;
 mod ffi;
+mod kept;
 pub mod layer;
 mod layout;
 pub mod multi_step;
 pub mod optimizer;
-mod packed;
 pub mod plain;
 mod pool;
 pub mod runtime;
@@ -49,9 +49,9 @@ mod winograd;
 
 pub use batch_norm::{BatchNorm, batch_norm_multi_step};
 pub use error::AutogradError;
+pub use kept::Kept;
 pub use layer::{LayerOptions, NeuronLayer};
 pub use multi_step::{LearnedTensors, Output, State, membranes, multi_step};
-pub use packed::PackedSpikes;
 pub use pool::avg_pool2d;
 pub use spike::spike;
 

@@ -3,7 +3,7 @@
 
 use tch::{Kind, Tensor};
 use tks_autograd::custom::{Backward, record};
-use tks_autograd::{AutogradError, PackedSpikes};
+use tks_autograd::{AutogradError, Kept};
 
 use crate::error::ModelError;
 use crate::execution::Execution;
@@ -19,9 +19,9 @@ pub(crate) fn applies(layer: &Layer, pass: &Pass<'_>) -> bool {
 pub(crate) fn forward(layer: &Layer, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor, ModelError> {
     let Some(copy) = layer.share() else { return layer.forward(x, pass) };
     let y = tch::no_grad(|| layer.forward(x, pass))?;
-    let spikes = PackedSpikes::of(x)?;
-    let saved = spikes.is_none().then_some(x);
-    let node = Node { layer: copy, train: pass.train, execution: pass.execution, spikes, kind: x.kind() };
+    let kept = Kept::of(x)?;
+    let saved = kept.to_save(x);
+    let node = Node { layer: copy, train: pass.train, execution: pass.execution, kept, kind: x.kind() };
     let mut inputs = vec![x];
     layer.learned(&mut inputs);
     let inputs: Vec<_> = inputs.into_iter().map(Some).collect();
@@ -33,8 +33,8 @@ struct Node {
     layer: Layer,
     train: bool,
     execution: Execution,
-    /// The input, where it is spikes; else it is saved as it is.
-    spikes: Option<PackedSpikes>,
+    /// Of the input.
+    kept: Kept,
     /// The input's.
     kind: Kind,
 }
@@ -62,12 +62,7 @@ impl Backward for Node {
     ) -> Result<Vec<Option<Tensor>>, AutogradError> {
         let none = || needed.iter().map(|_| None).collect();
         let ([x], [Some(grad)]) = (saved, grads) else { return Ok(none()) };
-        let x = match (&self.spikes, x) {
-            (Some(spikes), _) => spikes.unpack(self.kind)?,
-            (None, Some(x)) => x.f_detach()?,
-            (None, None) => return Err(AutogradError::Unsupported("a checkpoint kept no input".into())),
-        };
-        let x = x.f_set_requires_grad(needed[0])?;
+        let x = self.kept.restore(x.as_ref(), self.kind)?.f_set_requires_grad(needed[0])?;
         let mut inputs = vec![&x];
         self.layer.learned(&mut inputs);
         let wanted: Vec<_> =

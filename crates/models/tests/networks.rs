@@ -183,3 +183,18 @@ fn weights_of_another_network_are_refused_by_name() {
     std::fs::write(&path, b"no weights").unwrap();
     assert!(matches!(network.load_safetensors(&path, false), Err(ModelError::Read { .. })));
 }
+
+#[test]
+fn a_checkpointed_block_keeps_spikes_apart_from_their_tensor() {
+    for (scale, kept_apart) in [(1.0, true), (0.25, false)] {
+        let (_store, network) = build(Architecture::Small);
+        let spikes = Tensor::arange(STEPS * BATCH * 3 * 32 * 32, (Kind::Float, Device::Cpu)).sin().gt(0.0);
+        let x = (spikes.to_kind(Kind::Float) * scale).view([STEPS, BATCH, 3, 32, 32]);
+        let execution = Execution { checkpoint_blocks: true, ..Execution::default() };
+        let logits = network.forward(Input::Sequence(&x), true, &execution).unwrap();
+        // libtorch notices that a tensor it keeps has changed.
+        let _ = x.shallow_clone().fill_(7.0);
+        let passed = logits.square().sum(Kind::Float).f_backward();
+        assert_eq!(passed.is_ok(), kept_apart, "{scale}: {passed:?}");
+    }
+}

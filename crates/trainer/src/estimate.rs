@@ -152,5 +152,9 @@ mod tests {
         assert_eq!(activations(on_gpu, Execution::default()), 6.0 * last);
         let half = Execution { bf16: true, ..Execution::default() };
         assert_eq!(activations(load, half), 6.0 * 1024.0 * (2.0 + 0.125 + 12.0));
+        // Three of the largest layer at a time, and a quarter of what would be kept.
+        let blocks = Execution { checkpoint_blocks: true, ..Execution::default() };
+        let kept = 1024.0 * 12.0 + 256.0 * 4.0 + 512.0 * 12.0;
+        assert_eq!(activations(on_gpu, blocks), 6.0 * (12.0 * 1024.0 + kept / 4.0));
     }
 }

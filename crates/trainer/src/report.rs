@@ -135,7 +135,7 @@ fn differ_by_seed(one: &Config, other: &Config) -> bool {
         let mut rest = config.clone();
         let nothing = Config::default();
         (rest.seed, rest.name) = (nothing.seed, nothing.name);
-        (rest.output, rest.hardware, rest.execution) = (nothing.output, nothing.hardware, nothing.execution);
+        (rest.output, rest.hardware) = (nothing.output, nothing.hardware);
         (rest.data.path, rest.data.workers, rest.data.prefetch) =
             (nothing.data.path, nothing.data.workers, nothing.data.prefetch);
         rest
@@ -319,6 +319,7 @@ mod tests {
         assert!(differ_by_seed(&one, &config("hardware = { threads = 2 }\ndata = { path = \"elsewhere\" }")));
         assert!(!differ_by_seed(&one, &config("loss = \"ce\"")));
         assert!(!differ_by_seed(&one, &config("loss = { tks = { tau = 2.0 } }")));
+        assert!(!differ_by_seed(&one, &config("execution = { bf16 = true }")));
         assert!(!differ_by_seed(&one, &config("training = { epochs = 7 }")));
     }
 

@@ -109,6 +109,30 @@ fn recordings_are_evaluated_at_fewer_and_more_steps_than_trained_and_classified(
 }
 
 #[test]
+fn a_report_takes_seeds_together_and_tells_other_settings_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let trained = |changes: &[&str]| train(folder.path(), changes).0.path().display().to_string();
+    let [first, second] = ["seed=1", "seed=2"].map(|seed| trained(&["training.epochs=1", seed]));
+    let softer = trained(&["training.epochs=1", "loss={ tks = { tau = 2.0 } }"]);
+    let longer = trained(&["training.epochs=2"]);
+    let mut report = tks();
+    report.args(["report", &first]);
+    // A run that is given twice is no seed more.
+    for run in [&second, &softer, &longer, &second, &first] {
+        report.args(["--beside", run]);
+    }
+    let output = run(&mut report);
+    assert!(output.status.success(), "{}", errors(&output));
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let name = Path::new(&longer).file_name().unwrap().display();
+    let begins = ["test time steps ", "TKS (2 runs) ", "TKS tau=2.0 ", &format!("TKS ({name}) "), "report: "];
+    assert_eq!(printed.lines().count(), begins.len(), "{printed}");
+    for (line, begin) in printed.lines().zip(begins) {
+        assert!(line.starts_with(begin), "{begin}: {printed}");
+    }
+}
+
+#[test]
 fn an_exported_network_is_rebuilt_with_the_same_answers() {
     let folder = tempfile::tempdir().unwrap();
     let (place, _) = train(folder.path(), &[]);
