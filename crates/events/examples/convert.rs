@@ -70,8 +70,8 @@ fn one(path: &Path, arguments: &Arguments) -> Result<(), EventError> {
         100.0 * brighter as f64 / stream.len().max(1) as f64,
         if events.require_sorted().is_ok() { "" } else { ", not in order of time" },
     );
-    if let Some(lost) = &reading.lost {
-        println!("  lost the last {} bytes, from byte {}: {}", lost.bytes, lost.offset, lost.problem);
+    if !reading.left_out.is_empty() {
+        println!("  {}", reading.left_out);
     }
     if let (Some((format, extension)), Some(folder)) = (arguments.to, &arguments.output) {
         let name = path.file_stem().map(Path::new).unwrap_or(path);

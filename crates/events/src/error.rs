@@ -5,7 +5,11 @@
 #[non_exhaustive]
 pub enum EventError {
     /// A fault in a recording's file.
-    #[error("{path}: byte {offset}, after {event} events: {problem}", path = path.display())]
+    #[error(
+        "{path}: byte {offset}, after {event} {}: {problem}",
+        if *event == 1 { "event" } else { "events" },
+        path = path.display()
+    )]
     File {
         /// The file, or the name that was given for it.
         path: std::path::PathBuf,

@@ -136,7 +136,7 @@ fn every_format_is_told_by_its_content_and_holds_the_same_events() {
     for (format, bytes) in &samples {
         let reading = read_bytes("sample", bytes, &ReadOptions::default()).unwrap();
         assert_eq!(reading.format, *format);
-        assert!(reading.lost.is_none());
+        assert!(reading.left_out.is_empty());
         let (found, expected) = (reading.stream.events(), expected.events());
         assert_eq!(
             (found.t, found.x, found.y, found.p),
@@ -258,7 +258,7 @@ fn packets_that_threads_unfold_are_put_together_in_order() {
                 assert_eq!(reading.stream.events().t, one.events().t.repeat(packets), "{place}");
                 assert_eq!(reading.stream.events().x, one.events().x.repeat(packets), "{place}");
                 assert_eq!(reading.stream.events().p, one.events().p.repeat(packets), "{place}");
-                assert_eq!(reading.lost.is_some(), fault, "{place}");
+                assert_eq!(reading.left_out.lost.is_some(), fault, "{place}");
             }
         }
     }
@@ -298,7 +298,7 @@ fn faults_are_placed_and_lenient_reading_keeps_what_comes_before() {
     assert!(matches!(problem, EventError::File { offset: 10, event: 2, .. }), "{problem}");
     assert!(problem.to_string().starts_with("some.bin: byte 10, after 2 events"), "{problem}");
     let reading = read_bytes("some.bin", cut, &ReadOptions { lenient: true, ..options }).unwrap();
-    let lost = reading.lost.unwrap();
+    let lost = reading.left_out.lost.unwrap();
     assert_eq!((reading.stream.len(), lost.offset, lost.bytes), (2, 10, 3));
 
     let small = ReadOptions { sensor: Some(SensorSize { width: 1, height: 9 }), ..ReadOptions::default() };
@@ -404,6 +404,66 @@ fn what_a_format_cannot_hold_is_refused() {
     assert!(write_one(-5, 2999, 2999, Format::Npz).is_ok());
 }
 
+/// What a full disk or a broken download leaves: never a recording of 0 events.
+#[test]
+fn a_file_of_no_bytes_is_an_error_in_every_format() {
+    for format in Format::ALL.into_iter().map(Some).chain([None]) {
+        for lenient in [false, true] {
+            let options = ReadOptions { format, lenient, ..ReadOptions::default() };
+            let problem = read_bytes("empty.aedat", b"", &options).unwrap_err().to_string();
+            assert!(
+                problem.contains("empty.aedat: byte 0") && problem.contains("the file is empty"),
+                "{problem}"
+            );
+        }
+    }
+}
+
+/// `x` of events on a sensor of 20 columns, of which some lie outside.
+#[test]
+fn single_bad_events_are_left_out_at_their_own_bytes() {
+    let sensor = SensorSize { width: 40, height: 9 };
+    let x = vec![1, 2, 30, 4, 5, 31, 7, 8, 9, 10];
+    let n = x.len();
+    let stream = EventStream::new(sensor, (0..n as i64).collect(), x, vec![3; n], vec![1; n]).unwrap();
+    let small = Some(SensorSize { width: 20, height: 9 });
+    for (format, offset) in
+        [(Format::Atis, 10), (Format::Evt2, 76), (Format::Text, 0), (Format::Npz, 0), (Format::Evt3, 0)]
+    {
+        let bytes = write_bytes(stream.events(), format).unwrap();
+        let options = ReadOptions { sensor: small, format: Some(format), ..ReadOptions::default() };
+        let problem = read_bytes("one.raw", &bytes, &options).unwrap_err();
+        let EventError::File { offset: strict, event, .. } = &problem else { panic!("{problem}") };
+        assert_eq!(*event, 2, "{problem}");
+        assert!(problem.to_string().contains("x = 30, y = 3, outside of a sensor of 20 x 9"), "{problem}");
+        for remedy in ["`sensor`", "--sensor", "--lenient", "data.bad_events"] {
+            assert!(problem.to_string().contains(remedy), "{problem}");
+        }
+        let reading = read_bytes("one.raw", &bytes, &ReadOptions { lenient: true, ..options }).unwrap();
+        assert_eq!(reading.stream.events().x, [1, 2, 4, 5, 7, 8, 9, 10]);
+        let bad = reading.left_out.bad_events.unwrap();
+        assert_eq!((bad.count, bad.offset), (2, *strict), "{format:?}");
+        if offset > 0 {
+            assert_eq!(bad.offset, offset, "{format:?}");
+        }
+        match format {
+            Format::Text => assert!(bytes[bad.offset as usize..].starts_with(b"2,30,3,1")),
+            Format::Evt3 => assert_eq!(bytes[bad.offset as usize], 30),
+            _ => {}
+        }
+    }
+}
+
+/// A size that most events do not fit is not a recording with some bad events.
+#[test]
+fn a_sensor_that_most_events_lie_outside_of_is_refused_leniently_too() {
+    let bytes = [[200u8, 2, 0, 0, 9], [201, 2, 0, 0, 9], [1, 2, 0, 0, 9]].concat();
+    let sensor = Some(SensorSize { width: 100, height: 100 });
+    let options = ReadOptions { format: Some(Format::Atis), lenient: true, sensor, ..ReadOptions::default() };
+    let problem = read_bytes("one.bin", &bytes, &options).unwrap_err().to_string();
+    assert!(problem.contains("2 of 3 events are faulty"), "{problem}");
+}
+
 #[test]
 fn files_are_written_whole() {
     let folder = tempfile::tempdir().unwrap();
@@ -420,6 +480,11 @@ proptest! {
     #[test]
     fn written_recordings_read_back_event_by_event(stream in recordings()) {
         for format in WRITTEN {
+            if stream.is_empty() && format == Format::Atis {
+                // It has no header, and a file of no bytes is refused.
+                prop_assert!(write_bytes(stream.events(), format).is_err());
+                continue;
+            }
             let bytes = write_bytes(stream.events(), format).unwrap();
             let options =
                 ReadOptions { format: Some(format), sensor: Some(stream.sensor()), ..ReadOptions::default() };

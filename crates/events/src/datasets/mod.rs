@@ -30,4 +30,4 @@ mod spikes;
 
 pub use frames::EventFrames;
 pub use layout::Layout;
-pub use set::{EventSet, Orientation, ReadScratch, SetOptions};
+pub use set::{EventSet, Orientation, ReadScratch, SetLeftOut, SetOptions};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use tks_data::manifest::{Manifest, SplitRule};
@@ -14,7 +14,7 @@ use super::layout::Layout;
 use super::spikes;
 use super::{gesture, layout};
 use crate::error::EventError;
-use crate::formats::{ReadOptions, aedat3, read_aedat3_span, read_bytes_into};
+use crate::formats::{LeftOut, ReadOptions, aedat3, read_aedat3_span, read_bytes_into};
 use crate::recipe::Recipe;
 use crate::stream::{EventStream, SensorSize};
 
@@ -26,13 +26,21 @@ pub struct SetOptions {
     pub strict: bool,
     /// Which way up the recordings are given.
     pub orientation: Orientation,
+    /// Whether faulty events and what lies behind a fault that ends a recording are left out and counted
+    /// ([`EventSet::left_out`]); off, a faulty recording is an error.
+    pub lenient: bool,
     /// How archives are opened.
     pub archive: ArchiveOptions,
 }
 
 impl Default for SetOptions {
     fn default() -> Self {
-        SetOptions { strict: true, orientation: Orientation::default(), archive: ArchiveOptions::default() }
+        SetOptions {
+            strict: true,
+            orientation: Orientation::default(),
+            lenient: false,
+            archive: ArchiveOptions::default(),
+        }
     }
 }
 
@@ -68,6 +76,41 @@ pub struct ReadScratch {
     bytes: Vec<u8>,
 }
 
+/// What lenient reading has left out of the recordings that were read so far. A recording counts once, however often it
+/// is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SetLeftOut {
+    /// Recordings of which something is missing.
+    pub recordings: usize,
+    /// Faulty events that were left out.
+    pub events: u64,
+    /// Recordings whose end could not be read.
+    pub cut: usize,
+    /// The first of these recordings, in the set's order, and what was left out of it.
+    pub first: Option<(String, LeftOut)>,
+}
+
+impl std::fmt::Display for SetLeftOut {
+    /// One line, such as `3 of the recordings are faulty: 12 events left out, 1 recording cut; the first, ...`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let counted = |count: u64, one: &str, more: &str| match count {
+            1 => format!("1 {one}"),
+            _ => format!("{count} {more}"),
+        };
+        write!(
+            f,
+            "{}: {} left out, {} cut",
+            counted(self.recordings as u64, "recording is faulty", "recordings are faulty"),
+            counted(self.events, "event", "events"),
+            counted(self.cut as u64, "recording", "recordings"),
+        )?;
+        match &self.first {
+            Some((name, left_out)) => write!(f, "; the first, {name}: {left_out}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A sample, and its official part.
 pub(super) type Found = (Sample, Option<&'static str>);
 
@@ -85,6 +128,8 @@ pub struct EventSet {
     layout: Layout,
     sensor: SensorSize,
     options: SetOptions,
+    /// What lenient reading left out, by recording.
+    left_out: Mutex<BTreeMap<usize, LeftOut>>,
 }
 
 impl EventSet {
@@ -195,6 +240,7 @@ impl EventSet {
             layout,
             sensor,
             options,
+            left_out: Mutex::default(),
         }
     }
 
@@ -261,7 +307,9 @@ impl EventSet {
 
     /// What decides how recordings become frames, for a cache's key.
     pub(super) fn setting(&self, recipe: &Recipe) -> serde_json::Value {
-        serde_json::json!({ "recipe": recipe, "orientation": self.options.orientation })
+        serde_json::json!({
+            "recipe": recipe, "orientation": self.options.orientation, "lenient": self.options.lenient
+        })
     }
 
     /// What tells these files from others, for a cache's key: names, sizes and the time of the file.
@@ -278,6 +326,17 @@ impl EventSet {
         let changed = std::fs::metadata(self.archive.path()).and_then(|metadata| metadata.modified()).ok();
         let changed = changed.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
         format!("{} recordings, {total} bytes, {hash:016x}, {changed:?}", self.samples.len())
+    }
+
+    /// What lenient reading has left out so far; nothing without [`SetOptions::lenient`].
+    pub fn left_out(&self) -> SetLeftOut {
+        let all = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        SetLeftOut {
+            recordings: all.len(),
+            events: all.values().filter_map(|one| one.bad_events.as_ref()).map(|bad| bad.count).sum(),
+            cut: all.values().filter(|one| one.lost.is_some()).count(),
+            first: all.iter().next().map(|(&index, one)| (self.name(index).to_owned(), one.clone())),
+        }
     }
 
     /// A recording, in order of time.
@@ -301,22 +360,28 @@ impl EventSet {
         let bytes = self.archive.bytes_in(sample.entry, &mut scratch.bytes)?;
         let path = self.archive.entry_path(sample.entry);
         let used = std::mem::take(&mut scratch.used);
-        let stream = match sample.span.zip(self.indexes.get(&sample.entry)) {
+        let options = ReadOptions {
+            sensor: Some(self.sensor),
+            format: self.layout.format(),
+            lenient: self.options.lenient,
+            ..ReadOptions::default()
+        };
+        let (stream, left_out) = match sample.span.zip(self.indexes.get(&sample.entry)) {
             Some((span, index)) => {
                 let index = index.get_or_init(|| aedat3::Index::of(bytes));
-                read_aedat3_span(&path, bytes, index, span, self.sensor, used)?
+                read_aedat3_span(&path, bytes, index, span, &options, used)?
             }
             None => {
-                let options = ReadOptions {
-                    sensor: Some(self.sensor),
-                    format: self.layout.format(),
-                    ..ReadOptions::default()
-                };
-                let mut stream = read_bytes_into(&path, bytes, &options, used)?.stream;
+                let reading = read_bytes_into(&path, bytes, &options, used)?;
+                let mut stream = reading.stream;
                 stream.sort();
-                stream
+                (stream, reading.left_out)
             }
         };
+        if left_out.is_faulty() {
+            let mut all = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+            all.insert(index, left_out);
+        }
         match self.layout.spikingjelly().filter(|_| self.options.orientation == Orientation::Spikingjelly) {
             Some(moved) => stream.events().map(self.sensor, |event| Some(moved(self.sensor, event))),
             None => Ok(stream),

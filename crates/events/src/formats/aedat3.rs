@@ -194,16 +194,20 @@ impl Index {
     }
 
     /// How many events the whole file has.
-    pub(crate) fn events(&self) -> usize {
+    pub(super) fn events(&self) -> usize {
         self.events
     }
 
-    /// The events of all parts that hold times of `start <= t < end`, or the fault of the file.
+    /// The latest time of an event.
+    pub(super) fn latest(&self) -> i64 {
+        self.parts.iter().map(|part| part.latest).max().unwrap_or(i64::MIN)
+    }
+
+    /// The events of all parts that hold times of `start <= t < end`, and the fault of the file.
     pub(super) fn decode(&self, bytes: &[u8], (start, end): (i64, i64), empty: Decoded) -> Decoded {
         let (mut decoded, _) = begin(bytes, empty);
         if let Some((at, problem)) = &self.stop {
             decoded.stop(*at, problem.clone());
-            return decoded;
         }
         for part in self.parts.iter().filter(|part| part.earliest < end && part.latest >= start) {
             let part = &bytes[..part.end.min(bytes.len())][part.start..];

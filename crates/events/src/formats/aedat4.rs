@@ -155,13 +155,17 @@ pub(super) fn decode(bytes: &[u8], mut decoded: Decoded) -> Decoded {
     let mut buffer = Vec::new();
     let (packets, stop) = packets(bytes, MAGIC + header.len(), end, stream);
     let add = |buffer: &mut Vec<u8>, decoded: &mut Decoded, (start, packet): (usize, &[u8])| {
+        let before = decoded.t.len();
         if let Err(problem) = unfold(compression, packet, buffer, decoded) {
             decoded.stop(start, problem);
+        }
+        if let Some(seek) = &mut decoded.seek {
+            seek.pass_at(before, decoded.t.len() - before, start);
         }
     };
     // As many as there are if they are not compressed.
     fill::reserve(&mut decoded, packets.iter().map(|(_, packet)| packet.len() / EVENT).sum());
-    let threads = rayon::current_num_threads();
+    let threads = if decoded.seek.is_some() { 1 } else { rayon::current_num_threads() };
     // Some packets a thread at once, so that what is not put together yet stays small beside the recording.
     for wave in packets.chunks(if threads == 1 { 1 } else { PACKETS_A_THREAD * threads }) {
         if let [packet] = wave {

@@ -1,5 +1,6 @@
 //! What a decoder gives: the events before the first fault, and the fault.
 
+use super::left_out::{BadEvents, PassedOver};
 use crate::error::EventError;
 use crate::stream::{EventStream, SensorSize};
 
@@ -21,9 +22,53 @@ pub(super) struct Decoded {
     /// What the file says.
     pub(super) sensor: Option<SensorSize>,
     pub(super) metadata: Vec<(String, String)>,
+    /// The fault that ended decoding.
     pub(super) stop: Option<Stop>,
+    /// Faulty events that are not in the columns.
+    pub(super) bad: Option<BadEvents>,
+    /// What the file holds beside events of pixels.
+    pub(super) passed_over: Vec<PassedOver>,
+    /// Why the file is not what it was taken for; no reading accepts it.
+    pub(super) refusal: Option<Stop>,
     /// What is known of the first events.
     pub(super) seen: Seen,
+    /// The event whose place is looked for, instead of decoding for the events.
+    pub(super) seek: Option<Seek>,
+}
+
+/// A search for the place of an event in its file: decoding runs once more, and notes where the event came from.
+///
+/// Only a fault is worth it, so that decoding needs not keep places.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seek {
+    /// Address of the file's first byte.
+    origin: usize,
+    /// Which event, counted from 0 in the order of the columns.
+    index: usize,
+    found: Option<usize>,
+}
+
+impl Seek {
+    pub(super) fn new(file: &[u8], index: usize) -> Self {
+        Seek { origin: file.as_ptr().addr(), index, found: None }
+    }
+
+    /// Takes note of `more` events after `before` ones that lie at `part`, a part of the file.
+    pub(super) fn pass<T>(&mut self, before: usize, more: usize, part: &[T]) {
+        self.pass_at(before, more, part.as_ptr().addr().wrapping_sub(self.origin));
+    }
+
+    /// Takes note of `more` events after `before` ones that lie at byte `offset` of the file.
+    pub(super) fn pass_at(&mut self, before: usize, more: usize, offset: usize) {
+        if self.found.is_none() && (before..before + more).contains(&self.index) {
+            self.found = Some(offset);
+        }
+    }
+
+    /// Whether the place is known.
+    pub(super) fn is_over(&self) -> bool {
+        self.found.is_some()
+    }
 }
 
 /// What a look over some events tells.
@@ -107,8 +152,92 @@ impl Decoded {
         self.p.push(u8::from(p));
     }
 
-    /// Adds `count` events made of whole numbers `[t, x, y, p]`, up to the first that is none: one with a number that
-    /// was not read or fits no column, or a polarity that is not 1, 0 or -1. `place` is where event `i` lies in the file.
+    /// [`Decoded::push`] of an event that lies at byte `offset` of the file.
+    pub(super) fn push_at(&mut self, offset: usize, t: i64, x: u16, y: u16, p: bool) {
+        if let Some(seek) = &mut self.seek {
+            seek.pass_at(self.t.len(), 1, offset);
+        }
+        self.push(t, x, y, p);
+    }
+
+    /// Nothing yet, to be decoded until the place of an event is known.
+    pub(super) fn seeking(seek: Seek) -> Self {
+        Decoded { seek: Some(seek), ..Decoded::default() }
+    }
+
+    /// Where the event that was looked for lies, if it was found.
+    pub(super) fn found(&self) -> Option<usize> {
+        self.seek.and_then(|seek| seek.found)
+    }
+
+    /// Leaves out an event at byte `offset` whose values no event has.
+    pub(super) fn leave_out(&mut self, offset: usize, problem: impl FnOnce() -> String) {
+        match &mut self.bad {
+            Some(bad) => bad.count += 1,
+            None => {
+                let (offset, event) = (offset as u64, self.t.len());
+                self.bad = Some(BadEvents { count: 1, offset, event, problem: problem() });
+            }
+        }
+    }
+
+    /// Counts `count` more records of a kind that are no events of pixels.
+    pub(super) fn pass_over(&mut self, kind: impl Into<String>, count: u64) {
+        if count == 0 {
+            return;
+        }
+        let kind = kind.into();
+        match self.passed_over.iter_mut().find(|known| known.kind == kind) {
+            Some(known) => known.count += count,
+            None => self.passed_over.push(PassedOver { kind, count }),
+        }
+    }
+
+    /// Takes note that the file is not what it was taken for.
+    pub(super) fn refuse(&mut self, offset: usize, problem: impl Into<String>) {
+        self.refusal.get_or_insert(Stop { offset, problem: problem.into() });
+    }
+
+    /// Takes the events out of the columns that lie outside `sensor`, else outside the one that the file names. `place`
+    /// finds where in the file an event lies, from its index.
+    pub(super) fn leave_out_outside(
+        &mut self,
+        sensor: Option<SensorSize>,
+        place: impl Fn(usize) -> Option<usize>,
+    ) -> Option<BadEvents> {
+        let SensorSize { width, height } = sensor.or(self.sensor)?;
+        let Seen { x, y, .. } = self.look();
+        if self.t.is_empty() || (x < width && y < height) {
+            return None;
+        }
+        let is_outside = |x: u16, y: u16| x >= width || y >= height;
+        let first = (0..self.t.len()).find(|&i| is_outside(self.x[i], self.y[i]))?;
+        let problem = format!(
+            "this event lies at x = {}, y = {}, outside of a sensor of {width} x {height} pixels",
+            self.x[first], self.y[first]
+        );
+        let offset = place(first).unwrap_or(0) as u64;
+        let mut kept = first;
+        for i in first..self.t.len() {
+            if !is_outside(self.x[i], self.y[i]) {
+                self.t[kept] = self.t[i];
+                self.x[kept] = self.x[i];
+                self.y[kept] = self.y[i];
+                self.p[kept] = self.p[i];
+                kept += 1;
+            }
+        }
+        let count = (self.t.len() - kept) as u64;
+        self.t.truncate(kept);
+        self.x.truncate(kept);
+        self.y.truncate(kept);
+        self.p.truncate(kept);
+        self.seen = Seen::default();
+        Some(BadEvents { count, offset, event: first, problem })
+    }
+
+    /// Adds `count` events made of whole numbers `[t, x, y, p]`, but for those that are none: with a number that was not
+    /// read or fits no column, or a polarity that is not 1, 0 or -1. `place` is where event `i` lies in the file.
     pub(super) fn extend_with(
         &mut self,
         count: usize,
@@ -119,12 +248,22 @@ impl Decoded {
         for i in 0..count {
             let [t, x, y, p] = event(i);
             match (t, pixel(x), pixel(y), p) {
-                (Some(t), Some(x), Some(y), Some(p @ -1..=1)) => self.push(t, x, y, p == 1),
-                _ => {
-                    let problem = format!("event {i} (t {t:?}, x {x:?}, y {y:?}, p {p:?}) is out of range");
-                    self.stop(place(i), problem);
-                    break;
+                (Some(t), Some(x), Some(y), Some(p @ -1..=1)) => {
+                    // The place is worked out where it is looked for only.
+                    if self.seek.is_some() {
+                        self.push_at(place(i), t, x, y, p == 1);
+                    } else {
+                        self.push(t, x, y, p == 1);
+                    }
                 }
+                _ => self.leave_out(place(i), || {
+                    let shown = [t, x, y, p].map(|value| match value {
+                        Some(value) => value.to_string(),
+                        None => "not a whole number of 64 bits".to_owned(),
+                    });
+                    let [t, x, y, p] = shown;
+                    format!("event {i} is out of range (t = {t}, x = {x}, y = {y}, p = {p})")
+                }),
             }
         }
     }
@@ -158,6 +297,16 @@ impl Decoded {
         if self.is_seen() {
             let seen = other.look();
             self.saw(seen);
+        }
+        if let Some(mut bad) = other.bad.take() {
+            bad.event += self.t.len();
+            match &mut self.bad {
+                Some(first) => first.count += bad.count,
+                None => self.bad = Some(bad),
+            }
+        }
+        for PassedOver { kind, count } in other.passed_over.drain(..) {
+            self.pass_over(kind, count);
         }
         self.t.append(&mut other.t);
         self.x.append(&mut other.x);

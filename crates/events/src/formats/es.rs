@@ -13,8 +13,7 @@ use crate::stream::SensorSize;
 const MAGIC: &[u8] = b"Event Stream";
 const HEADER: usize = 20;
 
-pub(super) fn decode(bytes: &[u8]) -> Decoded {
-    let mut decoded = Decoded::default();
+pub(super) fn decode(bytes: &[u8], mut decoded: Decoded) -> Decoded {
     let (Some(&major), Some(&kind)) = (bytes.get(MAGIC.len()), bytes.get(MAGIC.len() + 3)) else {
         decoded.stop(bytes.len(), "the header is cut");
         return decoded;
@@ -50,7 +49,7 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded {
         };
         t += i64::from(passed);
         if !exposure {
-            decoded.push(t, x, y, polarity);
+            decoded.push_at(at, t, x, y, polarity);
         }
         at += 5;
     }

@@ -18,8 +18,7 @@ use crate::number::{NumberType, rounded};
 pub(super) const MAGIC: &[u8] = b"\x89HDF\r\n\x1a\n";
 
 #[cfg(not(feature = "hdf5"))]
-pub(super) fn decode(_: &[u8]) -> Decoded {
-    let mut decoded = Decoded::default();
+pub(super) fn decode(_: &[u8], mut decoded: Decoded) -> Decoded {
     decoded.stop(0, "this is HDF5: build tks-events with the feature `hdf5` to read it");
     decoded
 }
@@ -49,8 +48,7 @@ pub(crate) fn open_options(file: usize) -> OpenOptions {
 }
 
 #[cfg(feature = "hdf5")]
-pub(super) fn decode(bytes: &[u8]) -> Decoded {
-    let mut decoded = Decoded::default();
+pub(super) fn decode(bytes: &[u8], mut decoded: Decoded) -> Decoded {
     if let Err(problem) = read(bytes, &mut decoded) {
         decoded.stop(0, problem);
     }

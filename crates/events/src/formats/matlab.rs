@@ -11,8 +11,7 @@ use crate::number::rounded;
 /// First bytes of a file, which every known writer begins its text with.
 pub(super) const MAGIC: &[u8] = b"MATLAB 5.0 MAT-file";
 
-pub(super) fn decode(bytes: &[u8]) -> Decoded {
-    let mut decoded = Decoded::default();
+pub(super) fn decode(bytes: &[u8], mut decoded: Decoded) -> Decoded {
     let variables = match parse_mat(bytes) {
         Ok(variables) => variables,
         Err(error) => {

@@ -35,6 +35,7 @@ pub mod aedat2;
 pub mod aedat3;
 pub mod aedat4;
 pub mod atis;
+mod camera;
 mod cursor;
 pub mod dat;
 mod decoded;
@@ -43,6 +44,7 @@ pub mod evt2;
 pub mod evt3;
 mod fill;
 pub mod hdf5;
+mod left_out;
 pub mod matlab;
 pub mod numpy;
 mod prophesee;
@@ -55,7 +57,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::EventError;
 use crate::stream::{EventStream, SensorSize};
-use decoded::Decoded;
+pub use camera::Camera;
+use decoded::{Decoded, Seek};
+pub use left_out::{BadEvents, LeftOut, Lost, PassedOver};
 pub use write::{write, write_bytes};
 
 /// A file format.
@@ -179,7 +183,11 @@ pub struct ReadOptions {
     pub format: Option<Format>,
     /// Size of the sensor; not given: what the file says, else what holds all events.
     pub sensor: Option<SensorSize>,
-    /// Keep what is good before a fault, instead of failing; [`Reading::lost`] says what that left out.
+    /// The camera that recorded, for files whose words depend on it and that do not name it (AEDAT 1.0 and 2.0). Gives
+    /// the size of the sensor too.
+    pub camera: Option<Camera>,
+    /// Leave out faulty events and what lies behind a fault that ends the file, instead of failing;
+    /// [`Reading::left_out`] counts them.
     pub lenient: bool,
     /// Order of a text's columns, where no header says it.
     pub columns: text::ColumnOrder,
@@ -192,19 +200,8 @@ pub struct Reading {
     pub stream: EventStream,
     /// The file's format.
     pub format: Format,
-    /// What a lenient reading left out.
-    pub lost: Option<Lost>,
-}
-
-/// The part of a faulty file that a lenient reading left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lost {
-    /// Where the fault lies, in bytes from the start of the file.
-    pub offset: u64,
-    /// Bytes from there to the end of the file.
-    pub bytes: u64,
-    /// What is wrong there.
-    pub problem: String,
+    /// What is in the file and not in the stream.
+    pub left_out: LeftOut,
 }
 
 /// Size in bytes of the largest file that is read and not mapped.
@@ -260,13 +257,16 @@ pub(crate) fn read_bytes_into(
     options: &ReadOptions,
     used: EventStream,
 ) -> Result<Reading, EventError> {
+    if bytes.is_empty() {
+        let what = "the file is empty: it has no bytes, not even a header; copy or record it again";
+        return Err(fault(path, 0, 0, what.into()));
+    }
     let Some(format) = options.format.or_else(|| Format::detect(bytes)) else {
         let what = "this is no event format that is known here: name it (`format`), or see the list in the \
                     documentation";
         return Err(fault(path, 0, 0, what.into()));
     };
-    let empty = Decoded::in_memory_of(used);
-    let decoded = match format {
+    let decode = |empty: Decoded| match format {
         Format::Aedat2 => aedat2::decode(bytes, options.sensor, empty),
         Format::Aedat3 => aedat3::decode(bytes, empty),
         Format::Aedat4 => aedat4::decode(bytes, empty),
@@ -275,69 +275,124 @@ pub(crate) fn read_bytes_into(
         Format::Evt2 => evt2::decode(bytes, empty),
         Format::Evt21 => evt2::decode_21(bytes, empty),
         Format::Evt3 => evt3::decode(bytes, empty),
-        Format::Es => es::decode(bytes),
-        Format::Hdf5 => hdf5::decode(bytes),
-        Format::Matlab => matlab::decode(bytes),
-        Format::Npz => numpy::decode_npz(bytes),
-        Format::Npy => numpy::decode_npy(bytes),
-        Format::Text => text::decode(bytes, options.columns),
+        Format::Es => es::decode(bytes, empty),
+        Format::Hdf5 => hdf5::decode(bytes, empty),
+        Format::Matlab => matlab::decode(bytes, empty),
+        Format::Npz => numpy::decode_npz(bytes, empty),
+        Format::Npy => numpy::decode_npy(bytes, empty),
+        Format::Text => text::decode(bytes, options.columns, empty),
     };
-    reading(path, bytes.len(), format, decoded, options)
+    let decoded = decode(Decoded::in_memory_of(used));
+    let place = |index| decode(Decoded::seeking(Seek::new(bytes, index))).found();
+    let (stream, left_out) = check(path, bytes.len(), decoded, place, options)?;
+    Ok(Reading { stream, format, left_out })
 }
 
-/// The events of an AEDAT 3 file that lie in `span` (`start <= t < end`), of which only those packets are decoded.
+/// The events of an AEDAT 3 file that lie in `span` (`start <= t < end`), of which only those packets are decoded, and
+/// what was left out of those.
 ///
 /// # Errors
-/// As [`read_bytes`]; a fault anywhere in the file is one, whatever the span.
+/// As [`read_bytes`]; a fault anywhere in the file is one, whatever the span, unless reading is lenient.
 pub(crate) fn read_aedat3_span(
     path: &Path,
     bytes: &[u8],
     index: &aedat3::Index,
     span: (i64, i64),
-    sensor: SensorSize,
+    options: &ReadOptions,
     used: EventStream,
-) -> Result<EventStream, EventError> {
-    let options = ReadOptions { sensor: Some(sensor), ..ReadOptions::default() };
-    let decoded = index.decode(bytes, span, Decoded::in_memory_of(used));
+) -> Result<(EventStream, LeftOut), EventError> {
+    let decode = |empty| index.decode(bytes, span, empty);
+    let place = |event| decode(Decoded::seeking(Seek::new(bytes, event))).found();
+    let mut decoded = decode(Decoded::in_memory_of(used));
     if let Some(stop) = &decoded.stop {
-        return Err(fault(path, stop.offset, index.events(), stop.problem.clone()));
+        if !options.lenient {
+            let problem = format!("{}; {REMEDY_LOST}", stop.problem);
+            return Err(fault(path, stop.offset, index.events(), problem));
+        }
+        // What lies before the fault is whole.
+        if index.latest() >= span.1 {
+            decoded.stop = None;
+        }
     }
-    let mut stream = reading(path, bytes.len(), Format::Aedat3, decoded, &options)?.stream;
+    let (mut stream, left_out) = check(path, bytes.len(), decoded, place, options)?;
     stream.sort();
-    stream.events().select(|event| (span.0..span.1).contains(&event.t))
+    Ok((stream.events().select(|event| (span.0..span.1).contains(&event.t))?, left_out))
 }
 
 fn fault(path: &Path, offset: usize, event: usize, problem: String) -> EventError {
     EventError::File { path: path.to_owned(), offset: offset as u64, event, problem }
 }
 
-/// What a decoder gave, checked.
-fn reading(
+/// What to do about events outside the sensor.
+const REMEDY_SENSOR: &str =
+    "give the size of the sensor that recorded it (`sensor`; `--sensor WIDTHxHEIGHT`)";
+/// What to do about single faulty events.
+const REMEDY_LENIENT: &str = "leave such events out by lenient reading (`lenient`; `--lenient`; in a training's \
+                              configuration `data.bad_events = \"drop\"`)";
+/// What to do about a file that cannot be read to its end.
+const REMEDY_LOST: &str = "lenient reading (`lenient`; `--lenient`) keeps the events before it";
+
+/// Makes a recording of what a decoder gave. `place` finds where in the file an event lies, from its index.
+fn check(
     path: &Path,
     length: usize,
-    format: Format,
     mut decoded: Decoded,
+    place: impl Fn(usize) -> Option<usize>,
     options: &ReadOptions,
-) -> Result<Reading, EventError> {
-    let mut lost = None;
-    if let Some(stop) = decoded.stop.take() {
-        if !options.lenient {
-            return Err(fault(path, stop.offset, decoded.t.len(), stop.problem));
-        }
-        let left = length.saturating_sub(stop.offset) as u64;
-        lost = Some(Lost { offset: stop.offset as u64, bytes: left, problem: stop.problem });
+) -> Result<(EventStream, LeftOut), EventError> {
+    if let Some(refusal) = decoded.refusal.take() {
+        return Err(fault(path, refusal.offset, 0, refusal.problem));
     }
-    let stream = decoded.into_stream(options.sensor).map_err(|error| match error {
-        EventError::OutsideSensor { index, x, y, width, height } => fault(
-            path,
-            0,
-            index,
-            format!(
-                "this event lies at x = {x}, y = {y}, outside of a sensor of {width} x {height} pixels: give the \
-                 size of the sensor that recorded it (`sensor`)"
-            ),
-        ),
-        other => other,
-    })?;
-    Ok(Reading { stream, format, lost })
+    let sensor = options.sensor.or(options.camera.map(Camera::sensor));
+    let events = decoded.t.len();
+    let bad = decoded.bad.take();
+    let outside = decoded.leave_out_outside(sensor, place);
+    let mut first_bad = None;
+    for (bad, remedy) in
+        [(bad, REMEDY_LENIENT.to_owned()), (outside, format!("{REMEDY_SENSOR}, or {REMEDY_LENIENT}"))]
+    {
+        first_bad = match (first_bad, bad) {
+            (None, bad) => bad.map(|bad| (bad, remedy)),
+            (first, None) => first,
+            (Some((a, remedy_a)), Some(b)) => {
+                let count = a.count + b.count;
+                let (first, remedy) = if b.offset < a.offset { (b, remedy) } else { (a, remedy_a) };
+                Some((BadEvents { count, ..first }, remedy))
+            }
+        };
+    }
+    let stop = decoded.stop.take();
+    if !options.lenient {
+        let stop_at = stop.as_ref().map_or(u64::MAX, |stop| stop.offset as u64);
+        if let Some((bad, remedy)) = first_bad.as_ref().filter(|(bad, _)| bad.offset <= stop_at) {
+            let problem = format!("{}: {remedy}", bad.problem);
+            return Err(fault(path, bad.offset as usize, bad.event, problem));
+        }
+        if let Some(stop) = stop {
+            let problem = if events > 0 { format!("{}; {REMEDY_LOST}", stop.problem) } else { stop.problem };
+            return Err(fault(path, stop.offset, events, problem));
+        }
+    } else if let Some(stop) = stop.as_ref().filter(|_| events == 0) {
+        // Nothing is left to keep.
+        return Err(fault(path, stop.offset, 0, stop.problem.clone()));
+    }
+    let left_out = LeftOut {
+        bad_events: first_bad.map(|(bad, _)| bad),
+        passed_over: std::mem::take(&mut decoded.passed_over),
+        lost: stop.map(|stop| Lost {
+            offset: stop.offset as u64,
+            bytes: length.saturating_sub(stop.offset) as u64,
+            problem: stop.problem,
+        }),
+    };
+    if let Some(bad) =
+        left_out.bad_events.as_ref().filter(|bad| 2 * bad.count > bad.count + decoded.t.len() as u64)
+    {
+        let problem = format!(
+            "{} of {events} events are faulty, the first: {}; {REMEDY_SENSOR}, or the format, if it is another (`format`)",
+            bad.count, bad.problem
+        );
+        return Err(fault(path, bad.offset as usize, bad.event, problem));
+    }
+    Ok((decoded.into_stream(sensor)?, left_out))
 }

@@ -106,8 +106,7 @@ fn fill(decoded: &mut Decoded, columns: [Column<'_>; 4], start: usize) {
     );
 }
 
-pub(super) fn decode_npy(bytes: &[u8]) -> Decoded {
-    let mut decoded = Decoded::default();
+pub(super) fn decode_npy(bytes: &[u8], mut decoded: Decoded) -> Decoded {
     let array = match Array::parse(bytes) {
         Ok(array) => array,
         Err(problem) => {
@@ -150,8 +149,7 @@ pub(super) fn decode_npy(bytes: &[u8]) -> Decoded {
     decoded
 }
 
-pub(super) fn decode_npz(bytes: &[u8]) -> Decoded {
-    let mut decoded = Decoded::default();
+pub(super) fn decode_npz(bytes: &[u8], mut decoded: Decoded) -> Decoded {
     let mut archive = match zip::ZipArchive::new(Cursor::new(bytes)) {
         Ok(archive) => archive,
         Err(error) => {
@@ -181,7 +179,7 @@ pub(super) fn decode_npz(bytes: &[u8]) -> Decoded {
     let found = COLUMN_NAMES.map(named);
     if found.iter().any(Option::is_none) {
         if let [(_, content)] = &arrays[..] {
-            return decode_npy(content);
+            return decode_npy(content, decoded);
         }
         let names: Vec<&str> = arrays.iter().map(|(name, _)| name.as_str()).collect();
         decoded.stop(0, format!("arrays t, x, y, p are needed; the archive has {names:?}"));

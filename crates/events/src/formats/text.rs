@@ -76,8 +76,7 @@ fn event(line: &str, places: [usize; 4]) -> Result<(i64, u16, u16, bool), String
     Ok((t, place(x)?, place(y)?, polarity))
 }
 
-pub(super) fn decode(bytes: &[u8], order: ColumnOrder) -> Decoded {
-    let mut decoded = Decoded::default();
+pub(super) fn decode(bytes: &[u8], order: ColumnOrder, mut decoded: Decoded) -> Decoded {
     let mut places = order.places();
     let (mut at, mut first) = (0, true);
     for (number, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
@@ -98,7 +97,7 @@ pub(super) fn decode(bytes: &[u8], order: ColumnOrder) -> Decoded {
             continue;
         }
         match event(text, places) {
-            Ok((t, x, y, p)) => decoded.push(t, x, y, p),
+            Ok((t, x, y, p)) => decoded.push_at(start, t, x, y, p),
             Err(problem) => {
                 decoded.stop(start, format!("line {}: {problem}", number + 1));
                 break;

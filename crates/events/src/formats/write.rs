@@ -42,6 +42,14 @@ fn refuse(format: Format, event: usize, problem: String) -> EventError {
 
 fn atis(events: Events<'_>) -> Result<Vec<u8>, EventError> {
     let refuse = |event, problem| Err(refuse(Format::Atis, event, problem));
+    if events.is_empty() {
+        // Which reading refuses: most files of no bytes were cut.
+        return refuse(
+            0,
+            "there is none, and without a header the file would have no bytes: choose a format with one"
+                .into(),
+        );
+    }
     let mut bytes = Vec::with_capacity(events.len() * super::atis::RECORD);
     let mut later = 0i64;
     for i in 0..events.len() {

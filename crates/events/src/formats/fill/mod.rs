@@ -235,6 +235,9 @@ pub(super) fn records<const W: usize, R: Records<W>>(
     records: &[[u8; W]],
     mut state: R,
 ) {
+    if decoded.seek.is_some() {
+        return seek(decoded, records, state);
+    }
     let work = |mut room: Room<'_>, streamed: bool| {
         let chunk = RECORDS_WORTH_A_THREAD;
         if records.len() < 2 * chunk || rayon::current_num_threads() == 1 {
@@ -274,6 +277,24 @@ pub(super) fn records<const W: usize, R: Records<W>>(
     };
     // SAFETY: `fill` returns how many it has filled from the start of each part, and parts are moved together.
     unsafe { extend(decoded, records.len(), work) }
+}
+
+/// [`records`], one by one, until the place is known that is looked for.
+fn seek<const W: usize, R: Records<W>>(decoded: &mut Decoded, records: &[[u8; W]], mut state: R) {
+    let Some(mut seek) = decoded.seek else { return };
+    for record in records {
+        if seek.is_over() {
+            break;
+        }
+        if !R::LAYOUT.is_event(record) {
+            state.pass(record);
+        } else if let Some(earlier) = state.earlier() {
+            seek.pass(decoded.t.len(), 1, record);
+            let (t, x, y, p) = R::LAYOUT.decode(record);
+            decoded.push(t + earlier, x, y, p == 1);
+        }
+    }
+    decoded.seek = Some(seek);
 }
 
 /// One event for each record, by a decoder that does more than a [`Layout`] can say.
@@ -318,7 +339,10 @@ pub(super) fn words_to_many<T: Copy>(
 ) {
     // Some words are for the time and the row, some hold many events: about half as many in all.
     reserve(decoded, words.len() / 2);
-    for block in words.chunks(4096) {
+    // One by one where the place of an event is looked for.
+    let at_once = if decoded.seek.is_some() { 1 } else { 4096 };
+    for block in words.chunks(at_once) {
+        let before = decoded.t.len();
         let work = |room: Room<'_>, _| {
             let mut events = Events { room, count: 0 };
             for &word in block {
@@ -329,6 +353,12 @@ pub(super) fn words_to_many<T: Copy>(
         };
         // SAFETY: likewise.
         unsafe { extend(decoded, block.len() * most_a_word, work) }
+        if let Some(seek) = &mut decoded.seek {
+            seek.pass(before, decoded.t.len() - before, block);
+            if seek.is_over() {
+                break;
+            }
+        }
     }
 }
 
