@@ -104,7 +104,7 @@ fn evt2_with_a_clock_that_turns_over_in_a_thread() {
 
 #[test]
 fn formats_of_eight_bytes_a_record() {
-    let mut dvs128 = b"#!AER-DAT2.0\n".to_vec();
+    let mut dvs128 = b"#!AER-DAT2.0\n# AEChip: ch.unizh.ini.jaer.chip.retina.DVS128\n".to_vec();
     let mut davis = b"#!AER-DAT2.0\n# AEChip: DAVIS240C\n".to_vec();
     let mut dat1 = b"% Version 1\n\x00\x08".to_vec();
     let mut dat2 = b"% Version 2\n\x00\x08".to_vec();

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::columns::Event;
-use crate::formats::Format;
+use crate::formats::{Camera, Format};
 use crate::stream::SensorSize;
 
 /// Layouts of files, by the names that manifests use.
@@ -54,6 +54,11 @@ impl Layout {
         matches!(self, Layout::NMnist | Layout::NCaltech101).then_some(Format::Atis)
     }
 
+    /// The camera, where the recordings' files do not name it.
+    pub(super) fn camera(self) -> Option<Camera> {
+        matches!(self, Layout::DvsCifar10).then_some(Camera::Dvs128)
+    }
+
     /// Where SpikingJelly moves an event of this data set that is stored at `x`, `y` with polarity `p`, if it does.
     pub(super) fn spikingjelly(self) -> Option<fn(SensorSize, Event) -> Event> {
         match self {
@@ -76,7 +81,8 @@ impl Layout {
     pub(super) fn locate(self, path: &str, classes: &[String]) -> Option<Located> {
         let mut parts = path.rsplit('/');
         let (file, folder, above) = (parts.next()?, parts.next()?, parts.next().unwrap_or_default());
-        let (stem, extension) = file.rsplit_once('.')?;
+        // macOS puts a companion `._name` beside each file.
+        let (stem, extension) = file.rsplit_once('.').filter(|_| !file.starts_with("._"))?;
         let fits = match self {
             Layout::DvsCifar10 => matches!(extension, "aedat" | "aedat4"),
             // The annotations lie in folders of the same names.

@@ -363,6 +363,7 @@ impl EventSet {
         let options = ReadOptions {
             sensor: Some(self.sensor),
             format: self.layout.format(),
+            camera: self.layout.camera(),
             lenient: self.options.lenient,
             ..ReadOptions::default()
         };

@@ -4,8 +4,10 @@
 //! (type and source of 16 bits each, then size of an event, offset of its time, overflow of the clock, capacity,
 //! number, number of valid ones, of 32 bits each), and the events. Of type 1 (polarity) an event is 32 bits (valid in
 //! bit 0, polarity in bit 1, `y` in bits 2 to 16, `x` in bits 17 to 31) and a time of 32 bits in us. Other types and
-//! invalid events are passed over.
+//! invalid events are passed over and counted, and so are the events of further cameras: the source of the first packet
+//! of polarity events is read. Its line `#Source 1: DAVIS240C` gives the size of the sensor.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::cursor::{bytes_at, header_lines, i32_at, key_value};
@@ -18,11 +20,72 @@ const PACKET_HEADER: usize = 28;
 const POLARITY: i16 = 1;
 const EVENT: usize = 8;
 
-/// The packets of polarity events of a file, one after the other, up to its first fault.
+/// The packets of polarity events of a file's first camera, one after the other, up to its first fault.
 struct Packets<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// The camera that is read, once it is known.
+    source: Option<i16>,
     stop: Option<(usize, String)>,
+    /// Events of other types, and of other cameras.
+    others: BTreeMap<Other, u64>,
+}
+
+/// What is passed over.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Other {
+    /// Events of a type other than polarity.
+    Type(i16),
+    /// Polarity events of another source.
+    Source(i16),
+}
+
+impl Other {
+    /// What these events are, as cAER calls them.
+    fn name(&self) -> String {
+        let kind = match self {
+            Other::Source(source) => return format!("events of another camera (source {source})"),
+            Other::Type(kind) => kind,
+        };
+        let name = match kind {
+            0 => "special events",
+            2 => "frames",
+            3 => "IMU samples (6 axes)",
+            4 => "IMU samples (9 axes)",
+            5 => "samples",
+            6 => "ear events",
+            7 => "configuration events",
+            8..=11 => "points",
+            12 => "spike events",
+            other => return format!("events of the unknown type {other}"),
+        };
+        name.to_owned()
+    }
+}
+
+/// The sensor of a source, as cAER's and DV's lines name cameras; the more exact name first.
+fn sensor_of(source: &str) -> Option<SensorSize> {
+    let name = source.to_ascii_lowercase();
+    [
+        ("dvs128", 128, 128),
+        ("edvs", 128, 128),
+        ("dvs132", 132, 104),
+        ("davis128", 128, 128),
+        ("davis208", 208, 192),
+        ("davis240", 240, 180),
+        ("davis346", 346, 260),
+        ("davishet640", 640, 480),
+        ("davisrgb640", 640, 480),
+        ("davis640", 640, 480),
+        ("dvxplorer_lite", 320, 240),
+        ("dvxplorer lite", 320, 240),
+        ("dvxplorer", 640, 480),
+        ("samsung", 640, 480),
+        ("dvs640", 640, 480),
+    ]
+    .into_iter()
+    .find(|(part, ..)| name.contains(part))
+    .map(|(_, width, height)| SensorSize { width, height })
 }
 
 /// A packet: where it begins, its events, and what its times start from.
@@ -39,7 +102,12 @@ impl Packet<'_> {
     }
 
     fn decode(&self, decoded: &mut Decoded) {
+        let before = decoded.t.len();
         fill::records(decoded, self.events, Polarity { earlier: self.earlier });
+        if decoded.seek.is_none() {
+            let invalid = self.events.len() - (decoded.t.len() - before);
+            decoded.pass_over("invalid events", invalid as u64);
+        }
     }
 }
 
@@ -65,6 +133,10 @@ impl Records<EVENT> for Polarity {
 }
 
 impl<'a> Packets<'a> {
+    fn new(bytes: &'a [u8], at: usize) -> Self {
+        Packets { bytes, at, source: None, stop: None, others: BTreeMap::new() }
+    }
+
     fn fault(&mut self, at: usize, problem: String) {
         self.stop = Some((at, problem));
         self.at = self.bytes.len();
@@ -83,6 +155,7 @@ impl<'a> Iterator for Packets<'a> {
                 return None;
             };
             let kind = bytes_at(header, 0).map_or(-1, i16::from_le_bytes);
+            let source = bytes_at(header, 2).map_or(-1, i16::from_le_bytes);
             let number = |offset| i64::from(i32_at(header, offset).unwrap_or(-1));
             let (size, overflow, capacity, count) = (number(4), number(12), number(16), number(20));
             if size < 0 || capacity < 0 || count < 0 || count > capacity || overflow < 0 {
@@ -95,11 +168,24 @@ impl<'a> Iterator for Packets<'a> {
             let start = at + PACKET_HEADER;
             let length = (size as usize).saturating_mul(capacity as usize);
             let there = bytes.len() - start;
-            if kind != POLARITY {
+            if kind < 0 {
+                self.fault(
+                    at,
+                    format!("a packet of type {kind} is compressed, or damaged: save the file again as RAW"),
+                );
+                return None;
+            }
+            let other = match kind {
+                POLARITY if source == *self.source.get_or_insert(source) => None,
+                POLARITY => Some(Other::Source(source)),
+                other => Some(Other::Type(other)),
+            };
+            if let Some(other) = other {
                 if length > there {
                     self.fault(start, format!("a packet is cut: {there} of {length} bytes"));
                     return None;
                 }
+                *self.others.entry(other).or_default() += count as u64;
                 self.at = start + length;
                 continue;
             }
@@ -123,26 +209,63 @@ impl<'a> Iterator for Packets<'a> {
 }
 
 /// What the header says, and where the packets begin.
-fn begin(bytes: &[u8], mut decoded: Decoded) -> (Decoded, usize) {
-    let mut at = 0;
-    for (line, end) in header_lines(bytes, b'#') {
-        at = end;
-        if line.contains("END-HEADER") {
-            break;
-        }
-        if line.contains("DVS128") {
-            decoded.sensor = Some(SensorSize { width: 128, height: 128 });
-        }
-        decoded.metadata.extend(key_value(line));
-    }
-    (decoded, at)
+struct Header {
+    end: usize,
+    lines: Vec<(String, String)>,
 }
 
-pub(super) fn decode(bytes: &[u8], empty: Decoded) -> Decoded {
-    let (mut decoded, at) = begin(bytes, empty);
-    let mut packets = Packets { bytes, at, stop: None };
+impl Header {
+    fn read(bytes: &[u8]) -> Self {
+        let mut header = Header { end: 0, lines: Vec::new() };
+        for (line, end) in header_lines(bytes, b'#') {
+            header.end = end;
+            if line.contains("END-HEADER") {
+                break;
+            }
+            header.lines.extend(key_value(line));
+        }
+        header
+    }
+
+    /// The sensor of this source. A file that was recorded again from another has that one's sources with a minus.
+    fn sensor(&self, source: i16) -> Option<SensorSize> {
+        let of = |key: String| {
+            self.lines.iter().find(|(known, _)| *known == key).and_then(|(_, name)| sensor_of(name))
+        };
+        of(format!("Source {source}")).or_else(|| {
+            let mut former = self.lines.iter().filter(|(key, _)| key.starts_with("-Source"));
+            former.find_map(|(_, name)| sensor_of(name))
+        })
+    }
+
+    /// What is read, if the header names another form of packets.
+    fn refusal(&self) -> Option<String> {
+        let (_, form) = self.lines.iter().find(|(key, _)| key == "Format")?;
+        (!form.eq_ignore_ascii_case("raw")).then(|| {
+            format!("packets of the form `{form}` are not read: save the file again with `#Format: RAW`, or as AEDAT 4")
+        })
+    }
+
+    /// Tells what is known of the camera `source`.
+    fn describe(self, source: Option<i16>, decoded: &mut Decoded) {
+        decoded.sensor = source.and_then(|source| self.sensor(source));
+        decoded.metadata.extend(self.lines);
+    }
+}
+
+pub(super) fn decode(bytes: &[u8], mut decoded: Decoded) -> Decoded {
+    let header = Header::read(bytes);
+    if let Some(problem) = header.refusal() {
+        decoded.refuse(header.end, problem);
+        return decoded;
+    }
+    let mut packets = Packets::new(bytes, header.end);
     for packet in &mut packets {
         packet.decode(&mut decoded);
+    }
+    header.describe(packets.source, &mut decoded);
+    for (other, count) in packets.others {
+        decoded.pass_over(other.name(), count);
     }
     if let Some((at, problem)) = packets.stop {
         decoded.stop(at, problem);
@@ -155,6 +278,7 @@ pub(super) fn decode(bytes: &[u8], empty: Decoded) -> Decoded {
 pub(crate) struct Index {
     parts: Vec<Part>,
     events: usize,
+    source: Option<i16>,
     stop: Option<(usize, String)>,
 }
 
@@ -173,8 +297,7 @@ const PART: usize = 1 << 15;
 impl Index {
     /// Looks over the times of a file.
     pub(crate) fn of(bytes: &[u8]) -> Index {
-        let (_, at) = begin(bytes, Decoded::default());
-        let mut packets = Packets { bytes, at, stop: None };
+        let mut packets = Packets::new(bytes, Header::read(bytes).end);
         let (mut parts, mut events) = (Vec::<Part>::new(), 0);
         while let Some(packet) = packets.next() {
             events += packet.events.iter().filter(|event| event[0] & 1 == 1).count();
@@ -190,7 +313,7 @@ impl Index {
                 None => parts.push(Part { start: packet.at, end: packets.at, earliest, latest }),
             }
         }
-        Index { parts, events, stop: packets.stop }
+        Index { parts, events, source: packets.source, stop: packets.stop }
     }
 
     /// How many events the whole file has.
@@ -204,14 +327,19 @@ impl Index {
     }
 
     /// The events of all parts that hold times of `start <= t < end`, and the fault of the file.
-    pub(super) fn decode(&self, bytes: &[u8], (start, end): (i64, i64), empty: Decoded) -> Decoded {
-        let (mut decoded, _) = begin(bytes, empty);
+    pub(super) fn decode(&self, bytes: &[u8], (start, end): (i64, i64), mut decoded: Decoded) -> Decoded {
+        let header = Header::read(bytes);
+        if let Some(problem) = header.refusal() {
+            decoded.refuse(header.end, problem);
+            return decoded;
+        }
+        header.describe(self.source, &mut decoded);
         if let Some((at, problem)) = &self.stop {
             decoded.stop(*at, problem.clone());
         }
         for part in self.parts.iter().filter(|part| part.earliest < end && part.latest >= start) {
             let part = &bytes[..part.end.min(bytes.len())][part.start..];
-            for packet in (Packets { bytes: part, at: 0, stop: None }) {
+            for packet in (Packets { source: self.source, ..Packets::new(part, 0) }) {
                 packet.decode(&mut decoded);
             }
         }

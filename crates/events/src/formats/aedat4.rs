@@ -3,8 +3,10 @@
 //! `#!AER-DAT4.0`, then a header of its own (compression, where the table at the file's end begins, and an XML text
 //! that says what each stream holds), then packets: a stream's number and a length, of 32 bits each, and a
 //! flatbuffer. A stream of type `EVTS` holds events of 16 bytes: time of 64 bits in us, `x` and `y` of 16 bits,
-//! polarity. Frames, IMU samples and triggers are passed over. The first event stream is read.
+//! polarity. The first event stream is read; packets of other streams (frames, IMU samples, triggers, the events of a
+//! second camera) are passed over and counted.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 
 use rayon::prelude::*;
@@ -68,24 +70,45 @@ fn attribute<'a>(xml: &'a str, key: &str) -> Option<&'a str> {
     Some(&value[..value.find('<')?])
 }
 
-/// Number and sensor size of the first stream of events.
-fn event_stream(xml: &str) -> Option<(i32, Option<SensorSize>)> {
-    // Each stream is a node of its own, named by its number; what lies before its name is another's.
-    let mut parts = xml.split("<node name=\"");
-    parts.next();
-    let parts: Vec<&str> = parts.collect();
-    for (i, part) in parts.iter().enumerate() {
-        let Some(number) = part.split('"').next().and_then(|name| name.parse::<i32>().ok()) else { continue };
-        if attribute(part, "typeIdentifier") != Some("EVTS") {
-            continue;
+/// A stream that the header describes.
+#[derive(Debug, PartialEq, Eq)]
+struct Stream {
+    number: i32,
+    /// Four letters: `EVTS`, `FRME`, `IMUS`, `TRIG`.
+    kind: String,
+    sensor: Option<SensorSize>,
+}
+
+impl Stream {
+    /// What its packets are, where `read` is the one that is read.
+    fn name(&self, read: i32) -> String {
+        match self.kind.as_str() {
+            EVENTS => format!("packets of another event stream ({}; {read} is read)", self.number),
+            "FRME" => "packets of frames".into(),
+            "IMUS" => "packets of IMU samples".into(),
+            "TRIG" => "packets of triggers".into(),
+            kind => format!("packets of the type {kind}"),
         }
+    }
+}
+
+/// The type of a stream of events.
+const EVENTS: &str = "EVTS";
+
+/// The streams that a header describes.
+fn streams(xml: &str) -> Vec<Stream> {
+    // Each stream is a node of its own, named by its number; what lies before its name is another's.
+    let parts: Vec<&str> = xml.split("<node name=\"").skip(1).collect();
+    let stream = |(i, part): (usize, &&str)| {
+        let number = part.split('"').next()?.parse().ok()?;
+        let kind = attribute(part, "typeIdentifier")?.to_owned();
         // The node `info` follows inside.
         let info = parts.get(i + 1).filter(|info| info.starts_with("info\"")).copied().unwrap_or(part);
         let size = |key| attribute(info, key).and_then(|value| value.parse::<u16>().ok());
         let sensor = size("sizeX").zip(size("sizeY")).map(|(width, height)| SensorSize { width, height });
-        return Some((number, sensor));
-    }
-    None
+        Some(Stream { number, kind, sensor })
+    };
+    parts.iter().enumerate().filter_map(stream).collect()
 }
 
 #[derive(Clone, Copy)]
@@ -143,24 +166,30 @@ pub(super) fn decode(bytes: &[u8], mut decoded: Decoded) -> Decoded {
         .and_then(|(start, length)| root.bytes.get(start..start.checked_add(length)?))
         .and_then(|text| std::str::from_utf8(text).ok())
         .unwrap_or("");
-    let Some((stream, sensor)) = event_stream(xml) else {
-        decoded.stop(MAGIC, "the header names no stream of events (EVTS)");
+    let streams = streams(xml);
+    let Some(stream) = streams.iter().find(|stream| stream.kind == EVENTS) else {
+        let kinds: Vec<&str> = streams.iter().map(|stream| stream.kind.as_str()).collect();
+        let there = if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") };
+        decoded.stop(MAGIC, format!("the header names no stream of events (EVTS), but these: {there}"));
         return decoded;
     };
-    decoded.sensor = sensor;
+    decoded.sensor = stream.sensor;
     if let Some(source) = attribute(xml, "source") {
         decoded.metadata.push(("source".into(), source.into()));
     }
     let end = usize::try_from(table).ok().filter(|&end| end > 0 && end <= bytes.len()).unwrap_or(bytes.len());
     let mut buffer = Vec::new();
-    let (packets, stop) = packets(bytes, MAGIC + header.len(), end, stream);
+    let (packets, others, stop) = packets(bytes, MAGIC + header.len(), end, stream.number);
+    for (number, count) in others {
+        let name = streams.iter().find(|other| other.number == number).map(|other| other.name(stream.number));
+        decoded.pass_over(
+            name.unwrap_or_else(|| format!("packets of stream {number}, which the header does not name")),
+            count,
+        );
+    }
     let add = |buffer: &mut Vec<u8>, decoded: &mut Decoded, (start, packet): (usize, &[u8])| {
-        let before = decoded.t.len();
-        if let Err(problem) = unfold(compression, packet, buffer, decoded) {
+        if let Err(problem) = unfold(compression, (start, packet), buffer, decoded) {
             decoded.stop(start, problem);
-        }
-        if let Some(seek) = &mut decoded.seek {
-            seek.pass_at(before, decoded.t.len() - before, start);
         }
     };
     // As many as there are if they are not compressed.
@@ -188,37 +217,40 @@ pub(super) fn decode(bytes: &[u8], mut decoded: Decoded) -> Decoded {
     decoded
 }
 
-/// Where the packets of a stream start, and their bytes, up to the first fault.
+/// Where the packets of a stream start, and their bytes, up to the first fault; and how many those of others are.
 #[expect(clippy::type_complexity, reason = "named where it is used")]
 fn packets(
     bytes: &[u8],
     mut at: usize,
     end: usize,
     stream: i32,
-) -> (Vec<(usize, &[u8])>, Option<(usize, String)>) {
-    let mut packets = Vec::new();
+) -> (Vec<(usize, &[u8])>, BTreeMap<i32, u64>, Option<(usize, String)>) {
+    let (mut packets, mut others) = (Vec::new(), BTreeMap::new());
     while at < end {
         let (Some(id), Some(size)) = (i32_at(bytes, at), i32_at(bytes, at + 4)) else {
-            return (packets, Some((at, format!("a packet's header is cut: {} of 8 bytes", end - at))));
+            let problem = format!("a packet's header is cut: {} of 8 bytes", end - at);
+            return (packets, others, Some((at, problem)));
         };
         let start = at + 8;
         let packet = usize::try_from(size).ok().and_then(|size| bytes.get(start..start.checked_add(size)?));
         let Some(packet) = packet else {
             let there = bytes.len() - start;
-            return (packets, Some((at, format!("a packet of {size} bytes is cut after {there}"))));
+            return (packets, others, Some((at, format!("a packet of {size} bytes is cut after {there}"))));
         };
         at = start + packet.len();
         if id == stream {
             packets.push((start, packet));
+        } else {
+            *others.entry(id).or_default() += 1;
         }
     }
-    (packets, None)
+    (packets, others, None)
 }
 
-/// Adds the events of a packet; `buffer` is memory for what it unfolds to.
+/// Adds the events of a packet that lies at byte `start`; `buffer` is memory for what it unfolds to.
 fn unfold(
     compression: Compression,
-    packet: &[u8],
+    (start, packet): (usize, &[u8]),
     buffer: &mut Vec<u8>,
     decoded: &mut Decoded,
 ) -> Result<(), String> {
@@ -230,13 +262,34 @@ fn unfold(
         table.bytes.get(first..first.checked_add(count.checked_mul(EVENT)?)?)
     });
     let (events, _) = events.ok_or("a packet is no flatbuffer of events")?.as_chunks::<EVENT>();
-    if events.iter().fold(0, |signs, event| signs | event[9] | event[11]) & 0x80 != 0 {
-        return Err("a packet holds an event with a negative coordinate".into());
+    let is_negative = |event: &[u8; EVENT]| (event[9] | event[11]) & 0x80 != 0;
+    // Where an event lies in the file: its own place if the packet is not compressed, else its packet's.
+    let origin = packet.as_ptr().addr().wrapping_sub(start);
+    let place = |event: &[u8; EVENT]| match compression {
+        Compression::None => event.as_ptr().addr().wrapping_sub(origin),
+        _ => start,
+    };
+    if decoded.seek.is_some() || events.iter().any(is_negative) {
+        for (i, event) in events.iter().enumerate() {
+            let (t, x, y, p) = parse(*event);
+            if is_negative(event) {
+                let problem =
+                    || format!("event {i} of its packet lies at x = {}, y = {}", x as i16, y as i16);
+                decoded.leave_out(place(event), problem);
+            } else {
+                decoded.push_at(place(event), t, x, y, p == 1);
+            }
+        }
+        return Ok(());
     }
-    fill::each(decoded, events, |event| {
-        let [a, b, c, d, e, f, g, h, x0, x1, y0, y1, p, ..] = event;
-        let t = i64::from_le_bytes([a, b, c, d, e, f, g, h]);
-        (t, u16::from_le_bytes([x0, x1]), u16::from_le_bytes([y0, y1]), u8::from(p != 0))
-    });
+    fill::each(decoded, events, parse);
     Ok(())
+}
+
+/// An event, but for a coordinate that is negative.
+#[inline(always)]
+fn parse(event: [u8; EVENT]) -> (i64, u16, u16, u8) {
+    let [a, b, c, d, e, f, g, h, x0, x1, y0, y1, p, ..] = event;
+    let t = i64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    (t, u16::from_le_bytes([x0, x1]), u16::from_le_bytes([y0, y1]), u8::from(p != 0))
 }

@@ -2,6 +2,7 @@
 //!
 //! 5 bytes an event: `x`, `y`, then 24 bits, most significant first: polarity, and 23 bits of time in us. A record
 //! with `y = 240` is no event: the clock's 13 bits have turned over, and all later times are 2^13 us later.
+//! The format has no mark: a file is read by it where its data set or the caller says so, or where all of it fits.
 
 use super::decoded::Decoded;
 use super::fill::{self, EventIf, Layout, NONE, Records, field};
@@ -42,6 +43,25 @@ impl Records<RECORD> for Events {
     fn delay(&self) -> i64 {
         self.later
     }
+}
+
+/// Whether all of a file is what a recording of this format can be: whole records of rows that an ATIS has (240) whose
+/// times do not run backwards by more than a turn of the clock. Nothing in the format marks it.
+pub(super) fn is_plausible(bytes: &[u8]) -> bool {
+    let (records, rest) = bytes.as_chunks::<RECORD>();
+    let (mut later, mut latest) = (0, 0);
+    !records.is_empty()
+        && rest.is_empty()
+        && records.iter().all(|&[_, y, high, middle, low]| {
+            let t = later + i64::from(u32::from_be_bytes([0, high & 0x7f, middle, low]));
+            if u32::from(y) == OVERFLOW_Y {
+                later += OVERFLOW_US;
+                return true;
+            }
+            let fits = u32::from(y) < OVERFLOW_Y && t + OVERFLOW_US >= latest;
+            latest = latest.max(t);
+            fits
+        })
 }
 
 pub(super) fn decode(bytes: &[u8], mut decoded: Decoded) -> Decoded {

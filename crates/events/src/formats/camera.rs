@@ -23,17 +23,20 @@ pub enum Camera {
     Davis346,
     /// DAVIS640: 640 x 480.
     Davis640,
+    /// jAER's DVS640, as v2e writes 640 x 480 pixels.
+    Dvs640,
 }
 
 impl Camera {
     /// Every camera.
-    pub const ALL: [Camera; 6] = [
+    pub const ALL: [Camera; 7] = [
         Camera::Dvs128,
         Camera::Davis128,
         Camera::Davis208,
         Camera::Davis240,
         Camera::Davis346,
         Camera::Davis640,
+        Camera::Dvs640,
     ];
 
     /// The name in configurations and on the command line.
@@ -45,6 +48,7 @@ impl Camera {
             Camera::Davis240 => "davis240",
             Camera::Davis346 => "davis346",
             Camera::Davis640 => "davis640",
+            Camera::Dvs640 => "dvs640",
         }
     }
 
@@ -55,7 +59,7 @@ impl Camera {
             Camera::Davis208 => (208, 192),
             Camera::Davis240 => (240, 180),
             Camera::Davis346 => (346, 260),
-            Camera::Davis640 => (640, 480),
+            Camera::Davis640 | Camera::Dvs640 => (640, 480),
         };
         SensorSize { width, height }
     }

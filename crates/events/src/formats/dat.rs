@@ -2,7 +2,8 @@
 //!
 //! Lines that begin with `%`, then a byte for the type and one for the size of an event, then 8 bytes an event, least
 //! significant first: a time of 32 bits in us, and 32 bits of place: in version 2 `x` in bits 0 to 13, `y` in bits 14 to
-//! 27, polarity in bit 28; before, `x` in bits 0 to 8, `y` in bits 9 to 16, polarity in bit 17.
+//! 27, polarity in bit 28; before, `x` in bits 0 to 8, `y` in bits 9 to 16, polarity in bit 17. Events of pixels have the
+//! types 0 and 12; files of other events, such as triggers (14), are refused by name.
 
 use super::decoded::Decoded;
 use super::fill::{self, EventIf, Layout, Records, field};
@@ -29,7 +30,7 @@ impl Records<RECORD> for Version2 {
     }
 }
 
-/// Version 1, and files that state none.
+/// Version 1.
 #[derive(Clone, Copy)]
 struct Version1;
 
@@ -41,10 +42,31 @@ impl Records<RECORD> for Version1 {
     }
 }
 
+/// What events of this type are, if they are not events of pixels.
+fn other_events(kind: u8) -> Option<String> {
+    match kind {
+        0 | 12 => None,
+        14 => Some("trigger events (type 14)".into()),
+        kind => Some(format!("events of type {kind}")),
+    }
+}
+
+/// The version of a file that states none: its places have bits that version 1 does not have, or have not.
+fn guess(records: &[[u8; RECORD]]) -> Result<u32, String> {
+    let places = records.iter().fold(0, |all, &[.., a, b, c, d]| all | u32::from_le_bytes([a, b, c, d]));
+    match places {
+        0..0x4_0000 => Ok(1),
+        0x4_0000..0x2000_0000 => Ok(2),
+        _ => Err(format!(
+            "the header states no version (`% Version 2`), and the places have bits of neither ({places:#x})"
+        )),
+    }
+}
+
 pub(super) fn decode(bytes: &[u8], empty: Decoded) -> Decoded {
     let header = Header::read(bytes);
     let mut decoded = Decoded { sensor: header.sensor(), ..empty };
-    let version = header.get("Version").and_then(|version| version.parse::<f32>().ok()).unwrap_or(1.0);
+    let stated = header.get("Version").map(str::to_owned);
     decoded.metadata.extend(header.lines);
     let mut start = header.end;
     if start > 0 {
@@ -52,20 +74,33 @@ pub(super) fn decode(bytes: &[u8], empty: Decoded) -> Decoded {
             decoded.stop(start.min(bytes.len()), "the type and size of events are cut off");
             return decoded;
         };
-        if usize::from(size) != RECORD {
-            decoded.stop(
-                start,
-                format!("events of type {kind} and {size} bytes: change detection has {RECORD}"),
+        if let Some(what) = other_events(kind) {
+            let problem = format!(
+                "this DAT file holds {what}, not events of pixels (type 0 or 12): read the file that has those"
             );
+            decoded.refuse(start, problem);
+            return decoded;
+        }
+        if usize::from(size) != RECORD {
+            decoded.refuse(start, format!("events of type {kind} have {RECORD} bytes, and these {size}"));
             return decoded;
         }
         start += 2;
     }
     let (records, rest) = bytes[start..].as_chunks::<RECORD>();
-    if version >= 2.0 {
-        fill::records(&mut decoded, records, Version2);
-    } else {
-        fill::records(&mut decoded, records, Version1);
+    let version = match stated.as_deref().map(|version| version.trim().parse::<f32>()) {
+        None => guess(records),
+        Some(Ok(version)) if version < 2.0 => Ok(1),
+        Some(Ok(version)) if version < 3.0 => Ok(2),
+        Some(_) => Err(format!("version {} is not read: 1 and 2 are", stated.unwrap_or_default())),
+    };
+    match version {
+        Ok(1) => _ = fill::records(&mut decoded, records, Version1),
+        Ok(_) => _ = fill::records(&mut decoded, records, Version2),
+        Err(problem) => {
+            decoded.refuse(start, problem);
+            return decoded;
+        }
     }
     decoded.unwrap_time(32);
     if !rest.is_empty() {
@@ -73,4 +108,20 @@ pub(super) fn decode(bytes: &[u8], empty: Decoded) -> Decoded {
         decoded.stop(bytes.len() - rest.len(), problem);
     }
     decoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_that_is_not_stated_is_told_by_the_places() {
+        let place = |place: u32| {
+            let [a, b, c, d] = place.to_le_bytes();
+            [0, 0, 0, 0, a, b, c, d]
+        };
+        assert_eq!(guess(&[place(303 | (239 << 9) | (1 << 17))]), Ok(1));
+        assert_eq!(guess(&[place(5), place(300 | (239 << 14) | (1 << 28))]), Ok(2));
+        assert!(guess(&[place(1 << 30)]).is_err());
+    }
 }

@@ -329,7 +329,14 @@ impl Decoded {
         Ok(stream.with_metadata(metadata))
     }
 
-    /// Adds 2^`bits` for each time that the clock starts anew, i.e. falls by more than half of that.
+    /// Largest column and row.
+    pub(super) fn largest(&mut self) -> (u16, u16) {
+        let Seen { x, y, .. } = self.look();
+        (x, y)
+    }
+
+    /// Adds 2^`bits` for each time that the clock starts anew, i.e. falls by more than half of that. Times that do so all
+    /// along are no times.
     pub(super) fn unwrap_time(&mut self, bits: u32) {
         let (full, half) = (1i64 << bits, 1i64 << (bits - 1));
         if self.look().signs >= 0 {
@@ -338,11 +345,19 @@ impl Decoded {
         let (mut turns, mut before) = (0, self.t[0]);
         for t in &mut self.t {
             if before - *t > half {
-                turns += full;
+                turns += 1;
             }
             before = *t;
-            *t += turns;
+            *t += turns * full;
         }
         self.seen = Seen::default();
+        let events = self.t.len();
+        if turns >= 3 && turns as usize > events / 64 {
+            let problem = format!(
+                "the times of {events} events run backwards by more than half of the clock's range {turns} times: the \
+                 records are not those of this format, or the file is damaged"
+            );
+            self.refuse(0, problem);
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! `Event Stream`, three bytes of version, one of type (1: DVS, 2: ATIS), width and height of 16 bits. Then a byte for
 //! the time since the event before, in us, with the event's bits, and `x` and `y` of 16 bits. For DVS the time takes the
 //! upper 7 bits above the polarity; 255 alone says that 127 us have passed. For ATIS it takes the upper 6 bits, above the
-//! polarity and a bit that marks an exposure measurement, which is passed over; 253 to 255 alone say that 63 us have
+//! polarity and a bit that marks an exposure measurement, which is passed over and counted; 253 to 255 alone say that 63 us have
 //! passed as many times as the lower 2 bits say. `y` is as stored.
 
 use super::cursor::u16_at;
@@ -18,9 +18,20 @@ pub(super) fn decode(bytes: &[u8], mut decoded: Decoded) -> Decoded {
         decoded.stop(bytes.len(), "the header is cut");
         return decoded;
     };
-    if major != 2 || !matches!(kind, 1 | 2) {
-        let what = format!("version {major}, type {kind}: version 2 of types 1 (DVS) and 2 (ATIS) is read");
-        decoded.stop(MAGIC.len(), what);
+    if major != 2 {
+        decoded.refuse(MAGIC.len(), format!("Event Stream of version {major} is not read: version 2 is"));
+        return decoded;
+    }
+    if !matches!(kind, 1 | 2) {
+        let name = match kind {
+            0 => "generic events (type 0)".to_owned(),
+            4 => "colour events (type 4)".to_owned(),
+            kind => format!("events of type {kind}"),
+        };
+        decoded.refuse(
+            MAGIC.len() + 3,
+            format!("it holds {name}, which are not read: DVS (1) and ATIS (2) are"),
+        );
         return decoded;
     }
     let (Some(width), Some(height)) = (u16_at(bytes, HEADER - 4), u16_at(bytes, HEADER - 2)) else {
@@ -29,7 +40,7 @@ pub(super) fn decode(bytes: &[u8], mut decoded: Decoded) -> Decoded {
     };
     decoded.sensor = Some(SensorSize { width, height });
     let atis = kind == 2;
-    let (mut at, mut t) = (HEADER, 0i64);
+    let (mut at, mut t, mut exposures) = (HEADER, 0i64, 0);
     while at < bytes.len() {
         let first = bytes[at];
         // Of the bytes with the longest time, the one with no other bit set is an event all the same.
@@ -48,10 +59,13 @@ pub(super) fn decode(bytes: &[u8], mut decoded: Decoded) -> Decoded {
             false => (first >> 1, first & 1 != 0, false),
         };
         t += i64::from(passed);
-        if !exposure {
+        if exposure {
+            exposures += 1;
+        } else {
             decoded.push_at(at, t, x, y, polarity);
         }
         at += 5;
     }
+    decoded.pass_over("exposure measurements", exposures);
     decoded
 }

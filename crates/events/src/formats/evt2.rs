@@ -3,11 +3,12 @@
 //! Lines that begin with `%`, then words, least significant byte first. EVT 2.0 has 32 bits: a type in bits 28 to 31 (0
 //! darker, 1 brighter, 8 the upper 28 bits of the time), and for events the lower 6 bits of the time in bits 22 to 27, `x`
 //! in bits 11 to 21, `y` in bits 0 to 10. EVT 2.1 has 64 bits: the same in its upper half, and in its lower half a bit for
-//! each of 32 pixels from `x` on. Events before the first time word have no time and are passed over, as are triggers.
+//! each of 32 pixels from `x` on; with `endianness=legacy` (IMX636, Gen4.1) the halves are exchanged. Events before the
+//! first time word have no time and are passed over and counted, as are triggers (10) and others (14, 15).
 
 use super::decoded::Decoded;
 use super::fill::{self, EventIf, Layout, Records, field};
-use super::prophesee::Header;
+use super::prophesee::{Endianness, Header};
 
 const TIME_HIGH: u32 = 8;
 /// The upper part of the time has 28 bits.
@@ -19,6 +20,8 @@ struct Clock {
     high: i64,
     turns: i64,
     known: bool,
+    /// Whether a word was neither an event nor a time.
+    odd: bool,
 }
 
 impl Clock {
@@ -35,12 +38,6 @@ impl Clock {
     fn time(&self, low: u32) -> i64 {
         ((self.turns + self.high) << 6) | i64::from(low)
     }
-}
-
-fn begin(bytes: &[u8], empty: Decoded) -> (Decoded, usize) {
-    let header = Header::read(bytes);
-    let decoded = Decoded { sensor: header.sensor(), metadata: header.lines, ..empty };
-    (decoded, header.end)
 }
 
 impl Records<4> for Clock {
@@ -65,6 +62,8 @@ impl Records<4> for Clock {
         let word = u32::from_le_bytes(*word);
         if word >> 28 == TIME_HIGH {
             self.set(i64::from(word & 0x0fff_ffff));
+        } else {
+            self.odd = true;
         }
     }
 
@@ -81,38 +80,167 @@ impl Records<4> for Clock {
     fn delay(&self) -> i64 {
         self.turns << 6
     }
+
+    fn is_odd(&self) -> bool {
+        self.odd
+    }
 }
 
+/// Words by their type.
+#[derive(Default)]
+pub(super) struct Kinds {
+    counts: [u64; 16],
+    /// Events that have no time yet.
+    untimed: u64,
+    /// Times that lie before the one before them, and by too little to be a turn of the clock.
+    backwards: u64,
+}
+
+impl Kinds {
+    #[inline(always)]
+    pub(super) fn count(&mut self, kind: usize) {
+        self.counts[kind & 15] += 1;
+    }
+
+    #[inline(always)]
+    pub(super) fn count_untimed(&mut self, events: u32) {
+        self.untimed += u64::from(events);
+    }
+
+    #[inline(always)]
+    pub(super) fn count_backwards(&mut self) {
+        self.backwards += 1;
+    }
+
+    /// Tells what was passed over of `words` words from byte `start` on, of which those of type `time` are times;
+    /// refuses a file in which a third of the words is of no type there is, or whose times run backwards all along.
+    pub(super) fn tell(
+        self,
+        decoded: &mut Decoded,
+        start: usize,
+        words: usize,
+        time: usize,
+        known: &[usize],
+    ) {
+        decoded.pass_over("events before the first time", self.untimed);
+        decoded.pass_over("trigger events", self.counts[10]);
+        decoded.pass_over("monitoring words", self.counts[14] + self.counts[15]);
+        let mut unknown = 0;
+        for (kind, &count) in self.counts.iter().enumerate() {
+            if !known.contains(&kind) {
+                unknown += count;
+                decoded.pass_over(format!("words of the unknown type {kind}"), count);
+            }
+        }
+        if unknown >= 4 && 3 * unknown > words as u64 {
+            decoded.refuse(
+                start,
+                format!(
+                    "{unknown} of {words} words are of no type that this format has: it is another one, or the file is \
+                     damaged; name the format (`format`; `--format evt2`, `evt21`, `evt3`)"
+                ),
+            );
+        }
+        if self.backwards >= 3 && 16 * self.backwards > self.counts[time] {
+            decoded.refuse(
+                start,
+                format!(
+                    "the times run backwards {} times in {} words of time: the words are not of this format, or the file is \
+                     damaged; name the format (`format`; `--format evt2`, `evt21`, `evt3`)",
+                    self.backwards, self.counts[time]
+                ),
+            );
+        }
+    }
+}
+
+/// Types of words that EVT 2.0 and 2.1 define.
+const KNOWN: [usize; 6] = [0, 1, TIME_HIGH as usize, 10, 14, 15];
+
 pub(super) fn decode(bytes: &[u8], empty: Decoded) -> Decoded {
-    let (mut decoded, start) = begin(bytes, empty);
+    let header = Header::read(bytes);
+    let start = header.end;
+    let mut decoded = Decoded { sensor: header.sensor(), metadata: header.lines, ..empty };
     let (words, rest) = bytes[start..].as_chunks::<4>();
-    fill::records(&mut decoded, words, Clock::default());
+    let odd = fill::records(&mut decoded, words, Clock::default());
+    let kind = |word: &[u8; 4]| word[3] >> 4;
+    // Most files hold events and times alone, which needs no second look.
+    if odd || words.first().is_some_and(|word| u32::from(kind(word)) != TIME_HIGH) {
+        let (mut kinds, mut clock) = (Kinds::default(), Clock::default());
+        for word in words {
+            let kind = kind(word);
+            kinds.count(usize::from(kind));
+            if kind < 2 && !clock.known {
+                kinds.count_untimed(1);
+            } else if u32::from(kind) == TIME_HIGH {
+                let before = clock.time(0);
+                clock.pass(word);
+                if clock.time(0) < before {
+                    kinds.count_backwards();
+                }
+            }
+        }
+        kinds.tell(&mut decoded, start, words.len(), TIME_HIGH as usize, &KNOWN);
+    }
     if !rest.is_empty() {
         decoded.stop(bytes.len() - rest.len(), format!("the last word is cut: {} of 4 bytes", rest.len()));
     }
     decoded
 }
 
+/// The layout of words whose header states none: times have a type in one half and nothing in the other.
+fn guess(words: &[[u8; 8]]) -> Endianness {
+    let is_time = |[.., last]: [u8; 4], other: [u8; 4]| last >> 4 == TIME_HIGH as u8 && other == [0; 4];
+    let (mut little, mut legacy) = (0, 0);
+    for &[a, b, c, d, e, f, g, h] in words {
+        little += usize::from(is_time([e, f, g, h], [a, b, c, d]));
+        legacy += usize::from(is_time([a, b, c, d], [e, f, g, h]));
+    }
+    if legacy > little { Endianness::Legacy } else { Endianness::Little }
+}
+
 pub(super) fn decode_21(bytes: &[u8], empty: Decoded) -> Decoded {
-    let (mut decoded, start) = begin(bytes, empty);
+    let header = Header::read(bytes);
+    let start = header.end;
+    let endianness = header.endianness();
+    let mut decoded = Decoded { sensor: header.sensor(), metadata: header.lines, ..empty };
     let (words, rest) = bytes[start..].as_chunks::<8>();
-    let mut clock = Clock::default();
+    let endianness = match endianness {
+        Ok(stated) => stated.unwrap_or_else(|| guess(words)),
+        Err(problem) => {
+            decoded.refuse(start, problem);
+            return decoded;
+        }
+    };
+    let (mut clock, mut kinds) = (Clock::default(), Kinds::default());
+    // The half with the type comes to lie above.
+    let turned = if endianness == Endianness::Legacy { 32 } else { 0 };
     fill::words_to_many(&mut decoded, words, 32, |word, sink| {
-        let word = u64::from_le_bytes(word);
+        let word = u64::from_le_bytes(word).rotate_left(turned);
         let upper = (word >> 32) as u32;
         let kind = upper >> 28;
+        kinds.count(kind as usize);
         if kind == TIME_HIGH {
+            let before = clock.time(0);
             clock.set(i64::from(upper & 0x0fff_ffff));
-        } else if kind < 2 && clock.known {
+            if clock.time(0) < before {
+                kinds.count_backwards();
+            }
+        } else if kind < 2 {
+            let mut valid = word as u32;
+            if !clock.known {
+                kinds.count_untimed(valid.count_ones());
+                return;
+            }
             let t = clock.time((upper >> 22) & 0x3f);
             let (x, y) = (((upper >> 11) & 0x7ff) as u16, (upper & 0x7ff) as u16);
-            let mut valid = word as u32;
             while valid != 0 {
                 sink.put((t, x + valid.trailing_zeros() as u16, y, kind as u8));
                 valid &= valid - 1;
             }
         }
     });
+    kinds.tell(&mut decoded, start, words.len(), TIME_HIGH as usize, &KNOWN);
     if !rest.is_empty() {
         decoded.stop(bytes.len() - rest.len(), format!("the last word is cut: {} of 8 bytes", rest.len()));
     }

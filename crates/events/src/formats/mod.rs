@@ -5,7 +5,7 @@
 //!
 //! | format | read | written |
 //! |---|---|---|
-//! | AEDAT 2.0 (jAER: DVS128, CIFAR10-DVS, DAVIS) | [`aedat2`] | |
+//! | AEDAT 1.0, 2.0 (jAER, v2e: DVS128, CIFAR10-DVS, DAVIS, DVS640) | [`aedat2`] | |
 //! | AEDAT 3.1 (cAER: DVS128 Gesture) | [`aedat3`] | |
 //! | AEDAT 4 (DV; none, LZ4, Zstandard) | [`aedat4`] | |
 //! | ATIS `.bin` (N-MNIST, N-Caltech101) | [`atis`] | yes |
@@ -43,6 +43,7 @@ pub mod es;
 pub mod evt2;
 pub mod evt3;
 mod fill;
+mod foreign;
 pub mod hdf5;
 mod left_out;
 pub mod matlab;
@@ -66,6 +67,8 @@ pub use write::{write, write_bytes};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
+    /// AEDAT 1.0, see [`aedat2`].
+    Aedat1,
     /// AEDAT 2.0, see [`aedat2`].
     Aedat2,
     /// AEDAT 3.x, see [`aedat3`].
@@ -98,7 +101,8 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 14] = [
+    pub const ALL: [Format; 15] = [
+        Format::Aedat1,
         Format::Aedat2,
         Format::Aedat3,
         Format::Aedat4,
@@ -118,6 +122,7 @@ impl Format {
     /// The name in the field.
     pub fn title(self) -> &'static str {
         match self {
+            Format::Aedat1 => "AEDAT 1.0",
             Format::Aedat2 => "AEDAT 2.0",
             Format::Aedat3 => "AEDAT 3.1",
             Format::Aedat4 => "AEDAT 4",
@@ -135,32 +140,57 @@ impl Format {
         }
     }
 
-    /// The format of a file with this content. ATIS `.bin` has no mark: it is what all else is not, where the
-    /// length is whole records of 5 bytes.
+    /// The format of a file with this content. ATIS `.bin` has no mark: it is what all of fits, and that is not known to
+    /// be something else.
     pub fn detect(bytes: &[u8]) -> Option<Format> {
+        Format::told_by(bytes).ok()
+    }
+
+    /// [`Format::detect`], or what the file is instead.
+    fn told_by(bytes: &[u8]) -> Result<Format, String> {
         let starts = |mark: &[u8]| bytes.starts_with(mark);
-        if starts(b"#!AER-DAT2") || starts(b"#!AER-DAT1") {
-            Some(Format::Aedat2)
+        if starts(b"#!AER-DAT1") {
+            Ok(Format::Aedat1)
+        } else if starts(b"#!AER-DAT2") {
+            Ok(Format::Aedat2)
         } else if starts(b"#!AER-DAT3") {
-            Some(Format::Aedat3)
+            Ok(Format::Aedat3)
         } else if starts(b"#!AER-DAT4") {
-            Some(Format::Aedat4)
+            Ok(Format::Aedat4)
         } else if starts(b"Event Stream") {
-            Some(Format::Es)
+            Ok(Format::Es)
         } else if starts(hdf5::MAGIC) {
-            Some(Format::Hdf5)
+            Ok(Format::Hdf5)
         } else if starts(matlab::MAGIC) {
-            Some(Format::Matlab)
+            Ok(Format::Matlab)
         } else if starts(b"\x93NUMPY") {
-            Some(Format::Npy)
+            Ok(Format::Npy)
         } else if starts(b"PK\x03\x04") || starts(b"PK\x05\x06") {
-            Some(Format::Npz)
+            Ok(Format::Npz)
+        } else if let Some(kind) = foreign::kind(bytes) {
+            Err(format!("this is a {kind}: it is not a recording of events"))
         } else if starts(b"%") && first_line_is_text(bytes) {
-            Some(prophesee::Header::read(bytes).format())
+            prophesee::Header::read(bytes).format()
         } else if text::looks_like(bytes) {
-            Some(Format::Text)
+            Ok(Format::Text)
+        } else if atis::is_plausible(bytes) {
+            Ok(Format::Atis)
         } else {
-            bytes.len().is_multiple_of(atis::RECORD).then_some(Format::Atis)
+            Err("the file is of no format of events that is known here: name its format (`format`; `--format`), if it has \
+                 no mark of its own, such as ATIS `.bin`"
+                .to_owned())
+        }
+    }
+
+    /// Bytes of a record, where a run of zeros at the end of a file cannot be what a camera wrote.
+    fn record_size(self) -> Option<usize> {
+        match self {
+            Format::Evt3 => Some(2),
+            Format::Evt2 => Some(4),
+            Format::Atis => Some(atis::RECORD),
+            Format::Aedat1 => Some(6),
+            Format::Aedat2 | Format::Dat | Format::Evt21 => Some(8),
+            _ => None,
         }
     }
 }
@@ -261,13 +291,21 @@ pub(crate) fn read_bytes_into(
         let what = "the file is empty: it has no bytes, not even a header; copy or record it again";
         return Err(fault(path, 0, 0, what.into()));
     }
-    let Some(format) = options.format.or_else(|| Format::detect(bytes)) else {
-        let what = "this is no event format that is known here: name it (`format`), or see the list in the \
-                    documentation";
-        return Err(fault(path, 0, 0, what.into()));
+    let refuse = |problem: String| fault(path, 0, 0, problem);
+    let format = match options.format {
+        // The only format without a mark: other files that are named so are not taken for it.
+        Some(Format::Atis) => match foreign::kind(bytes).filter(|_| !atis::is_plausible(bytes)) {
+            Some(kind) => return Err(refuse(format!("this is a {kind}: it is not an ATIS recording"))),
+            None => Format::Atis,
+        },
+        Some(format) => format,
+        None => Format::told_by(bytes).map_err(refuse)?,
     };
+    let zeros = format.record_size().map_or(0, |size| zeros_at_the_end(bytes, size));
+    let (whole, bytes) = (bytes.len(), &bytes[..bytes.len() - zeros]);
     let decode = |empty: Decoded| match format {
-        Format::Aedat2 => aedat2::decode(bytes, options.sensor, empty),
+        Format::Aedat1 => aedat2::decode_1(bytes, options.camera, empty),
+        Format::Aedat2 => aedat2::decode(bytes, options.camera, options.sensor, empty),
         Format::Aedat3 => aedat3::decode(bytes, empty),
         Format::Aedat4 => aedat4::decode(bytes, empty),
         Format::Atis => atis::decode(bytes, empty),
@@ -282,9 +320,13 @@ pub(crate) fn read_bytes_into(
         Format::Npy => numpy::decode_npy(bytes, empty),
         Format::Text => text::decode(bytes, options.columns, empty),
     };
-    let decoded = decode(Decoded::in_memory_of(used));
+    let mut decoded = decode(Decoded::in_memory_of(used));
+    if zeros > 0 {
+        let problem = "there are only zeros from here on, as an interrupted copy or a full disk leaves them";
+        decoded.stop(bytes.len(), problem);
+    }
     let place = |index| decode(Decoded::seeking(Seek::new(bytes, index))).found();
-    let (stream, left_out) = check(path, bytes.len(), decoded, place, options)?;
+    let (stream, left_out) = check(path, whole, decoded, place, options)?;
     Ok(Reading { stream, format, left_out })
 }
 
@@ -318,6 +360,16 @@ pub(crate) fn read_aedat3_span(
     stream.sort();
     Ok((stream.events().select(|event| (span.0..span.1).contains(&event.t))?, left_out))
 }
+
+/// Bytes in records of zeros at the end of a file, if they are too many to be events.
+fn zeros_at_the_end(bytes: &[u8], record: usize) -> usize {
+    let zeros = bytes.iter().rev().take_while(|byte| **byte == 0).count();
+    if zeros < ZEROS_ARE_A_FAULT { 0 } else { zeros / record * record }
+}
+
+/// Zero bytes at the end that are a fault: of the shortest records, 16 that say nothing new; of the longest, 4 events at
+/// time 0 in the first pixel.
+const ZEROS_ARE_A_FAULT: usize = 32;
 
 fn fault(path: &Path, offset: usize, event: usize, problem: String) -> EventError {
     EventError::File { path: path.to_owned(), offset: offset as u64, event, problem }

@@ -46,6 +46,11 @@ pub(super) trait Records<const W: usize>: Copy + Send + Sync {
     fn delay(&self) -> i64 {
         0
     }
+
+    /// Whether a record was passed over that is to be told.
+    fn is_odd(&self) -> bool {
+        false
+    }
 }
 
 /// Reserves room for `events` more, so that the columns need not move while as many are added.
@@ -229,19 +234,23 @@ fn fill_room<const W: usize, R: Records<W>>(
     found
 }
 
-/// At most one event for each record of `W` bytes, in parallel where there are many.
+/// At most one event for each record of `W` bytes, in parallel where there are many. Says whether [`Records::is_odd`].
 pub(super) fn records<const W: usize, R: Records<W>>(
     decoded: &mut Decoded,
     records: &[[u8; W]],
     mut state: R,
-) {
+) -> bool {
     if decoded.seek.is_some() {
-        return seek(decoded, records, state);
+        seek(decoded, records, state);
+        return false;
     }
+    let mut odd = false;
     let work = |mut room: Room<'_>, streamed: bool| {
         let chunk = RECORDS_WORTH_A_THREAD;
         if records.len() < 2 * chunk || rayon::current_num_threads() == 1 {
-            return fill_room(records, &mut state, &mut room, streamed);
+            let found = fill_room(records, &mut state, &mut room, streamed);
+            odd = state.is_odd();
+            return found;
         }
         let starts: Vec<R> = records
             .chunks(chunk)
@@ -251,17 +260,19 @@ pub(super) fn records<const W: usize, R: Records<W>>(
                 Some(start)
             })
             .collect();
-        let parts: Vec<(usize, Seen, i64)> = (room.t.par_chunks_mut(chunk), room.x.par_chunks_mut(chunk))
-            .into_par_iter()
-            .zip((room.y.par_chunks_mut(chunk), room.p.par_chunks_mut(chunk)))
-            .zip((records.par_chunks(chunk), starts))
-            .map(|(((t, x), (y, p)), (records, mut state))| {
-                let (filled, seen) = fill_room(records, &mut state, &mut Room { t, x, y, p }, streamed);
-                (filled, seen, state.delay())
-            })
-            .collect();
+        let parts: Vec<(usize, Seen, i64, bool)> =
+            (room.t.par_chunks_mut(chunk), room.x.par_chunks_mut(chunk))
+                .into_par_iter()
+                .zip((room.y.par_chunks_mut(chunk), room.p.par_chunks_mut(chunk)))
+                .zip((records.par_chunks(chunk), starts))
+                .map(|(((t, x), (y, p)), (records, mut state))| {
+                    let (filled, seen) = fill_room(records, &mut state, &mut Room { t, x, y, p }, streamed);
+                    (filled, seen, state.delay(), state.is_odd())
+                })
+                .collect();
         let (mut filled, mut seen, mut delay) = (0, Seen::default(), 0);
-        for (i, (count, part, further)) in parts.into_iter().enumerate() {
+        for (i, (count, part, further, is_odd)) in parts.into_iter().enumerate() {
+            odd |= is_odd;
             if delay != 0 {
                 // SAFETY: so many were filled from the start of each part.
                 unsafe { room.delay(i * chunk, count, delay) };
@@ -277,6 +288,7 @@ pub(super) fn records<const W: usize, R: Records<W>>(
     };
     // SAFETY: `fill` returns how many it has filled from the start of each part, and parts are moved together.
     unsafe { extend(decoded, records.len(), work) }
+    odd
 }
 
 /// [`records`], one by one, until the place is known that is looked for.

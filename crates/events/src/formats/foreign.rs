@@ -1,0 +1,168 @@
+//! Files that are no recordings, known by their first bytes: told by name, so that none is taken for a format that has
+//! no mark of its own.
+
+/// A kind of file, and the marks that all have to be there: where, and which bytes.
+type Kind = (&'static str, &'static [(usize, &'static [u8])]);
+
+/// What may lie beside recordings, or be a recording that is packed.
+const KINDS: &[Kind] = &[
+    ("gzip archive", &[(0, b"\x1f\x8b\x08")]),
+    ("bzip2 archive", &[(0, b"BZh"), (4, b"1AY&SY")]),
+    ("bzip2 archive of nothing", &[(0, b"BZh"), (4, b"\x17\x72\x45\x38\x50\x90")]),
+    ("xz archive", &[(0, b"\xfd7zXZ\0")]),
+    ("LZMA archive", &[(0, b"\x5d\0\0"), (10, b"\xff\xff")]),
+    ("lzip archive", &[(0, b"LZIP\x01")]),
+    ("lzop archive", &[(0, b"\x89LZO\0\r\n\x1a\n")]),
+    ("Zstandard archive", &[(0, b"\x28\xb5\x2f\xfd")]),
+    ("LZ4 archive", &[(0, b"\x04\x22\x4d\x18")]),
+    ("Snappy archive", &[(0, b"\xff\x06\0\0sNaPpY")]),
+    ("7-Zip archive", &[(0, b"7z\xbc\xaf\x27\x1c")]),
+    ("RAR archive", &[(0, b"Rar!\x1a\x07")]),
+    ("tar archive", &[(257, b"ustar")]),
+    ("ar archive", &[(0, b"!<arch>\n")]),
+    ("Windows cabinet", &[(0, b"MSCF\0\0\0\0")]),
+    ("ROS bag (extract the events' topic to `.npz`, text or HDF5)", &[(0, b"#ROSBAG V")]),
+    ("SQLite database, such as a rosbag2 (extract the events' topic)", &[(0, b"SQLite format 3\0")]),
+    ("MCAP log (extract the events' topic)", &[(0, b"\x89MCAP0\r\n")]),
+    ("PNG image", &[(0, b"\x89PNG\r\n\x1a\n")]),
+    ("JPEG image", &[(0, b"\xff\xd8\xff")]),
+    ("GIF image", &[(0, b"GIF87a")]),
+    ("GIF image", &[(0, b"GIF89a")]),
+    ("TIFF image", &[(0, b"II*\0")]),
+    ("TIFF image", &[(0, b"MM\0*\0")]),
+    ("WebP image", &[(0, b"RIFF"), (8, b"WEBP")]),
+    ("PSD image", &[(0, b"8BPS\0\x01")]),
+    ("AVI video", &[(0, b"RIFF"), (8, b"AVI ")]),
+    ("WAVE sound", &[(0, b"RIFF"), (8, b"WAVE")]),
+    ("MP4 or QuickTime video", &[(4, b"ftyp")]),
+    ("QuickTime video", &[(4, b"moov")]),
+    ("Matroska or WebM video", &[(0, b"\x1a\x45\xdf\xa3")]),
+    ("MPEG video", &[(0, b"\0\0\x01\xba")]),
+    ("FLAC sound", &[(0, b"fLaC")]),
+    ("Ogg sound or video", &[(0, b"OggS\0")]),
+    ("MP3 sound", &[(0, b"ID3"), (5, b"\0")]),
+    ("PDF document", &[(0, b"%PDF-")]),
+    ("PostScript document", &[(0, b"%!PS")]),
+    ("RTF document", &[(0, b"{\\rtf")]),
+    ("Microsoft Office document", &[(0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")]),
+    ("MATLAB 7.3 file (save it again with `-v7`)", &[(0, b"MATLAB 7.3 MAT-file")]),
+    ("Parquet table", &[(0, b"PAR1")]),
+    ("Arrow table", &[(0, b"ARROW1\0\0")]),
+    ("Feather table", &[(0, b"FEA1")]),
+    ("netCDF file", &[(0, b"CDF\x01")]),
+    ("netCDF file", &[(0, b"CDF\x02")]),
+    ("program (ELF)", &[(0, b"\x7fELF")]),
+    ("program (Mach-O)", &[(0, b"\xcf\xfa\xed\xfe")]),
+    ("program or Java class", &[(0, b"\xca\xfe\xba\xbe")]),
+    ("Windows program", &[(0, b"MZ\x90\0")]),
+    ("WebAssembly program", &[(0, b"\0asm\x01")]),
+    ("companion file of macOS (`._` before a name), without the recording", &[(0, b"\0\x05\x16\x07")]),
+    ("companion file of macOS, without the recording", &[(0, b"\0\x05\x16\0")]),
+    ("macOS folder description (`.DS_Store`)", &[(0, b"\0\0\0\x01Bud1")]),
+    ("git object store", &[(0, b"PACK\0\0\0\x02")]),
+    (
+        "Git LFS pointer, not the recording it stands for: run `git lfs pull`",
+        &[(0, b"version https://git-lfs.github.com/spec/")],
+    ),
+    ("git-annex pointer, not the recording it stands for: run `git annex get`", &[(0, b"/annex/objects/")]),
+    ("TensorFlow Lite model", &[(4, b"TFL3")]),
+    ("network capture", &[(0, b"\xd4\xc3\xb2\xa1")]),
+];
+
+/// The kind of this file, if it is known not to be a recording.
+pub(super) fn kind(bytes: &[u8]) -> Option<&'static str> {
+    let has = |&(at, mark): &(usize, &[u8])| bytes.get(at..).is_some_and(|rest| rest.starts_with(mark));
+    KINDS
+        .iter()
+        .find(|(_, marks)| marks.iter().all(has))
+        .map(|(name, _)| *name)
+        .or_else(|| by_structure(bytes))
+}
+
+/// Kinds whose first bytes alone say too little.
+fn by_structure(bytes: &[u8]) -> Option<&'static str> {
+    let number = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?) as usize);
+    let text = |word: &[u8]| {
+        let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(bytes.len());
+        bytes.get(start..start + word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word))
+    };
+    if is_pickle(bytes) {
+        Some("Python pickle (save the arrays by `numpy.savez`)")
+    } else if bytes.starts_with(b"BM") && number(2) == Some(bytes.len()) {
+        Some("BMP image")
+    } else if is_idx(bytes) {
+        Some("IDX file, as MNIST's images and labels are")
+    } else if text(b"<!doctype html") || text(b"<html") || text(b"<head") {
+        Some("page of a web site (HTML), perhaps an error page saved in place of a download")
+    } else if text(b"<?xml") || text(b"<error>") {
+        Some("XML document")
+    } else if bytes.len() >= 16 && bytes.iter().all(|&byte| byte == 0) {
+        Some("file of zeros, as an interrupted copy or a full disk leaves it")
+    } else {
+        None
+    }
+}
+
+/// A pickle of protocol 2 to 5: the protocol, an operation that may come first, and the stop at the end.
+fn is_pickle(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x80, 2..=5, first, .., b'.']
+        if matches!(first, 0x95 | b']' | b'}' | b')' | b'(' | b'c' | b'X' | b'K' | b'J' | b'M' | b'N' | b'G'
+            | 0x88..=0x8c | b'U' | b'B' | b'C' | b'l' | b'd' | b't'))
+}
+
+/// Numbers with a header of sizes that gives the length of the file.
+fn is_idx(bytes: &[u8]) -> bool {
+    let [0, 0, kind, dimensions @ 1..=4, rest @ ..] = bytes else { return false };
+    let width = match kind {
+        0x08 | 0x09 => 1,
+        0x0b => 2,
+        0x0c | 0x0d => 4,
+        0x0e => 8,
+        _ => return false,
+    };
+    let (sizes, _) = rest.as_chunks::<4>();
+    let Some(sizes) = sizes.get(..usize::from(*dimensions)) else { return false };
+    let count = sizes
+        .iter()
+        .try_fold(width, |product: usize, size| product.checked_mul(u32::from_be_bytes(*size) as usize));
+    let there = bytes.len() - 4 - 4 * sizes.len();
+    count == Some(there)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_told_by_its_marks() {
+        for (name, marks) in KINDS {
+            let mut bytes = vec![b'~'; 600];
+            for (at, mark) in *marks {
+                bytes[*at..at + mark.len()].copy_from_slice(mark);
+            }
+            assert_eq!(kind(&bytes), Some(*name));
+        }
+    }
+
+    #[test]
+    fn kinds_without_a_mark_are_told_by_their_structure() {
+        let idx = [&[0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 1][..], &[7; 6]].concat();
+        let bmp = [&b"BM"[..], &10u32.to_le_bytes(), &[0; 4]].concat();
+        for (bytes, name) in [
+            (&b"\x80\x03]q\0(K\x01e."[..], "Python pickle"),
+            (b"\x80\x04\x95\x0a\0\0\0\0\0\0\0]\x94.", "Python pickle"),
+            (&idx, "IDX"),
+            (&bmp, "BMP"),
+            (b"\n <!DOCTYPE html><title>404</title>", "HTML"),
+            (&[0; 40], "zeros"),
+        ] {
+            assert!(kind(bytes).is_some_and(|kind| kind.contains(name)), "{name}");
+        }
+        // Events that begin alike.
+        for bytes in
+            [&b"BM\0\0\x09BN\0\0\x0a"[..], &[0, 0, 8, 3, 9], &[0x80, 3, 0, 0, 9], b"12 3 4 1\n", &[0; 5]]
+        {
+            assert_eq!(kind(bytes), None);
+        }
+    }
+}
