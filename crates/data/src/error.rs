@@ -104,10 +104,7 @@ pub enum DataError {
         entry: String,
     },
     /// More than the limits allow.
-    #[error(
-        "{}: {what} is {size}, more than the limit of {limit}; if the file is to be trusted, raise `{setting}`",
-        path.display()
-    )]
+    #[error("{}: {what} is {size}, more than the limit of {limit}; {remedy}", path.display())]
     TooLarge {
         /// The archive.
         path: PathBuf,
@@ -117,8 +114,14 @@ pub enum DataError {
         size: u64,
         /// The limit.
         limit: u64,
-        /// The field of [`ArchiveOptions`](crate::archive::ArchiveOptions) that holds it.
-        setting: &'static str,
+        /// What to do.
+        remedy: String,
+    },
+    /// A link that leads to itself, or to a folder that it lies in.
+    #[error("the link {} leads to itself or to a folder that it lies in; remove it", link.display())]
+    LinkLoop {
+        /// The link.
+        link: PathBuf,
     },
     /// A file that the data set should have and has not.
     #[error("{} holds no `{entry}`; {hint}", path.display())]
@@ -237,7 +240,7 @@ pub enum DataError {
     /// A part of another size than the manifest states.
     #[error(
         "split `{split}`: `{part}` has {found} samples where the manifest states {stated}; is the download \
-         complete? To work with what is there, turn `strict` off"
+         complete? To work with what is there, set `data.accept_counts = true`"
     )]
     SplitSize {
         /// The split scheme.

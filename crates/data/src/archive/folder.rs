@@ -1,58 +1,124 @@
 //! A folder as an archive.
 
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
-use super::{Archive, ArchiveOptions, Entry, Place, Source, SourceData, name, too_many_entries};
+use super::{Archive, ArchiveOptions, Entry, Listing, Place, SkipReason, Source, SourceData, name};
 use crate::error::DataError;
 
-/// Links to folders are followed, at most this deep: a link may lead to where it lies.
-const MAX_DEPTH: usize = 32;
+/// The deepest that folders are nested; links are followed.
+const MAX_DEPTH: usize = 64;
 
 pub(super) fn list(path: &Path, options: &ArchiveOptions) -> Result<Archive, DataError> {
-    let mut entries = Vec::new();
-    walk(path, path, "", 0, options, &mut entries)?;
-    let source = Source { path: path.to_path_buf(), data: SourceData::Folder };
-    Ok(Archive::sorted(path, entries, vec![source]))
+    let real = std::fs::canonicalize(path).map_err(|e| DataError::io("open", path, e))?;
+    let mut listing = Listing::default();
+    listing.sources.push(Source { path: path.to_path_buf(), data: SourceData::Folder });
+    let mut walk = Walk { root: path, options, listing, open: vec![real], link: None, folders: 0 };
+    walk.folder(path, "")?;
+    Ok(walk.listing.finish(path))
 }
 
-fn walk(
-    root: &Path,
-    folder: &Path,
-    prefix: &str,
-    depth: usize,
-    options: &ArchiveOptions,
-    entries: &mut Vec<Entry>,
-) -> Result<(), DataError> {
-    if depth == MAX_DEPTH {
-        return Err(DataError::TooLarge {
-            path: folder.to_path_buf(),
-            what: "the depth of folders".into(),
-            size: depth as u64 + 1,
-            limit: MAX_DEPTH as u64,
-            setting: "nothing (does a link lead to where it lies?)",
-        });
-    }
-    let listing = std::fs::read_dir(folder).map_err(|e| DataError::io("list", folder, e))?;
-    for item in listing {
-        let item = item.map_err(|e| DataError::io("list", folder, e))?;
-        let path = item.path();
-        let Ok(part) = item.file_name().into_string() else { continue };
-        let full = format!("{prefix}{part}");
-        // A link that leads nowhere is nothing to read.
-        let Ok(metadata) = std::fs::metadata(&path) else { continue };
-        if metadata.is_dir() {
-            if part != ".tks-cache" {
-                walk(root, &path, &format!("{full}/"), depth + 1, options, entries)?;
-            }
-        } else if metadata.is_file()
-            && let Some(name) = name::plain(full.as_bytes(), root)?
-        {
-            let place = Place::File { source: 0, skip: 0 };
-            entries.push(Entry { name: name.into(), size: metadata.len(), place });
-            if entries.len() as u64 > options.max_entries {
-                return Err(too_many_entries(root, entries.len() as u64, options));
-            }
+struct Walk<'a> {
+    root: &'a Path,
+    options: &'a ArchiveOptions,
+    listing: Listing,
+    /// Where the folders really lie that lead to the one that is listed now, itself included.
+    open: Vec<PathBuf>,
+    /// The last link among them.
+    link: Option<PathBuf>,
+    folders: u64,
+}
+
+impl Walk<'_> {
+    fn folder(&mut self, folder: &Path, prefix: &str) -> Result<(), DataError> {
+        self.folders += 1;
+        self.listing.limit(self.root, self.folders, self.options)?;
+        if self.open.len() > MAX_DEPTH {
+            return Err(DataError::TooLarge {
+                path: folder.to_path_buf(),
+                what: "the depth of folders".into(),
+                size: self.open.len() as u64,
+                limit: MAX_DEPTH as u64,
+                remedy: "move the files up".into(),
+            });
         }
+        let items = std::fs::read_dir(folder).map_err(|e| DataError::io("list", folder, e))?;
+        let mut is_empty = true;
+        for item in items {
+            let item = item.map_err(|e| DataError::io("list", folder, e))?;
+            is_empty &= !self.item(&item, prefix)?;
+        }
+        if is_empty && !prefix.is_empty() {
+            self.listing.folders.push(prefix.trim_end_matches('/').into());
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Adds what `item` is; whether that is anything but what a system adds of its own.
+    fn item(&mut self, item: &std::fs::DirEntry, prefix: &str) -> Result<bool, DataError> {
+        let path = item.path();
+        let raw = item.file_name();
+        let part = name::text(raw.as_encoded_bytes());
+        let full = format!("{prefix}{part}");
+        if part == ".tks-cache" {
+            return Ok(false);
+        }
+        if name::is_of_a_system(&part) {
+            self.listing.skip(full, SkipReason::System);
+            return Ok(false);
+        }
+        let kind = item.file_type().map_err(|e| DataError::io("read", &path, e))?;
+        let metadata = match std::fs::metadata(&path) {
+            Ok(metadata) => metadata,
+            Err(e) => match e.kind() {
+                ErrorKind::NotFound | ErrorKind::NotADirectory if kind.is_symlink() => {
+                    self.listing.skip(full, SkipReason::DanglingLink);
+                    return Ok(true);
+                }
+                ErrorKind::PermissionDenied => return Err(DataError::io("read", &path, e)),
+                // a link to itself, or two to each other
+                _ if kind.is_symlink() => return Err(DataError::LinkLoop { link: path }),
+                _ => return Err(DataError::io("read", &path, e)),
+            },
+        };
+        if metadata.is_dir() {
+            let above = self.link.clone();
+            let real = if kind.is_symlink() {
+                let real = std::fs::canonicalize(&path).map_err(|e| DataError::io("open", &path, e))?;
+                if self.open[0].starts_with(&real) {
+                    return Err(DataError::LinkLoop { link: path });
+                }
+                self.link = Some(path.clone());
+                real
+            } else {
+                self.open.last().map(|real| real.join(&raw)).unwrap_or_default()
+            };
+            if self.open.contains(&real) {
+                return Err(DataError::LinkLoop { link: self.link.take().unwrap_or(path) });
+            }
+            self.open.push(real);
+            self.folder(&path, &format!("{full}/"))?;
+            self.open.pop();
+            self.link = above;
+        } else if metadata.is_file() {
+            // a name that is not UTF-8 is no way to its file: the path is kept beside
+            let (source, skip) = if raw.to_str().is_some() && prefix_is_path(&path, self.root, &full) {
+                (0, 0)
+            } else {
+                self.listing.sources.push(Source { path, data: SourceData::Folder });
+                (self.listing.sources.len() as u32 - 1, full.len() as u32)
+            };
+            let place = Place::File { source, skip };
+            self.listing.entries.push(Entry { name: full.into(), size: metadata.len(), place });
+            self.listing.limit(self.root, self.listing.entries.len() as u64, self.options)?;
+        } else {
+            self.listing.skip(full, SkipReason::Special);
+        }
+        Ok(true)
+    }
+}
+
+/// Whether `name` below `root` is `path`: not so below a folder whose name is not UTF-8.
+fn prefix_is_path(path: &Path, root: &Path, name: &str) -> bool {
+    path.strip_prefix(root).is_ok_and(|rest| rest.as_os_str().to_str() == Some(name))
 }

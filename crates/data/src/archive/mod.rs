@@ -30,8 +30,36 @@ pub struct ArchiveOptions {
     pub memory_limit: u64,
     /// A compressed file that grows to more bytes than this is refused.
     pub max_unpacked: u64,
+    /// A compressed file or entry that grows to more than 64 MiB is refused if that is more than so many times its
+    /// size: data compress less, what is made to fill memory or disk compresses more.
+    pub max_ratio: u64,
     /// An archive with more entries than this is refused.
     pub max_entries: u64,
+}
+
+/// Up to this many bytes [`ArchiveOptions::max_ratio`] does not count.
+const RATIO_FROM: u64 = 64 << 20;
+
+impl ArchiveOptions {
+    /// The most bytes that `packed` compressed ones may become.
+    fn most_of(&self, packed: u64) -> u64 {
+        packed.saturating_mul(self.max_ratio).max(RATIO_FROM).min(self.max_unpacked)
+    }
+
+    /// That an entry, or a compressed file, of `packed` bytes which becomes `size` is within the limits.
+    fn limit(&self, path: &Path, size: u64, packed: u64) -> Result<(), DataError> {
+        let limit = self.most_of(packed);
+        if size <= limit {
+            return Ok(());
+        }
+        Err(DataError::TooLarge {
+            path: path.to_path_buf(),
+            what: format!("the decompressed size of its {packed} bytes"),
+            size,
+            limit,
+            remedy: "if it is to be trusted, decompress it and name the folder".into(),
+        })
+    }
 }
 
 impl Default for ArchiveOptions {
@@ -40,6 +68,7 @@ impl Default for ArchiveOptions {
             cache_dir: None,
             memory_limit: 64 << 20,
             max_unpacked: 1 << 40,
+            max_ratio: 256,
             max_entries: 20_000_000,
         }
     }
@@ -47,8 +76,9 @@ impl Default for ArchiveOptions {
 
 /// The files of a data set, wherever they lie.
 ///
-/// Names have `/` between their parts, whatever the system, and never lead out of the archive. What macOS adds
-/// of its own (`__MACOSX/`, `._*`, `.DS_Store`) is passed over, as are links and devices in tars.
+/// Names have `/` between their parts, whatever the system, and never lead out of the archive; bytes in them that
+/// are not UTF-8 stand as `\xe9`. What is passed over is in [`Archive::skipped`], folders without a file in
+/// [`Archive::empty_folders`].
 #[derive(Debug)]
 pub struct Archive {
     path: PathBuf,
@@ -56,6 +86,116 @@ pub struct Archive {
     key: String,
     entries: Vec<Entry>,
     sources: Vec<Source>,
+    skipped: Vec<Skipped>,
+    empty_folders: Vec<Box<str>>,
+    options: ArchiveOptions,
+}
+
+/// What an archive or a folder holds and does not give as a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Its name, with `/` between the parts.
+    pub name: Box<str>,
+    /// Why it is not given.
+    pub reason: SkipReason,
+}
+
+/// Why something in an archive or a folder is passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum SkipReason {
+    /// A system put it there: `__MACOSX`, `._*`, `.DS_Store`, `Thumbs.db`, `desktop.ini`, `@eaDir`.
+    System,
+    /// A link in a folder that leads to nothing.
+    DanglingLink,
+    /// A link in an archive that does not lead to one of its files.
+    Link,
+    /// A device, a pipe or a socket.
+    Special,
+    /// A later entry of an archive has the same name.
+    Replaced,
+}
+
+impl SkipReason {
+    /// What it is, in the singular: "a link to nothing".
+    pub fn text(self) -> &'static str {
+        match self {
+            SkipReason::System => "a file of the operating system",
+            SkipReason::DanglingLink => "a link to nothing",
+            SkipReason::Link => "a link that leads to no file of the archive",
+            SkipReason::Special => "a device, pipe or socket",
+            SkipReason::Replaced => "an entry with the name of a later one",
+        }
+    }
+}
+
+/// What a reader of a kind of archive found, in any order.
+#[derive(Default)]
+struct Listing {
+    entries: Vec<Entry>,
+    sources: Vec<Source>,
+    skipped: Vec<Skipped>,
+    /// Folders that may be empty.
+    folders: Vec<String>,
+}
+
+impl Listing {
+    fn skip(&mut self, name: impl Into<Box<str>>, reason: SkipReason) {
+        self.skipped.push(Skipped { name: name.into(), reason });
+    }
+
+    /// That `count` entries are not too many.
+    fn limit(&self, path: &Path, count: u64, options: &ArchiveOptions) -> Result<(), DataError> {
+        if count <= options.max_entries {
+            return Ok(());
+        }
+        Err(DataError::TooLarge {
+            path: path.to_path_buf(),
+            what: "the number of entries".into(),
+            size: count,
+            limit: options.max_entries,
+            remedy: "name a folder or archive that holds the data set alone".into(),
+        })
+    }
+
+    /// Sorts by name; of entries of one name the last one counts, as in a tar that was appended to.
+    fn finish(self, path: &Path) -> Archive {
+        let Listing { mut entries, sources, mut skipped, mut folders } = self;
+        entries.reverse();
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        entries.dedup_by(|earlier, kept| {
+            let same = earlier.name == kept.name;
+            if same {
+                skipped.push(Skipped { name: earlier.name.clone(), reason: SkipReason::Replaced });
+            }
+            same
+        });
+        entries.shrink_to_fit();
+        skipped.sort_by(|a, b| (a.reason, &a.name).cmp(&(b.reason, &b.name)));
+        folders.sort();
+        folders.dedup();
+        let has_a_file = |folder: &str| {
+            let first = entries.partition_point(|entry| *entry.name < *format!("{folder}/"));
+            entries.get(first).is_some_and(|entry| is_below(&entry.name, folder))
+        };
+        folders.retain(|folder| !folder.is_empty() && !has_a_file(folder));
+        let empty_folders = folders.into_iter().map(String::into_boxed_str).collect();
+        let options = ArchiveOptions::default();
+        Archive {
+            path: path.to_path_buf(),
+            key: String::new(),
+            entries,
+            sources,
+            skipped,
+            empty_folders,
+            options,
+        }
+    }
+}
+
+/// Whether a file lies in `folder` or in a folder of it.
+fn is_below(name: &str, folder: &str) -> bool {
+    name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// A file of an archive.
@@ -81,7 +221,8 @@ impl Entry {
 /// Where an entry's bytes are; the number is that of its source.
 #[derive(Debug, Clone, Copy)]
 enum Place {
-    /// A file in a folder; its path is the entry's name without the first `skip` bytes.
+    /// A file in a folder; its path is the entry's name without the first `skip` bytes, below the source's, or the
+    /// source's own if nothing is left of the name.
     File { source: u32, skip: u32 },
     /// Plain, at an offset.
     Span { source: u32, offset: u64 },
@@ -123,7 +264,11 @@ impl Archive {
         let path = path.as_ref();
         let metadata = std::fs::metadata(path).map_err(|e| DataError::io("open", path, e))?;
         if metadata.is_dir() {
-            return folder::list(path, options);
+            return Ok(folder::list(path, options)?.with(options));
+        }
+        if !metadata.is_file() {
+            let message = "a device, pipe or socket; name a folder, an archive or a file".to_string();
+            return Err(DataError::Archive { path: path.to_path_buf(), offset: 0, message });
         }
         let stamp = metadata.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
@@ -137,9 +282,14 @@ impl Archive {
         origin: &unpack::Origin<'_>,
         options: &ArchiveOptions,
     ) -> Result<Self, DataError> {
-        let mut archive = Archive::listed(bytes, origin, options)?;
+        let mut archive = Archive::listed(bytes, origin, options)?.with(options);
         archive.key.clone_from(&origin.key);
         Ok(archive)
+    }
+
+    fn with(mut self, options: &ArchiveOptions) -> Self {
+        self.options.clone_from(options);
+        self
     }
 
     fn listed(
@@ -153,10 +303,19 @@ impl Archive {
             Some(Format::Tar) => tarball::list(bytes, path, options),
             Some(Format::Gzip | Format::Xz) => {
                 let unpacked = unpack::unpack(&bytes, origin, options)?;
-                match Format::of(&unpacked) {
+                let listed = match Format::of(&unpacked) {
                     Some(Format::Tar) => tarball::list(unpacked, path, options),
+                    _ if has_archive_name(&path.to_string_lossy()) => Err(DataError::Archive {
+                        path: path.to_path_buf(),
+                        offset: 0,
+                        message: "what it decompresses to is no tar; fetch it again".into(),
+                    }),
                     _ => Ok(Archive::single(unpacked, path, &unpacked_name(path))),
+                };
+                if listed.is_err() {
+                    unpack::forget(origin);
                 }
+                listed
             }
             None => {
                 let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
@@ -169,22 +328,12 @@ impl Archive {
     }
 
     fn single(bytes: Bytes, path: &Path, name: &str) -> Self {
-        let entry = Entry {
-            name: name.into(),
-            size: bytes.len() as u64,
-            place: Place::Span { source: 0, offset: 0 },
-        };
-        let source = Source { path: path.to_path_buf(), data: SourceData::Bytes(bytes) };
-        Archive { path: path.to_path_buf(), key: String::new(), entries: vec![entry], sources: vec![source] }
-    }
-
-    /// Sorts by name; of entries of one name the last one counts, as in a tar that was appended to.
-    fn sorted(path: &Path, mut entries: Vec<Entry>, sources: Vec<Source>) -> Self {
-        entries.reverse();
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
-        entries.dedup_by(|later, kept| later.name == kept.name);
-        entries.shrink_to_fit();
-        Archive { path: path.to_path_buf(), key: String::new(), entries, sources }
+        let size = bytes.len() as u64;
+        let mut listing = Listing::default();
+        let place = Place::Span { source: 0, offset: 0 };
+        listing.entries.push(Entry { name: name.into(), size, place });
+        listing.sources.push(Source { path: path.to_path_buf(), data: SourceData::Bytes(bytes) });
+        listing.finish(path)
     }
 
     /// The folder or archive file.
@@ -195,6 +344,24 @@ impl Archive {
     /// All files, sorted by name.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// What is passed over, by reason and name.
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+
+    /// The names of folders in which, and below which, no file lies.
+    pub fn empty_folders(&self) -> impl Iterator<Item = &str> {
+        self.empty_folders.iter().map(AsRef::as_ref)
+    }
+
+    /// The bytes that an entry takes in the archive: fewer than its size where it is compressed.
+    pub fn packed_size(&self, index: usize) -> u64 {
+        match self.entries[index].place {
+            Place::Deflated { packed, .. } => packed,
+            _ => self.entries[index].size,
+        }
     }
 
     /// Number of files.
@@ -277,7 +444,8 @@ impl Archive {
                 let path = self.file(entry);
                 scratch.clear();
                 let mut file = std::fs::File::open(&path).map_err(|e| DataError::io("open", &path, e))?;
-                scratch.reserve(entry.size as usize + 1);
+                let room = usize::try_from(entry.size.saturating_add(1)).unwrap_or(usize::MAX);
+                scratch.try_reserve(room).map_err(|e| DataError::io("read", &path, e.into()))?;
                 file.read_to_end(scratch).map_err(|e| DataError::io("read", &path, e))?;
                 Ok(scratch)
             }
@@ -287,6 +455,7 @@ impl Archive {
                 Ok(&all[offset as usize..(offset + entry.size) as usize])
             }
             Place::Deflated { source, offset, packed, crc } => {
+                self.options.limit(&self.entry_path(index), entry.size, packed)?;
                 let packed = &self.source_bytes(source)[offset as usize..(offset + packed) as usize];
                 inflate(packed, entry.size, crc, scratch).map_err(|message| DataError::Archive {
                     path: self.sources[source as usize].path.clone(),
@@ -296,6 +465,36 @@ impl Archive {
                 Ok(scratch)
             }
         }
+    }
+
+    /// The first bytes of a file, `most` of them or all there are: what of a compressed entry comes before them is
+    /// all that is inflated.
+    ///
+    /// # Errors
+    /// As [`Archive::bytes`].
+    pub fn head(&self, index: usize, most: usize) -> Result<Vec<u8>, DataError> {
+        use std::io::Read;
+        let entry = &self.entries[index];
+        let mut head = Vec::new();
+        let read = |mut reader: Box<dyn Read + '_>, head: &mut Vec<u8>| -> std::io::Result<()> {
+            reader.as_mut().take(most as u64).read_to_end(head)?;
+            Ok(())
+        };
+        let done = match entry.place {
+            Place::File { .. } => {
+                std::fs::File::open(self.file(entry)).and_then(|file| read(Box::new(file), &mut head))
+            }
+            Place::Span { source, offset } => {
+                let all = &self.source_bytes(source)[offset as usize..(offset + entry.size) as usize];
+                read(Box::new(all), &mut head)
+            }
+            Place::Deflated { source, offset, packed, .. } => {
+                let packed = &self.source_bytes(source)[offset as usize..(offset + packed) as usize];
+                read(Box::new(flate2::bufread::DeflateDecoder::new(packed)), &mut head)
+            }
+        };
+        done.map_err(|e| DataError::io("read", self.entry_path(index), e))?;
+        Ok(head)
     }
 
     /// The bytes of a file that is to be kept open: as [`Archive::bytes`], but one that is compressed and larger
@@ -348,20 +547,29 @@ impl Archive {
         if !self.entries.iter().any(|entry| has_archive_name(&entry.name)) {
             return Ok(self);
         }
-        let mut entries = Vec::new();
-        let mut sources = self.sources.clone();
+        let mut all =
+            Listing { sources: self.sources.clone(), skipped: self.skipped.clone(), ..Listing::default() };
+        all.folders.extend(self.empty_folders().map(str::to_owned));
         for index in 0..self.len() {
             let entry = &self.entries[index];
             if !has_archive_name(&entry.name) {
-                entries.push(entry.clone());
+                all.entries.push(entry.clone());
                 continue;
             }
             let inner = self.nested(index, options)?;
-            let first = sources.len() as u32;
+            let first = all.sources.len() as u32;
             let prefix = entry.name.len() as u32 + 1;
-            sources.extend(inner.sources);
-            entries.extend(inner.entries.into_iter().map(|held| Entry {
-                name: format!("{}/{}", entry.name, held.name).into(),
+            let name = |held: &str| format!("{}/{held}", entry.name);
+            all.folders.extend(inner.empty_folders().map(name));
+            all.skipped.extend(
+                inner
+                    .skipped
+                    .iter()
+                    .map(|held| Skipped { name: name(&held.name).into(), reason: held.reason }),
+            );
+            all.sources.extend(inner.sources);
+            all.entries.extend(inner.entries.into_iter().map(|held| Entry {
+                name: name(&held.name).into(),
                 size: held.size,
                 place: match held.place {
                     Place::File { source, skip } => {
@@ -373,11 +581,9 @@ impl Archive {
                     }
                 },
             }));
-            if entries.len() as u64 > options.max_entries {
-                return Err(too_many_entries(&self.path, entries.len() as u64, options));
-            }
+            all.limit(&self.path, all.entries.len() as u64, options)?;
         }
-        let mut archive = Archive::sorted(&self.path, entries, sources);
+        let mut archive = all.finish(&self.path).with(options);
         archive.key = self.key;
         Ok(archive)
     }
@@ -385,7 +591,11 @@ impl Archive {
     fn file(&self, entry: &Entry) -> PathBuf {
         match entry.place {
             Place::File { source, skip } => {
-                self.sources[source as usize].path.join(&entry.name[skip as usize..])
+                let path = &self.sources[source as usize].path;
+                match &entry.name[skip as usize..] {
+                    "" => path.clone(),
+                    name => path.join(name),
+                }
             }
             _ => self.path.clone(),
         }
@@ -438,7 +648,10 @@ impl Format {
     }
 }
 
-const ARCHIVE_NAMES: [&str; 7] = [".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2"];
+const ARCHIVE_NAMES: [&str; 12] = [
+    ".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tar.zst", ".tzst", ".7z",
+    ".rar",
+];
 
 fn has_archive_name(name: &str) -> bool {
     let name = name.rsplit('/').next().unwrap_or(name);
@@ -458,6 +671,8 @@ fn not_an_archive(bytes: &[u8], path: &Path) -> DataError {
         "this is a web page, saved in place of the archive; fetch it again".to_string()
     } else if bytes.starts_with(b"BZh") {
         "bzip2 is not read; decompress the file with `bunzip2`".to_string()
+    } else if bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        "Zstandard is not read; decompress the file with `unzstd`".to_string()
     } else if bytes.starts_with(b"7z\xbc\xaf") || bytes.starts_with(b"Rar!") {
         "7z and rar are not read; unpack the archive into a folder".to_string()
     } else {
@@ -475,26 +690,30 @@ fn unpacked_name(path: &Path) -> String {
     }
 }
 
-fn too_many_entries(path: &Path, size: u64, options: &ArchiveOptions) -> DataError {
-    DataError::TooLarge {
-        path: path.to_path_buf(),
-        what: "the number of entries".into(),
-        size,
-        limit: options.max_entries,
-        setting: "max_entries",
-    }
-}
+/// The memory that an entry is inflated into at first; it doubles as it fills.
+const INFLATE_ROOM: usize = 1 << 20;
 
 /// Inflates into `scratch`, which holds exactly the entry afterwards.
 fn inflate(packed: &[u8], size: u64, crc: u32, scratch: &mut Vec<u8>) -> Result<(), String> {
+    // One byte more than there should be shows that there are more. What is claimed is no reason to take memory.
+    let whole =
+        usize::try_from(size).map_err(|_| format!("{size} bytes do not fit into memory"))?.saturating_add(1);
     scratch.clear();
-    scratch.reserve(size as usize + 1);
+    // In one call where there is little, which is faster.
+    let flush = if whole <= INFLATE_ROOM { FlushDecompress::Finish } else { FlushDecompress::None };
+    if whole <= INFLATE_ROOM {
+        scratch.reserve(whole);
+    }
     let mut inflater = Decompress::new(false);
     loop {
+        if scratch.len() == scratch.capacity() && scratch.len() < whole {
+            let more = scratch.len().max(INFLATE_ROOM).min(whole - scratch.len());
+            scratch.try_reserve_exact(more).map_err(|e| e.to_string())?;
+        }
         let done = inflater.total_in() as usize;
         let (before, room) = (scratch.len(), scratch.capacity() - scratch.len());
         let status = inflater
-            .decompress_vec(&packed[done..], scratch, FlushDecompress::Finish)
+            .decompress_vec(&packed[done..], scratch, flush)
             .map_err(|e| format!("corrupt at its byte {done}: {e}"))?;
         if scratch.len() as u64 > size {
             return Err(format!("holds more than the {size} bytes it should"));

@@ -4,30 +4,69 @@ use std::path::Path;
 
 use crate::error::DataError;
 
-/// The entry's name in its plain form; `None` for a folder, the archive itself, and what macOS adds.
-pub(super) fn plain(raw: &[u8], archive: &Path) -> Result<Option<String>, DataError> {
-    let text = String::from_utf8_lossy(raw);
-    let leads_out = || DataError::EntryPath { path: archive.to_path_buf(), entry: text.to_string() };
-    if text.starts_with(['/', '\\']) || text.contains('\0') {
+/// What a name in an archive stands for.
+pub(super) enum Name {
+    /// A file.
+    File(String),
+    /// A folder; the archive itself is `""`.
+    Folder(String),
+    /// What a system adds of its own: see [`is_of_a_system`].
+    System(String),
+}
+
+/// The entry's name in its plain form.
+///
+/// Bytes that are not UTF-8 stand as `\xe9`, so that two names never become one.
+///
+/// # Errors
+/// [`DataError::EntryPath`] if it leads out of the archive.
+pub(super) fn plain(raw: &[u8], archive: &Path) -> Result<Name, DataError> {
+    let leads_out = || DataError::EntryPath { path: archive.to_path_buf(), entry: text(raw) };
+    if raw.starts_with(b"/") || raw.starts_with(b"\\") || raw.contains(&0) {
         return Err(leads_out());
     }
-    if text.ends_with(['/', '\\']) {
-        return Ok(None);
-    }
-    let mut name = String::with_capacity(text.len());
-    for part in text.split(['/', '\\']) {
+    let mut name = String::with_capacity(raw.len());
+    for part in raw.split(|byte| matches!(byte, b'/' | b'\\')) {
         match part {
-            "" | "." => continue,
-            ".." => return Err(leads_out()),
-            _ if name.is_empty() && part.len() == 2 && part.ends_with(':') => return Err(leads_out()),
+            b"" | b"." => continue,
+            b".." => return Err(leads_out()),
+            [_, b':'] if name.is_empty() => return Err(leads_out()),
             _ => {}
         }
         if !name.is_empty() {
             name.push('/');
         }
-        name.push_str(part);
+        push_text(&mut name, part);
     }
-    let last = name.rsplit('/').next().unwrap_or_default();
-    let extra = last.starts_with("._") || last == ".DS_Store" || name.starts_with("__MACOSX/");
-    Ok((!name.is_empty() && !extra).then_some(name))
+    Ok(if name.split('/').any(is_of_a_system) {
+        Name::System(name)
+    } else if name.is_empty() || raw.ends_with(b"/") || raw.ends_with(b"\\") {
+        Name::Folder(name)
+    } else {
+        Name::File(name)
+    })
+}
+
+/// Whether a part of a name is that of a file or folder which a system or this crate puts among others: macOS's
+/// copies of metadata, Windows's and Synology's previews, decompressed archives.
+pub(super) fn is_of_a_system(part: &str) -> bool {
+    part.starts_with("._")
+        || ["__MACOSX", ".DS_Store", "@eaDir", ".tks-cache"].contains(&part)
+        || ["Thumbs.db", "desktop.ini"].iter().any(|name| part.eq_ignore_ascii_case(name))
+}
+
+/// A name as text, with bytes that are not UTF-8 as `\xe9`.
+pub(super) fn text(raw: &[u8]) -> String {
+    let mut name = String::with_capacity(raw.len());
+    push_text(&mut name, raw);
+    name
+}
+
+fn push_text(name: &mut String, raw: &[u8]) {
+    for chunk in raw.utf8_chunks() {
+        name.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            name.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
 }

@@ -1,15 +1,20 @@
 //! The entries of a tar, found without touching their contents.
 
+use std::collections::HashMap;
 use std::io::Cursor;
 use std::path::Path;
 
 use tar::EntryType;
 
-use super::{Archive, ArchiveOptions, Entry, Place, Source, SourceData, name, too_many_entries};
+use super::name::{self, Name};
+use super::{Archive, ArchiveOptions, Entry, Listing, Place, SkipReason, Source, SourceData};
 use crate::bytes::Bytes;
 use crate::error::DataError;
 
 const BLOCK: usize = 512;
+
+/// The most links that lead to one another.
+const MAX_LINKS: usize = 8;
 
 /// Whether these bytes begin with a tar header: one whose checksum is right, or an empty tar.
 pub(super) fn is_tar(bytes: &[u8]) -> bool {
@@ -33,7 +38,8 @@ pub(super) fn list(bytes: Bytes, path: &Path, options: &ArchiveOptions) -> Resul
         |offset: u64, message: String| DataError::Archive { path: path.to_path_buf(), offset, message };
     let total = bytes.len() as u64;
     let mut archive = tar::Archive::new(Cursor::new(bytes.clone()));
-    let mut entries = Vec::new();
+    let mut listing = Listing::default();
+    let mut links = Vec::new();
     // End of what was listed, in whole blocks.
     let mut end = 0;
     let cut = |end: u64, what: &str| {
@@ -48,29 +54,97 @@ pub(super) fn list(bytes: Bytes, path: &Path, options: &ArchiveOptions) -> Resul
         let next = offset.checked_add(size).filter(|&next| next <= total);
         let raw = entry.path_bytes();
         let Some(next) = next else {
-            let entry = String::from_utf8_lossy(&raw);
+            let entry = name::text(&raw);
             return Err(cut(offset, &format!("the entry `{entry}` of {size} bytes reaches beyond the end")));
         };
         end = next.next_multiple_of(BLOCK as u64);
-        match entry.header().entry_type() {
-            EntryType::Regular | EntryType::Continuous => {}
+        let kind = entry.header().entry_type();
+        let name = match (name::plain(&raw, path)?, kind) {
+            (Name::System(name), _) => {
+                listing.skip(name, SkipReason::System);
+                continue;
+            }
+            (Name::File(name) | Name::Folder(name), EntryType::Directory) | (Name::Folder(name), _) => {
+                listing.folders.push(name);
+                continue;
+            }
+            (Name::File(name), _) => name,
+        };
+        match kind {
+            EntryType::Regular | EntryType::Continuous => {
+                let place = Place::Span { source: 0, offset };
+                listing.entries.push(Entry { name: name.into(), size, place });
+            }
             EntryType::GNUSparse => {
                 return Err(broken(offset, "sparse entries are not read; unpack the archive".into()));
             }
+            EntryType::Link | EntryType::Symlink => {
+                let target = entry.link_name_bytes().unwrap_or_default();
+                let target = target_of(&name, &target, kind == EntryType::Symlink, path);
+                links.push((name, target));
+            }
+            EntryType::Char | EntryType::Block | EntryType::Fifo => listing.skip(name, SkipReason::Special),
+            // what stands for the whole archive or the next entry
             _ => continue,
         }
-        if let Some(name) = name::plain(&raw, path)? {
-            entries.push(Entry { name: name.into(), size, place: Place::Span { source: 0, offset } });
-            if entries.len() as u64 > options.max_entries {
-                return Err(too_many_entries(path, entries.len() as u64, options));
-            }
-        }
+        listing.limit(path, (listing.entries.len() + links.len()) as u64, options)?;
     }
     // Without the mark a tar that was cut between two entries would pass for a smaller one.
     let mark = bytes.get(end as usize..end as usize + BLOCK);
     if !mark.is_some_and(|block| block.iter().all(|&b| b == 0)) {
         return Err(cut(end, "no mark of the archive's end"));
     }
-    let source = Source { path: path.to_path_buf(), data: SourceData::Bytes(bytes) };
-    Ok(Archive::sorted(path, entries, vec![source]))
+    add_links(&mut listing, links);
+    listing.sources.push(Source { path: path.to_path_buf(), data: SourceData::Bytes(bytes) });
+    Ok(listing.finish(path))
+}
+
+/// The entry that a link leads to: a hard link names it, a symbolic one from where it lies. `None` if it lies outside.
+fn target_of(name: &str, target: &[u8], symbolic: bool, archive: &Path) -> Option<String> {
+    if !symbolic {
+        return match name::plain(target, archive) {
+            Ok(Name::File(target)) => Some(target),
+            _ => None,
+        };
+    }
+    let target = name::text(target);
+    if target.starts_with('/') {
+        return None;
+    }
+    let mut parts: Vec<&str> = name.split('/').collect();
+    parts.pop();
+    for part in target.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+/// A link to a file of the archive is that file once more; others are passed over.
+fn add_links(listing: &mut Listing, mut links: Vec<(String, Option<String>)>) {
+    for _ in 0..MAX_LINKS {
+        if links.is_empty() {
+            return;
+        }
+        let known: HashMap<&str, (u64, Place)> =
+            listing.entries.iter().map(|entry| (&*entry.name, (entry.size, entry.place))).collect();
+        let mut found = Vec::new();
+        links.retain(|(name, target)| {
+            let held = target.as_ref().and_then(|target| known.get(target.as_str()));
+            found.extend(held.map(|&(size, place)| Entry { name: name.as_str().into(), size, place }));
+            held.is_none()
+        });
+        if found.is_empty() {
+            break;
+        }
+        listing.entries.extend(found);
+    }
+    for (name, _) in links {
+        listing.skip(name, SkipReason::Link);
+    }
 }

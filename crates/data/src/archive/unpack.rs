@@ -37,15 +37,15 @@ pub(super) fn unpack(
     if cached.is_file() {
         return Bytes::map(&cached);
     }
-    let cursor = Cursor::new(&bytes[..]);
+    let (cursor, packed) = (Cursor::new(&bytes[..]), bytes.len() as u64);
     match Format::of(bytes) {
         Some(Format::Xz) => {
             let reader = lzma_rust2::XzReader::new(cursor, true);
-            drain(reader, |r| r.inner().position(), origin, &cached, options)
+            drain(reader, |r| r.inner().position(), packed, origin, &cached, options)
         }
         _ => {
             let reader = flate2::bufread::MultiGzDecoder::new(cursor);
-            drain(reader, |r| r.get_ref().position(), origin, &cached, options)
+            drain(reader, |r| r.get_ref().position(), packed, origin, &cached, options)
         }
     }
 }
@@ -62,19 +62,22 @@ pub(super) fn inflate_to_cache(
         return Bytes::map(&cached);
     }
     let reader = flate2::bufread::DeflateDecoder::new(Cursor::new(packed));
-    drain(reader, |r| r.get_ref().position(), origin, &cached, options)
+    drain(reader, |r| r.get_ref().position(), packed.len() as u64, origin, &cached, options)
 }
 
 /// Reads all of `reader` into memory, and from the limit on into the file `cached`.
 fn drain<R: Read>(
     mut reader: R,
     position: impl Fn(&R) -> u64,
+    packed: u64,
     origin: &Origin<'_>,
     cached: &Path,
     options: &ArchiveOptions,
 ) -> Result<Bytes, DataError> {
     let mut memory = Vec::new();
-    let mut file: Option<(BufWriter<tempfile::NamedTempFile>, File)> = None;
+    // Dropped from the last to the first, so that the lock outlives what is written under it.
+    let mut lock = None;
+    let mut file: Option<BufWriter<tempfile::NamedTempFile>> = None;
     let mut chunk = vec![0; 1 << 16];
     let mut total = 0;
     loop {
@@ -93,45 +96,65 @@ fn drain<R: Read>(
             }
         };
         total += count as u64;
-        if total > options.max_unpacked {
-            return Err(DataError::TooLarge {
-                path: origin.path.to_path_buf(),
-                what: "its decompressed size in bytes".into(),
-                size: total,
-                limit: options.max_unpacked,
-                setting: "max_unpacked",
-            });
-        }
+        options.limit(origin.path, total, packed)?;
         if file.is_none() && total > options.memory_limit {
             let begun = begin_file(cached)?;
             // Whoever held the lock before may have written the file meanwhile.
-            let Some((mut writer, lock)) = begun else { return Bytes::map(cached) };
+            let Some((begun, writer)) = begun else { return Bytes::map(cached) };
+            lock = Some(begun);
+            let writer = file.insert(writer);
             writer.write_all(&memory).map_err(|e| DataError::io("write", cached, e))?;
             memory = Vec::new();
-            file = Some((writer, lock));
         }
         match &mut file {
             None => memory.extend_from_slice(&chunk[..count]),
-            Some((writer, _)) => {
+            Some(writer) => {
                 writer.write_all(&chunk[..count]).map_err(|e| DataError::io("write", cached, e))?;
             }
         }
     }
-    let Some((writer, _lock)) = file else { return Ok(memory.into()) };
+    let Some(writer) = file else { return Ok(memory.into()) };
     let temporary = writer.into_inner().map_err(|e| DataError::io("write", cached, e.into_error()))?;
     whole_file::finish(temporary, cached)?;
+    drop(lock);
     Bytes::map(cached)
 }
 
+/// Removes what [`unpack`] kept of a file that then proved to be nothing that is read.
+pub(super) fn forget(origin: &Origin<'_>) {
+    // a file that stays is found to be wrong again the next time
+    let _ = std::fs::remove_file(origin.cache_file());
+    let _ = std::fs::remove_dir(origin.cache_dir);
+}
+
+/// The lock on a file of the cache. Its file goes with it, and so does the cache's folder if nothing is in it.
+///
+/// Who waited for the lock holds one that no longer has a name, and may write beside another process then: both write
+/// whole files and rename them.
+struct CacheLock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Drop for CacheLock {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+        if let Some(folder) = self.path.parent() {
+            let _ = std::fs::remove_dir(folder);
+        }
+    }
+}
+
 /// A file beside `cached`, and the lock on it; `None` if another process finished `cached` while we waited.
-fn begin_file(cached: &Path) -> Result<Option<(BufWriter<tempfile::NamedTempFile>, File)>, DataError> {
+fn begin_file(cached: &Path) -> Result<Option<(CacheLock, BufWriter<tempfile::NamedTempFile>)>, DataError> {
     let folder = cached.parent().unwrap_or(Path::new(""));
     std::fs::create_dir_all(folder).map_err(|e| DataError::io("create", folder, e))?;
-    let lock_path = cached.with_extension("lock");
-    let lock = File::create(&lock_path).map_err(|e| DataError::io("create", &lock_path, e))?;
-    lock.lock().map_err(|e| DataError::io("lock", &lock_path, e))?;
+    let path = cached.with_extension("lock");
+    let file = File::create(&path).map_err(|e| DataError::io("create", &path, e))?;
+    file.lock().map_err(|e| DataError::io("lock", &path, e))?;
+    let lock = CacheLock { path, _file: file };
     if cached.is_file() {
         return Ok(None);
     }
-    Ok(Some((BufWriter::with_capacity(1 << 20, whole_file::begin(cached)?), lock)))
+    Ok(Some((lock, BufWriter::with_capacity(1 << 20, whole_file::begin(cached)?))))
 }

@@ -1,15 +1,17 @@
 //! The entries of a zip, from its central directory.
 
+use std::collections::HashSet;
 use std::io::Cursor;
 use std::path::Path;
 
 use zip::CompressionMethod;
 
-use super::{Archive, ArchiveOptions, Entry, Place, Source, SourceData, name, too_many_entries};
+use super::name::{self, Name};
+use super::{Archive, ArchiveOptions, Entry, Listing, Place, SkipReason, Source, SourceData};
 use crate::bytes::Bytes;
 use crate::error::DataError;
 
-/// Deflate cannot make more than 1,032 bytes of one: a larger claim is a lie or a bomb.
+/// Deflate cannot make more than 1,032 bytes of one: a larger claim is a lie.
 const MOST_BYTES_OF_ONE: u64 = 1032;
 
 pub(super) fn list(bytes: Bytes, path: &Path, options: &ArchiveOptions) -> Result<Archive, DataError> {
@@ -19,21 +21,34 @@ pub(super) fn list(bytes: Bytes, path: &Path, options: &ArchiveOptions) -> Resul
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes.clone())).map_err(|e| {
         broken(total, format!("no directory of entries at the end ({e}): the archive is cut; fetch it again"))
     })?;
-    if archive.len() as u64 > options.max_entries {
-        return Err(too_many_entries(path, archive.len() as u64, options));
-    }
-    let mut entries = Vec::with_capacity(archive.len());
+    let mut listing = Listing::default();
+    listing.limit(path, archive.len() as u64, options)?;
+    let mut spans = Vec::with_capacity(archive.len());
     for index in 0..archive.len() {
         let entry = archive
             .by_index_raw(index)
             .map_err(|e| broken(total, format!("entry {index} of the directory cannot be read: {e}")))?;
-        let Some(name) = name::plain(entry.name_raw(), path)? else { continue };
-        if entry.is_dir() || entry.is_symlink() {
-            continue;
-        }
+        let name = match name::plain(entry.name_raw(), path)? {
+            Name::File(name) if entry.is_symlink() => {
+                listing.skip(name, SkipReason::Link);
+                continue;
+            }
+            Name::File(name) if !entry.is_dir() => name,
+            Name::File(name) | Name::Folder(name) => {
+                listing.folders.push(name);
+                continue;
+            }
+            Name::System(name) => {
+                listing.skip(name, SkipReason::System);
+                continue;
+            }
+        };
         let header = entry.header_start();
         if entry.encrypted() {
-            return Err(broken(header, format!("the entry `{name}` is encrypted; unpack the archive")));
+            return Err(broken(
+                header,
+                format!("the entry `{name}` is encrypted; unpack the archive with its password"),
+            ));
         }
         let (size, packed) = (entry.size(), entry.compressed_size());
         let offset = entry
@@ -61,17 +76,46 @@ pub(super) fn list(bytes: Bytes, path: &Path, options: &ArchiveOptions) -> Resul
         if size > packed.saturating_mul(MOST_BYTES_OF_ONE).saturating_add(MOST_BYTES_OF_ONE) {
             return Err(broken(header, format!("the entry `{name}` claims {size} bytes out of {packed}")));
         }
-        if size > options.max_unpacked {
-            return Err(DataError::TooLarge {
-                path: path.to_path_buf(),
-                what: format!("the entry `{name}` in bytes"),
-                size,
-                limit: options.max_unpacked,
-                setting: "max_unpacked",
-            });
-        }
-        entries.push(Entry { name: name.into(), size, place });
+        spans.push((offset, packed, listing.entries.len()));
+        listing.entries.push(Entry { name: name.into(), size, place });
     }
-    let source = Source { path: path.to_path_buf(), data: SourceData::Bytes(bytes) };
-    Ok(Archive::sorted(path, entries, vec![source]))
+    spans.sort_unstable();
+    for pair in spans.windows(2) {
+        let [(offset, packed, first), (next, _, second)] = [pair[0], pair[1]];
+        if offset + packed > next {
+            let [first, second] = [first, second].map(|index| listing.entries[index].name());
+            let message = format!(
+                "the entries `{first}` and `{second}` are of the same bytes: a zip that grows without bound, or a \
+                 damaged one"
+            );
+            return Err(broken(next, message));
+        }
+    }
+    skip_replaced(&mut listing, &bytes, archive.central_directory_start(), archive.len());
+    listing.sources.push(Source { path: path.to_path_buf(), data: SourceData::Bytes(bytes) });
+    Ok(listing.finish(path))
+}
+
+/// Notes entries of the directory whose name another one has: the codec gives the last one of them.
+fn skip_replaced(listing: &mut Listing, bytes: &[u8], start: u64, given: usize) {
+    let names = || {
+        let mut at = usize::try_from(start).unwrap_or(usize::MAX);
+        std::iter::from_fn(move || {
+            let header =
+                bytes.get(at..)?.first_chunk::<46>().filter(|header| header.starts_with(b"PK\x01\x02"))?;
+            let length = |at: usize| usize::from(u16::from_le_bytes([header[at], header[at + 1]]));
+            let name = bytes.get(at + 46..at + 46 + length(28))?;
+            at += 46 + length(28) + length(30) + length(32);
+            Some(name)
+        })
+    };
+    if names().count() == given {
+        return;
+    }
+    let mut seen = HashSet::new();
+    for name in names() {
+        if !seen.insert(name) {
+            listing.skip(name::text(name), SkipReason::Replaced);
+        }
+    }
 }
