@@ -40,9 +40,7 @@ fn run() -> Result<bool, Box<dyn Error>> {
     };
     let options = CheckOptions::default();
     let report = if name == "folder" {
-        let parts: Vec<&str> =
-            ["train", "val", "test"].into_iter().filter(|part| root.join(part).is_dir()).collect();
-        check_folder(root, &parts, &options)?
+        check_folder(root, &[], &options)?
     } else {
         check(name, root, &options)?
     };
@@ -68,12 +66,18 @@ fn print(report: &CheckReport) {
         if part.classes.len() > CLASSES_SHOWN {
             println!("          ... {} classes in all", part.classes.len());
         }
+        for left_out in &part.left_out {
+            println!("  passed over: {left_out}");
+        }
         for (kind, count) in &part.counts {
-            println!("  {count} x {kind:?}");
+            println!("  {count} x {kind}");
         }
         for problem in part.problems.iter().take(CLASSES_SHOWN) {
-            println!("  {:?}: {}: {}", problem.kind, problem.entry, problem.message);
+            println!("  {}: {}: {}", problem.kind, problem.entry, problem.message);
         }
+    }
+    for note in &report.notes {
+        println!("{note}");
     }
     println!("\n{}", if report.is_sound() { "sound" } else { "not sound" });
 }

@@ -1,9 +1,12 @@
-//! JPEG and PNG files to pixels, as Pillow's `convert("RGB")` gives them.
+//! JPEG, PNG, WebP, BMP and GIF files to pixels, as Pillow's `convert("RGB")` gives them.
 
 use std::io::Cursor;
 
+use image::ImageDecoder;
+use image::codecs::{bmp::BmpDecoder, gif::GifDecoder, webp::WebPDecoder};
 use png::{ColorType, Transformations};
 
+use crate::format::{Format, other_by_content};
 use crate::jpeg;
 pub use crate::jpeg::Part;
 use crate::picture::Picture;
@@ -12,11 +15,38 @@ use crate::picture::Picture;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// It is neither JPEG nor PNG, whatever its name says.
-    #[error("neither a JPEG nor a PNG file")]
+    /// It is of no format that is read, whatever its name says.
+    #[error("neither a JPEG, PNG, WebP, BMP nor GIF image")]
     Format,
+    /// It is of another format that is known.
+    #[error("{0}, which is not read: convert it to JPEG or PNG")]
+    OtherFormat(&'static str),
+    /// It has no bytes.
+    #[error("the file is empty (0 bytes)")]
+    Empty,
+    /// Its size in pixels is none, or more than a sample can be.
+    #[error("{height} x {width} pixels (height, width); an image should have 1 to {MAX_PIXELS}")]
+    Size {
+        /// Rows.
+        height: usize,
+        /// Pixels of a row.
+        width: usize,
+    },
+    /// It would take more memory than its bytes can be worth: made to do so, or damaged.
+    #[error(
+        "{height} x {width} pixels (height, width) out of {length} bytes: damaged, or made to fill memory; if it is \
+         to be trusted, save it smaller"
+    )]
+    Ratio {
+        /// Rows.
+        height: usize,
+        /// Pixels of a row.
+        width: usize,
+        /// The file's length.
+        length: usize,
+    },
     /// Its end is missing: what there is would decode to a picture that is grey below some row.
-    #[error("the file is cut: {length} bytes without a JPEG's end")]
+    #[error("the file is cut: its {length} bytes end before the image does")]
     Truncated {
         /// The bytes that are there.
         length: usize,
@@ -37,7 +67,7 @@ pub enum DecodeError {
     /// A JPEG that does not hold what it should.
     #[error("the JPEG is damaged: {0}")]
     Damaged(String),
-    /// The PNG codec's own words.
+    /// A codec's own words.
     #[error("{0}")]
     Codec(String),
 }
@@ -46,39 +76,43 @@ pub enum DecodeError {
 #[derive(Debug, Clone, Default)]
 pub struct Decoder {
     jpeg: jpeg::Scratch,
-    png: Vec<u8>,
+    /// Pixels of other channels than red, green, blue.
+    buffer: Vec<u8>,
 }
 
 impl Decoder {
-    /// Decodes a JPEG or PNG file to RGB, told apart by their first bytes: grey is repeated, a palette's colours are
-    /// looked up, alpha is dropped, of 16 bits the upper 8 are kept, and ink (CMYK) becomes light.
+    /// Decodes a JPEG, PNG, WebP, BMP or GIF file to RGB, told apart by their first bytes: grey is repeated, a
+    /// palette's colours are looked up, alpha is dropped, of 16 bits the upper 8 are kept, ink (CMYK) becomes light,
+    /// and of an animation the first frame is taken.
     ///
     /// A JPEG's pixels are libjpeg-turbo's to the bit. In a truncated or damaged file there is no saying which pixels
     /// are right, so that it is an error as a whole.
     ///
     /// # Errors
-    /// A file of another format, a cut and a damaged one, and the kinds of JPEG that nobody uses for photographs
-    /// (arithmetic coding, lossless, 12 bits).
+    /// A file of another format, a cut and a damaged one, one of more than [`MAX_PIXELS`] or of far more than its
+    /// bytes can be worth, and the kinds of JPEG that nobody uses for photographs (arithmetic coding, lossless, 12
+    /// bits).
     ///
     /// ```
     /// use tks_images::Picture;
     /// use tks_images::decode::{DecodeError, Decoder};
     ///
-    /// let error = Decoder::default().decode(b"GIF89a", &mut Picture::default());
-    /// assert_eq!(error, Err(DecodeError::Format));
+    /// let error = Decoder::default().decode(b"II*\0", &mut Picture::default());
+    /// assert_eq!(error, Err(DecodeError::OtherFormat("a TIFF image")));
     /// ```
     pub fn decode(&mut self, bytes: &[u8], out: &mut Picture) -> Result<(), DecodeError> {
-        match Format::of(bytes)? {
+        match format(bytes)? {
             Format::Jpeg => {
                 require_end(bytes)?;
                 jpeg::decode(bytes, None, out, &mut self.jpeg)
             }
-            Format::Png => self.decode_png(bytes, out),
+            other => self.decode_whole(other, bytes, out),
         }
     }
 
     /// Decodes the part of a JPEG file that `choose` names by the picture's height and width, which costs less than
-    /// all of it. Of a PNG file, whose parts cost as much as the whole, all is decoded, and `choose` is not asked.
+    /// all of it. Of other files, whose parts cost as much as the whole, all is decoded, and `choose` is not
+    /// asked.
     ///
     /// Whole pictures at a half, a quarter or an eighth are libjpeg-turbo's (Pillow's `Image.draft`) to the bit, and
     /// a part is that part of them.
@@ -110,32 +144,73 @@ impl Decoder {
         choose: impl FnOnce([usize; 2]) -> Part,
         out: &mut Picture,
     ) -> Result<(), DecodeError> {
-        match Format::of(bytes)? {
+        match format(bytes)? {
             Format::Jpeg => {
                 require_end(bytes)?;
                 let part = choose(jpeg::size(bytes)?);
                 jpeg::decode(bytes, Some(part), out, &mut self.jpeg)
             }
-            Format::Png => self.decode_png(bytes, out),
+            other => self.decode_whole(other, bytes, out),
         }
     }
 
+    fn decode_whole(&mut self, format: Format, bytes: &[u8], out: &mut Picture) -> Result<(), DecodeError> {
+        match format {
+            Format::WebP => self.decode_by(webp(bytes)?, "WebP", bytes.len(), out),
+            Format::Bmp => self.decode_by(bmp(bytes)?, "BMP", bytes.len(), out),
+            Format::Gif => self.decode_by(gif(bytes)?, "GIF", bytes.len(), out),
+            Format::Jpeg | Format::Png => self.decode_png(bytes, out),
+        }
+    }
+
+    /// By a decoder of the `image` crate.
+    fn decode_by(
+        &mut self,
+        mut decoder: impl ImageDecoder,
+        name: &str,
+        length: usize,
+        out: &mut Picture,
+    ) -> Result<(), DecodeError> {
+        let [height, width] = size_of(&decoder);
+        // what comes out, and what the codec works in: planes, a canvas, a buffer of all four channels
+        let channels = usize::from(decoder.color_type().channel_count());
+        require_worth(height, width, (channels + 3 + 4) * height * width, length)?;
+        if decoder.color_type().bytes_per_pixel() as usize != channels {
+            return Err(DecodeError::Unsupported("an image of more than 8 bits a channel"));
+        }
+        let codec = |error: image::ImageError| codec(name, &error);
+        // a frame may be larger than the canvas that is its place
+        let mut limits = image::Limits::no_limits();
+        limits.max_alloc = Some(most_memory(length) as u64);
+        decoder.set_limits(limits).map_err(codec)?;
+        out.reset(height, width, 3);
+        if channels == 3 {
+            return decoder.read_image(&mut out.pixels).map_err(codec);
+        }
+        self.buffer.resize(channels * height * width, 0);
+        decoder.read_image(&mut self.buffer).map_err(codec)?;
+        let pixels = out.pixels.as_chunks_mut::<3>().0.iter_mut();
+        for (pixel, stored) in pixels.zip(self.buffer.chunks_exact(channels)) {
+            *pixel = match *stored {
+                [r, g, b, _] => [r, g, b],
+                _ => [stored[0]; 3],
+            };
+        }
+        Ok(())
+    }
+
     fn decode_png(&mut self, bytes: &[u8], out: &mut Picture) -> Result<(), DecodeError> {
-        let codec =
-            |error: png::DecodingError| DecodeError::Codec(format!("the PNG does not decode: {error}"));
-        let mut decoder = png::Decoder::new(Cursor::new(bytes));
-        decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
-        let mut reader = decoder.read_info().map_err(codec)?;
+        let codec = |error: png::DecodingError| codec("PNG", &error);
+        let mut reader = png_reader(bytes)?;
+        let [height, width] = png_size(&reader);
+        let cannot_hold = DecodeError::Ratio { height, width, length: bytes.len() };
         // a header may claim any size: memory is taken for no more than the file's bytes can hold
         let raw = reader.info().raw_bytes();
         let size = reader.output_buffer_size().filter(|_| raw / DEFLATE_RATIO <= bytes.len());
-        let Some(size) = size else {
-            let (width, height) = reader.info().size();
-            return Err(DecodeError::Codec(format!(
-                "the PNG claims {width} x {height} pixels, more than its {} bytes can hold",
-                bytes.len()
-            )));
-        };
+        let size = size.ok_or(cannot_hold)?;
+        let (colours, _) = reader.output_color_type();
+        let between = if colours == ColorType::Rgb { 0 } else { size };
+        require_worth(height, width, between + 3 * height * width, bytes.len())?;
         // the codec takes such a palette and panics on it
         if let Some(colours) = reader.info().palette.as_ref().filter(|colours| colours.len() % 3 != 0) {
             let bytes = colours.len();
@@ -143,45 +218,129 @@ impl Decoder {
                 "the PNG's palette is of {bytes} bytes: no whole number of colours"
             )));
         }
-        self.png.resize(size, 0);
-        let info = reader.next_frame(&mut self.png).map_err(codec)?;
+        out.reset(height, width, 3);
+        if colours == ColorType::Rgb {
+            reader.next_frame(&mut out.pixels).map_err(codec)?;
+        } else {
+            self.buffer.resize(size, 0);
+            reader.next_frame(&mut self.buffer).map_err(codec)?;
+        }
         // reads to the end, which is where a cut file shows
         reader.finish().map_err(codec)?;
-        out.reset(info.height as usize, info.width as usize, 3);
         let pixels = out.pixels.as_chunks_mut::<3>().0.iter_mut();
-        match info.color_type {
-            ColorType::Grayscale => pixels.zip(&self.png).for_each(|(pixel, &grey)| *pixel = [grey; 3]),
+        let stored = &self.buffer;
+        match colours {
+            ColorType::Grayscale => pixels.zip(stored).for_each(|(pixel, &grey)| *pixel = [grey; 3]),
             ColorType::GrayscaleAlpha => {
-                pixels.zip(self.png.as_chunks::<2>().0).for_each(|(pixel, &[grey, _])| *pixel = [grey; 3]);
+                pixels.zip(stored.as_chunks::<2>().0).for_each(|(pixel, &[grey, _])| *pixel = [grey; 3]);
             }
             ColorType::Rgba => {
-                pixels.zip(self.png.as_chunks::<4>().0).for_each(|(pixel, &[r, g, b, _])| *pixel = [r, g, b]);
+                pixels.zip(stored.as_chunks::<4>().0).for_each(|(pixel, &[r, g, b, _])| *pixel = [r, g, b]);
             }
-            ColorType::Rgb | ColorType::Indexed => {
-                pixels.zip(self.png.as_chunks::<3>().0).for_each(|(pixel, colour)| *pixel = *colour);
-            }
+            // in its place already; the codec expands palettes
+            ColorType::Rgb | ColorType::Indexed => {}
         }
         Ok(())
     }
 }
 
+/// Rows and columns of an image file, by its header.
+///
+/// # Errors
+/// As [`Decoder::decode`], as far as the header tells.
+///
+/// ```
+/// let file = std::fs::read("tests/fixtures/pictures/china.jpg")?;
+/// assert_eq!(tks_images::decode::dimensions(&file)?, [107, 160]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn dimensions(bytes: &[u8]) -> Result<[usize; 2], DecodeError> {
+    Ok(match format(bytes)? {
+        Format::Jpeg => jpeg::size(bytes)?,
+        Format::Png => png_size(&png_reader(bytes)?),
+        Format::WebP => size_of(&webp(bytes)?),
+        Format::Bmp => size_of(&bmp(bytes)?),
+        Format::Gif => size_of(&gif(bytes)?),
+    })
+}
+
 /// Bytes that a byte of a PNG's stream can stand for at most, by how Deflate codes repetitions.
 const DEFLATE_RATIO: usize = 1032;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Jpeg,
-    Png,
+/// The most pixels of an image, as many as Pillow takes: what claims more is damaged, or not for training.
+pub const MAX_PIXELS: usize = 178_956_970;
+
+/// Memory that an image may take whatever its file's length.
+const FREE_MEMORY: usize = 64 << 20;
+
+/// How many times its file's length an image may take beyond that. Photographs take less than a fifth of it.
+const MEMORY_RATIO: usize = 256;
+
+/// That an image has a size that a sample can have, and is worth the memory that decoding it takes.
+pub(crate) fn require_worth(
+    height: usize,
+    width: usize,
+    memory: usize,
+    length: usize,
+) -> Result<(), DecodeError> {
+    if height == 0 || width == 0 || height.saturating_mul(width) > MAX_PIXELS {
+        return Err(DecodeError::Size { height, width });
+    }
+    match memory <= most_memory(length) {
+        true => Ok(()),
+        false => Err(DecodeError::Ratio { height, width, length }),
+    }
 }
 
-impl Format {
-    fn of(bytes: &[u8]) -> Result<Self, DecodeError> {
-        match bytes {
-            [0xff, 0xd8, 0xff, ..] => Ok(Self::Jpeg),
-            [0x89, b'P', b'N', b'G', ..] => Ok(Self::Png),
-            _ => Err(DecodeError::Format),
-        }
+fn most_memory(length: usize) -> usize {
+    FREE_MEMORY.max(MEMORY_RATIO.saturating_mul(length))
+}
+
+fn format(bytes: &[u8]) -> Result<Format, DecodeError> {
+    Format::by_content(bytes).ok_or_else(|| match other_by_content(bytes) {
+        _ if bytes.is_empty() => DecodeError::Empty,
+        Some(what) => DecodeError::OtherFormat(what),
+        None => DecodeError::Format,
+    })
+}
+
+fn codec(name: &str, error: &dyn std::error::Error) -> DecodeError {
+    DecodeError::Codec(format!("the {name} does not decode: {error}"))
+}
+
+fn png_reader(bytes: &[u8]) -> Result<png::Reader<Cursor<&[u8]>>, DecodeError> {
+    let mut decoder = png::Decoder::new(Cursor::new(bytes));
+    decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
+    decoder.read_info().map_err(|error| codec("PNG", &error))
+}
+
+fn png_size<R: std::io::BufRead + std::io::Seek>(reader: &png::Reader<R>) -> [usize; 2] {
+    let (width, height) = reader.info().size();
+    [height as usize, width as usize]
+}
+
+fn webp(bytes: &[u8]) -> Result<WebPDecoder<Cursor<&[u8]>>, DecodeError> {
+    // the container states its length; its codec reads what there is
+    let stated = bytes
+        .get(4..8)
+        .map_or(0, |size| size.iter().rev().fold(0, |sum, &byte| sum << 8 | usize::from(byte)));
+    if stated.saturating_add(8) > bytes.len() {
+        return Err(DecodeError::Truncated { length: bytes.len() });
     }
+    WebPDecoder::new(Cursor::new(bytes)).map_err(|error| codec("WebP", &error))
+}
+
+fn bmp(bytes: &[u8]) -> Result<BmpDecoder<Cursor<&[u8]>>, DecodeError> {
+    BmpDecoder::new(Cursor::new(bytes)).map_err(|error| codec("BMP", &error))
+}
+
+fn gif(bytes: &[u8]) -> Result<GifDecoder<Cursor<&[u8]>>, DecodeError> {
+    GifDecoder::new(Cursor::new(bytes)).map_err(|error| codec("GIF", &error))
+}
+
+fn size_of(decoder: &impl ImageDecoder) -> [usize; 2] {
+    let (width, height) = decoder.dimensions();
+    [height as usize, width as usize]
 }
 
 /// That a JPEG's last scan is followed by the mark of the picture's end. Neither mark can occur inside of a scan.

@@ -30,6 +30,23 @@ pub enum ImageError {
         /// What is wrong in it.
         source: DecodeError,
     },
+    /// Images of several sizes where one is needed.
+    #[error(
+        "`data.images.recipe.resize` is left out, but the images are of several sizes: {} of {} x {} pixels (height, \
+         width), {} of {} x {}; set `data.images.recipe.resize = {{ height = {}, width = {} }}`",
+        first.display(), first_size[0], first_size[1], second.display(), second_size[0], second_size[1],
+        first_size[0], first_size[1]
+    )]
+    Sizes {
+        /// An image.
+        first: PathBuf,
+        /// Its height and width.
+        first_size: [usize; 2],
+        /// An image of another size.
+        second: PathBuf,
+        /// Its height and width.
+        second_size: [usize; 2],
+    },
     /// A folder or archive that does not look like the data set.
     #[error("{}: {problem}; {remedy}", path.display())]
     Layout {
@@ -56,7 +73,7 @@ pub enum ImageError {
     /// Another number of pictures than the manifest has.
     #[error(
         "{}: `{part}` of {dataset} has {expected} pictures, but {found} are here; fetch what is missing, or set \
-         `accept_counts` if this is a part of the data set on purpose",
+         `data.accept_counts = true` if this is a part of the data set on purpose",
         path.display()
     )]
     Count {

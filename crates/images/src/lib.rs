@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`augment`] | random changes to pictures, and batches mixed |
 //! | [`datasets`] | the data sets, as downloaded or unpacked: opened, checked |
-//! | [`decode`] | JPEG and PNG files to pixels |
+//! | [`decode`] | JPEG, PNG, WebP, BMP and GIF files to pixels |
 //! | [`error`] | what can go wrong, where, and what to do |
 //! | [`picture`] | a picture in memory |
 //! | [`recipe`], [`samples`] | from a stored picture to what a network sees, and that as a data set for the loader |
@@ -25,6 +25,7 @@ pub mod augment;
 pub mod datasets;
 pub mod decode;
 pub mod error;
+mod format;
 mod jpeg;
 pub mod parse;
 pub mod picture;

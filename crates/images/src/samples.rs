@@ -75,7 +75,11 @@ impl<E: Level> ImageSamples<E> {
         {
             return wrong("augment", format!("{step:?} follows normalisation: ask for f32, or leave it out"));
         }
-        let size = set.size().filter(|_| recipe.bounding_box.is_none());
+        let size = match (recipe.resize, recipe.bounding_box) {
+            (None, None) => Some(set.common_size()?),
+            (_, None) => set.size(),
+            _ => None,
+        };
         let shape = recipe.shape(set.channels(), size)?;
         let manifest = datasets::manifest(set.name()).ok();
         let normalization = Normalization::of(&recipe.normalize, manifest.as_ref(), shape[0])?;
@@ -167,6 +171,10 @@ impl<E: Level> Dataset for ImageSamples<E> {
         context: &mut SampleContext,
         mut slot: SampleSlot<'_, E>,
     ) -> Result<(), BoxError> {
-        Ok(self.write(self.indices[index], context, slot.step(0))?)
+        self.write(self.indices[index], context, slot.step(0)).map_err(|error| match error {
+            // the loader names the sample, which is the file
+            ImageError::Decode { source, .. } => format!("{source}; fetch it again, or leave it out").into(),
+            other => other.into(),
+        })
     }
 }

@@ -432,6 +432,24 @@ fn cars_in_their_three_layouts() {
     let error = problem("stanford-cars", mirror.path(), "train", &partial());
     assert!(error.contains("`Trabant 601` is none of the 196 classes"), "{error}");
 
+    // Kaggle's copy: folders in folders of the same name, and no classes of the test part
+    let kaggle = tempfile::tempdir().unwrap();
+    for name in ["cars_train_annos.mat", "cars_test_annos.mat"] {
+        write(kaggle.path(), &format!("devkit/{name}"), fixture(name));
+    }
+    for number in 1..=4u8 {
+        write(kaggle.path(), &format!("cars_train/cars_train/{number:05}.JPG"), jpeg(number));
+        write(kaggle.path(), &format!("cars_test/cars_test/{number:05}.JPG"), jpeg(50 + number));
+    }
+    let train = open_partial("stanford-cars", kaggle.path(), "train");
+    assert_eq!(
+        (train.labels(), contents(&train).1),
+        (&[13, 2, 90, 195][..], [1, 2, 3, 4].map(jpeg).to_vec())
+    );
+    let error = problem("stanford-cars", kaggle.path(), "test", &partial());
+    assert!(error.contains("cars_test_annos.mat") && error.contains("has no classes"), "{error}");
+    assert!(error.contains("put `cars_test_annos_withlabels.mat`"), "{error}");
+
     // the devkit's own test list has no classes
     write(folder.path(), "cars_test_annos_withlabels.mat", fixture("cars_test_annos.mat"));
     let error = problem("stanford-cars", folder.path(), "test", &partial());
@@ -530,6 +548,26 @@ fn imagenet_validation_pictures_flat_and_by_folder() {
         .map(|(number, synset)| format!("ILSVRC2012_val_{number:08},{synset} 85 1 499 272 \n"));
     write(kaggle.path(), "LOC_val_solution.csv", format!("ImageId,PredictionString\n{}", rows.concat()));
     assert_eq!(open_partial("imagenet-1k", kaggle.path(), "val").labels(), labels);
+
+    // Caffe's and TensorFlow's lists
+    let synsets = format!("{SETTER}\n{FOX}\n{TENCH}\n");
+    let caffe: String =
+        (1..).zip(labels).map(|(n, label)| format!("ILSVRC2012_val_{n:08}.JPEG {label}\n")).collect();
+    for (name, text) in [("val.txt", caffe), ("imagenet_2012_validation_synset_labels.txt", synsets)] {
+        let listed = tempfile::tempdir().unwrap();
+        for (picture, bytes) in &pictures {
+            write(listed.path(), &format!("val/{picture}"), bytes);
+        }
+        write(listed.path(), &format!("caffe_ilsvrc12/{name}"), &text);
+        assert_eq!(open_partial("imagenet-1k", listed.path(), "val").labels(), labels, "{name}");
+        write(
+            listed.path(),
+            &format!("caffe_ilsvrc12/{name}"),
+            format!("{text}ILSVRC2012_val_00000004.JPEG 1000\n"),
+        );
+        let error = problem("imagenet-1k", listed.path(), "val", &partial());
+        assert!(error.contains(name) && error.contains("line 4"), "{error}");
+    }
 
     let sorted = tempfile::tempdir().unwrap();
     for ((name, bytes), synset) in pictures.iter().zip([SETTER, FOX, TENCH]) {

@@ -5,7 +5,7 @@ mod common;
 use common::fixture;
 use flate2::Crc;
 use tks_images::Picture;
-use tks_images::decode::{Decoder, Part};
+use tks_images::decode::{DecodeError, Decoder, Part};
 
 fn problem(bytes: &[u8]) -> String {
     Decoder::default().decode(bytes, &mut Picture::default()).unwrap_err().to_string()
@@ -54,7 +54,7 @@ fn a_palette_of_no_whole_number_of_colours_is_an_error() {
 #[test]
 fn a_png_that_claims_more_than_it_can_hold_takes_no_memory() {
     let error = problem(&png(&[header(40_000, 40_000, 2), black(4), chunk(b"IEND", &[])]));
-    assert!(error.contains("claims 40000 x 40000 pixels"), "{error}");
+    assert!(error.contains("40000 x 40000 pixels (height, width) out of"), "{error}");
 }
 
 #[test]
@@ -77,9 +77,104 @@ fn every_cut_of_a_file_is_an_error() {
 
 #[test]
 fn other_formats_are_named_as_such() {
-    for bytes in [b"GIF89a".as_slice(), b"", b"BM", b"\xff\xd8"] {
-        assert_eq!(problem(bytes), "neither a JPEG nor a PNG file");
+    for (bytes, what) in [
+        (b"II*\0\x08\0\0\0".as_slice(), "a TIFF image, which is not read"),
+        (b"\0\0\0\x1cftypavif", "an AVIF image"),
+        (b"\0\0\0\x18ftypheic", "a HEIC image"),
+        (b"\0\0\0\x0cjP  \r\n", "a JPEG 2000 image"),
+        (b"<svg xmlns=", "an SVG image"),
+        (b" <!DOCTYPE html>", "a web page"),
+        (b"P6\n1 1\n255\n", "a PNM image"),
+        (b"", "the file is empty (0 bytes)"),
+        (b"BM is how this text begins", "neither a JPEG, PNG, WebP, BMP nor GIF image"),
+        (b"\xff\xd8", "neither a JPEG, PNG, WebP, BMP nor GIF image"),
+    ] {
+        assert!(problem(bytes).starts_with(what), "{}", problem(bytes));
     }
+}
+
+/// A WebP, BMP and GIF file of 24 x 16 pixels.
+fn others() -> [(&'static str, Vec<u8>); 3] {
+    use image::{ExtendedColorType::Rgb8, ImageEncoder, codecs};
+    let pixels: Vec<u8> = (0..24 * 16 * 3).map(|i: u32| (i * i / 7) as u8).collect();
+    let (mut webp, mut bmp, mut gif) = (Vec::new(), Vec::new(), Vec::new());
+    codecs::webp::WebPEncoder::new_lossless(&mut webp).write_image(&pixels, 24, 16, Rgb8).unwrap();
+    codecs::bmp::BmpEncoder::new(&mut bmp).encode(&pixels, 24, 16, Rgb8).unwrap();
+    codecs::gif::GifEncoder::new(&mut gif).encode(&pixels, 24, 16, Rgb8).unwrap();
+    [("webp", webp), ("bmp", bmp), ("gif", gif)]
+}
+
+#[test]
+fn a_cut_webp_bmp_or_gif_is_an_error_or_lost_nothing() {
+    for (name, file) in others() {
+        let (mut whole, mut part) = (Picture::default(), Picture::default());
+        Decoder::default().decode(&file, &mut whole).unwrap();
+        for length in 0..file.len() {
+            let decoded = Decoder::default().decode(&file[..length], &mut part);
+            // behind a GIF's first frame there is nothing that is read
+            assert!(
+                decoded.is_err() || (name == "gif" && part == whole),
+                "{name}: {length} of {}",
+                file.len()
+            );
+        }
+    }
+}
+
+/// Headers that claim a size, in files of few bytes.
+#[test]
+fn a_size_that_is_claimed_takes_no_memory() {
+    let claim = |name: &str, side: u16| -> Vec<u8> {
+        let (_, mut file) = others().into_iter().find(|(known, _)| *known == name).unwrap();
+        let bytes = side.to_le_bytes();
+        match name {
+            "bmp" => {
+                for at in [18, 22] {
+                    file[at..at + 4].copy_from_slice(&u32::from(side).to_le_bytes());
+                }
+            }
+            "gif" => {
+                // the canvas, and the frame behind its descriptor
+                file[6..10].copy_from_slice(&[bytes, bytes].concat());
+                let frame = file.iter().rposition(|&byte| byte == 0x2c).unwrap();
+                let frame =
+                    (13..=frame).find(|&at| file[at] == 0x2c && file[at + 1..at + 5] == [0; 4]).unwrap();
+                file[frame + 5..frame + 9].copy_from_slice(&[bytes, bytes].concat());
+            }
+            _ => {
+                // VP8L: 14 bits of width - 1, 14 of height - 1
+                let size = u32::from(side - 1) | u32::from(side - 1) << 14;
+                let rest = u32::from_le_bytes(file[21..25].try_into().unwrap()) & 0xf000_0000;
+                file[21..25].copy_from_slice(&(size | rest).to_le_bytes());
+            }
+        }
+        file
+    };
+    for name in ["webp", "bmp", "gif"] {
+        let error = Decoder::default().decode(&claim(name, 12_000), &mut Picture::default()).unwrap_err();
+        let expected = DecodeError::Ratio { height: 12_000, width: 12_000, length: claim(name, 9).len() };
+        assert_eq!(error, expected, "{name}");
+    }
+    for name in ["bmp", "gif", "webp"] {
+        let error = Decoder::default().decode(&claim(name, 16_000), &mut Picture::default()).unwrap_err();
+        assert_eq!(error, DecodeError::Size { height: 16_000, width: 16_000 }, "{name}");
+    }
+    let error = problem(&png(&[header(60_000, 60_000, 2), black(4), chunk(b"IEND", &[])]));
+    assert!(error.contains("60000 x 60000 pixels"), "{error}");
+}
+
+#[test]
+fn of_an_animation_the_first_frame_is_read() {
+    use image::{Frame, RgbaImage, codecs::gif::GifEncoder};
+    let mut bytes = Vec::new();
+    let mut encoder = GifEncoder::new(&mut bytes);
+    for colour in [[255, 0, 0, 255], [0, 0, 255, 255]] {
+        encoder.encode_frame(Frame::new(RgbaImage::from_pixel(3, 2, colour.into()))).unwrap();
+    }
+    drop(encoder);
+    let mut picture = Picture::default();
+    Decoder::default().decode(&bytes, &mut picture).unwrap();
+    assert_eq!(picture.pixels, [255, 0, 0].repeat(6));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use tks_data::manifest::Kind as DataKind;
 use tks_data::{Batch, BoxError, Dataset, Loader, LoaderConfig, Manifest, SampleRng, Subset};
 use tks_events::datasets::{EventFrames, EventSet, SetOptions};
 use tks_events::slicing::Slicing;
-use tks_images::datasets::OpenOptions;
+use tks_images::datasets::{OpenOptions, class_difference};
 use tks_images::{ImageSamples, ImageSet};
 use tks_models::{Input, InputShape};
 
@@ -45,6 +45,8 @@ pub struct Data {
     pub train: Loader<Samples>,
     /// Test samples, as they are.
     pub test: Arc<Samples>,
+    /// What of the data is passed over and should be known: files that are no samples, in a sentence each.
+    pub warnings: Vec<String>,
     test_loader: LoaderConfig,
     source: Source,
 }
@@ -219,6 +221,7 @@ fn open_events(config: &Config, manifest: Manifest, path: &Path) -> Result<Data>
         },
         train: with_hook(train, train_loader(config), hook)?,
         test: frames(test.clone(), false)?,
+        warnings: Vec::new(),
         test_loader: test_loader(config),
         source: Source::Events { set, test, config: Box::new(events) },
     })
@@ -269,18 +272,32 @@ fn open_images(config: &Config, manifest: Option<&Manifest>, path: PathBuf) -> R
         true => Arc::clone(&train_set),
         false => open(&data.test.part)?,
     };
-    ensure!(
-        train_set.classes() == test_set.classes(),
-        "the parts `{}` and `{}` have other classes",
-        data.train.part,
-        data.test.part
-    );
+    let parts = (data.train.part.as_str(), train_set.classes());
+    if let Some(difference) = class_difference(parts, (&data.test.part, test_set.classes())) {
+        bail!("{difference}; give both parts a folder of each class, with images in it");
+    }
+    let sets =
+        [&train_set, &test_set].into_iter().take(if data.test.part == data.train.part { 1 } else { 2 });
+    let lost = sets.flat_map(|set| set.left_out().iter().map(move |left_out| (set.part(), left_out)));
+    let warnings = lost
+        .filter(|(_, left_out)| left_out.is_lost)
+        .map(|(part, left_out)| format!("passed over in `{part}`: {left_out}"))
+        .collect();
     let samples = |set: &Arc<ImageSet>, part: &PartConfig, key, augment| -> Result<Arc<Samples>> {
         let indices = part.range(key, set.len())?.collect();
         Ok(Arc::new(ImageSamples::<f32>::new(Arc::clone(set), indices, images.recipe.clone(), augment)?))
     };
     let train = samples(&train_set, &data.train, "train", true)?;
     let test = samples(&test_set, &data.test, "test", false)?;
+    ensure!(
+        train.shape() == test.shape(),
+        "the images of `{}` become {:?} (channels, height, width) and those of `{}` {:?}: set \
+         `data.images.recipe.resize`",
+        data.train.part,
+        train.shape().frame,
+        data.test.part,
+        test.shape().frame
+    );
     let &[channels, height, width] = train.shape().frame.as_slice() else {
         bail!("pictures have channels, height and width, not {:?}", train.shape().frame)
     };
@@ -297,6 +314,7 @@ fn open_images(config: &Config, manifest: Option<&Manifest>, path: PathBuf) -> R
         },
         train: with_hook(train, train_loader(config), hook)?,
         test,
+        warnings,
         test_loader: test_loader(config),
         source: Source::Images,
     })

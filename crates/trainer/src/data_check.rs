@@ -10,7 +10,7 @@ use serde::Serialize;
 use tks_data::Manifest;
 use tks_data::manifest::Kind;
 use tks_events::datasets::{EventSet, SetOptions};
-use tks_images::datasets::{CheckOptions, CheckReport};
+use tks_images::datasets::{CheckOptions, CheckReport, ProblemKind};
 
 use crate::datasets;
 
@@ -57,11 +57,7 @@ pub fn check(manifest: Option<&Manifest>, path: &Path) -> Result<Checked> {
         Some(manifest) => {
             Ok(Checked::Images(tks_images::datasets::check(&manifest.name, path, &CheckOptions::default())?))
         }
-        None => {
-            let parts = ["train", "val", "test"].into_iter().filter(|part| path.join(part).is_dir());
-            let parts: Vec<&str> = parts.collect();
-            Ok(Checked::Images(tks_images::datasets::check_folder(path, &parts, &CheckOptions::default())?))
-        }
+        None => Ok(Checked::Images(tks_images::datasets::check_folder(path, &[], &CheckOptions::default())?)),
     }
 }
 
@@ -94,7 +90,9 @@ impl Checked {
     pub fn is_sound(&self) -> bool {
         match self {
             Checked::Images(report) => report.is_sound(),
-            Checked::Events(report) => report.unreadable.is_empty() && report.split_problem.is_none(),
+            Checked::Events(report) => {
+                report.unreadable.is_empty() && report.empty.is_empty() && report.split_problem.is_none()
+            }
         }
     }
 
@@ -138,17 +136,29 @@ fn write_images(report: &CheckReport, formatter: &mut fmt::Formatter<'_>) -> fmt
     writeln!(formatter, "{} in {}", report.dataset, report.root.display())?;
     for part in &report.parts {
         let expected = part.expected.map_or("not stated".to_string(), |count| count.to_string());
-        writeln!(formatter, "{}: {} pictures (expected: {expected})", part.part, part.pictures)?;
+        let noun = if part.pictures == 1 { "image" } else { "images" };
+        writeln!(formatter, "{}: {} {noun} (expected: {expected})", part.part, part.pictures)?;
         if let Some(failure) = &part.failure {
             writeln!(formatter, "  {failure}")?;
         }
         write_classes(formatter, part.classes.iter().map(|class| (class.class.as_str(), class.pictures)))?;
-        for (kind, count) in &part.counts {
-            writeln!(formatter, "  {count} x {kind:?}")?;
+        for left_out in &part.left_out {
+            writeln!(formatter, "  passed over: {left_out}")?;
         }
-        for problem in part.problems.iter().take(LISTED) {
-            writeln!(formatter, "  {:?}: {}: {}", problem.kind, problem.entry, problem.message)?;
+        let told = part.problems.iter().filter(|problem| problem.kind != ProblemKind::LeftOut);
+        for problem in told.take(LISTED) {
+            writeln!(formatter, "  {}: {}: {}", problem.kind, problem.entry, problem.message)?;
         }
+        let listed =
+            |kind: &ProblemKind| part.problems.iter().filter(|problem| problem.kind == *kind).count() as u64;
+        for (kind, count) in
+            part.counts.iter().filter(|(kind, count)| **count > listed(kind).min(LISTED as u64))
+        {
+            writeln!(formatter, "  ... {count} x {kind} in all")?;
+        }
+    }
+    for note in &report.notes {
+        writeln!(formatter, "{note}")?;
     }
     Ok(())
 }
@@ -163,7 +173,10 @@ fn write_events(report: &EventReport, formatter: &mut fmt::Formatter<'_>) -> fmt
         writeln!(formatter, "split: {problem}")?;
     }
     for (name, reason) in report.unreadable.iter().take(LISTED) {
-        writeln!(formatter, "unreadable: {name}: {reason}")?;
+        match reason.contains(name.as_str()) {
+            true => writeln!(formatter, "unreadable: {reason}")?,
+            false => writeln!(formatter, "unreadable: {name}: {reason}")?,
+        }
     }
     if report.unreadable.len() > LISTED {
         writeln!(formatter, "... {} unreadable in all", report.unreadable.len())?;

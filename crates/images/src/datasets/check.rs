@@ -3,12 +3,16 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tks_data::Manifest;
 
 use super::draft::Draft;
+use super::files::Files;
+use super::folder::missing_classes;
+use super::left_out::LeftOut;
 use super::set::PictureBytes;
 use super::{OpenOptions, expected_count};
 use crate::decode::Decoder;
@@ -42,21 +46,22 @@ pub struct CheckReport {
     pub dataset: String,
     /// The folder or archive.
     pub root: PathBuf,
-    /// Each part that the manifest has.
+    /// Each part that the manifest has, or that a folder was found to have.
     pub parts: Vec<PartReport>,
+    /// What is not of a part, and is no fault.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 impl CheckReport {
     /// Whether nothing was found that keeps the data set from being used as its publisher means it.
     ///
-    /// Duplicates do not count: some of the official sets have them.
+    /// Duplicates do not count, since some of the official sets have them, and neither do classes whose names differ
+    /// by case only.
     pub fn is_sound(&self) -> bool {
-        self.parts.iter().all(|part| {
-            part.failure.is_none()
-                && part.counts.keys().all(|kind| {
-                    matches!(kind, ProblemKind::DuplicateAcrossParts | ProblemKind::DuplicateWithin)
-                })
-        })
+        self.parts
+            .iter()
+            .all(|part| part.failure.is_none() && part.counts.keys().all(|kind| kind.is_warning()))
     }
 }
 
@@ -78,6 +83,9 @@ pub struct PartReport {
     pub counts: std::collections::BTreeMap<ProblemKind, u64>,
     /// The first of each kind.
     pub problems: Vec<Problem>,
+    /// What was passed over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
 }
 
 /// The pictures of a class.
@@ -103,15 +111,27 @@ pub struct Problem {
 /// The kinds of problems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum ProblemKind {
     /// The labels name a picture that is not there.
     Missing,
     /// A picture that cannot be read or decoded.
     Unreadable,
+    /// What would be samples and is passed over: images in formats that are not read, links to nothing, images beside
+    /// the folders of the classes.
+    LeftOut,
+    /// A class whose folder holds no image that is read.
+    EmptyClass,
+    /// A class that another part has, and this one has not.
+    MissingClass,
+    /// A folder of images without folders of parts, so that there is nothing to train on and to test on.
+    NoParts,
     /// A label that is no class.
     LabelRange,
     /// A picture that lies in the folder of another class than its label.
     Mislabelled,
+    /// Two classes whose names differ by case only.
+    SimilarClasses,
     /// The same picture in two parts.
     DuplicateAcrossParts,
     /// The same picture twice in a part; the message tells whether under two classes.
@@ -120,6 +140,33 @@ pub enum ProblemKind {
     Count,
     /// A class with another number of pictures than the others, where the publisher states that all have as many.
     ClassCount,
+}
+
+impl ProblemKind {
+    /// Whether a data set with it is sound all the same.
+    pub fn is_warning(self) -> bool {
+        matches!(self, Self::DuplicateAcrossParts | Self::DuplicateWithin | Self::SimilarClasses)
+    }
+}
+
+impl std::fmt::Display for ProblemKind {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Missing => "missing",
+            Self::Unreadable => "unreadable",
+            Self::LeftOut => "left out",
+            Self::EmptyClass => "class without an image",
+            Self::MissingClass => "missing class",
+            Self::NoParts => "no parts",
+            Self::LabelRange => "label that is no class",
+            Self::Mislabelled => "in the folder of another class",
+            Self::SimilarClasses => "classes that differ by case only",
+            Self::DuplicateAcrossParts => "the same in two parts",
+            Self::DuplicateWithin => "the same twice in a part",
+            Self::Count => "another number than stated",
+            Self::ClassCount => "another number of a class than stated",
+        })
+    }
 }
 
 /// Walks a data set, by name, in parallel on rayon's threads.
@@ -134,19 +181,45 @@ pub fn check(name: &str, root: &Path, options: &CheckOptions) -> Result<CheckRep
     Ok(report(&manifest.name, Some(&manifest), root, drafts, options))
 }
 
-/// Walks a folder of pictures with a folder a class, in the given parts, or as a whole where there are none.
+/// Walks a folder or archive of images with a folder a class, in the given parts; where none is given, in the parts that
+/// are found, or as a whole.
+///
+/// It reads as [`open_folder`](super::open_folder) does, and compares the classes of the parts.
 ///
 /// # Errors
-/// None now; what is wrong with the folder is in the report.
+/// A folder or archive that cannot be opened; what is wrong with what it holds is in the report.
 pub fn check_folder(root: &Path, parts: &[&str], options: &CheckOptions) -> Result<CheckReport, ImageError> {
-    let drafts = match parts {
-        [] => vec![("all", super::folder::draft(root, None, &options.open))],
-        parts => {
-            parts.iter().map(|part| (*part, super::folder::draft(root, Some(part), &options.open))).collect()
-        }
+    let files = Arc::new(Files::open(root, &options.open.archive)?);
+    let (found, beside) = super::folder::parts(&files);
+    let parts: Vec<&str> = match parts {
+        [] => found.iter().map(String::as_str).collect(),
+        given => given.to_vec(),
+    };
+    let drafts: Vec<(&str, Result<Draft, ImageError>)> = match parts.as_slice() {
+        [] => vec![("all", super::folder::draft(&files, None))],
+        parts => parts.iter().map(|part| (*part, super::folder::draft(&files, Some(part)))).collect(),
     };
     let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(report(&name, None, root, drafts, options))
+    let mut report = report(&name, None, root, drafts, options);
+    if !beside.is_empty() {
+        report.notes.push(format!("folders that are no part: {}", beside.join(", ")));
+    }
+    match report.parts.as_mut_slice() {
+        [part] if parts.is_empty() && part.failure.is_none() => {
+            *part.counts.entry(ProblemKind::NoParts).or_default() += 1;
+            part.problems.push(Problem {
+                kind: ProblemKind::NoParts,
+                entry: root.display().to_string(),
+                message: "to train, put the folders of the classes into a folder `train` and a folder `test`"
+                    .into(),
+            });
+        }
+        [part] if !parts.is_empty() => {
+            report.notes.push(format!("`{}` is the only part: there is none to test on", part.part));
+        }
+        _ => {}
+    }
+    Ok(report)
 }
 
 fn report(
@@ -162,11 +235,16 @@ fn report(
     for (number, (part, draft)) in drafts.iter().enumerate() {
         let expected = manifest.and_then(|manifest| expected_count(manifest, part));
         let mut findings = Findings::new(part, expected, options.max_listed);
+        // training asks for the same classes in the part that it tests on
+        let first = drafts.iter().filter_map(|(part, draft)| Some((*part, draft.as_ref().ok()?))).next();
         match draft {
             Err(error) => findings.report.failure = Some(error.to_string()),
             Ok(draft) => {
                 let hashes = walk(draft, options, &mut findings);
                 findings.labels(draft, manifest);
+                if manifest.is_none() {
+                    findings.classes(draft, first);
+                }
                 if options.duplicates {
                     duplicates(number, &drafts, &hashes, &mut seen, &mut findings);
                 }
@@ -174,7 +252,7 @@ fn report(
         }
         parts.push(findings.report);
     }
-    CheckReport { dataset: name.to_owned(), root: root.to_owned(), parts }
+    CheckReport { dataset: name.to_owned(), root: root.to_owned(), parts, notes: Vec::new() }
 }
 
 struct Findings {
@@ -192,6 +270,7 @@ impl Findings {
             failure: None,
             counts: Default::default(),
             problems: Vec::new(),
+            left_out: Vec::new(),
         };
         Self { report, max_listed }
     }
@@ -202,6 +281,42 @@ impl Findings {
         if *count <= self.max_listed as u64 {
             self.report.problems.push(Problem { kind, entry: entry(), message: message() });
         }
+    }
+
+    /// Classes without an image, those that differ from another part's or by case only, and what was passed over.
+    fn classes(&mut self, draft: &Draft, first: Option<(&str, &Draft)>) {
+        for (class, why) in &draft.vanished {
+            self.add(ProblemKind::EmptyClass, || class.clone(), || format!("its folder holds {why}"));
+        }
+        if let Some((other, of_other)) = first {
+            let part = self.report.part.clone();
+            for class in missing_classes(&draft.classes, &of_other.classes) {
+                let message = || format!("`{part}` lacks this class, which `{other}` has");
+                self.add(ProblemKind::MissingClass, || class.clone(), message);
+            }
+            for class in missing_classes(&of_other.classes, &draft.classes) {
+                let message = || format!("`{other}` lacks this class, which `{part}` has");
+                self.add(ProblemKind::MissingClass, || class.clone(), message);
+            }
+        }
+        let mut by_lower_case: HashMap<String, &String> = HashMap::new();
+        for class in draft.classes.iter() {
+            if let Some(other) = by_lower_case.insert(class.to_lowercase(), class) {
+                let message = || format!("differs from the class `{other}` by case only");
+                self.add(ProblemKind::SimilarClasses, || class.clone(), message);
+            }
+        }
+        for left_out in draft.left_out.iter().filter(|left_out| left_out.is_lost) {
+            self.add(
+                ProblemKind::LeftOut,
+                || left_out.first.clone(),
+                || match left_out.count {
+                    1 => left_out.what.clone(),
+                    count => format!("{}; {count} of them", left_out.what),
+                },
+            );
+        }
+        self.report.left_out.clone_from(&draft.left_out);
     }
 
     /// Counts, missing pictures, labels out of range and folders that disagree.

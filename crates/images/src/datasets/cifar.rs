@@ -74,8 +74,9 @@ pub(super) fn draft(source: &Source<'_>, labels: Labels) -> Result<Draft, ImageE
         }
     }
     let Some(version) = found else {
-        files.require(part(&versions[0])[0], &source.fetch_hint())?;
-        return Err(ImageError::layout(source.root, "no batch file here", source.fetch_hint()));
+        let wanted: Vec<String> = versions.iter().map(|version| format!("`{}`", part(version)[0])).collect();
+        let problem = format!("no {} here ({})", wanted.join(" nor "), files.found());
+        return Err(ImageError::layout(source.root, problem, source.fetch_hint()));
     };
     let mut planar = PlanarPictures::new(3, SIDE, SIDE);
     let mut all_labels = Vec::new();

@@ -6,6 +6,7 @@ use tks_data::Manifest;
 
 use super::OpenOptions;
 use super::files::{FileId, Files};
+use super::left_out::LeftOut;
 use super::set::{ImageSet, Pictures};
 use crate::error::ImageError;
 
@@ -22,6 +23,10 @@ pub(super) struct Draft {
     pub(super) missing: Missing,
     /// Pictures in a folder of another class than their label: their index, and the folder's class.
     pub(super) misplaced: Vec<(usize, usize)>,
+    /// Classes that have a folder and no image that is read, with what the folder holds.
+    pub(super) vanished: Vec<(String, String)>,
+    /// What was passed over.
+    pub(super) left_out: Vec<LeftOut>,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +47,16 @@ pub(super) struct Listed<'a> {
 impl Draft {
     pub(super) fn new(classes: Arc<[String]>, labels: Vec<i64>, pictures: Pictures) -> Self {
         debug_assert_eq!(labels.len(), pictures.len());
-        Self { classes, labels, boxes: None, pictures, missing: Missing::default(), misplaced: Vec::new() }
+        Self {
+            classes,
+            labels,
+            boxes: None,
+            pictures,
+            missing: Missing::default(),
+            misplaced: Vec::new(),
+            vanished: Vec::new(),
+            left_out: Vec::new(),
+        }
     }
 
     /// Joins the rows of a list with the files that they name.
@@ -77,12 +91,10 @@ impl Draft {
         }
         let boxes = (boxes.len() == ids.len() && !boxes.is_empty()).then_some(boxes);
         Ok(Self {
-            classes,
-            labels,
             boxes,
-            pictures: Pictures::Files { files, ids },
             missing: Missing { list: list.to_owned(), names: missing },
             misplaced,
+            ..Self::new(classes, labels, Pictures::Files { files, ids })
         })
     }
 
@@ -144,6 +156,7 @@ impl Draft {
             labels,
             boxes: self.boxes,
             pictures: self.pictures,
+            left_out: self.left_out,
         })
     }
 }

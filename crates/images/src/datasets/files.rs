@@ -1,10 +1,17 @@
 //! The files of a data set, unpacked or in the archives as downloaded, found by the end of their names.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use tks_data::archive::Skipped;
 use tks_data::{Archive, ArchiveOptions, Bytes, DataError};
 
 use crate::error::ImageError;
+
+/// An image that is compressed in an archive may be of this many bytes, or of so many times what it takes there: it is
+/// compressed itself, so that more is made to fill memory.
+const MOST_INFLATED: u64 = 16 << 20;
+const MOST_RATIO: u64 = 4;
 
 /// A folder (or an archive) and those archives in it that were opened.
 #[derive(Debug)]
@@ -79,14 +86,36 @@ impl Files {
     /// As [`Files::find`], or an error that says what to do.
     pub(crate) fn require(&self, ending: &str, remedy: &str) -> Result<FileId, ImageError> {
         self.find(ending)?.ok_or_else(|| {
-            let some: Vec<&str> =
-                self.archives[0].entries().iter().take(3).map(|entry| entry.name()).collect();
-            let found = match some.len() {
-                0 => "it is empty".to_owned(),
-                _ => format!("it holds {} files: {}, ...", self.archives[0].len(), some.join(", ")),
-            };
-            ImageError::layout(self.root(), format!("no `{ending}` here ({found})"), remedy)
+            ImageError::layout(self.root(), format!("no `{ending}` here ({})", self.found()), remedy)
         })
+    }
+
+    /// What is here, for an error that says what is not.
+    pub(crate) fn found(&self) -> String {
+        const NAMED: usize = 6;
+        let mut kinds: Vec<(String, usize)> = Vec::new();
+        for (_, name) in self.below("") {
+            // a folder stands for its files
+            let shown = match name.split_once('/') {
+                Some((folder, _)) => format!("{folder}/"),
+                None => name.to_owned(),
+            };
+            match kinds.last_mut().filter(|(last, _)| *last == shown) {
+                Some((_, count)) => *count += 1,
+                None => kinds.push((shown, 1)),
+            }
+        }
+        if kinds.is_empty() {
+            return "it is empty".to_owned();
+        }
+        let tell = |(name, count): &(String, usize)| match (name.ends_with('/'), count) {
+            (false, _) => name.clone(),
+            (true, 1) => format!("{name} with 1 file"),
+            (true, count) => format!("{name} with {count} files"),
+        };
+        let named: Vec<String> = kinds.iter().take(NAMED).map(tell).collect();
+        let more = if kinds.len() > NAMED { ", ..." } else { "" };
+        format!("it holds {}{more}", named.join(", "))
     }
 
     /// The first of several endings that is there.
@@ -109,12 +138,19 @@ impl Files {
         const PROBES: usize = 16;
         let mut base = None;
         for name in names.clone().take(PROBES) {
-            let ending = format!("{folder}/{name}");
-            let found = match self.find(&ending)? {
-                Some(found) => Some((found, ending)),
-                // the folder itself was opened
-                None => self.find(name)?.map(|found| (found, name.to_owned())),
+            let upper = match name.rsplit_once('.') {
+                Some((stem, ending)) => format!("{stem}.{}", ending.to_ascii_uppercase()),
+                None => name.to_owned(),
             };
+            let inside = |name: &str| format!("{folder}/{name}");
+            // where none is in the folder, the folder itself was opened
+            let mut found = None;
+            for ending in [inside(name), inside(&upper), name.to_owned(), upper] {
+                if let Some(id) = self.find(&ending)? {
+                    found = Some((id, ending));
+                    break;
+                }
+            }
             if let Some((id, ending)) = found {
                 let place = self.name(id);
                 let prefix = &place[..place.len() - ending.len()];
@@ -125,14 +161,47 @@ impl Files {
         let Some((archive, base)) = base else { return Ok(names.map(|_| None).collect()) };
         let files = &self.archives[archive as usize];
         let mut full = String::new();
+        // made where a name is not here as it is written: endings may have been turned into upper case
+        let mut by_lower_case: Option<HashMap<String, usize>> = None;
         Ok(names
             .map(|name| {
                 full.clear();
                 full.push_str(&base);
                 full.push_str(name);
-                files.find(&full).map(|entry| FileId { archive, entry: entry as u32 })
+                let entry = files.find(&full).or_else(|| {
+                    let all = files.entries().iter().enumerate();
+                    let known = by_lower_case.get_or_insert_with(|| {
+                        all.map(|(at, entry)| (entry.name().to_lowercase(), at)).collect()
+                    });
+                    known.get(&full.to_lowercase()).copied()
+                });
+                entry.map(|entry| FileId { archive, entry: entry as u32 })
             })
             .collect())
+    }
+
+    /// The files whose names begin with `prefix`, with the rest of their names, in what was opened first.
+    pub(crate) fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (FileId, &'a str)> {
+        let entries = self.archives[0].entries();
+        let first = entries.partition_point(|entry| entry.name() < prefix);
+        entries[first..].iter().zip(first as u32..).map_while(move |(entry, index)| {
+            Some((FileId { archive: 0, entry: index }, entry.name().strip_prefix(prefix)?))
+        })
+    }
+
+    /// What was passed over in what was opened first.
+    pub(crate) fn skipped(&self) -> &[Skipped] {
+        self.archives[0].skipped()
+    }
+
+    /// The names of folders without a file in what was opened first.
+    pub(crate) fn empty_folders(&self) -> impl Iterator<Item = &str> {
+        self.archives[0].empty_folders()
+    }
+
+    /// The first bytes of a file.
+    pub(crate) fn head(&self, id: FileId, most: usize) -> Result<Vec<u8>, DataError> {
+        self.archives[id.archive as usize].head(id.entry as usize, most)
     }
 
     /// All files, archive by archive, sorted by name.
@@ -162,7 +231,19 @@ impl Files {
         id: FileId,
         scratch: &'a mut Vec<u8>,
     ) -> Result<&'a [u8], DataError> {
-        self.archives[id.archive as usize].bytes_in(id.entry as usize, scratch)
+        let (archive, entry) = (&self.archives[id.archive as usize], id.entry as usize);
+        let (size, packed) = (archive.entries()[entry].size(), archive.packed_size(entry));
+        let limit = MOST_INFLATED.max(packed.saturating_mul(MOST_RATIO)).max(packed);
+        if size > limit {
+            return Err(DataError::TooLarge {
+                path: archive.entry_path(entry),
+                what: format!("the size of an image that takes {packed} bytes in the archive"),
+                size,
+                limit,
+                remedy: "if it is to be trusted, unpack the archive and name the folder".into(),
+            });
+        }
+        archive.bytes_in(entry, scratch)
     }
 
     /// The bytes of a file that may be packed by itself (`.gz`, `.xz`).

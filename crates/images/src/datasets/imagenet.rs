@@ -7,13 +7,17 @@ use super::Source;
 use super::draft::Draft;
 use super::files::{FileId, Files};
 use super::set::Pictures;
-use super::stanford::is_picture;
 use crate::error::{ImageError, InFile};
+use crate::format::is_image;
 use crate::parse::lines::parse_numbers;
 use tks_data::parse::mat::{MatValue, parse_mat_variable};
 
 const GROUND_TRUTH: &str = "ILSVRC2012_validation_ground_truth.txt";
 const SOLUTION: &str = "LOC_val_solution.csv";
+/// Caffe's list, `ILSVRC2012_val_00000001.JPEG 65`: classes are counted from 0 in the order of their synsets.
+const CAFFE: &str = "val.txt";
+/// TensorFlow's list: the synset of each picture, in the order of their numbers.
+const SYNSET_LABELS: &str = "imagenet_2012_validation_synset_labels.txt";
 const VALIDATION: &str = "ILSVRC2012_val_";
 
 pub(super) fn draft(source: &Source<'_>) -> Result<Draft, ImageError> {
@@ -77,7 +81,7 @@ fn sort_out(files: &Files, source: &Source<'_>, synsets: &HashMap<&str, i64>) ->
     let wanted = source.is_train();
     files
         .all()
-        .filter(|(_, name)| is_picture(name))
+        .filter(|(_, name)| is_image(name))
         .filter_map(|(id, name)| {
             let mut parts = name.rsplit('/');
             let file = parts.next()?;
@@ -106,16 +110,27 @@ impl Truth {
         source: &Source<'_>,
         synsets: &HashMap<&str, i64>,
     ) -> Result<Self, ImageError> {
-        if files.find(GROUND_TRUTH)?.is_none() && files.find(SOLUTION)?.is_none() {
+        if files.find_any(&[GROUND_TRUTH, SOLUTION, CAFFE, SYNSET_LABELS])?.is_none() {
             files.look_into(&["ILSVRC2012_devkit_t12.tar.gz"], 1)?;
         }
-        if files.find(GROUND_TRUTH)?.is_none()
-            && let Some(id) = files.find(SOLUTION)?
-        {
-            return Self::from_solution(files, id, synsets);
+        if files.find(GROUND_TRUTH)?.is_none() {
+            if let Some(id) = files.find(SOLUTION)? {
+                return Self::from_solution(files, id, synsets);
+            }
+            if let Some(id) = files.find(SYNSET_LABELS)? {
+                return Self::from_synsets(files, id, synsets);
+            }
+            if let Some(id) = files.find(CAFFE)? {
+                return Self::from_caffe(files, id, source.classes.len());
+            }
         }
-        let list = files
-            .require(GROUND_TRUTH, "fetch the devkit, ILSVRC2012_devkit_t12.tar.gz, into the same folder")?;
+        let list = files.require(
+            GROUND_TRUTH,
+            &format!(
+                "fetch the devkit, ILSVRC2012_devkit_t12.tar.gz, into the same folder, or put there one of {SOLUTION} \
+                 (Kaggle), {CAFFE} (Caffe) and {SYNSET_LABELS} (TensorFlow)"
+            ),
+        )?;
         let meta = files
             .require("meta.mat", "fetch the devkit, ILSVRC2012_devkit_t12.tar.gz, into the same folder")?;
         let numbers = parse_numbers(&files.bytes(list)?).in_file(files.path(list))?;
@@ -162,6 +177,44 @@ impl Truth {
             truth.insert(number, label);
         }
         Ok(Self(truth))
+    }
+
+    fn from_caffe(files: &Files, id: FileId, classes: usize) -> Result<Self, ImageError> {
+        Self::by_line(files, id, |index, line| {
+            let (name, label) = line.rsplit_once(char::is_whitespace).ok_or_else(|| {
+                format!(
+                    "line {} should be a file's name and a number, such as `{VALIDATION}00000001.JPEG 65`",
+                    index + 1
+                )
+            })?;
+            let file = name.trim().rsplit('/').next().unwrap_or_default();
+            let number = file.strip_prefix(VALIDATION).and_then(|rest| rest.split('.').next()?.parse().ok());
+            let label = label.parse().ok().filter(|&label| (0..classes as i64).contains(&label));
+            match (number, label) {
+                (Some(number), Some(label)) => Ok((number, label)),
+                (None, _) => Err(format!("line {} names no validation picture: `{name}`", index + 1)),
+                (_, None) => Err(format!("line {} has no class from 0 to {}", index + 1, classes - 1)),
+            }
+        })
+    }
+
+    fn from_synsets(files: &Files, id: FileId, synsets: &HashMap<&str, i64>) -> Result<Self, ImageError> {
+        Self::by_line(files, id, |index, line| match synsets.get(line) {
+            Some(&label) => Ok((index as u32 + 1, label)),
+            None => Err(format!("line {} is none of the synsets: `{line}`", index + 1)),
+        })
+    }
+
+    fn by_line(
+        files: &Files,
+        id: FileId,
+        parse: impl Fn(usize, &str) -> Result<(u32, i64), String>,
+    ) -> Result<Self, ImageError> {
+        let bytes = files.bytes(id)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let lines = text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty());
+        let truth = lines.map(|(index, line)| parse(index, line)).collect::<Result<_, String>>();
+        truth.map(Self).map_err(|problem| ImageError::layout(files.path(id), problem, "fetch it again"))
     }
 
     fn label(&self, number: u32) -> Option<i64> {

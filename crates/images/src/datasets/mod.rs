@@ -5,7 +5,7 @@
 //! | `cifar10`, `cifar100`, `cifar100-coarse` | the binary version, or the Python version without Python |
 //! | `mnist`, `fashion-mnist` | IDX, plain or gzip |
 //! | `digits` | the file that ships in `datasets/digits` |
-//! | `imagenet-1k` | `train/<synset>/`, or the tar of tars; `val` flat with the devkit's ground truth, or in folders |
+//! | `imagenet-1k` | `train/<synset>/`, or the tar of tars; `val` flat with the devkit's ground truth, Kaggle's, Caffe's or TensorFlow's list, or in folders |
 //! | `cub-200-2011` | `images.txt` and its companions; bounding boxes where they are |
 //! | `stanford-dogs` | `train_list.mat`, `test_list.mat` |
 //! | `stanford-cars` | `cars_train_annos.mat`, `cars_test_annos_withlabels.mat`, `cars_annos.mat`, or a folder a class |
@@ -34,6 +34,7 @@ mod draft;
 mod files;
 mod folder;
 mod imagenet;
+mod left_out;
 mod mnist;
 mod set;
 mod stanford;
@@ -49,7 +50,8 @@ use tks_data::{ArchiveOptions, DataError, Manifest};
 pub use check::{
     CheckOptions, CheckReport, ClassCount, PartReport, Problem, ProblemKind, check, check_folder,
 };
-pub use folder::open_folder;
+pub use folder::{class_difference, open_folder};
+pub use left_out::LeftOut;
 pub use set::{ImageSet, PictureBytes};
 
 use crate::error::ImageError;

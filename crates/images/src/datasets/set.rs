@@ -3,9 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use tks_data::{Bytes, DataError};
 
 use super::files::{FileId, Files};
+use super::left_out::LeftOut;
+use crate::decode::dimensions;
+use crate::error::ImageError;
 
 /// A part of a data set: labels, and where each picture's bytes are.
 ///
@@ -19,12 +23,13 @@ pub struct ImageSet {
     pub(super) labels: Vec<u32>,
     pub(super) boxes: Option<Vec<[f32; 4]>>,
     pub(super) pictures: Pictures,
+    pub(super) left_out: Vec<LeftOut>,
 }
 
 /// The bytes of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PictureBytes<'a> {
-    /// A JPEG or PNG file, to be decoded.
+    /// An image file (JPEG, PNG, WebP, BMP, GIF), to be decoded.
     Encoded(&'a [u8]),
     /// Pixels, plane after plane, row by row: `[C, H, W]`.
     Planar {
@@ -97,6 +102,11 @@ impl ImageSet {
         self.boxes.is_some()
     }
 
+    /// What was passed over: images in formats that are not read, links to nothing, hidden files and others.
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
+    }
+
     /// Channels of the pictures: 1 (grey) or 3 (colour, as JPEG and PNG files are always decoded to).
     pub fn channels(&self) -> usize {
         match &self.pictures {
@@ -111,6 +121,35 @@ impl ImageSet {
             Pictures::Planar(planar) => Some([planar.height, planar.width]),
             Pictures::Files { .. } => None,
         }
+    }
+
+    /// Rows and pixels of a row that all images have; reads the header of each file.
+    ///
+    /// # Errors
+    /// [`ImageError::Sizes`] with two images of other sizes; a file that cannot be read or is no image.
+    pub fn common_size(&self) -> Result<[usize; 2], ImageError> {
+        if let Some(size) = self.size() {
+            return Ok(size);
+        }
+        let read = |scratch: &mut Vec<u8>, index: usize| match self.picture(index, scratch)? {
+            PictureBytes::Planar { height, width, .. } => Ok([height, width]),
+            PictureBytes::Encoded(bytes) => {
+                dimensions(bytes).map_err(|source| ImageError::Decode { path: self.path(index), source })
+            }
+        };
+        let first = read(&mut Vec::new(), 0)?;
+        (1..self.len()).into_par_iter().try_for_each_init(Vec::new, |scratch, index| {
+            match read(scratch, index)? {
+                size if size == first => Ok(()),
+                size => Err(ImageError::Sizes {
+                    first: self.path(0),
+                    first_size: first,
+                    second: self.path(index),
+                    second_size: size,
+                }),
+            }
+        })?;
+        Ok(first)
     }
 
     /// What errors call the picture: its file, or its file and record.

@@ -8,6 +8,7 @@ use super::draft::{Draft, Listed};
 use super::files::{FileId, Files};
 use super::set::Pictures;
 use crate::error::{ImageError, InFile};
+use crate::format::is_image;
 use tks_data::parse::mat::{MatStruct, MatValue, parse_mat_variable};
 
 pub(super) fn draft_dogs(source: &Source<'_>) -> Result<Draft, ImageError> {
@@ -37,7 +38,7 @@ pub(super) fn draft_dogs(source: &Source<'_>) -> Result<Draft, ImageError> {
             Ok(Listed { name, label, bounding_box: None })
         })
         .collect::<Result<Vec<_>, ImageError>>()?;
-    if !files.all().any(|(_, name)| is_picture(name)) {
+    if !files.all().any(|(_, name)| is_image(name)) {
         files.look_into(&["images.tar"], 1)?;
     }
     let by_name: HashMap<&str, usize> =
@@ -61,7 +62,7 @@ pub(super) fn draft_cars(source: &Source<'_>) -> Result<Draft, ImageError> {
         let rows = rows.elements().ok_or_else(|| no_annotations(&files, id))?;
         let rows = rows.map(|row| listed(row, "fname")).collect::<Option<Vec<_>>>();
         let rows = rows.ok_or_else(|| no_annotations(&files, id))?;
-        if !files.all().any(|(_, name)| is_picture(name)) {
+        if !files.all().any(|(_, name)| is_image(name)) {
             files.look_into(&[archive], 1)?;
         }
         let rows: Vec<Listed<'_>> = rows.iter().map(CarRow::as_listed).collect();
@@ -70,11 +71,28 @@ pub(super) fn draft_cars(source: &Source<'_>) -> Result<Draft, ImageError> {
     if let Some(id) = files.find("cars_annos.mat")? {
         return all_in_one(source, files, id);
     }
-    let folders = by_class_folder(source, files)?;
-    folders.ok_or_else(|| {
-        ImageError::layout(source.root, format!("no `{list}`, nor a folder a class"), source.fetch_hint())
-    })
+    let unlabelled = files.find(UNLABELLED)?.filter(|_| !source.is_train()).map(|id| files.path(id));
+    let found = files.found();
+    match (by_class_folder(source, files)?, unlabelled) {
+        (Some(draft), _) => Ok(draft),
+        // what the devkit, and Kaggle's copy of it, have of the test part
+        (None, Some(path)) => Err(ImageError::layout(
+            path,
+            "this list has no classes, so that nothing can be tested by it",
+            format!(
+                "put `{list}`, which has them, into the same folder; the part `train` can be read without it"
+            ),
+        )),
+        (None, None) => Err(ImageError::layout(
+            source.root,
+            format!("no `{list}`, no `cars_annos.mat`, nor a folder a class in `{}` ({found})", source.part),
+            source.fetch_hint(),
+        )),
+    }
 }
+
+/// The devkit's list of the test part: boxes without classes.
+const UNLABELLED: &str = "cars_test_annos.mat";
 
 /// The first release: all pictures in one folder, and one list that tells the part.
 fn all_in_one(source: &Source<'_>, mut files: Files, id: FileId) -> Result<Draft, ImageError> {
@@ -88,7 +106,7 @@ fn all_in_one(source: &Source<'_>, mut files: Files, id: FileId) -> Result<Draft
             kept.push(listed(row, "relative_im_path").ok_or_else(|| no_annotations(&files, id))?);
         }
     }
-    if !files.all().any(|(_, name)| is_picture(name)) {
+    if !files.all().any(|(_, name)| is_image(name)) {
         files.look_into(&["car_ims.tgz"], 1)?;
     }
     let rows: Vec<Listed<'_>> = kept
@@ -104,7 +122,7 @@ fn by_class_folder(source: &Source<'_>, files: Files) -> Result<Option<Draft>, I
         |name: &str| name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
     let by_name: HashMap<String, i64> = source.classes.iter().map(|name| plain(name)).zip(0..).collect();
     let (mut ids, mut labels) = (Vec::new(), Vec::new());
-    for (id, name) in files.all().filter(|(_, name)| is_picture(name)) {
+    for (id, name) in files.all().filter(|(_, name)| is_image(name)) {
         let mut parts = name.rsplit('/').skip(1);
         let (Some(class), Some(part)) = (parts.next(), parts.next()) else { continue };
         if part != source.part {
@@ -164,9 +182,4 @@ fn listed(row: MatStruct<'_>, name: &str) -> Option<CarRow> {
 /// MATLAB counts from 1, in floating point.
 fn class_number(label: f64) -> Option<i64> {
     (label.fract() == 0.0 && label.abs() < 1e9).then_some(label as i64 - 1)
-}
-
-pub(super) fn is_picture(name: &str) -> bool {
-    let extension = name.rsplit('.').next().unwrap_or_default();
-    ["jpg", "jpeg", "png"].iter().any(|known| extension.eq_ignore_ascii_case(known))
 }

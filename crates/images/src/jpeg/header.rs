@@ -1,8 +1,8 @@
 //! A file's markers and what they hold.
 
+use super::damaged;
 use super::huffman::Huffman;
-use super::{MAX_PIXELS, damaged};
-use crate::decode::DecodeError;
+use crate::decode::{DecodeError, MAX_PIXELS};
 
 /// What a frame says of the picture.
 #[derive(Debug, Clone)]
@@ -211,7 +211,7 @@ impl<'a> Reader<'a> {
             return Err(DecodeError::Unsupported("a JPEG of more than 8 bits a sample"));
         }
         if height == 0 || width == 0 || height * width > MAX_PIXELS {
-            return Err(damaged(format!("a size of {height} x {width} pixels")));
+            return Err(DecodeError::Size { height, width });
         }
         if ![1, 3, 4].contains(&count) || list.len() != 3 * usize::from(count) {
             return Err(damaged(format!("{count} components in {} bytes", list.len())));

@@ -18,7 +18,7 @@ pub(crate) use colour::rgb_of_ycc;
 pub(crate) use transform::{Block, transform_any};
 pub(crate) use upsample::{Rounding, double_any};
 
-use crate::decode::DecodeError;
+use crate::decode::{DecodeError, require_worth};
 use crate::picture::Picture;
 use header::{Component, Frame, Marker, Reader};
 
@@ -52,9 +52,6 @@ struct Plane {
     /// Coefficients of all blocks, for progressive files: they come in several scans.
     coefficients: Vec<Block>,
 }
-
-/// The most pixels that a file may claim: what claims more is damaged, or not for training.
-const MAX_PIXELS: usize = 1 << 28;
 
 fn damaged(what: impl Into<String>) -> DecodeError {
     DecodeError::Damaged(what.into())
@@ -106,6 +103,7 @@ pub(crate) fn decode(
                 if !frame.components.iter().all(whole) {
                     return Err(DecodeError::Unsupported("a JPEG with fractions of samples a pixel"));
                 }
+                require_worth(height, width, memory(&frame) + 3 * part.height * part.width, bytes.len())?;
                 allocate(&frame, &mut scratch.planes);
                 state = Some((frame, part));
             }
@@ -154,6 +152,16 @@ fn require_bits(frame: &Frame, length: usize) -> Result<(), DecodeError> {
             frame.height, frame.width
         ))),
     }
+}
+
+/// Bytes that [`allocate`] takes.
+fn memory(frame: &Frame) -> usize {
+    let of_component = |component: &Component| {
+        let blocks = component.blocks[0] * component.blocks[1];
+        let coefficients = if frame.progressive { size_of::<Block>() } else { 0 };
+        blocks * (component.block * component.block + coefficients)
+    };
+    frame.components.iter().map(of_component).sum()
 }
 
 fn allocate(frame: &Frame, planes: &mut Vec<Plane>) {

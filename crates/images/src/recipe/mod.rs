@@ -49,10 +49,10 @@ pub struct Recipe {
     /// Cuts the picture to the bounding box that the data set gives.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bounding_box: Option<BoxCrop>,
-    /// To which size; left out: the pictures' own, which then has to be one for all.
+    /// To which size; left out, or `"none"`: the pictures' own, which then has to be one for all.
     ///
     /// In training this is left to `augment` where a step there gives a size itself (a random resized crop).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "resize_or_none")]
     pub resize: Option<Resize>,
     /// Decodes large JPEG files at a half, a quarter or an eighth of their size (Pillow's `Image.draft`), as far as
     /// what is resized from them stays at least as large as what it becomes: less to decode, and not quite the same
@@ -90,6 +90,35 @@ pub struct Resize {
     /// The filter.
     #[serde(default)]
     pub filter: Filter,
+}
+
+/// A resize, or the word `none`.
+fn resize_or_none<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Resize>, D::Error> {
+    use serde::de::{Error, MapAccess, Visitor, value::MapAccessDeserializer};
+    struct ResizeVisitor;
+    impl<'de> Visitor<'de> for ResizeVisitor {
+        type Value = Option<Resize>;
+
+        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str("\"none\", or a height and a width, as in { height = 224, width = 224 }")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+            match text {
+                "none" => Ok(None),
+                _ => Err(E::invalid_value(serde::de::Unexpected::Str(text), &self)),
+            }
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            Resize::deserialize(MapAccessDeserializer::new(map)).map(Some)
+        }
+    }
+    deserializer.deserialize_any(ResizeVisitor)
 }
 
 fn default_crop() -> f64 {
@@ -155,7 +184,9 @@ impl Recipe {
             (Some(Resize { height, width, .. }), _) => Ok([channels, height, width]),
             (None, Some([height, width])) => Ok([channels, height, width]),
             (None, None) => {
-                let message = "has to be given: the data set's pictures are of several sizes".to_owned();
+                let message = "has to be given, such as `{ height = 224, width = 224 }`: without it all images have to \
+                               be of one size, which these may not be"
+                    .to_owned();
                 Err(DataError::Setting { field: "resize", message }.into())
             }
         }

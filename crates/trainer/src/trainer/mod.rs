@@ -186,6 +186,9 @@ impl Trainer {
             resumed: self.resumed.then_some((self.position.epoch, self.position.batch)),
         };
         self.tell(&message)?;
+        for text in std::mem::take(&mut self.data.warnings) {
+            self.tell(&Message::Warning { text })?;
+        }
         self.run.write_json("network.json", self.network.summary())?;
         let estimate = self.estimate()?;
         if estimate.is_too_large() {
