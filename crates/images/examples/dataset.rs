@@ -39,11 +39,8 @@ fn run() -> Result<bool, Box<dyn Error>> {
         }
     };
     let options = CheckOptions::default();
-    let report = if name == "folder" {
-        check_folder(root, &[], &options)?
-    } else {
-        check(name, root, &options)?
-    };
+    let report =
+        if name == "folder" { check_folder(root, &[], &options)? } else { check(name, root, &options)? };
     if json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
