@@ -13,7 +13,9 @@ fn fixture(name: &str) -> Vec<u8> {
 /// A value as SciPy's reader, which wrote `expected.json`, sees it.
 fn plain(value: &MatValue) -> Value {
     match value {
-        MatValue::Numbers { dims, values } => serde_json::json!({ "dims": dims, "numbers": values }),
+        MatValue::Numbers { dims, values } => {
+            serde_json::json!({ "dims": dims, "numbers": values.iter().collect::<Vec<f64>>() })
+        }
         MatValue::Text(text) => serde_json::json!({ "text": text }),
         MatValue::Cells { dims, values } => {
             serde_json::json!({ "dims": dims, "cells": values.iter().map(plain).collect::<Vec<_>>() })

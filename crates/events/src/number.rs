@@ -43,6 +43,16 @@ impl NumberType {
         NumberType::known(class, rest.get(1..)?.parse().ok()?, big_endian)
     }
 
+    /// The type of a MATLAB array's numbers.
+    pub(crate) fn of_matlab(kind: tks_data::parse::mat::MatNumberKind) -> Self {
+        let class = match kind {
+            _ if kind.float => Class::Float,
+            _ if kind.signed => Class::Signed,
+            _ => Class::Unsigned,
+        };
+        NumberType { class, size: kind.size, big_endian: false }
+    }
+
     /// The type of an HDF5 data set's elements; an enumeration's (h5py's booleans) is that of its numbers.
     #[cfg(feature = "hdf5")]
     pub(crate) fn of_hdf5(kind: &hdf5_reader::Datatype) -> Option<Self> {
@@ -50,6 +60,7 @@ impl NumberType {
         let (class, size, order) = match kind {
             Datatype::FixedPoint { size, signed: true, byte_order } => (Class::Signed, *size, byte_order),
             Datatype::FixedPoint { size, signed: false, byte_order } => (Class::Unsigned, *size, byte_order),
+            Datatype::Bitfield { size, byte_order } => (Class::Unsigned, *size, byte_order),
             Datatype::FloatingPoint { size, byte_order } => (Class::Float, *size, byte_order),
             Datatype::Enum { base, .. } => return NumberType::of_hdf5(base),
             _ => return None,
@@ -63,7 +74,6 @@ impl NumberType {
     }
 
     /// Whether it is of floating point.
-    #[cfg(feature = "hdf5")]
     pub(crate) fn is_float(self) -> bool {
         self.class == Class::Float
     }
@@ -108,7 +118,6 @@ impl NumberType {
     }
 
     /// The number at the start of `bytes`; `None` where it is cut. Whole numbers above 2^53 lose their last digits.
-    #[cfg(feature = "hdf5")]
     pub(crate) fn real(self, bytes: &[u8]) -> Option<f64> {
         let little = self.little(bytes)?;
         Some(match self.class {
@@ -124,7 +133,7 @@ pub(crate) fn rounded(value: f64) -> Option<i64> {
     (value.abs() < 9e18).then(|| value.round() as i64)
 }
 
-#[cfg(all(test, feature = "hdf5"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

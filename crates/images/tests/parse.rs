@@ -18,7 +18,7 @@ fn the_lists_of_the_fine_grained_sets_read_compressed_and_plain() {
         let MatValue::Numbers { dims, values } = parse_mat_variable(&dogs, "labels").unwrap() else {
             panic!("labels are numbers")
         };
-        assert_eq!((dims, values), (vec![4, 1], vec![1.0, 1.0, 2.0, 120.0]));
+        assert_eq!((dims, values.iter().collect()), (vec![4, 1], vec![1.0, 1.0, 2.0, 120.0]));
 
         let cars =
             parse_mat_variable(&fixture(&format!("cars_train_annos{suffix}.mat")), "annotations").unwrap();

@@ -20,8 +20,7 @@ pub(crate) struct TestOptions {
 pub(crate) fn run(workspace: &Path, options: &TestOptions) -> Result<()> {
     let start = Instant::now();
     setup::run(workspace, &setup::SetupOptions::default())?;
-    // HDF5 is left out by default, but not untested.
-    let mut arguments = vec!["test", "--workspace", "--features", "tks-events/hdf5", "--no-fail-fast"];
+    let mut arguments = vec!["test", "--workspace", "--no-fail-fast"];
     arguments.extend(options.arguments.iter().map(String::as_str));
     cargo::run(workspace, &arguments)?;
     println!("all tests passed, in {:.0} s with set-up and build", start.elapsed().as_secs_f64());

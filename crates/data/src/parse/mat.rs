@@ -15,7 +15,7 @@ const FORMAT: &str = "MATLAB v5";
 const HEADER: usize = 128;
 /// How deep cells and structs may lie in each other: the data sets' files need three.
 const MAX_DEPTH: usize = 16;
-/// The most that a file's compressed elements are unpacked to, all together: the data sets' lists need less than 10 MB.
+/// The most that a list's compressed elements are unpacked to, all together: the data sets' need less than 10 MB.
 const MAX_UNPACKED: u64 = 32 << 20;
 /// The most sizes that an array may have.
 const MAX_DIMENSIONS: usize = 32;
@@ -37,12 +37,12 @@ pub struct MatVariable {
 /// A value: arrays are in column-major order, as MATLAB has them.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MatValue {
-    /// Numbers of any class (whole numbers above 2^53 lose their last digits).
+    /// Numbers of any class.
     Numbers {
         /// The sizes.
         dims: Vec<usize>,
         /// The values; the imaginary part is left out.
-        values: Vec<f64>,
+        values: MatNumbers,
     },
     /// Characters: for one row, the text.
     Text(String),
@@ -64,11 +64,97 @@ pub enum MatValue {
     },
 }
 
+/// Numbers as a file stores them: in the smallest type that holds them, whatever their class, so that a long recording
+/// takes no more memory than its file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MatNumbers {
+    kind: MatNumberKind,
+    /// Least significant byte first.
+    bytes: Vec<u8>,
+}
+
+/// How numbers are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MatNumberKind {
+    /// Bytes of a number: 1, 2, 4 or 8.
+    pub size: usize,
+    /// Whether a whole number has a sign; one of floating point has.
+    pub signed: bool,
+    /// Whether it is of floating point.
+    pub float: bool,
+}
+
+impl MatNumberKind {
+    /// The type of an element of this number in a file.
+    fn of_element(kind: u32) -> Option<Self> {
+        let (size, signed, float) = match kind {
+            1 => (1, true, false),
+            2 => (1, false, false),
+            3 => (2, true, false),
+            4 => (2, false, false),
+            5 => (4, true, false),
+            6 => (4, false, false),
+            7 => (4, true, true),
+            9 => (8, true, true),
+            12 => (8, true, false),
+            13 => (8, false, false),
+            _ => return None,
+        };
+        Some(MatNumberKind { size, signed, float })
+    }
+}
+
+impl MatNumbers {
+    /// None.
+    fn none() -> Self {
+        MatNumbers { kind: MatNumberKind { size: 8, signed: true, float: true }, bytes: Vec::new() }
+    }
+
+    /// How many they are.
+    pub fn len(&self) -> usize {
+        self.bytes.len() / self.kind.size
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// How they are stored.
+    pub fn kind(&self) -> MatNumberKind {
+        self.kind
+    }
+
+    /// Their bytes, of each the least significant first.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The numbers in order. Whole ones above 2^53 lose their last digits.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = f64> + '_ {
+        let MatNumberKind { size, signed, float } = self.kind;
+        self.bytes.chunks_exact(size).map(move |number| {
+            let mut bytes = [0; 8];
+            bytes[..size].copy_from_slice(number);
+            let bits = u64::from_le_bytes(bytes);
+            match (float, size) {
+                (true, 4) => f64::from(f32::from_bits(bits as u32)),
+                (true, _) => f64::from_bits(bits),
+                (false, _) if signed => {
+                    let unused = 64 - 8 * size as u32;
+                    ((bits.cast_signed() << unused) >> unused) as f64
+                }
+                (false, _) => bits as f64,
+            }
+        })
+    }
+}
+
 impl MatValue {
     /// The number, of an array of one.
     pub fn number(&self) -> Option<f64> {
         match self {
-            Self::Numbers { values, .. } => (values.len() == 1).then(|| values[0]),
+            Self::Numbers { values, .. } if values.len() == 1 => values.iter().next(),
             _ => None,
         }
     }
@@ -124,6 +210,14 @@ impl<'a> MatStruct<'a> {
 /// # Errors
 /// No MATLAB v5 file, a version 7.3 file, a cut or damaged one, and parts that the data sets do not use.
 pub fn parse_mat(bytes: &[u8]) -> Result<Vec<MatVariable>, ParseError> {
+    parse_mat_within(bytes, MAX_UNPACKED)
+}
+
+/// As [`parse_mat`], for a file whose compressed elements are unpacked to at most `most` bytes, all together.
+///
+/// # Errors
+/// As [`parse_mat`].
+pub fn parse_mat_within(bytes: &[u8], most: u64) -> Result<Vec<MatVariable>, ParseError> {
     let mut cursor = Cursor::new(FORMAT, bytes);
     let header = cursor.take(HEADER)?;
     let endian = match &header[126..] {
@@ -138,14 +232,14 @@ pub fn parse_mat(bytes: &[u8]) -> Result<Vec<MatVariable>, ParseError> {
         version => return Err(cursor.error_at(124, format!("version {version:#06x}"))),
     }
     let mut variables = Vec::new();
-    let mut unpacked = 0;
+    let mut left = most;
     while cursor.remaining() > 0 {
         let start = cursor.offset();
         let element = Element::read(&mut cursor, endian)?;
         match element.kind {
             MATRIX => variables.extend(read_variable(element.data, element.offset, endian)?),
             COMPRESSED => {
-                let inside = inflate(&element, &mut unpacked)?;
+                let inside = inflate(&element, &mut left)?;
                 let mut inner = Cursor::new(FORMAT, &inside);
                 let matrix = Element::read(&mut inner, endian).map_err(|error| within(error, start))?;
                 if matrix.kind != MATRIX {
@@ -196,18 +290,17 @@ fn within(error: ParseError, element: usize) -> ParseError {
     ParseError { offset: element as u64, problem, ..error }
 }
 
-fn inflate(element: &Element<'_>, unpacked: &mut u64) -> Result<Vec<u8>, ParseError> {
+/// Unpacks an element to at most `left` bytes, which it takes from that.
+fn inflate(element: &Element<'_>, left: &mut u64) -> Result<Vec<u8>, ParseError> {
     let cursor = Cursor::new(FORMAT, &[]);
-    let left = MAX_UNPACKED - *unpacked;
     let mut inside = Vec::new();
     ZlibDecoder::new(element.data)
-        .take(left + 1)
+        .take(left.saturating_add(1))
         .read_to_end(&mut inside)
         .map_err(|error| cursor.error_at(element.offset, format!("compressed element: {error}")))?;
-    if inside.len() as u64 > left {
-        return Err(cursor.error_at(element.offset, format!("unpacks to more than {MAX_UNPACKED} bytes")));
-    }
-    *unpacked += inside.len() as u64;
+    *left = left.checked_sub(inside.len() as u64).ok_or_else(|| {
+        cursor.error_at(element.offset, format!("unpacks to more than the {left} bytes that are left for it"))
+    })?;
     Ok(inside)
 }
 
@@ -229,13 +322,6 @@ impl Endian {
         match self {
             Self::Little => u32::from_le_bytes(bytes),
             Self::Big => u32::from_be_bytes(bytes),
-        }
-    }
-
-    fn u64(self, bytes: [u8; 8]) -> u64 {
-        match self {
-            Self::Little => u64::from_le_bytes(bytes),
-            Self::Big => u64::from_be_bytes(bytes),
         }
     }
 }
@@ -315,7 +401,7 @@ fn read_matrix(
     depth: usize,
 ) -> Result<(String, MatValue), ParseError> {
     if data.is_empty() {
-        return Ok((String::new(), MatValue::Numbers { dims: vec![0, 0], values: Vec::new() }));
+        return Ok((String::new(), MatValue::Numbers { dims: vec![0, 0], values: MatNumbers::none() }));
     }
     if depth > MAX_DEPTH {
         return Err(unsupported(offset, format!("cells and structs more than {MAX_DEPTH} deep")));
@@ -433,31 +519,17 @@ fn read_text(parts: &mut Parts<'_>, dims: &[usize], total: usize) -> Result<MatV
     Ok(MatValue::Text(text))
 }
 
-/// Numbers are stored in the smallest type that holds them, whatever their class.
-fn read_numbers(element: &Element<'_>, endian: Endian) -> Result<Vec<f64>, ParseError> {
-    fn each<const N: usize>(
-        element: &Element<'_>,
-        convert: impl Fn([u8; N]) -> f64,
-    ) -> Result<Vec<f64>, ParseError> {
-        let (chunks, rest) = element.data.as_chunks::<N>();
-        if !rest.is_empty() {
-            let found = element.data.len();
-            let cursor = Cursor::new(FORMAT, &[]);
-            return Err(cursor.error_at(element.offset, format!("{found} bytes of numbers of {N} bytes")));
-        }
-        Ok(chunks.iter().map(|&chunk| convert(chunk)).collect())
+fn read_numbers(element: &Element<'_>, endian: Endian) -> Result<MatNumbers, ParseError> {
+    let kind = MatNumberKind::of_element(element.kind)
+        .ok_or_else(|| unsupported(element.offset, format!("numbers of type {}", element.kind)))?;
+    let (found, size) = (element.data.len(), kind.size);
+    if !found.is_multiple_of(size) {
+        let cursor = Cursor::new(FORMAT, &[]);
+        return Err(cursor.error_at(element.offset, format!("{found} bytes of numbers of {size} bytes")));
     }
-    match element.kind {
-        1 => each(element, |b: [u8; 1]| f64::from(b[0].cast_signed())),
-        2 => each(element, |b: [u8; 1]| f64::from(b[0])),
-        3 => each(element, |b| f64::from(endian.u16(b).cast_signed())),
-        4 => each(element, |b| f64::from(endian.u16(b))),
-        5 => each(element, |b| f64::from(endian.u32(b).cast_signed())),
-        6 => each(element, |b| f64::from(endian.u32(b))),
-        7 => each(element, |b| f64::from(f32::from_bits(endian.u32(b)))),
-        9 => each(element, |b| f64::from_bits(endian.u64(b))),
-        12 => each(element, |b| endian.u64(b).cast_signed() as f64),
-        13 => each(element, |b| endian.u64(b) as f64),
-        kind => Err(unsupported(element.offset, format!("numbers of type {kind}"))),
+    let mut bytes = element.data.to_vec();
+    if let Endian::Big = endian {
+        bytes.chunks_exact_mut(size).for_each(<[u8]>::reverse);
     }
+    Ok(MatNumbers { kind, bytes })
 }

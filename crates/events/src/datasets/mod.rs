@@ -1,7 +1,7 @@
 //! The neuromorphic data sets: as downloaded or unpacked, listed, split, and as frames for the loader.
 //!
-//! What is known of each stands in its manifest, `datasets/<name>.toml`. SHD, SSC and N-TIDIGITS18, which come
-//! as HDF5, need the feature `hdf5`; a spike of theirs is an event at `x` = channel, `y` = 0, `p` = 1.
+//! What is known of each stands in its manifest, `datasets/<name>.toml`. Of SHD, SSC and N-TIDIGITS18
+//! (HDF5, the feature `hdf5`) a spike is an event at `x` = channel, `y` = 0, `p` = 1.
 //!
 //! ```no_run
 //! use std::path::Path;

@@ -9,7 +9,7 @@ use tks_data::{Archive, ArchiveOptions};
 use super::layout::Layout;
 use super::set::{Found, Sample};
 use crate::error::EventError;
-use crate::formats::hdf5::open_options;
+use crate::formats::hdf5::{explain, open_options};
 use crate::number::NumberType;
 use crate::stream::{EventStream, SensorSize};
 
@@ -42,7 +42,8 @@ impl std::fmt::Debug for SpikeFile {
 }
 
 fn is_hdf5(name: &str) -> bool {
-    [".h5", ".hdf5"].iter().any(|end| name.ends_with(end))
+    name.rsplit_once('.')
+        .is_some_and(|(_, end)| ["h5", "hdf5"].iter().any(|known| end.eq_ignore_ascii_case(known)))
 }
 
 /// Whether there are HDF5 files without opening further archives.
@@ -61,12 +62,12 @@ pub(super) fn samples(
     let (mut files, mut found) = (Vec::new(), Vec::new());
     for (entry, held) in archive.entries().iter().enumerate().filter(|(_, held)| is_hdf5(held.name())) {
         let path = archive.entry_path(entry);
-        let broken = |e: hdf5_reader::error::Error| malformed(&path, e.to_string());
+        let broken = |e: hdf5_reader::error::Error| malformed(&path, explain(&e));
         let bytes = archive.bytes_cached(entry, options)?;
         let options = open_options(bytes.len());
         let file = Hdf5File::from_owner(bytes, options).map_err(broken)?;
         let content = if layout == Layout::Heidelberg {
-            let stem = held.name().rsplit_once('.').map_or(held.name(), |(stem, _)| stem);
+            let stem = held.name().rsplit_once('.').map_or(held.name(), |(stem, _)| stem).to_lowercase();
             let Some(part) = ["train", "valid", "test"].into_iter().find(|part| stem.ends_with(part)) else {
                 continue;
             };
@@ -128,7 +129,7 @@ impl SpikeFile {
             Content::Named(file) => {
                 let (part, id) = sample.name.split_once('/').unwrap_or_default();
                 let read = |what: &str| -> Result<Vec<f64>, EventError> {
-                    let broken = |e: hdf5_reader::error::Error| malformed(&self.path, e.to_string());
+                    let broken = |e: hdf5_reader::error::Error| malformed(&self.path, explain(&e));
                     let dataset = file.dataset(&format!("{part}_{what}/{id}")).map_err(broken)?;
                     all_numbers(&dataset, &self.path)
                 };
@@ -160,7 +161,7 @@ impl SpikeFile {
 }
 
 fn rows(file: &Hdf5File, name: &str, path: &Path) -> Result<Rows, EventError> {
-    let broken = |e: hdf5_reader::error::Error| malformed(path, e.to_string());
+    let broken = |e: hdf5_reader::error::Error| malformed(path, explain(&e));
     let dataset = file.dataset(name).map_err(broken)?;
     let Datatype::VarLen { base, .. } = dataset.dtype() else {
         return Err(malformed(path, format!("`{name}` does not hold lists of numbers")));
@@ -185,7 +186,7 @@ impl Rows {
         let bytes = self
             .dataset
             .resolve_vlen_reference_bytes(reference, self.number.size())
-            .map_err(|e| malformed(path, e.to_string()))?;
+            .map_err(|e| malformed(path, explain(&e)))?;
         Ok(numbers(&bytes, self.number))
     }
 }
@@ -203,7 +204,7 @@ fn number_type(kind: &Datatype, path: &Path) -> Result<NumberType, EventError> {
 /// All numbers of a data set.
 fn all_numbers(dataset: &Dataset, path: &Path) -> Result<Vec<f64>, EventError> {
     let kind = number_type(dataset.dtype(), path)?;
-    let bytes = dataset.read_raw_bytes().map_err(|e| malformed(path, e.to_string()))?;
+    let bytes = dataset.read_raw_bytes().map_err(|e| malformed(path, explain(&e)))?;
     Ok(numbers(&bytes, kind))
 }
 

@@ -4,14 +4,6 @@ use super::left_out::{BadEvents, PassedOver};
 use crate::error::EventError;
 use crate::stream::{EventStream, SensorSize};
 
-/// What files call the columns t, x, y and p.
-pub(super) const COLUMN_NAMES: [&[&str]; 4] = [
-    &["t", "ts", "time", "times", "timestamp", "timestamps"],
-    &["x", "xs"],
-    &["y", "ys"],
-    &["p", "ps", "pol", "polarity", "polarities", "on"],
-];
-
 /// A file's events up to its end or first fault. Columns are of one length; polarities are 0 or 1.
 #[derive(Debug, Default)]
 pub(super) struct Decoded {
@@ -143,6 +135,14 @@ impl Decoded {
         y.clear();
         p.clear();
         Decoded { t, x, y, p, ..Decoded::default() }
+    }
+
+    /// Makes room for `count` more events.
+    pub(super) fn reserve(&mut self, count: usize) {
+        self.t.reserve_exact(count);
+        self.x.reserve_exact(count);
+        self.y.reserve_exact(count);
+        self.p.reserve_exact(count);
     }
 
     pub(super) fn push(&mut self, t: i64, x: u16, y: u16, p: bool) {

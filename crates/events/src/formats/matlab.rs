@@ -1,48 +1,154 @@
-//! MATLAB v5 `.mat`: ASL-DVS. Bi et al., ICCV 2019.
+//! MATLAB `.mat`, version 5 (`-v6`, `-v7`), and 7.3, which is [HDF5](super::hdf5) behind 512 bytes.
 //!
-//! Four vectors of one length, of any class of numbers: `ts` (us), `x`, `y` and `pol`, or by the other names that NumPy's
-//! arrays have. Polarity is 1 or 0, or 1 or -1.
+//! | layout | as in |
+//! |---|---|
+//! | vectors `ts`, `x`, `y`, `pol` of one length | ASL-DVS (Bi et al., ICCV 2019) |
+//! | a struct `TD` of vectors `x`, `y`, `p`, `ts` | N-MNIST's and N-Caltech101's MATLAB functions (Orchard et al., 2015) |
+//! | else, the only struct of such vectors, also within structs | AedatTools (`aedat.data.polarity`) |
+//! | else, the only matrix `[N, 4]`, if the option `columns` tells its columns | |
+//!
+//! Any class of numbers, and the names that [`super::text`] knows. Polarity is 1 or 0, or 1 or -1; where it is 1 or 2 in a
+//! struct, it counts from 1, as `x` and `y` do then. Whole times are us, times with a fraction seconds, unless a name
+//! tells their unit.
 
-use tks_data::parse::mat::{MatValue, MatVariable, parse_mat};
+use tks_data::parse::mat::{MatNumbers, MatValue, parse_mat_within};
 
-use super::decoded::{COLUMN_NAMES, Decoded};
-use crate::number::rounded;
+use super::columns::{Column, ColumnOrder, Columns, listed, most_unpacked, places};
+use super::decoded::Decoded;
+use super::hdf5;
 
-/// First bytes of a file, which every known writer begins its text with.
-pub(super) const MAGIC: &[u8] = b"MATLAB 5.0 MAT-file";
+/// Whether this is a file of MATLAB's: every known writer begins its text so.
+pub(super) fn is_matlab(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"MATLAB 5.0 MAT-file") || is_version_73(bytes)
+}
 
-pub(super) fn decode(bytes: &[u8], mut decoded: Decoded) -> Decoded {
-    let variables = match parse_mat(bytes) {
+fn is_version_73(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"MATLAB 7.3 MAT-file")
+}
+
+pub(super) fn decode(bytes: &[u8], order: ColumnOrder, mut decoded: Decoded) -> Decoded {
+    if is_version_73(bytes) {
+        return hdf5::decode(bytes, order, decoded);
+    }
+    let variables = match parse_mat_within(bytes, most_unpacked(bytes.len()) as u64) {
         Ok(variables) => variables,
         Err(error) => {
             decoded.stop(error.offset as usize, format!("{}; {}", error.problem, error.remedy));
             return decoded;
         }
     };
-    let columns = COLUMN_NAMES.map(|names| column(&variables, names));
-    let [Some(t), Some(x), Some(y), Some(p)] = columns else {
-        let names: Vec<&str> = variables.iter().map(|variable| variable.name.as_str()).collect();
-        decoded.stop(0, format!("vectors ts, x, y, pol are needed; the file has {names:?}"));
-        return decoded;
-    };
-    let lengths = [t.len(), x.len(), y.len(), p.len()];
-    if lengths.iter().any(|&length| length != lengths[0]) {
-        decoded.stop(0, format!("the vectors ts, x, y, pol have {lengths:?} values"));
-        return decoded;
+    let named: Vec<(&str, &MatValue)> =
+        variables.iter().map(|variable| (variable.name.as_str(), &variable.value)).collect();
+    let columns = columns(&named, order);
+    match columns {
+        Ok(columns) => {
+            let unit = order.unit().or(columns.unit);
+            Columns { unit, ..columns }.fill(&mut decoded, |_| 0);
+        }
+        Err(problem) => decoded.refuse(0, problem),
     }
-    decoded.extend_with(lengths[0], |i| [t[i], x[i], y[i], p[i]].map(rounded), |_| 0);
     decoded
 }
 
-/// The values of the first variable of one of these names that is a row or a column of numbers, or holds none.
-fn column<'a>(variables: &'a [MatVariable], names: &[&str]) -> Option<&'a [f64]> {
-    variables.iter().filter(|variable| names.contains(&variable.name.as_str())).find_map(|variable| {
-        match &variable.value {
-            MatValue::Numbers { dims, values } if dims.iter().filter(|&&size| size != 1).count() <= 1 => {
-                Some(values.as_slice())
-            }
-            MatValue::Numbers { values, .. } if values.is_empty() => Some(&[]),
-            _ => None,
+/// The columns of the first layout that fits.
+fn columns<'a>(variables: &[(&str, &'a MatValue)], order: ColumnOrder) -> Result<Columns<'a>, String> {
+    if let Some(columns) = vectors(variables) {
+        return Ok(columns);
+    }
+    let mut structs = Vec::new();
+    for (name, value) in variables {
+        find_structs(name, value, 0, &mut structs);
+    }
+    let td = structs.iter().position(|(name, _)| name == "TD");
+    let only = (structs.len() == 1).then_some(0);
+    if let Some(found) = td.or(only) {
+        return structs.swap_remove(found).1.counted_as_matlab();
+    }
+    if let Some(order) = order.given() {
+        let matrices: Vec<Columns<'a>> =
+            variables.iter().filter_map(|(_, value)| matrix(value, order)).collect();
+        if let [only] = matrices[..] {
+            return Ok(only);
         }
-    })
+    }
+    if !structs.is_empty() {
+        let names: Vec<String> = structs.iter().map(|(name, _)| format!("`{name}`")).collect();
+        return Err(format!(
+            "several structs have events: {}; save the one that is meant alone, as `TD`",
+            listed(&names)
+        ));
+    }
+    let found: Vec<String> =
+        variables.iter().map(|(name, value)| format!("`{name}` ({})", describe(value))).collect();
+    Err(format!(
+        "vectors ts, x, y, pol, or a struct of them as `TD`, are needed; the file has {}; of a matrix [N, 4], {}",
+        listed(&found),
+        super::columns::how_to_name("t,x,y,p")
+    ))
+}
+
+/// The four columns among named values, if all are vectors of numbers.
+fn vectors<'a>(values: &[(&str, &'a MatValue)]) -> Option<Columns<'a>> {
+    let are_vectors: Vec<(&str, &'a MatNumbers)> =
+        values.iter().filter_map(|(name, value)| Some((*name, vector(value)?))).collect();
+    let (places, unit) = places(are_vectors.iter().map(|(name, _)| *name))?;
+    Some(Columns::new(places.map(|place| column(are_vectors[place].1, 0, None)), unit))
+}
+
+/// A row or a column of numbers, or none.
+fn vector(value: &MatValue) -> Option<&MatNumbers> {
+    match value {
+        MatValue::Numbers { dims, values } => {
+            let is_vector = dims.iter().filter(|&&size| size != 1).count() <= 1;
+            (is_vector || values.is_empty()).then_some(values)
+        }
+        _ => None,
+    }
+}
+
+/// `count` numbers from `first` on, else all.
+fn column(numbers: &MatNumbers, first: usize, count: Option<usize>) -> Column<'_> {
+    let kind = crate::number::NumberType::of_matlab(numbers.kind());
+    let size = kind.size();
+    let count = count.unwrap_or(numbers.len());
+    Column { bytes: numbers.bytes(), offset: first * size, step: size, count, kind }
+}
+
+/// A matrix with a row an event, its columns in this order.
+fn matrix(value: &MatValue, order: super::columns::Order) -> Option<Columns<'_>> {
+    let MatValue::Numbers { dims, values } = value else { return None };
+    let &[rows, columns] = dims.as_slice() else { return None };
+    let columns = (columns == usize::from(order.count)).then_some(order.places)?;
+    Some(Columns::new(columns.map(|place| column(values, usize::from(place) * rows, Some(rows))), order.unit))
+}
+
+/// How deep structs lie in each other.
+const MOST_DEPTH: usize = 8;
+
+/// Adds the structs of one element that have the four columns.
+fn find_structs<'a>(path: &str, value: &'a MatValue, depth: usize, found: &mut Vec<(String, Columns<'a>)>) {
+    let MatValue::Structs { fields, values, .. } = value else { return };
+    if values.len() != fields.len() || depth > MOST_DEPTH {
+        return;
+    }
+    let named: Vec<(&str, &'a MatValue)> = fields.iter().map(String::as_str).zip(values).collect();
+    if let Some(columns) = vectors(&named) {
+        found.push((path.to_owned(), columns));
+    }
+    for (name, value) in named {
+        find_structs(&format!("{path}.{name}"), value, depth + 1, found);
+    }
+}
+
+/// A value's class and size, for people.
+fn describe(value: &MatValue) -> String {
+    let sizes = |dims: &[usize]| dims.iter().map(usize::to_string).collect::<Vec<_>>().join(" x ");
+    match value {
+        MatValue::Numbers { dims, .. } => format!("numbers, {}", sizes(dims)),
+        MatValue::Text(_) => "text".into(),
+        MatValue::Cells { dims, .. } => format!("cells, {}", sizes(dims)),
+        MatValue::Structs { dims, fields, .. } => {
+            format!("a struct, {}, of {}", sizes(dims), fields.join(", "))
+        }
+    }
 }

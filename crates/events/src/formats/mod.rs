@@ -12,8 +12,8 @@
 //! | Prophesee DAT | [`dat`] | |
 //! | Prophesee RAW: EVT 2.0, 2.1, 3.0 | [`evt2`], [`evt3`] | EVT 2.0, 3.0 |
 //! | Event Stream `.es` | [`es`] | |
-//! | HDF5, with the feature `hdf5` | [`hdf5`] | |
-//! | MATLAB v5 `.mat` (ASL-DVS) | [`matlab`] | |
+//! | HDF5 (v2e, MVSEC, M3ED, Prophesee, DSEC) | [`hdf5`] | |
+//! | MATLAB `.mat` (ASL-DVS, struct `TD`) | [`matlab`] | |
 //! | NumPy `.npz`, `.npy` | [`numpy`] | `.npz` |
 //! | text, CSV | [`text`] | yes |
 //!
@@ -36,6 +36,7 @@ pub mod aedat3;
 pub mod aedat4;
 pub mod atis;
 mod camera;
+mod columns;
 mod cursor;
 pub mod dat;
 mod decoded;
@@ -89,7 +90,7 @@ pub enum Format {
     Es,
     /// HDF5, see [`hdf5`].
     Hdf5,
-    /// MATLAB v5, see [`matlab`].
+    /// MATLAB, see [`matlab`].
     Matlab,
     /// NumPy's archive, see [`numpy`].
     Npz,
@@ -133,7 +134,7 @@ impl Format {
             Format::Evt3 => "Prophesee RAW EVT 3.0",
             Format::Es => "Event Stream .es",
             Format::Hdf5 => "HDF5",
-            Format::Matlab => "MATLAB v5",
+            Format::Matlab => "MATLAB .mat",
             Format::Npz => "NumPy .npz",
             Format::Npy => "NumPy .npy",
             Format::Text => "text",
@@ -159,16 +160,18 @@ impl Format {
             Ok(Format::Aedat4)
         } else if starts(b"Event Stream") {
             Ok(Format::Es)
-        } else if starts(hdf5::MAGIC) {
-            Ok(Format::Hdf5)
-        } else if starts(matlab::MAGIC) {
+        } else if matlab::is_matlab(bytes) {
             Ok(Format::Matlab)
+        } else if hdf5::is_hdf5(bytes) {
+            Ok(Format::Hdf5)
         } else if starts(b"\x93NUMPY") {
             Ok(Format::Npy)
         } else if starts(b"PK\x03\x04") || starts(b"PK\x05\x06") {
             Ok(Format::Npz)
         } else if let Some(kind) = foreign::kind(bytes) {
             Err(format!("this is a {kind}: it is not a recording of events"))
+        } else if starts(b"%") && text::looks_like(text::behind_comments(bytes)) {
+            Ok(Format::Text)
         } else if starts(b"%") && first_line_is_text(bytes) {
             prophesee::Header::read(bytes).format()
         } else if text::looks_like(bytes) {
@@ -219,7 +222,7 @@ pub struct ReadOptions {
     /// Leave out faulty events and what lies behind a fault that ends the file, instead of failing;
     /// [`Reading::left_out`] counts them.
     pub lenient: bool,
-    /// Order of a text's columns, where no header says it.
+    /// Order of the columns of a text or an array `[N, 4]`, and the unit of times; not given: what the file says.
     pub columns: text::ColumnOrder,
 }
 
@@ -314,10 +317,10 @@ pub(crate) fn read_bytes_into(
         Format::Evt21 => evt2::decode_21(bytes, empty),
         Format::Evt3 => evt3::decode(bytes, empty),
         Format::Es => es::decode(bytes, empty),
-        Format::Hdf5 => hdf5::decode(bytes, empty),
-        Format::Matlab => matlab::decode(bytes, empty),
-        Format::Npz => numpy::decode_npz(bytes, empty),
-        Format::Npy => numpy::decode_npy(bytes, empty),
+        Format::Hdf5 => hdf5::decode(bytes, options.columns, empty),
+        Format::Matlab => matlab::decode(bytes, options.columns, empty),
+        Format::Npz => numpy::decode_npz(bytes, options.columns, empty),
+        Format::Npy => numpy::decode_npy(bytes, options.columns, empty),
         Format::Text => text::decode(bytes, options.columns, empty),
     };
     let mut decoded = decode(Decoded::in_memory_of(used));

@@ -1,108 +1,457 @@
-//! Lines of four numbers: time in us, column, row, polarity.
+//! Lines of numbers: time, column, row, polarity.
 //!
-//! Separated by spaces, tabs, commas or semicolons. A first line of names (`t`/`time`/`timestamp`/`ts`, `x`, `y`,
-//! `p`/`pol`/`polarity`/`on`) gives the order, else [`ColumnOrder`] does. Lines that begin with `#` or `%` are passed
-//! over. Polarity is 1 or 0, or 1 or -1; a time with a decimal point is in seconds.
+//! Separated by commas, semicolons, tabs or spaces; UTF-8, with or without a byte order mark, lines ended by LF or CRLF.
+//! Polarity is 1 or 0, 1 or -1, or true or false, also as `+1` or `1.000e+00`. What tells the order of the columns, the
+//! first that there is:
+//!
+//! | what | example | order |
+//! |---|---|---|
+//! | the option `columns` | `y,x,_,p,t` | as given, whatever the file says |
+//! | a first line of names; others beside t, x, y, p are passed over | `,t,x,y,p` (pandas), `x,y,pol,timestamp [ns]` | by the names |
+//! | a comment of just the four names | `# t x y p` (`numpy.savetxt`) | by the names |
+//! | a comment `%geometry:640,480` (Metavision) | | `x,y,p,t` |
+//! | nothing | | `t,x,y,p` |
+//!
+//! Names are `t`, `ts`, `time`, `timestamp`, with a unit as in `t_us`, `timestamp [ns]`, `t(s)`; `x`; `y`; `p`, `pol`,
+//! `polarity`, `on`. Without a unit, whole times are us, also `4.84e+02`; if any time of the file has a fraction, all are
+//! seconds. A first line of two numbers is the sensor's width and height (E2VID), as is `%geometry`. Other lines that
+//! begin with `#` or `%` are passed over.
 
-use serde::{Deserialize, Serialize};
-
+pub use super::columns::{ColumnOrder, ColumnOrderError};
+use super::columns::{Order, RealTimes, TimeUnit, how_to_name, places};
+use super::cursor::header_lines;
 use super::decoded::Decoded;
+use crate::stream::SensorSize;
 
-/// Order of a text's columns, where no header says it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ColumnOrder {
-    /// `t x y p`
-    #[default]
-    Txyp,
-    /// `x y t p`
-    Xytp,
-    /// `x y p t`
-    Xypt,
-}
-
-impl ColumnOrder {
-    /// Places of t, x, y, p in a line.
-    fn places(self) -> [usize; 4] {
-        match self {
-            ColumnOrder::Txyp => [0, 1, 2, 3],
-            ColumnOrder::Xytp => [2, 0, 1, 3],
-            ColumnOrder::Xypt => [3, 0, 1, 2],
-        }
-    }
-}
-
-fn fields(line: &str) -> impl Iterator<Item = &str> {
-    line.split([' ', '\t', ',', ';']).filter(|field| !field.is_empty())
-}
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Whether a file's beginning is text of this kind.
 pub(super) fn looks_like(bytes: &[u8]) -> bool {
-    let start = &bytes[..bytes.len().min(256)];
-    let printable = |&byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');
-    !start.is_empty() && start.iter().all(printable) && start.iter().any(u8::is_ascii_digit)
-}
-
-fn named(line: &str) -> Option<[usize; 4]> {
-    let names: Vec<String> = fields(line).map(|name| name.trim_matches('"').to_ascii_lowercase()).collect();
-    let place = |known: &[&str]| names.iter().position(|name| known.contains(&name.as_str()));
-    Some([
-        place(&["t", "ts", "time", "timestamp", "timestamps", "t_us"])?,
-        place(&["x"])?,
-        place(&["y"])?,
-        place(&["p", "pol", "polarity", "on"])?,
-    ])
-}
-
-fn event(line: &str, places: [usize; 4]) -> Result<(i64, u16, u16, bool), String> {
-    let fields: Vec<&str> = fields(line).collect();
-    let [t, x, y, p] = places.map(|place| fields.get(place).copied());
-    let (Some(t), Some(x), Some(y), Some(p)) = (t, x, y, p) else {
-        return Err(format!("{} numbers instead of 4", fields.len()));
+    if is_utf16(bytes) {
+        return true;
+    }
+    let start = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+    let start = &start[..start.len().min(256)];
+    let text = match std::str::from_utf8(start) {
+        Ok(text) => text,
+        // A character that the 256 bytes cut.
+        Err(error) if error.error_len().is_none() && start.len() == 256 => {
+            std::str::from_utf8(&start[..error.valid_up_to()]).unwrap_or_default()
+        }
+        Err(_) => return false,
     };
-    let whole = |text: &str| text.parse::<i64>().ok();
-    let time = whole(t).or_else(|| {
-        let seconds = t.parse::<f64>().ok()?;
-        let us = (seconds * 1e6).round();
-        (us.abs() < 9e18).then_some(us as i64)
-    });
-    let Some(t) = time else { return Err(format!("`{t}` is no time")) };
-    let place = |text: &str| text.parse::<u16>().map_err(|_| format!("`{text}` is no coordinate"));
-    let polarity = match p {
-        "1" | "True" | "true" => true,
-        "0" | "-1" | "False" | "false" => false,
-        _ => return Err(format!("`{p}` is no polarity: 1, 0 or -1")),
-    };
-    Ok((t, place(x)?, place(y)?, polarity))
+    let is_text = |char: char| matches!(char, '\t' | '\n' | '\r') || !char.is_control();
+    text.chars().all(is_text) && text.contains(|char: char| char.is_ascii_digit())
 }
 
-pub(super) fn decode(bytes: &[u8], order: ColumnOrder, mut decoded: Decoded) -> Decoded {
-    let mut places = order.places();
-    let (mut at, mut first) = (0, true);
-    for (number, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
+/// What follows the lines at the start that begin with `%`.
+pub(super) fn behind_comments(bytes: &[u8]) -> &[u8] {
+    let start = header_lines(bytes, b'%').last().map_or(0, |(_, after)| after);
+    &bytes[start..]
+}
+
+/// Whether this is text of two bytes a character, with its mark, and not events that begin with the mark's bytes.
+fn is_utf16(bytes: &[u8]) -> bool {
+    let zeros = match bytes {
+        [0xff, 0xfe, ..] => 1,
+        [0xfe, 0xff, ..] => 0,
+        _ => return false,
+    };
+    let units = &bytes[2..bytes.len().min(66)];
+    units.len() >= 8 && units.chunks_exact(2).all(|unit| unit[zeros] == 0)
+}
+
+/// What separates the numbers of a line.
+#[derive(Debug, Clone, Copy)]
+enum Delimiter {
+    Spaces,
+    Char(char),
+}
+
+impl Delimiter {
+    fn of_line(line: &str) -> Delimiter {
+        // Tabs align numbers too, several in a row; among names one stands for each column.
+        let has_names = || line.starts_with('\t') || line.contains(char::is_alphabetic);
+        match [';', ',', '\t'].into_iter().find(|&char| line.contains(char)) {
+            Some('\t') if !has_names() => Delimiter::Spaces,
+            Some(char) => Delimiter::Char(char),
+            None => Delimiter::Spaces,
+        }
+    }
+
+    fn fields(self, line: &str) -> Vec<&str> {
+        let mut fields = Vec::new();
+        self.each(line, |field| fields.push(field));
+        fields
+    }
+
+    fn each<'a>(self, line: &'a str, mut take: impl FnMut(&'a str)) {
+        let plain = |field: &'a str| field.trim().trim_matches('"');
+        match self {
+            Delimiter::Spaces => line.split_ascii_whitespace().map(plain).for_each(&mut take),
+            Delimiter::Char(char) => line.split(char).map(plain).for_each(&mut take),
+        }
+    }
+
+    /// The names of a header, `timestamp [ns]` among spaces too.
+    fn names(self, line: &str) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for field in self.fields(line) {
+            match names.last_mut() {
+                Some(last) if field.starts_with(['[', '(']) => last.push_str(field),
+                _ => names.push(field.to_owned()),
+            }
+        }
+        names
+    }
+}
+
+/// How the lines of events are read.
+#[derive(Debug, Clone, Copy)]
+struct Lines {
+    delimiter: Delimiter,
+    places: [usize; 4],
+    /// Columns of a line.
+    count: usize,
+    unit: Option<TimeUnit>,
+    /// Whether something tells the order.
+    is_told: bool,
+    /// Whether rows may begin with a number that the line of names has no name for.
+    may_be_numbered: bool,
+}
+
+impl Lines {
+    fn new(delimiter: Delimiter, order: Order, is_told: bool) -> Lines {
+        Lines {
+            delimiter,
+            places: order.places.map(usize::from),
+            count: order.count.into(),
+            unit: order.unit,
+            is_told,
+            may_be_numbered: false,
+        }
+    }
+}
+
+/// What stands before the events.
+#[derive(Debug, Default)]
+struct Preamble {
+    /// What a comment tells.
+    order: Option<Order>,
+    width: Option<u16>,
+    height: Option<u16>,
+    /// Whether a line that is no comment was seen.
+    is_over: bool,
+}
+
+impl Preamble {
+    fn comment(&mut self, line: &str) {
+        let text = line.trim_start_matches(['#', '%', ' ', '\t']);
+        let lower = text.to_ascii_lowercase();
+        let numbers = || {
+            let parts = lower.split(|char: char| !char.is_ascii_digit()).filter(|part| !part.is_empty());
+            parts.map(|part| part.parse::<u16>().ok().filter(|&size| size > 0)).collect::<Option<Vec<_>>>()
+        };
+        if lower.starts_with("geometry") {
+            if let Some([width, height]) = numbers().as_deref() {
+                (self.width, self.height) = (Some(*width), Some(*height));
+                self.order.get_or_insert(Order::XYPT);
+            }
+            return;
+        }
+        for (name, side) in [("width", &mut self.width), ("height", &mut self.height)] {
+            if lower.starts_with(name)
+                && let Some([size]) = numbers().as_deref()
+            {
+                *side = Some(*size);
+                return;
+            }
+        }
+        let names = Delimiter::of_line(text).names(text);
+        if names.len() == 4
+            && let Some((places, unit)) = places(names.iter().map(String::as_str))
+        {
+            self.order = Some(Order { places: places.map(|place| place as u8), count: 4, unit });
+        }
+    }
+
+    fn sensor(&self) -> Option<SensorSize> {
+        Some(SensorSize { width: self.width?, height: self.height? })
+    }
+
+    /// What the first line that is no comment tells, if it is none of events.
+    fn first_line(&mut self, line: &str, given: Option<Order>) -> First {
+        let delimiter = Delimiter::of_line(line);
+        let fields = delimiter.fields(line);
+        if !std::mem::replace(&mut self.is_over, true)
+            && let [width, height] = &fields[..]
+            && let (Ok(width @ 1..), Ok(height @ 1..)) = (width.parse(), height.parse())
+        {
+            (self.width, self.height) = (Some(width), Some(height));
+            return First::Size;
+        }
+        let order = given.or(self.order);
+        let lines = Lines::new(delimiter, order.unwrap_or(Order::TXYP), order.is_some());
+        let is_name = |field: &&str| !field.is_empty() && number(field).is_none() && boolean(field).is_none();
+        if !fields.iter().any(is_name) {
+            return First::Event(lines);
+        }
+        let names = delimiter.names(line);
+        if let Some(order) = given {
+            // Names, unless numbers among them say that this is a faulty event.
+            let are_names = fields.iter().all(|field| field.is_empty() || is_name(field));
+            let lines = Lines { may_be_numbered: names.len() + 1 == usize::from(order.count), ..lines };
+            return if are_names { First::Names(lines) } else { First::Event(lines) };
+        }
+        match places(names.iter().map(String::as_str)) {
+            Some((places, unit)) => First::Names(Lines {
+                delimiter,
+                places,
+                count: names.len(),
+                unit,
+                is_told: true,
+                may_be_numbered: true,
+            }),
+            None if fields.iter().all(|field| field.is_empty() || is_name(field)) => First::Unknown(names),
+            None => First::Event(lines),
+        }
+    }
+}
+
+enum First {
+    /// The size of the sensor.
+    Size,
+    /// Names of columns.
+    Names(Lines),
+    /// Names that are not those of an event's columns.
+    Unknown(Vec<String>),
+    /// An event.
+    Event(Lines),
+}
+
+/// A number of an event, as written.
+#[derive(Debug, Clone, Copy)]
+enum Number {
+    Whole(i64),
+    Real(f64),
+}
+
+fn number(text: &str) -> Option<Number> {
+    match text.parse() {
+        Ok(whole) => Some(Number::Whole(whole)),
+        // What ends in a letter is `inf` or `nan`.
+        Err(_) => text.parse().ok().filter(|real: &f64| real.abs() < 9e18).map(Number::Real),
+    }
+}
+
+fn whole(text: &str) -> Option<i64> {
+    match number(text)? {
+        Number::Whole(whole) => Some(whole),
+        Number::Real(real) => (real.fract() == 0.0).then_some(real as i64),
+    }
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "True" | "true" | "TRUE" => Some(true),
+        "False" | "false" | "FALSE" => Some(false),
+        _ => None,
+    }
+}
+
+fn polarity(text: &str) -> Option<bool> {
+    boolean(text).or_else(|| match whole(text)? {
+        1 => Some(true),
+        0 | -1 => Some(false),
+        _ => None,
+    })
+}
+
+fn event(fields: [&str; 4]) -> Result<(Number, u16, u16, bool), String> {
+    let [t, x, y, p] = fields;
+    let time = number(t).ok_or_else(|| format!("`{t}` is not a time"))?;
+    let pixel = |text: &str| {
+        let pixel = whole(text).and_then(|pixel| pixel.try_into().ok());
+        pixel.ok_or_else(|| format!("`{text}` is not a coordinate: a whole number of 0 to 65535"))
+    };
+    let polarity = polarity(p).ok_or_else(|| format!("`{p}` is not a polarity: 1, 0 or -1"))?;
+    Ok((time, pixel(x)?, pixel(y)?, polarity))
+}
+
+/// The times of a file, in `Decoded::t`: whole numbers, from the first one on that is not whole the bits of `f64`.
+#[derive(Debug, Default)]
+struct Times {
+    real: Option<RealTimes>,
+}
+
+impl Times {
+    /// What stands for `time` in the column.
+    fn stored(&mut self, time: Number, before: &mut [i64]) -> i64 {
+        let real = match (time, &mut self.real) {
+            (Number::Whole(time), None) => return time,
+            (Number::Whole(time), Some(_)) => time as f64,
+            (Number::Real(time), _) => time,
+        };
+        let times = self.real.get_or_insert_with(|| {
+            let mut times = RealTimes::default();
+            for time in before {
+                times.add(*time as f64);
+                *time = (*time as f64).to_bits().cast_signed();
+            }
+            times
+        });
+        times.add(real);
+        real.to_bits().cast_signed()
+    }
+
+    /// Makes us of all.
+    fn finish(self, unit: Option<TimeUnit>, decoded: &mut Decoded) -> Result<(), String> {
+        let Some(real) = self.real else {
+            return match unit {
+                None | Some(TimeUnit::Microseconds) => Ok(()),
+                Some(unit) => convert(&mut decoded.t, |time| unit.whole(time)),
+            };
+        };
+        let unit = match unit {
+            Some(unit) => unit,
+            None => real.unit()?,
+        };
+        convert(&mut decoded.t, |bits| unit.real(f64::from_bits(bits.cast_unsigned())))
+    }
+}
+
+fn convert(times: &mut [i64], us: impl Fn(i64) -> Option<i64>) -> Result<(), String> {
+    for (i, time) in times.iter_mut().enumerate() {
+        *time = us(*time).ok_or_else(|| format!("the time of event {i} is too large for its unit"))?;
+    }
+    Ok(())
+}
+
+pub(super) fn decode(bytes: &[u8], columns: ColumnOrder, mut decoded: Decoded) -> Decoded {
+    if is_utf16(bytes) {
+        decoded.refuse(0, "this is UTF-16 text: save it as UTF-8 (`iconv -f UTF-16 -t UTF-8 IN > OUT`)");
+        return decoded;
+    }
+    // The shortest line of an event has eight bytes.
+    let lines = bytes.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    decoded.reserve(lines.min(bytes.len() / 8 + 1));
+    let mut at = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+    let (mut preamble, mut lines, mut times) = (Preamble::default(), None, Times::default());
+    for (number, line) in (1..).zip(bytes[at..].split_inclusive(|&byte| byte == b'\n')) {
         let start = at;
         at += line.len();
         let Ok(text) = std::str::from_utf8(line) else {
-            decoded.stop(start, format!("line {} is no text", number + 1));
+            decoded.stop(start, format!("line {number} is not text"));
             break;
         };
-        let text = text.trim();
-        if text.is_empty() || text.starts_with(['#', '%']) {
+        let text = text.trim_end_matches(['\n', '\r']);
+        if text.trim().is_empty() {
             continue;
         }
-        if std::mem::take(&mut first)
-            && let Some(named) = named(text)
-        {
-            places = named;
-            continue;
-        }
-        match event(text, places) {
-            Ok((t, x, y, p)) => decoded.push_at(start, t, x, y, p),
-            Err(problem) => {
-                decoded.stop(start, format!("line {}: {problem}", number + 1));
-                break;
+        if text.trim_start().starts_with(['#', '%']) {
+            if lines.is_none() {
+                preamble.comment(text.trim());
             }
+            continue;
+        }
+        let is_first = lines.is_none();
+        let lines = match &mut lines {
+            Some(lines) => lines,
+            none => match preamble.first_line(text, columns.given()) {
+                First::Size => continue,
+                First::Names(named) => {
+                    *none = Some(named);
+                    continue;
+                }
+                First::Unknown(names) => {
+                    let names = names.join(", ");
+                    let how = how_to_name("t,x,y,p");
+                    let problem =
+                        format!("line {number} names the columns {names}: which are t, x, y and p? {how}");
+                    decoded.refuse(start, problem);
+                    return decoded;
+                }
+                First::Event(found) => none.insert(found),
+            },
+        };
+        if let Err(refusal) = take_event(text, number, start, is_first, lines, &mut times, &mut decoded) {
+            decoded.refuse(start, refusal);
+            return decoded;
         }
     }
+    decoded.sensor = preamble.sensor();
+    let unit = columns.unit().or(lines.and_then(|lines: Lines| lines.unit));
+    if let Err(problem) = times.finish(unit, &mut decoded) {
+        decoded.refuse(0, problem);
+    }
     decoded
+}
+
+/// Adds the event of a line, or leaves it out.
+///
+/// # Errors
+/// What says that the file is not as it was taken for.
+fn take_event(
+    line: &str,
+    number: usize,
+    start: usize,
+    is_first: bool,
+    lines: &mut Lines,
+    times: &mut Times,
+    decoded: &mut Decoded,
+) -> Result<(), String> {
+    let mut fields = [""; 4];
+    let (mut count, mut first, mut last) = (0, "", "");
+    let places = lines.places;
+    lines.delimiter.each(line, |field| {
+        for (place, taken) in places.iter().zip(&mut fields) {
+            if *place == count {
+                *taken = field;
+            }
+        }
+        if count == 0 {
+            first = field;
+        }
+        last = field;
+        count += 1;
+    });
+    // Rows that are numbered, without a name for that (pandas' and R's).
+    let is_numbered = count == lines.count + 1 && matches!(first, "0" | "1") && !last.is_empty();
+    if std::mem::take(&mut lines.may_be_numbered) && is_numbered {
+        lines.count += 1;
+        lines.places = lines.places.map(|place| place + 1);
+        return take_event(line, number, start, is_first, lines, times, decoded);
+    }
+    let ends_in_delimiter = last.is_empty() && count == lines.count + 1;
+    if count != lines.count && !ends_in_delimiter {
+        let wanted = lines.count;
+        if is_first && !lines.is_told {
+            let mut example: Vec<&str> =
+                ["t", "x", "y", "p"].into_iter().cycle().take(count.min(4)).collect();
+            example.resize(count.clamp(4, 20), "_");
+            let columns = if count == 1 { "1 column".to_owned() } else { format!("{count} columns") };
+            let how = how_to_name(&example.join(","));
+            return Err(format!("line {number}: {columns} where 4 are known (t, x, y, p): {how}"));
+        }
+        decoded.leave_out(start, || format!("line {number}: {count} columns instead of {wanted}"));
+        return Ok(());
+    }
+    match event(fields) {
+        Ok((time, x, y, p)) => {
+            let time = times.stored(time, &mut decoded.t);
+            decoded.push_at(start, time, x, y, p);
+        }
+        Err(problem) => {
+            let hint = if lines.is_told {
+                String::new()
+            } else {
+                format!(
+                    ", where columns are in the order t,x,y,p: if they are not, {}",
+                    how_to_name("x,y,t,p")
+                )
+            };
+            decoded.leave_out(start, || format!("line {number}: {problem}{hint}"));
+        }
+    }
+    Ok(())
 }

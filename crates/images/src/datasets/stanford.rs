@@ -32,7 +32,7 @@ pub(super) fn draft_dogs(source: &Source<'_>) -> Result<Draft, ImageError> {
     }
     let rows = names
         .iter()
-        .zip(labels)
+        .zip(labels.iter())
         .map(|(name, label)| {
             let label = class_number(label).ok_or_else(|| wrong(format!("a label of {label}")))?;
             Ok(Listed { name, label, bounding_box: None })

@@ -1,0 +1,237 @@
+//! Compression filters that HDF5 registers beside its own, as event recordings use them.
+//!
+//! [`super::blosc`] and [`super::bitshuffle`] are formats of several codecs; LZF, LZ4 and Zstandard are here. What
+//! is not read is refused by its name.
+
+use std::io::Read;
+
+use hdf5_reader::FilterRegistry;
+use hdf5_reader::error::Error;
+
+use super::{bitshuffle, blosc};
+
+/// What decodes a chunk: its bytes, the filter's parameters and the most bytes that it may hold.
+type Decode = fn(&[u8], &[u32], usize) -> Result<Vec<u8>, String>;
+
+/// What unpacks bytes into exactly so many.
+pub(super) type Unpack = fn(&[u8], usize) -> Result<Vec<u8>, String>;
+
+/// A filter by its registered number.
+struct Filter {
+    id: u16,
+    name: &'static str,
+    /// `None` for one that is not read.
+    decode: Option<Decode>,
+}
+
+/// Numbers by The HDF Group's list of registered filters.
+const FILTERS: &[Filter] = &[
+    Filter { id: 32000, name: "LZF", decode: Some(|bytes, _, most| lzf(bytes, most)) },
+    Filter { id: 32001, name: "Blosc", decode: Some(|bytes, _, most| blosc::decode(bytes, most)) },
+    Filter { id: 32004, name: "LZ4", decode: Some(|bytes, _, most| lz4_blocks(bytes, most)) },
+    Filter { id: 32008, name: "Bitshuffle", decode: Some(bitshuffle::decode) },
+    Filter { id: 32015, name: "Zstandard", decode: Some(|bytes, _, most| zstandard(bytes, most)) },
+    Filter { id: 307, name: "bzip2", decode: None },
+    Filter { id: 32013, name: "ZFP", decode: None },
+    Filter { id: 32017, name: "SZ", decode: None },
+    Filter { id: 32026, name: "Blosc2", decode: None },
+    Filter { id: ECF, name: "ECF", decode: None },
+];
+
+/// Prophesee's own codec for `CD/events`.
+const ECF: u16 = 0x8ecf;
+
+/// What to do about a filter that is not read.
+fn remedy(id: u16) -> String {
+    let mut remedy = "write the file with one that is read: `h5repack -f GZIP=1 IN OUT`".to_owned();
+    if id == ECF {
+        remedy += " (with Prophesee's plugin, which HDF5_PLUGIN_PATH has to name), or take the RAW file";
+    }
+    remedy
+}
+
+fn unread(id: u16) -> String {
+    let name =
+        FILTERS.iter().find(|filter| filter.id == id).map_or(String::new(), |f| format!("{} ", f.name));
+    format!("compressed by the filter {name}({id}), which is not read: {}", remedy(id))
+}
+
+/// The filters for a file whose chunks hold at most `most` bytes.
+pub(super) fn registry(most: usize) -> FilterRegistry {
+    let mut registry = FilterRegistry::new();
+    for &Filter { id, name, decode } in FILTERS {
+        registry.register(
+            id,
+            Box::new(move |filter, bytes, _| match decode {
+                Some(decode) => decode(bytes, &filter.client_data, most)
+                    .map_err(|problem| Error::DecompressionError(format!("{name}: {problem}"))),
+                None => Err(Error::UnsupportedFilter(unread(id))),
+            }),
+        );
+    }
+    registry
+}
+
+/// What is wrong, for people.
+pub(super) fn explain(error: &Error) -> String {
+    match error {
+        Error::Context { source, .. } => explain(source),
+        Error::UnsupportedFilter(text) => match text.strip_prefix("filter id ").map(str::parse) {
+            Some(Ok(id)) => unread(id),
+            _ => text.clone(),
+        },
+        Error::ResourceLimit(text) => {
+            format!(
+                "{text}, which a file of this size does not hold; if it does, write it uncompressed: \
+                     `h5repack -f NONE IN OUT`"
+            )
+        }
+        other => other.to_string(),
+    }
+}
+
+/// The next `count` bytes.
+pub(super) fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Result<&'a [u8], String> {
+    bytes.split_off(..count).ok_or_else(|| "the chunk is cut".to_owned())
+}
+
+pub(super) fn take_array<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], String> {
+    let array = bytes.split_off(..N).and_then(|part| part.first_chunk().copied());
+    array.ok_or_else(|| "the chunk is cut".to_owned())
+}
+
+/// A chunk's stated size, if it may be.
+pub(super) fn plausible(size: impl TryInto<usize>, most: usize) -> Result<usize, String> {
+    size.try_into()
+        .ok()
+        .filter(|&size| size <= most)
+        .ok_or_else(|| format!("a chunk claims to hold more than {most} bytes"))
+}
+
+/// Appends `length` bytes from `distance` back, which may reach into themselves.
+pub(super) fn copy_back(
+    out: &mut Vec<u8>,
+    distance: usize,
+    length: usize,
+    most: usize,
+) -> Result<(), String> {
+    let start = out.len().checked_sub(distance).filter(|_| distance > 0);
+    let Some(start) = start else { return Err("a copy from before the start".into()) };
+    if out.len() + length > most {
+        return Err(format!("a chunk unfolds to more than {most} bytes"));
+    }
+    for i in start..start + length {
+        out.push(out[i]);
+    }
+    Ok(())
+}
+
+/// LibLZF's format, as h5py writes it: runs of up to 32 bytes, or up to 264 bytes again from up to 8192 back.
+fn lzf(mut bytes: &[u8], most: usize) -> Result<Vec<u8>, String> {
+    let mut out = Vec::new();
+    while !bytes.is_empty() {
+        let [control] = take_array(&mut bytes)?;
+        let control = usize::from(control);
+        if control < 32 {
+            let run = take(&mut bytes, control + 1)?;
+            plausible(out.len() + run.len(), most)?;
+            out.extend_from_slice(run);
+        } else {
+            let mut length = (control >> 5) + 2;
+            if control >> 5 == 7 {
+                length += usize::from(take_array::<1>(&mut bytes)?[0]);
+            }
+            let low = usize::from(take_array::<1>(&mut bytes)?[0]);
+            copy_back(&mut out, ((control & 31) << 8 | low) + 1, length, most)?;
+        }
+    }
+    Ok(out)
+}
+
+/// A block of LZ4 that holds exactly `size` bytes.
+pub(super) fn lz4(bytes: &[u8], size: usize) -> Result<Vec<u8>, String> {
+    // An LZ4 block grows to at most 255 times its size.
+    plausible(size, bytes.len().saturating_mul(255))?;
+    let mut out = vec![0; size];
+    match lz4_flex::block::decompress_into(bytes, &mut out) {
+        Ok(found) if found == size => Ok(out),
+        Ok(found) => Err(format!("a block holds {found} bytes, not {size}")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The registered filter LZ4: the size of all and of a block, then blocks with their length, all big-endian; one that
+/// is as long as what it holds is stored.
+fn lz4_blocks(mut bytes: &[u8], most: usize) -> Result<Vec<u8>, String> {
+    let size = plausible(u64::from_be_bytes(take_array(&mut bytes)?), most)?;
+    let block = u32::from_be_bytes(take_array(&mut bytes)?) as usize;
+    let mut out = Vec::new();
+    while out.len() < size {
+        let length = block.min(size - out.len());
+        let packed = u32::from_be_bytes(take_array(&mut bytes)?) as usize;
+        let packed = take(&mut bytes, packed)?;
+        if length == 0 {
+            return Err("blocks of no bytes".into());
+        }
+        if packed.len() == length {
+            out.extend_from_slice(packed);
+        } else {
+            out.extend(lz4(packed, length)?);
+        }
+    }
+    Ok(out)
+}
+
+/// A Zstandard frame of at most `most` bytes.
+pub(super) fn zstandard(bytes: &[u8], most: usize) -> Result<Vec<u8>, String> {
+    // A window takes its memory before there is anything in it; the usual ones are of up to 8 MiB.
+    let window = (most as u64).max(8 << 20);
+    let decoder = ruzstd::decoding::StreamingDecoder::new_with_max_window_size(bytes, window)
+        .map_err(|error| error.to_string())?;
+    let mut out = Vec::new();
+    decoder.take(most as u64 + 1).read_to_end(&mut out).map_err(|error| error.to_string())?;
+    plausible(out.len(), most)?;
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lzf_runs_and_copies() {
+        // `abc`, then 3 + 2 bytes from 3 back, then 7 + 1 + 2 from 1 back.
+        let bytes = [2, b'a', b'b', b'c', 3 << 5, 2, 7 << 5, 1, 0];
+        assert_eq!(lzf(&bytes, 100).unwrap(), b"abcabcabbbbbbbbbbb"[..18].to_vec());
+        assert!(lzf(&bytes, 17).is_err());
+        assert!(lzf(&bytes[..8], 100).is_err());
+        assert!(lzf(&[1 << 5, 0], 100).unwrap_err().contains("before the start"));
+    }
+
+    #[test]
+    fn lz4_blocks_are_stored_or_packed() {
+        let text = b"zero one zero one zero one zero one zero one";
+        let packed = lz4_flex::block::compress(&text[..40]);
+        let mut bytes = 44u64.to_be_bytes().to_vec();
+        bytes.extend(40u32.to_be_bytes());
+        bytes.extend((packed.len() as u32).to_be_bytes());
+        bytes.extend(&packed);
+        bytes.extend(4u32.to_be_bytes());
+        bytes.extend(&text[40..]);
+        assert_eq!(lz4_blocks(&bytes, 44).unwrap(), text);
+        assert!(lz4_blocks(&bytes, 43).unwrap_err().contains("more than 43 bytes"));
+        assert!(lz4_blocks(&bytes[..bytes.len() - 1], 44).unwrap_err().contains("cut"));
+        bytes[8..12].fill(0);
+        assert!(lz4_blocks(&bytes, 44).is_err());
+    }
+
+    #[test]
+    fn a_filter_that_is_not_read_is_named_with_what_to_do() {
+        assert!(
+            unread(32026).contains("Blosc2 (32026)") && unread(32026).contains("h5repack -f GZIP=1 IN OUT")
+        );
+        assert!(unread(0x8ecf).contains("ECF (36559)") && unread(0x8ecf).contains("HDF5_PLUGIN_PATH"));
+        let unknown = Error::UnsupportedFilter("filter id 257".into()).with_context("events/t");
+        assert!(explain(&unknown).contains("filter (257), which is not read"));
+    }
+}

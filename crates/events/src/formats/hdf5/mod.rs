@@ -1,0 +1,88 @@
+//! HDF5, also as MATLAB 7.3 writes it.
+//!
+//! | layout | as in | times |
+//! |---|---|---|
+//! | `events/{t,x,y,p}`, `t_offset` added to each time | DSEC | us |
+//! | `events/{ts,xs,ys,ps}` | files made of ROS bags (rpg, event CNN) | seconds |
+//! | `prophesee/left/{t,x,y,p}`, `right` | M3ED | us |
+//! | `davis/left/events` `[N, 4]` of x, y, t, p, `right` | MVSEC | seconds |
+//! | `CD/events`, records of x, y, p, t | Prophesee | us |
+//! | `events` `[N, 4]` of t, x, y, p unless the option `columns` says otherwise | v2e | us |
+//! | `TD/{x,y,p,ts}` | a MATLAB struct, see [`super::matlab`] | us |
+//! | the same names at the root, and records at `events` | MATLAB 7.3's vectors, flat files | |
+//! | else, the only group of such names or data set of such records | | |
+//!
+//! Columns have any names that [`super::text`] knows, and any type of numbers. Where a name tells a unit of time, it counts;
+//! else whole times are us and times with a fraction seconds, and MVSEC's are seconds. Of two cameras the left one is
+//! read, and the events of the other are counted as passed over.
+//!
+//! Filters: deflate, shuffle, Fletcher-32, szip, n-bit and scale-offset; LZF, LZ4, Zstandard, Bitshuffle and Blosc. Others,
+//! as Prophesee's ECF, are refused by name.
+
+#[cfg(feature = "hdf5")]
+mod bitshuffle;
+#[cfg(feature = "hdf5")]
+mod blosc;
+#[cfg(feature = "hdf5")]
+mod filters;
+#[cfg(feature = "hdf5")]
+mod layouts;
+
+use super::columns::ColumnOrder;
+use super::decoded::Decoded;
+
+/// First bytes of a file, which may follow 512 bytes, or twice or four times as many and so on.
+const MAGIC: &[u8] = b"\x89HDF\r\n\x1a\n";
+
+/// The largest block of a program's own that is looked behind.
+const MOST_BEFORE: usize = 1 << 16;
+
+/// Whether this is HDF5.
+pub(super) fn is_hdf5(bytes: &[u8]) -> bool {
+    let mut at = 0;
+    while at <= MOST_BEFORE {
+        if bytes.get(at..).is_some_and(|rest| rest.starts_with(MAGIC)) {
+            return true;
+        }
+        at = (2 * at).max(512);
+    }
+    false
+}
+
+#[cfg(not(feature = "hdf5"))]
+pub(super) fn decode(_: &[u8], _: ColumnOrder, mut decoded: Decoded) -> Decoded {
+    decoded.refuse(0, "this is HDF5: build tks-events with the feature `hdf5` to read it");
+    decoded
+}
+
+#[cfg(feature = "hdf5")]
+pub(super) fn decode(bytes: &[u8], columns: ColumnOrder, mut decoded: Decoded) -> Decoded {
+    if let Err(problem) = layouts::read(bytes, columns, &mut decoded) {
+        decoded.refuse(0, problem);
+    }
+    decoded
+}
+
+/// The most bytes of a chunk that is read whatever the file's size.
+#[cfg(feature = "hdf5")]
+const ANY_CHUNK: usize = 8 << 20;
+
+/// How a file of this length is opened, so that it cannot ask for memory out of proportion to it.
+#[cfg(feature = "hdf5")]
+pub(crate) fn open_options(file: usize) -> hdf5_reader::OpenOptions {
+    let most = super::columns::most_unpacked(file);
+    let chunk = most.min(hdf5_reader::DEFAULT_MAX_CHUNK_BYTES).min(file.saturating_mul(16).max(ANY_CHUNK));
+    hdf5_reader::OpenOptions::default()
+        .with_filter_registry(filters::registry(chunk))
+        .with_max_read_bytes(most)
+        .with_max_chunk_bytes(chunk)
+        // Each data set is read once.
+        .with_chunk_cache_bytes(chunk.min(8 << 20))
+        .with_max_object_header_bytes(file.min(hdf5_reader::DEFAULT_MAX_OBJECT_HEADER_BYTES))
+}
+
+/// What an error of the reader says, and what to do.
+#[cfg(feature = "hdf5")]
+pub(crate) fn explain(error: &hdf5_reader::error::Error) -> String {
+    filters::explain(error)
+}
