@@ -428,3 +428,55 @@ fn wrong_places_and_cut_recordings_are_named() {
     let error = set.parts(Some("oficial"), &datasets()).unwrap_err().to_string();
     assert!(error.contains("did you mean `official`?"), "{error}");
 }
+
+/// SpikingJelly's archive of a recording.
+fn npz(events: &[Event]) -> Vec<u8> {
+    let recording = stream(SensorSize { width: 128, height: 128 }, events);
+    tks_events::formats::write_bytes(recording.events(), tks_events::formats::Format::Npz).unwrap()
+}
+
+#[test]
+fn spikingjellys_recordings_are_read_the_way_up_that_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let recordings = folder.path().join("events_np/bird");
+    std::fs::create_dir_all(&recordings).unwrap();
+    for number in 0..3 {
+        std::fs::write(recordings.join(format!("cifar10_bird_{number}.NPZ")), npz(&events(number))).unwrap();
+    }
+    let frames = folder.path().join("frames_number_10_split_by_number/bird");
+    std::fs::create_dir_all(&frames).unwrap();
+    std::fs::write(frames.join("cifar10_bird_0.npz"), b"frames").unwrap();
+    std::fs::write(folder.path().join("._notes"), b"").unwrap();
+    std::fs::create_dir_all(folder.path().join("events_np/dodo")).unwrap();
+    std::fs::write(folder.path().join("events_np/dodo/cifar10_dodo_0.npz"), b"none").unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("nowhere", recordings.join("cifar10_bird_9.npz")).unwrap();
+    let open = |orientation| {
+        let options = SetOptions { strict: false, orientation, ..SetOptions::default() };
+        EventSet::open(manifest("dvs-cifar10"), folder.path(), options).unwrap()
+    };
+    let set = open(Orientation::Spikingjelly);
+    assert_eq!((set.len(), set.name(1)), (3, "bird/cifar10_bird_1"));
+    let sensor = SensorSize { width: 128, height: 128 };
+    assert_eq!(set.read(1).unwrap().events(), stream(sensor, &events(1)).events());
+    let stored: Vec<Event> = events(1).iter().map(|&(t, x, y, p)| (t, 127 - y, 127 - x, 1 - p)).collect();
+    assert_eq!(open(Orientation::Stored).read(1).unwrap().events(), stream(sensor, &stored).events());
+
+    let lost: Vec<String> =
+        set.passed_over().iter().filter(|files| files.is_lost).map(ToString::to_string).collect();
+    assert!(
+        lost.iter().any(|files| files.contains("not a class") && files.contains("cifar10_dodo_0")),
+        "{lost:?}"
+    );
+    if cfg!(unix) {
+        assert!(lost.iter().any(|files| files.contains("a link to nothing")), "{lost:?}");
+    }
+    let other: Vec<String> = set.passed_over().iter().map(ToString::to_string).collect();
+    assert!(other.iter().any(|files| files.contains("SpikingJelly's frames")), "{other:?}");
+    assert!(other.iter().any(|files| files.contains("operating system")), "{other:?}");
+
+    std::fs::remove_dir_all(folder.path().join("events_np")).unwrap();
+    let options = SetOptions { strict: false, ..SetOptions::default() };
+    let problem = EventSet::open(manifest("dvs-cifar10"), folder.path(), options).unwrap_err().to_string();
+    assert!(problem.contains("events_np") && problem.contains("slicing"), "{problem}");
+}

@@ -1,5 +1,7 @@
 //! How each data set lays out its files: from a file's name to its part, class and name of the sample.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use crate::columns::Event;
@@ -77,40 +79,74 @@ impl Layout {
         }
     }
 
+    /// Whether a file of this name may be a recording of this layout, or of it as SpikingJelly keeps it (`.npz`).
+    pub(super) fn is_recording(self, path: &str) -> bool {
+        let Some((file, Some((stem, ending)))) =
+            path.rsplit('/').next().map(|file| (file, file.rsplit_once('.')))
+        else {
+            return false;
+        };
+        let endings: &[&str] = match self {
+            Layout::DvsCifar10 => &["aedat", "aedat4", "npz"],
+            // The annotations lie in folders of the same names.
+            Layout::NCaltech101 if !file.starts_with("image_") => return false,
+            Layout::NMnist | Layout::NCaltech101 => &["bin", "npz"],
+            Layout::NCars => &["dat", "npz"],
+            Layout::AslDvs => &["mat", "npz"],
+            Layout::Dvs128Gesture => &["npz"],
+            Layout::Heidelberg | Layout::NTidigits => return false,
+        };
+        !stem.is_empty() && endings.iter().any(|known| ending.eq_ignore_ascii_case(known))
+    }
+
     /// What the name of a file tells, if it is a recording of this layout.
     pub(super) fn locate(self, path: &str, classes: &[String]) -> Option<Located> {
-        let mut parts = path.rsplit('/');
-        let (file, folder, above) = (parts.next()?, parts.next()?, parts.next().unwrap_or_default());
-        // macOS puts a companion `._name` beside each file.
-        let (stem, extension) = file.rsplit_once('.').filter(|_| !file.starts_with("._"))?;
-        let fits = match self {
-            Layout::DvsCifar10 => matches!(extension, "aedat" | "aedat4"),
-            // The annotations lie in folders of the same names.
-            Layout::NCaltech101 => extension == "bin" && stem.starts_with("image_"),
-            Layout::NMnist => extension == "bin",
-            Layout::NCars => extension == "dat",
-            Layout::AslDvs => extension == "mat",
-            Layout::Dvs128Gesture | Layout::Heidelberg | Layout::NTidigits => false,
-        };
-        if !fits {
+        if !self.is_recording(path) || is_frames(path) {
             return None;
         }
+        let mut parts = path.rsplit('/');
+        let (file, folder, above) = (parts.next()?, parts.next()?, parts.next().unwrap_or_default());
+        let (stem, _) = file.rsplit_once('.')?;
         let class = match self {
             // Whatever the folder is called: a zip a letter may hold its files without one.
             Layout::AslDvs => stem.split_once('_')?.0,
             _ => folder,
         };
-        let (folder, class) = (class, classes.iter().position(|known| known == class)?);
+        let class = match self {
+            // SpikingJelly numbers its folders.
+            Layout::Dvs128Gesture => class.parse().ok().filter(|&class: &usize| class < classes.len())?,
+            _ => class_of(class, classes)?,
+        };
         let part = match self {
-            Layout::NMnist | Layout::NCars => Some(part_of(above)?),
+            Layout::NMnist | Layout::NCars | Layout::Dvs128Gesture => Some(part_of(above)?),
             _ => None,
         };
+        let folder = classes.get(class)?;
         let name = match part {
             Some(part) => format!("{part}/{folder}/{stem}"),
             None => format!("{folder}/{stem}"),
         };
         Some(Located { part, class, name })
     }
+}
+
+/// The class of this name, else the only one that differs from it in upper and lower case alone.
+fn class_of(name: &str, classes: &[String]) -> Option<usize> {
+    let exact = classes.iter().position(|known| known == name);
+    exact.or_else(|| {
+        let mut alike = (0..classes.len()).filter(|&class| classes[class].eq_ignore_ascii_case(name));
+        alike.next().filter(|_| alike.next().is_none())
+    })
+}
+
+/// Whether this is a file of frames that SpikingJelly made of recordings.
+pub(super) fn is_frames(path: &str) -> bool {
+    path.split('/').any(|folder| folder.starts_with("frames_number_") || folder.starts_with("duration_"))
+}
+
+/// Whether a recording is one that SpikingJelly converted: it is the way up that SpikingJelly gives recordings.
+pub(super) fn is_spikingjellys(path: &Path) -> bool {
+    path.components().any(|part| part.as_os_str() == "events_np")
 }
 
 /// `Train`, `n-cars_train` and the like.

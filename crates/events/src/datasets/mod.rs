@@ -2,6 +2,7 @@
 //!
 //! What is known of each stands in its manifest, `datasets/<name>.toml`. Of SHD, SSC and N-TIDIGITS18
 //! (HDF5, the feature `hdf5`) a spike is an event at `x` = channel, `y` = 0, `p` = 1.
+//! SpikingJelly's `events_np` are read in place of the publishers' files, and turned the way up that was asked for.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -24,10 +25,12 @@
 mod frames;
 mod gesture;
 mod layout;
+mod passed_over;
 mod set;
 #[cfg(feature = "hdf5")]
 mod spikes;
 
 pub use frames::EventFrames;
 pub use layout::Layout;
+pub use passed_over::PassedFiles;
 pub use set::{EventSet, Orientation, ReadScratch, SetLeftOut, SetOptions};

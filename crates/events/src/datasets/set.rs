@@ -10,6 +10,7 @@ use tks_data::split::{self, Parts};
 use tks_data::{Archive, ArchiveOptions};
 
 use super::layout::Layout;
+use super::passed_over::{self, PassedFiles};
 #[cfg(feature = "hdf5")]
 use super::spikes;
 use super::{gesture, layout};
@@ -128,6 +129,8 @@ pub struct EventSet {
     layout: Layout,
     sensor: SensorSize,
     options: SetOptions,
+    /// Files that are no samples.
+    passed_over: Vec<PassedFiles>,
     /// What lenient reading left out, by recording.
     left_out: Mutex<BTreeMap<usize, LeftOut>>,
 }
@@ -159,6 +162,16 @@ impl EventSet {
             found = list(layout, &archive, &manifest)?;
         }
         if found.is_empty() {
+            if let Some(frames) = archive.entries().iter().find(|entry| layout::is_frames(entry.name())) {
+                return Err(EventError::Layout {
+                    path: path.to_path_buf(),
+                    message: format!(
+                        "there are only frames that SpikingJelly made of recordings (`{}`), which are not read: name a \
+                         folder that has its `events_np`, or the data set as downloaded; `slicing` makes frames of it",
+                        frames.name()
+                    ),
+                });
+            }
             let names: Vec<&str> = archive.entries().iter().take(3).map(|entry| entry.name()).collect();
             return Err(EventError::Layout {
                 path: path.to_path_buf(),
@@ -217,6 +230,7 @@ impl EventSet {
         sensor: SensorSize,
         options: SetOptions,
     ) -> Self {
+        let passed_over = passed_over::count(&archive, layout, &found);
         found.sort_by(|(a, _), (b, _)| split::natural(&a.name, &b.name));
         // Two releases or copies of the same recordings side by side: one of them counts.
         found.dedup_by(|(later, _), (kept, _)| later.name == kept.name);
@@ -240,6 +254,7 @@ impl EventSet {
             layout,
             sensor,
             options,
+            passed_over,
             left_out: Mutex::default(),
         }
     }
@@ -272,6 +287,11 @@ impl EventSet {
     /// Class of a recording.
     pub fn label(&self, index: usize) -> usize {
         self.samples[index].class
+    }
+
+    /// The files beside the recordings, counted by what they are.
+    pub fn passed_over(&self) -> &[PassedFiles] {
+        &self.passed_over
     }
 
     /// Number of recordings of each class.
@@ -362,7 +382,7 @@ impl EventSet {
         let used = std::mem::take(&mut scratch.used);
         let options = ReadOptions {
             sensor: Some(self.sensor),
-            format: self.layout.format(),
+            format: self.layout.format().filter(|_| !is_npz(&path)),
             camera: self.layout.camera(),
             lenient: self.options.lenient,
             ..ReadOptions::default()
@@ -383,11 +403,18 @@ impl EventSet {
             let mut all = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
             all.insert(index, left_out);
         }
-        match self.layout.spikingjelly().filter(|_| self.options.orientation == Orientation::Spikingjelly) {
+        // Moved once more, a recording of SpikingJelly's is as it was stored.
+        let is_moved = layout::is_spikingjellys(&path);
+        let to_move = (self.options.orientation == Orientation::Spikingjelly) != is_moved;
+        match self.layout.spikingjelly().filter(|_| to_move) {
             Some(moved) => stream.events().map(self.sensor, |event| Some(moved(self.sensor, event))),
             None => Ok(stream),
         }
     }
+}
+
+fn is_npz(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npz"))
 }
 
 /// A mirror has ASL-DVS as a zip of the publisher's zip, which holds a zip a letter, within the folder of the download.
@@ -395,10 +422,7 @@ const MAX_NESTING: usize = 3;
 
 fn list(layout: Layout, archive: &Archive, manifest: &Manifest) -> Result<Vec<Found>, EventError> {
     let classes = manifest.classes.names().unwrap_or_default();
-    if layout == Layout::Dvs128Gesture {
-        if archive.find_ending("trials_to_train.txt").is_err() {
-            return Ok(Vec::new());
-        }
+    if layout == Layout::Dvs128Gesture && archive.find_ending("trials_to_train.txt").is_ok() {
         let samples = gesture::samples(archive, classes.len())?;
         return Ok(samples.into_iter().map(|(sample, part)| (sample, Some(part))).collect());
     }

@@ -45,6 +45,7 @@ const KINDS: &[Kind] = &[
     ("PostScript document", &[(0, b"%!PS")]),
     ("RTF document", &[(0, b"{\\rtf")]),
     ("Microsoft Office document", &[(0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")]),
+    ("MATLAB 7.3 file, or the start of one", &[(0, b"MATLAB 7.3 MAT-file")]),
     ("Parquet table", &[(0, b"PAR1")]),
     ("Arrow table", &[(0, b"ARROW1\0\0")]),
     ("Feather table", &[(0, b"FEA1")]),

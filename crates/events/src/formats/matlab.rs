@@ -23,7 +23,7 @@ pub(super) fn is_matlab(bytes: &[u8]) -> bool {
 }
 
 fn is_version_73(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"MATLAB 7.3 MAT-file")
+    bytes.starts_with(b"MATLAB 7.3 MAT-file") && hdf5::is_hdf5(bytes)
 }
 
 pub(super) fn decode(bytes: &[u8], order: ColumnOrder, mut decoded: Decoded) -> Decoded {

@@ -1,0 +1,69 @@
+//! The files of a data set that are no samples: counted and named.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use tks_data::Archive;
+use tks_data::archive::SkipReason;
+
+use super::layout::{self, Layout};
+use super::set::Found;
+
+/// Files of one kind that are no samples of a data set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassedFiles {
+    /// What they are, in the singular: "a link to nothing".
+    pub what: String,
+    /// How many there are.
+    pub count: u64,
+    /// The first of them.
+    pub first: String,
+    /// Whether samples may be lost by it: files of the system and tables are none.
+    pub is_lost: bool,
+}
+
+impl std::fmt::Display for PassedFiles {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.count {
+            1 => write!(f, "{} (`{}`)", self.what, self.first),
+            count => write!(f, "{count} x {} (the first is `{}`)", self.what, self.first),
+        }
+    }
+}
+
+/// What of an archive is no sample, by kind.
+pub(super) fn count(archive: &Archive, layout: Layout, found: &[Found]) -> Vec<PassedFiles> {
+    let mut kinds = BTreeMap::<&'static str, PassedFiles>::new();
+    let mut add = |what: &'static str, name: &str, is_lost: bool| {
+        let kind = kinds.entry(what).or_insert_with(|| PassedFiles {
+            what: what.to_owned(),
+            count: 0,
+            first: name.to_owned(),
+            is_lost,
+        });
+        kind.count += 1;
+    };
+    let used: BTreeSet<usize> = found.iter().map(|(sample, _)| sample.entry).collect();
+    for (_, entry) in archive.entries().iter().enumerate().filter(|(index, _)| !used.contains(index)) {
+        let name = entry.name();
+        if layout::is_frames(name) {
+            add("a file of SpikingJelly's frames", name, false);
+        } else if layout.is_recording(name) {
+            add("a recording in a folder that is not a class or a part of the data set", name, true);
+        } else {
+            add("another file", name, false);
+        }
+    }
+    let (mut names, mut copies) = (BTreeSet::new(), Vec::new());
+    for (sample, _) in found {
+        if !names.insert(&sample.name) {
+            copies.push(archive.entries()[sample.entry].name());
+        }
+    }
+    copies.into_iter().for_each(|name| add("another copy of a recording", name, false));
+    for skipped in archive.skipped() {
+        let is_lost = matches!(skipped.reason, SkipReason::DanglingLink | SkipReason::Link);
+        add(skipped.reason.text(), &skipped.name, is_lost);
+    }
+    kinds.into_values().collect()
+}
