@@ -214,6 +214,12 @@ pub trait Dataset: Send + Sync {
         index.to_string()
     }
 
+    /// Bytes of a sample as it is stored, where that is known without loading it: with the names and the labels it tells
+    /// whether data are those of another day.
+    fn sample_size(&self, _index: usize) -> Option<u64> {
+        None
+    }
+
     /// Writes a sample into `slot`.
     ///
     /// # Errors
@@ -252,6 +258,10 @@ impl<D: Dataset + ?Sized> Dataset for std::sync::Arc<D> {
 
     fn sample_name(&self, index: usize) -> String {
         (**self).sample_name(index)
+    }
+
+    fn sample_size(&self, index: usize) -> Option<u64> {
+        (**self).sample_size(index)
     }
 
     fn load(
@@ -315,6 +325,10 @@ impl<D: Dataset> Dataset for Subset<D> {
 
     fn sample_name(&self, index: usize) -> String {
         self.dataset.sample_name(self.indices[index])
+    }
+
+    fn sample_size(&self, index: usize) -> Option<u64> {
+        self.dataset.sample_size(self.indices[index])
     }
 
     fn load(

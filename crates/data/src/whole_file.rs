@@ -1,6 +1,8 @@
 //! Files that are whole or not there: written beside, then renamed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::NamedTempFile;
 
@@ -16,12 +18,134 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
     finish(file, path)
 }
 
+/// How the names of files begin that are not whole yet.
+const UNFINISHED: &str = ".unfinished-";
+
+/// Writes a file that must not be there yet, whole or not at all; `false` if another writer was first.
+///
+/// # Errors
+/// [`DataError::Io`] where the disk refuses.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<bool, DataError> {
+    let mut file = begin(path)?;
+    std::io::Write::write_all(&mut file, bytes).map_err(|e| DataError::io("write", path, e))?;
+    file.as_file().sync_all().map_err(|e| DataError::io("write", path, e))?;
+    crash_point();
+    match file.persist_noclobber(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(DataError::io("rename to", path, error.error)),
+    }
+}
+
+/// Gives the file `from` the second name `to`, in the place of what has it, at no cost where the file system knows hard
+/// links; elsewhere by a copy. As files are replaced, never changed, each name keeps what it has.
+///
+/// # Errors
+/// [`DataError::Io`] where `from` is not there or the disk refuses.
+pub fn copy(from: &Path, to: &Path) -> Result<(), DataError> {
+    let folder = to.parent().unwrap_or(Path::new(""));
+    let linked = tempfile::Builder::new()
+        .prefix(UNFINISHED)
+        .make_in(folder, |beside| std::fs::hard_link(from, beside));
+    let Ok(linked) = linked else {
+        let mut source = std::fs::File::open(from).map_err(|e| DataError::io("read", from, e))?;
+        let mut file = begin(to)?;
+        std::io::copy(&mut source, &mut file).map_err(|e| DataError::io("write", to, e))?;
+        return finish(file, to);
+    };
+    let beside = linked.into_temp_path();
+    let name = beside.to_path_buf();
+    crash_point();
+    beside.persist(to).map_err(|e| DataError::io("rename to", to, e.error))?;
+    // POSIX leaves both names where they are of one file already.
+    let _is_gone_mostly = std::fs::remove_file(name);
+    Ok(())
+}
+
+/// Renames a file, in the place of what has that name.
+///
+/// # Errors
+/// [`DataError::Io`] where the system refuses.
+pub fn rename(from: &Path, to: &Path) -> Result<(), DataError> {
+    crash_point();
+    std::fs::rename(from, to).map_err(|e| DataError::io("rename to", to, e))
+}
+
+/// Removes a file, if it is there.
+///
+/// # Errors
+/// [`DataError::Io`] where the system refuses.
+pub fn remove(path: &Path) -> Result<(), DataError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(DataError::io("remove", path, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Removes what killed writers left in a folder and the folders in it, symbolic links not followed: to be called by
+/// whoever has locked them. A folder that cannot be read is passed over.
+///
+/// # Errors
+/// [`DataError::Io`] for a leftover that cannot be removed.
+pub fn remove_unfinished(folder: &Path) -> Result<(), DataError> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
+    for entry in entries.flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => remove_unfinished(&entry.path())?,
+            Ok(kind) if kind.is_file() && is_unfinished(&entry.file_name()) => remove(&entry.path())?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file of this name is one that is not whole yet.
+pub fn is_unfinished(name: &std::ffi::OsStr) -> bool {
+    name.to_string_lossy().starts_with(UNFINISHED)
+}
+
+/// Moves a damaged file out of the way, to its name with `.damaged` behind it, or `.damaged-2` and so on where there is
+/// one already; the new path.
+///
+/// # Errors
+/// [`DataError::Io`] where the system refuses.
+pub fn set_aside(path: &Path) -> Result<PathBuf, DataError> {
+    let mut number = 1;
+    loop {
+        let mut name = path.as_os_str().to_owned();
+        name.push(if number == 1 { ".damaged".to_string() } else { format!(".damaged-{number}") });
+        let aside = PathBuf::from(name);
+        if aside.symlink_metadata().is_err() {
+            rename(path, &aside)?;
+            return Ok(aside);
+        }
+        number += 1;
+    }
+}
+
+/// For the tests of what a kill leaves: a process with this variable aborts before its n-th change of a name.
+const CRASH_VARIABLE: &str = "TKS_TEST_ABORT_AT_RENAME";
+
+/// Ends the process where [`CRASH_VARIABLE`] says so. Beside a write that waits for the disk this costs nothing.
+fn crash_point() {
+    static AT: OnceLock<Option<u64>> = OnceLock::new();
+    static SEEN: AtomicU64 = AtomicU64::new(0);
+    let at = AT.get_or_init(|| std::env::var(CRASH_VARIABLE).ok()?.parse().ok());
+    if let Some(at) = at
+        && SEEN.fetch_add(1, Ordering::SeqCst) + 1 == *at
+    {
+        std::process::abort();
+    }
+}
+
 /// A file beside `path`, in a folder that is made if need be; gone again unless [`finish`] names it.
 pub(crate) fn begin(path: &Path) -> Result<NamedTempFile, DataError> {
     let folder = path.parent().unwrap_or(Path::new(""));
     std::fs::create_dir_all(folder).map_err(|e| DataError::io("create", folder, e))?;
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".unfinished-");
+    builder.prefix(UNFINISHED);
     // Others may read it, as any other file that a user writes.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
@@ -31,6 +155,71 @@ pub(crate) fn begin(path: &Path) -> Result<NamedTempFile, DataError> {
 /// Gives the file its name, once what is written has reached the disk.
 pub(crate) fn finish(file: NamedTempFile, path: &Path) -> Result<(), DataError> {
     file.as_file().sync_all().map_err(|e| DataError::io("write", path, e))?;
+    crash_point();
     file.persist(path).map_err(|e| DataError::io("rename to", path, e.error))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_keeps_what_it_has_when_the_other_name_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let [last, best] = ["last", "best"].map(|name| folder.path().join(name));
+        write(&last, b"one").unwrap();
+        copy(&last, &best).unwrap();
+        write(&last, b"two").unwrap();
+        assert_eq!((std::fs::read(&last).unwrap(), std::fs::read(&best).unwrap()), (b"two".into(), b"one".into()));
+        // Twice the same file: nothing is left beside.
+        copy(&last, &best).unwrap();
+        copy(&last, &best).unwrap();
+        assert_eq!(std::fs::read(&best).unwrap(), b"two");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+        let gone = copy(&folder.path().join("gone"), &best).unwrap_err().to_string();
+        assert!(gone.contains("gone"), "{gone}");
+        assert_eq!(std::fs::read(&best).unwrap(), b"two");
+    }
+
+    #[test]
+    fn a_new_file_replaces_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/config.toml");
+        assert!(write_new(&path, b"first").unwrap());
+        assert!(!write_new(&path, b"second").unwrap());
+        assert_eq!(std::fs::read(&path).unwrap(), b"first");
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_killed_writers_left_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("checkpoints");
+        std::fs::create_dir(&inner).unwrap();
+        for path in [folder.path().join(".unfinished-a"), inner.join(".unfinished-b"), inner.join("last")] {
+            std::fs::write(path, "x").unwrap();
+        }
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join(".unfinished-c"), "x").unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(outside.path(), folder.path().join("link")).unwrap();
+        remove_unfinished(folder.path()).unwrap();
+        assert!(!folder.path().join(".unfinished-a").exists() && !inner.join(".unfinished-b").exists());
+        assert!(inner.join("last").exists() && outside.path().join(".unfinished-c").exists());
+        remove_unfinished(&folder.path().join("gone")).unwrap();
+    }
+
+    #[test]
+    fn damaged_files_are_set_aside_under_names_of_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("epochs.csv");
+        let aside = ["1", "2"].map(|text| {
+            std::fs::write(&path, text).unwrap();
+            set_aside(&path).unwrap()
+        });
+        assert_eq!(aside, ["epochs.csv.damaged", "epochs.csv.damaged-2"].map(|name| folder.path().join(name)));
+        assert_eq!(std::fs::read(&aside[0]).unwrap(), b"1");
+        assert!(!path.exists());
+    }
 }

@@ -165,6 +165,10 @@ impl<E: Level> Dataset for ImageSamples<E> {
         self.set.path(self.indices[index]).display().to_string()
     }
 
+    fn sample_size(&self, index: usize) -> Option<u64> {
+        Some(self.set.stored_size(self.indices[index]))
+    }
+
     fn load(
         &self,
         index: usize,

@@ -102,6 +102,10 @@ impl<E: Element + Count> Dataset for EventFrames<E> {
         self.set.name(self.indices[index]).to_string()
     }
 
+    fn sample_size(&self, index: usize) -> Option<u64> {
+        self.set.size(self.indices[index])
+    }
+
     fn load(
         &self,
         index: usize,

@@ -284,6 +284,11 @@ impl EventSet {
         &self.samples[index].name
     }
 
+    /// Bytes of the file that holds a recording.
+    pub fn size(&self, index: usize) -> Option<u64> {
+        Some(self.archive.entries().get(self.samples[index].entry)?.size())
+    }
+
     /// Class of a recording.
     pub fn label(&self, index: usize) -> usize {
         self.samples[index].class

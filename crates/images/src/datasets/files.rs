@@ -222,6 +222,11 @@ impl Files {
         self.archives[id.archive as usize].entry_path(id.entry as usize)
     }
 
+    /// The file's size in bytes.
+    pub(crate) fn size(&self, id: FileId) -> u64 {
+        self.archives[id.archive as usize].entries()[id.entry as usize].size()
+    }
+
     pub(crate) fn bytes(&self, id: FileId) -> Result<Bytes, DataError> {
         self.archives[id.archive as usize].bytes(id.entry as usize)
     }

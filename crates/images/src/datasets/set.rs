@@ -157,6 +157,14 @@ impl ImageSet {
         self.pictures.path(index)
     }
 
+    /// How many bytes a picture is stored in: those of its file, or of its pixels.
+    pub fn stored_size(&self, index: usize) -> u64 {
+        match &self.pictures {
+            Pictures::Planar(planar) => (planar.channels * planar.height * planar.width) as u64,
+            Pictures::Files { files, ids } => files.size(ids[index]),
+        }
+    }
+
     /// The bytes of a picture: borrowed where they lie in memory, else read into `scratch`, which keeps its memory
     /// from one picture to the next.
     ///
