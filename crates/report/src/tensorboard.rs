@@ -81,6 +81,32 @@ impl EventWriter {
         Ok(writer)
     }
 
+    /// Makes a damaged event file, the newest of the folder, one that [`EventWriter::resume`] goes on with: its records
+    /// up to the damage stay. The file as it was is kept beside, under the name that this returns; TensorBoard, which
+    /// reads whatever has `tfevents` in its name, passes over it. `None` where nothing is damaged.
+    ///
+    /// # Errors
+    /// [`ReportError::Io`] where it cannot be read, [`ReportError::Write`] where the disk refuses.
+    pub fn repair(folder: &Path) -> Result<Option<PathBuf>, ReportError> {
+        let Some(path) = newest(folder)? else { return Ok(None) };
+        let bytes = std::fs::read(&path).map_err(|e| io("read", &path, e))?;
+        let (mut sound, mut is_damaged) = (0, false);
+        for record in Records::new(&path, &bytes) {
+            match record {
+                Ok(record) => sound = record.end as usize,
+                Err(_) => is_damaged = true,
+            }
+        }
+        if !is_damaged {
+            return Ok(None);
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy().replace("tfevents.", "");
+        let aside = folder.join(format!("{name}.damaged"));
+        tks_data::whole_file::copy(&path, &aside)?;
+        tks_data::whole_file::write(&path, &bytes[..sound])?;
+        Ok(Some(aside))
+    }
+
     /// Writes one number. What is not finite is written too: TensorBoard shows it as such.
     ///
     /// # Errors

@@ -23,6 +23,24 @@ pub fn of_this_process(device: tch::Device) -> Environment {
     environment
 }
 
+/// The widest vectors that libtorch may use here: its sums are added in another order on each.
+pub fn instruction_set() -> String {
+    // libtorch's own switch.
+    if let Ok(chosen) = std::env::var("ATEN_CPU_CAPABILITY") {
+        return chosen;
+    }
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") {
+            return "avx512".into();
+        }
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            return "avx2".into();
+        }
+    }
+    std::env::consts::ARCH.into()
+}
+
 /// The device's name in configurations.
 pub fn device_name(device: tch::Device) -> String {
     match device {

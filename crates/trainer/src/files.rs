@@ -35,42 +35,13 @@ impl RunFiles {
     }
 
     fn batch(&mut self, batch: &BatchMessage) -> Result<()> {
-        let header = "epoch,batch,loss,accuracy,right_steps,lr,gradient_norm";
-        let BatchMessage { epoch, batch: number, loss, accuracy, right_steps, lr, gradient_norm, .. } = batch;
-        let norm = optional(*gradient_norm);
-        let line = format!("{epoch},{number},{loss},{accuracy},{right_steps},{lr},{norm}");
-        self.run.append("batches.csv", Some(header), &line)?;
-        let step = (epoch - 1) * self.batches + number;
-        self.scalars(step, &[("batch/loss".into(), *loss), ("batch/learning_rate".into(), *lr)])
+        self.run.append_batch(batch)?;
+        let step = (batch.epoch - 1) * self.batches + batch.batch;
+        self.scalars(step, &[("batch/loss".into(), batch.loss), ("batch/learning_rate".into(), batch.lr)])
     }
 
     fn epoch(&mut self, record: &EpochRecord) -> Result<()> {
-        self.run.append("epochs.jsonl", None, &serde_json::to_string(record)?)?;
-        let list = |values: &[f64]| values.iter().map(f64::to_string).collect::<Vec<_>>().join(" ");
-        let parts: Vec<_> = record.loss_parts.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let columns = [
-            ("epoch", record.epoch.to_string()),
-            ("learning_rate", optional(record.learning_rate)),
-            ("train_loss", optional(record.train_loss)),
-            ("train_accuracy", optional(record.train_accuracy)),
-            ("test_loss", optional(record.test_loss)),
-            ("test_accuracy", optional(record.test_accuracy)),
-            ("label_weight", optional(record.label_weight)),
-            ("right_steps", optional(record.right_steps)),
-            ("none_right", optional(record.none_right)),
-            ("teacher_entropy", optional(record.teacher_entropy)),
-            ("firing_rate", optional(record.firing_rate)),
-            ("gradient_norm", optional(record.gradient_norm)),
-            ("samples_per_second", optional(record.samples_per_second)),
-            ("seconds", optional(record.seconds)),
-            ("peak_memory_mib", optional(record.peak_memory_mib)),
-            ("loss_parts", parts.join(" ")),
-            ("right_per_step", list(&record.right_per_step)),
-            ("accuracy_by_steps", list(&record.accuracy_by_steps)),
-        ];
-        let header = columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(",");
-        let line = columns.map(|(_, value)| value).join(",");
-        self.run.append("epochs.csv", Some(&header), &line)?;
+        self.run.append_epoch(record)?;
         self.scalars(record.epoch * self.batches, &record.scalars())?;
         match &mut self.tensorboard {
             Some(writer) => Ok(writer.flush()?),
@@ -86,10 +57,6 @@ impl RunFiles {
     }
 }
 
-fn optional(value: Option<f64>) -> String {
-    value.map_or_else(String::new, |value| value.to_string())
-}
-
 impl Listener for RunFiles {
     fn hear(&mut self, message: &Message) -> Result<()> {
         match message {
@@ -99,6 +66,6 @@ impl Listener for RunFiles {
             Message::Epoch(record) => self.epoch(record)?,
             _ => {}
         }
-        self.run.append("log.jsonl", None, &serde_json::to_string(message)?)
+        self.run.append_message(message)
     }
 }

@@ -9,6 +9,7 @@
 //! | [`optimizer`], [`ema`] | optimisers whose state can be saved; the moving average of the weights |
 //! | [`evaluation`] | accuracy after each number of steps, confusion, firing rates |
 //! | [`checkpoint`], [`run_folder`] | what a training leaves on disk, and goes on from |
+//! | [`run_state`], [`best`], [`basis`] | where a run is; its best network; what its numbers depend on |
 //! | [`message`], [`display`], [`files`] | what a training says; the terminal and the files that hear it |
 //! | [`metrics`], [`watch`], [`estimate`], [`environment`] | sums over an epoch, idle layers, memory and time, the machine |
 //! | [`report`], [`export`], [`predict`], [`inspect`] | what can be done with a trained network |
@@ -30,6 +31,8 @@
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 
+pub mod basis;
+pub mod best;
 pub mod checkpoint;
 pub mod cli;
 pub mod config;
@@ -51,6 +54,7 @@ pub mod predict;
 pub mod presets;
 pub mod report;
 pub mod run_folder;
+pub mod run_state;
 pub mod sheet;
 pub mod stop;
 pub mod trainer;

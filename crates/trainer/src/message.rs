@@ -81,7 +81,7 @@ pub enum Message {
 }
 
 /// A batch of a training, with the epoch's means so far.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct BatchMessage {
     /// The epoch, from 1.
     pub epoch: usize,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use tks_loss::TeacherSummary;
 use tks_report::EpochRecord;
@@ -71,6 +72,30 @@ impl EpochMeters {
         if let Some(entropy) = knowledge.teacher_entropy {
             self.teacher_entropy.0 += entropy * count;
             self.teacher_entropy.1 += batch.samples;
+        }
+    }
+
+    /// Nothing, if all sums are finite.
+    ///
+    /// # Errors
+    /// Names the first that is not.
+    pub fn check(&self) -> Result<()> {
+        let sums = [
+            ("loss", self.loss),
+            ("label_weight", self.label_weight.unwrap_or_default()),
+            ("right", self.right),
+            ("right_steps", self.right_steps),
+            ("none_right", self.none_right),
+            ("teacher_entropy", self.teacher_entropy.0),
+            ("firing", self.firing.0),
+            ("gradient", self.gradient.0),
+            ("seconds", self.seconds),
+        ];
+        let parts = self.parts.iter().map(|(name, &sum)| (name.as_str(), sum));
+        let per_step = self.right_per_step.iter().map(|&sum| ("right_per_step", sum));
+        match sums.into_iter().chain(parts).chain(per_step).find(|(_, sum)| !sum.is_finite()) {
+            Some((name, sum)) => bail!("the epoch's sum `{name}` is {sum}"),
+            None => Ok(()),
         }
     }
 

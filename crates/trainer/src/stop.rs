@@ -3,28 +3,52 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 /// Whether somebody asked to stop.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Arc<AtomicUsize>);
 
 impl Stop {
-    /// Follows Ctrl-C (SIGINT) and SIGTERM: the first asks to stop, the second ends the process at once.
+    /// Follows Ctrl-C (SIGINT), SIGTERM and SIGHUP: the first asks to stop, the second ends the process at once. A signal
+    /// that whoever started this process had ignored stays ignored: so it is with SIGHUP under `nohup`, and with SIGINT
+    /// in a shell's background.
     ///
     /// # Errors
-    /// There are handlers already.
+    /// The system refuses a handler or a thread.
+    #[cfg(unix)]
     pub fn on_signals() -> Result<Self> {
+        use anyhow::Context;
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
         let stop = Stop::default();
+        let followed: Vec<i32> =
+            [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| !is_ignored(signal)).collect();
+        let mut signals = signal_hook::iterator::Signals::new(followed)
+            .context("cannot follow Ctrl-C and other signals")?;
         let asked = Arc::clone(&stop.0);
-        ctrlc::set_handler(move || {
-            if asked.fetch_add(1, Ordering::SeqCst) > 0 {
-                std::process::exit(130);
+        let follow = move || {
+            for _signal in signals.forever() {
+                if asked.fetch_add(1, Ordering::SeqCst) > 0 {
+                    std::process::exit(130);
+                }
+                say("stopping after this batch; once more ends at once, back to the last checkpoint");
             }
-            eprintln!("stopping after this batch; once more ends at once, back to the last checkpoint");
-        })
-        .context("cannot follow Ctrl-C")?;
+        };
+        std::thread::Builder::new()
+            .name("tks-signals".into())
+            .spawn(follow)
+            .context("cannot start a thread for signals")?;
         Ok(stop)
+    }
+
+    /// Where there are no signals, nobody asks.
+    ///
+    /// # Errors
+    /// None.
+    #[cfg(not(unix))]
+    pub fn on_signals() -> Result<Self> {
+        Ok(Stop::default())
     }
 
     /// Asks to stop.
@@ -36,4 +60,24 @@ impl Stop {
     pub fn is_asked(&self) -> bool {
         self.0.load(Ordering::SeqCst) > 0
     }
+}
+
+/// Whether this process ignores a signal.
+#[cfg(unix)]
+fn is_ignored(signal: i32) -> bool {
+    let mut found = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: without a new action the call writes the present one to `found` and changes nothing; all bits zero are a
+    // `sigaction`, so that it is one even where the call fails.
+    let found = unsafe {
+        let failed = libc::sigaction(signal, std::ptr::null(), found.as_mut_ptr()) != 0;
+        (!failed).then(|| found.assume_init())
+    };
+    found.is_some_and(|action| action.sa_sigaction == libc::SIG_IGN)
+}
+
+/// A line on standard error, which may be a terminal that is gone.
+#[cfg(unix)]
+fn say(text: &str) {
+    use std::io::Write;
+    let _nobody_reads = writeln!(std::io::stderr(), "{text}");
 }

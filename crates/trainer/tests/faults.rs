@@ -9,7 +9,7 @@ use common::{TINY, config, errors, files, pictures_config, run, text, tks, train
 use tks_trainer::checkpoint::{Checkpoint, Which};
 use tks_trainer::run_folder::RunFolder;
 use tks_trainer::stop::Stop;
-use tks_trainer::trainer::Trainer;
+use tks_trainer::trainer::{Outcome, Trainer};
 
 /// `tks train` of the tiny training into `folder`, with a checkpoint after every step.
 fn train_command(folder: &std::path::Path, changes: &[&str]) -> std::process::Command {
@@ -137,18 +137,249 @@ fn data_that_go_while_training_are_named() {
     );
 }
 
+/// A learning rate with which the weights leave all bounds at the first step.
+const OVERFLOW: [&str; 4] =
+    ["optimizer.name=sgd", "optimizer.lr=1e30", "training.ema_decay=0.0", "training.checkpoint_minutes=1e-9"];
+
 #[test]
-fn a_loss_that_is_not_finite_stops_with_its_cause_and_a_checkpoint_of_before() {
+fn after_an_overflow_what_is_on_disk_is_finite_and_a_smaller_rate_goes_on() {
+    for changes in [&OVERFLOW[..], &OVERFLOW[..3]] {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path(), changes);
+        let place = RunFolder::create(&config).unwrap();
+        let _turn = common::turn();
+        let error =
+            Trainer::start(config, place.clone(), files(&place)).unwrap().fit(&Stop::default()).unwrap_err();
+        let said = format!("{error:#}");
+        assert!(said.contains("epoch 1, batch") && said.contains("optimizer.lr=..."), "{said}");
+        for entry in std::fs::read_dir(place.file("checkpoints")).unwrap() {
+            let path = entry.unwrap().path();
+            Checkpoint::read(&path).unwrap_or_else(|error| panic!("{error:#}"));
+        }
+        let smaller = ["optimizer.lr=0.001".to_string()];
+        let resumed = Trainer::resume(place.clone(), &smaller, files(&place)).unwrap();
+        assert!(matches!(resumed.fit(&Stop::default()).unwrap(), Outcome::Finished(_)));
+        Checkpoint::read(&place.checkpoint(Which::Last)).unwrap();
+    }
+}
+
+#[test]
+fn the_state_before_a_failure_is_that_of_before_its_batch_running_statistics_included() {
     let folder = tempfile::tempdir().unwrap();
-    let changes = ["optimizer.name=sgd", "optimizer.lr=1e30", "training.epochs=5", "training.ema_decay=0.0"];
+    // So large that one step is finite and the next batch is not.
+    let changes = ["optimizer.name=sgd", "optimizer.lr=1e25", "training.ema_decay=0.0"];
     let config = config(folder.path(), &changes);
     let place = RunFolder::create(&config).unwrap();
-    let error =
-        Trainer::start(config, place.clone(), files(&place)).unwrap().fit(&Stop::default()).unwrap_err();
-    let said = format!("{error:#}");
-    assert!(said.contains("epoch 1, batch") && said.contains("before-failure.safetensors"), "{said}");
-    assert!(said.contains("optimizer.lr"), "{said}");
-    assert!(Checkpoint::read(&place.file("checkpoints/before-failure.safetensors")).is_ok());
+    let _turn = common::turn();
+    let failed = Trainer::start(config.clone(), place.clone(), files(&place)).unwrap();
+    let said = format!("{:#}", failed.fit(&Stop::default()).unwrap_err());
+    assert!(said.contains("epoch 1, batch 2") && said.contains("before-failure.safetensors"), "{said}");
+    let before = Checkpoint::read(&place.file("checkpoints/before-failure.safetensors")).unwrap();
+
+    let other = RunFolder::create(&config).unwrap();
+    let stop = Stop::default();
+    let asked = stop.clone();
+    let mut listeners = files(&other);
+    listeners.push(Box::new(common::Hears(move |message: &tks_trainer::message::Message| {
+        if matches!(message, tks_trainer::message::Message::Batch(_)) {
+            asked.ask();
+        }
+        Ok(())
+    })));
+    let stopped = Trainer::start(config, other.clone(), listeners).unwrap();
+    assert_eq!(stopped.fit(&stop).unwrap(), Outcome::Stopped);
+    let expected = Checkpoint::read(&other.checkpoint(Which::Last)).unwrap();
+    assert_eq!((before.position.batch, &before.digest), (1, &expected.digest));
+}
+
+#[test]
+fn weights_that_are_not_finite_are_refused_by_name_by_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let (trained, _) = train(folder.path(), &["training.epochs=1"]);
+    let path = trained.path().display().to_string();
+    for which in [Which::Last, Which::Best] {
+        let file = trained.checkpoint(which);
+        let mut bytes = std::fs::read(&file).unwrap();
+        let at = bytes.len() - 4;
+        bytes[at..].copy_from_slice(&f32::NAN.to_le_bytes());
+        std::fs::write(&file, bytes).unwrap();
+    }
+    let picture = folder.path().join("x.png");
+    std::fs::write(&picture, "x").unwrap();
+    let picture = picture.display().to_string();
+    for command in [
+        &["eval", &path][..],
+        &["export", &path],
+        &["predict", &path, &picture],
+        &["report", &path],
+        &["resume", &path, "--set", "training.epochs=2"],
+    ] {
+        let output = run(tks().args(command));
+        let said = errors(&output);
+        assert!(!output.status.success(), "{command:?}: {said}");
+        assert!(
+            said.contains("values that are not finite") && said.contains("last.safetensors"),
+            "{command:?}: {said}"
+        );
+    }
+    let output = run(tks().args(["inspect", &path]));
+    assert!(output.status.success() && errors(&output).contains("not finite"), "{}", errors(&output));
+}
+
+#[test]
+fn a_best_network_of_another_epoch_is_not_taken_for_the_best() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, _) = train(folder.path(), &["training.epochs=1"]);
+    let (whole, _) = train(folder.path(), &["training.epochs=4"]);
+    let expected = Checkpoint::read(&whole.checkpoint(Which::Best)).unwrap();
+    assert!(expected.position.best.as_ref().unwrap().epoch > 0, "it learns after its first epoch");
+    // The best file is an older one than the newest checkpoint knows of.
+    std::fs::copy(first.checkpoint(Which::Best), whole.checkpoint(Which::Best)).unwrap();
+    let path = whole.path().display().to_string();
+    let output = run(tks().args(["eval", &path, "--quiet"]));
+    let said = errors(&output);
+    let best_is_last = expected.position.epoch == 4;
+    assert_eq!(said.contains("is lost") && said.contains("of epoch 1"), !best_is_last, "{said}");
+    let output = run(tks().args(["resume", &path, "--quiet", "--set", "training.epochs=5"]));
+    assert!(output.status.success(), "{}", errors(&output));
+    let resumed = Checkpoint::read(&whole.checkpoint(Which::Best)).unwrap();
+    assert_eq!(resumed.position.best.unwrap().digest, resumed.digest);
+    let evaluation: tks_trainer::evaluation::Evaluation =
+        whole.read_json("evaluation.json").unwrap().unwrap();
+    let best = Checkpoint::read(&whole.checkpoint(Which::Last)).unwrap().position.best.unwrap();
+    assert_eq!(evaluation.accuracy(), best.accuracy);
+}
+
+#[test]
+fn a_finished_run_is_resumed_to_what_it_was_and_with_more_epochs_trains_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (trained, _) = train(folder.path(), &["training.epochs=1"]);
+    let path = trained.path().display().to_string();
+    let before = std::fs::read(trained.checkpoint(Which::Last)).unwrap();
+    let output = run(tks().args(["resume", &path]));
+    let said = errors(&output);
+    assert!(output.status.success() && said.contains("training.epochs=...` above 1"), "{said}");
+    assert_eq!(std::fs::read(trained.checkpoint(Which::Last)).unwrap(), before);
+    // What is missing of the result is made again.
+    let evaluation = text(&trained, "evaluation.json");
+    std::fs::remove_file(trained.file("evaluation.json")).unwrap();
+    assert!(run(tks().args(["resume", &path])).status.success());
+    assert_eq!(text(&trained, "evaluation.json"), evaluation);
+    assert_eq!(common::epochs(&trained).len(), 1);
+    let output = run(tks().args(["resume", &path, "--set", "training.epochs=2"]));
+    assert!(output.status.success(), "{}", errors(&output));
+    assert_eq!(common::epochs(&trained).len(), 2);
+}
+
+#[test]
+fn a_run_goes_on_from_its_best_epoch_where_the_newest_checkpoint_is_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let (trained, _) = train(folder.path(), &[]);
+    let expected = common::epochs(&trained);
+    std::fs::write(trained.checkpoint(Which::Last), "damaged").unwrap();
+    let path = trained.path().display().to_string();
+    let output = run(tks().args(["resume", &path]));
+    let said = errors(&output);
+    assert!(!output.status.success() && said.contains("--checkpoint best"), "{said}");
+    let output = run(tks().args(["resume", &path, "--checkpoint", "best", "--quiet"]));
+    assert!(output.status.success(), "{}", errors(&output));
+    assert_eq!(common::epochs(&trained), expected);
+    assert_eq!(Checkpoint::read(&trained.checkpoint(Which::Last)).unwrap().position.epoch, 2);
+}
+
+#[test]
+fn files_that_can_be_made_again_do_not_keep_a_run_from_going_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (trained, _) = train(folder.path(), &["training.epochs=1"]);
+    let events = std::fs::read_dir(trained.file("tensorboard")).unwrap().next().unwrap().unwrap().path();
+    let zeros = |path: &std::path::Path| {
+        let mut bytes = std::fs::read(path).unwrap();
+        bytes.extend([0; 200]);
+        std::fs::write(path, bytes).unwrap();
+    };
+    zeros(&events);
+    for name in ["batches.csv", "epochs.csv", "epochs.jsonl", "log.jsonl"] {
+        zeros(&trained.file(name));
+    }
+    for name in ["evaluation.json", "environment.json", "task.json"] {
+        std::fs::write(trained.file(name), [0; 100]).unwrap();
+    }
+    let path = trained.path().display().to_string();
+    let output = run(tks().args(["resume", &path, "--set", "training.epochs=2", "--quiet"]));
+    let said = errors(&output);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("warning: ") && said.contains(".damaged"), "{said}");
+    assert_eq!(common::epochs(&trained).len(), 2);
+    assert_eq!(text(&trained, "batches.csv").lines().count(), 1 + 20);
+    let scalars = tks_report::tensorboard::read_scalars(&events).unwrap();
+    assert_eq!(scalars.iter().filter(|scalar| scalar.tag == "train/loss").count(), 2);
+    assert!(trained.task().is_ok());
+}
+
+#[test]
+fn data_and_threads_that_changed_are_named_when_a_run_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let pictures = folder.path().join("pictures");
+    write_pictures(&pictures, 20);
+    let changes = pictures_config(&pictures);
+    let changes: Vec<&str> = changes.iter().map(String::as_str).chain(["training.epochs=1"]).collect();
+    let (trained, _) = train(folder.path(), &changes);
+    // Exchanged labels: the same names, counts and sizes, other pictures behind them.
+    let train_part = pictures.join("train");
+    std::fs::rename(train_part.join("dark"), train_part.join("x")).unwrap();
+    std::fs::rename(train_part.join("bright"), train_part.join("dark")).unwrap();
+    std::fs::rename(train_part.join("x"), train_part.join("bright")).unwrap();
+    let path = trained.path().display().to_string();
+    let more = ["--set", "training.epochs=2", "--set", "hardware.threads=2", "--quiet"];
+    let output = run(tks().args(["resume", &path]).args(more));
+    let said = errors(&output);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("the training part is not the one of before") && said.contains("values"), "{said}");
+    assert!(said.contains("2 threads now and did with 1"), "{said}");
+    assert!(!said.contains("the test part"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
+    for (signal, before, expected) in
+        [("HUP", "trap '' HUP", 0), ("HUP", "true", 130), ("INT", "trap '' INT", 0)]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let train = train_command(folder.path(), &["training.epochs=4"]);
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", &format!("{before}; exec \"$@\""), "sh"]).arg(train.get_program());
+        command.args(train.get_args()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let batches = folder.path().join("run/batches.csv");
+        let deadline = Instant::now() + Duration::from_secs(120);
+        while !std::fs::metadata(&batches).is_ok_and(|file| file.len() > 0) {
+            assert!(Instant::now() < deadline, "it never began");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let sent = std::process::Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(expected), "{signal} after {before}");
+    }
+}
+
+#[test]
+fn a_start_that_fails_leaves_a_folder_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let mine = folder.path().join("run");
+    for name in ["environment.json", "task.json", ".lock", "notes.txt"] {
+        std::fs::create_dir_all(&mine).unwrap();
+        std::fs::write(mine.join(name), "precious").unwrap();
+    }
+    let output = run(&mut train_command(folder.path(), &["data.path=\"/nonexistent\""]));
+    let said = errors(&output);
+    assert!(!output.status.success() && said.contains("is not empty and holds no run"), "{said}");
+    for name in ["environment.json", "task.json", ".lock", "notes.txt"] {
+        assert_eq!(std::fs::read_to_string(mine.join(name)).unwrap(), "precious");
+    }
+    std::fs::remove_dir_all(&mine).unwrap();
+    let output = run(&mut train_command(folder.path(), &["data.path=\"/nonexistent\""]));
+    assert!(!output.status.success() && !mine.exists(), "{}", errors(&output));
 }
 
 #[test]

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{ArgAction, Args};
 
-use super::{ConfigArgs, print};
+use super::{ConfigArgs, print, readable, warn};
+use crate::checkpoint::{Checkpoint, Which};
+use crate::evaluation::Evaluation;
 use crate::inspect;
-use crate::run_folder::RunFolder;
+use crate::run_folder::{EVALUATION, RunFolder};
 
 #[derive(Debug, Args)]
 pub(super) struct InspectArgs {
@@ -24,6 +26,15 @@ pub(super) struct InspectArgs {
 pub(super) fn run(args: &InspectArgs) -> Result<()> {
     let inspected = if args.what.is_dir() {
         let run = RunFolder::open(&args.what)?;
+        for which in [Which::Last, Which::Best] {
+            let path = run.checkpoint(which);
+            if path.exists()
+                && let Err(error) = Checkpoint::read(&path)
+            {
+                warn(&format!("{error:#}"));
+            }
+        }
+        readable::<Evaluation>(&run, EVALUATION)?;
         inspect::of_run(&run)?
     } else {
         let config = ConfigArgs { config: args.what.clone(), changes: args.changes.clone() };

@@ -16,7 +16,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::checkpoint::{Checkpoint, Which};
+use crate::best::BestNetwork;
+use crate::checkpoint::{Checkpoint, Header, Which};
 use crate::config::Config;
 use crate::data::Data;
 use crate::display::Verbosity;
@@ -155,6 +156,15 @@ enum CheckpointName {
     Last,
 }
 
+impl CheckpointName {
+    fn which(self) -> Which {
+        match self {
+            CheckpointName::Best => Which::Best,
+            CheckpointName::Last => Which::Last,
+        }
+    }
+}
+
 /// A run, and which of its checkpoints.
 #[derive(Debug, Clone, Args)]
 struct RunArgs {
@@ -179,15 +189,51 @@ impl RunArgs {
     fn open(&self) -> Result<Trained> {
         let run = RunFolder::open(&self.run)?;
         let config = Config::read(&run.file("config.toml"), &self.changes)?;
-        let best = run.checkpoint(Which::Best);
-        let path = match self.checkpoint {
-            CheckpointName::Best if best.exists() => best,
-            _ => run.checkpoint(Which::Last),
-        };
-        let checkpoint = Checkpoint::read(&path)
+        let checkpoint = self
+            .read(&run)
             .with_context(|| format!("{} has no trained network to use", run.path().display()))?;
         Ok(Trained { run, config, checkpoint })
     }
+
+    fn read(&self, run: &RunFolder) -> Result<Checkpoint> {
+        let [last, best] = [Which::Last, Which::Best].map(|which| run.checkpoint(which));
+        if self.checkpoint == CheckpointName::Last {
+            return Checkpoint::read(&last);
+        }
+        let header = match Header::read(&last) {
+            Ok(header) => header,
+            // The best network is of use without the newest.
+            Err(_) if best.exists() => return Checkpoint::read(&best),
+            Err(error) => return Err(error),
+        };
+        match BestNetwork::find(run, &header) {
+            BestNetwork::Kept(checkpoint) => Ok(checkpoint),
+            BestNetwork::Last | BestNetwork::Missing(None) => Checkpoint::read(&last),
+            BestNetwork::Other(checkpoint, why) => {
+                warn(&format!("{why}; that one is used"));
+                Ok(checkpoint)
+            }
+            BestNetwork::Missing(Some(why)) => {
+                warn(&format!("{why}; the newest is used"));
+                Checkpoint::read(&last)
+            }
+        }
+    }
+}
+
+/// A JSON file of a run that can be made again; `None` where it is not there or damaged.
+fn readable<T: serde::de::DeserializeOwned>(run: &RunFolder, name: &str) -> Result<Option<T>> {
+    let (value, damage) = run.read_or_set_aside(name)?;
+    if let Some(damage) = damage {
+        warn(&damage);
+    }
+    Ok(value)
+}
+
+/// Says what is odd, where a command goes on.
+fn warn(text: &str) {
+    use std::io::Write;
+    let _nobody_reads = writeln!(std::io::stderr(), "warning: {text}");
 }
 
 impl Trained {

@@ -4,13 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{ArgAction, Args};
-use tks_report::StepAccuracy;
+use tks_report::{Environment, StepAccuracy};
 
-use super::{RunArgs, print};
+use super::{RunArgs, print, readable};
 use crate::evaluation::{Evaluation, evaluate};
 use crate::report;
-use crate::run_folder::RunFolder;
-use crate::trainer::EVALUATION;
+use crate::run_folder::{ENVIRONMENT, EVALUATION, RunFolder};
 
 #[derive(Debug, Args)]
 pub(super) struct ReportArgs {
@@ -25,7 +24,8 @@ pub(super) struct ReportArgs {
 pub(super) fn run(args: &ReportArgs) -> Result<()> {
     let trained = args.run.open()?;
     let (network, data) = trained.with_data()?;
-    let kept: Option<Evaluation> = trained.run.read_json(EVALUATION)?;
+    readable::<Environment>(&trained.run, ENVIRONMENT)?;
+    let kept: Option<Evaluation> = readable(&trained.run, EVALUATION)?;
     let evaluation = match kept {
         Some(evaluation) => evaluation,
         None => {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{ArgAction, Args};
 
-use super::{ConfigArgs, OutputArgs};
+use super::{CheckpointName, ConfigArgs, OutputArgs};
 use crate::display::Display;
 use crate::files::RunFiles;
 use crate::message::Listener;
@@ -35,6 +35,9 @@ pub(super) struct ResumeArgs {
     /// Change one value of the run's configuration, such as `training.epochs=20`; may be given again
     #[arg(long = "set", value_name = "KEY=VALUE", action = ArgAction::Append)]
     changes: Vec<String>,
+    /// From which of its checkpoints; `best` gives up what came after that epoch
+    #[arg(long, value_enum, default_value_t = CheckpointName::Last)]
+    checkpoint: CheckpointName,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -58,7 +61,7 @@ pub(super) fn train(args: &TrainArgs) -> Result<ExitCode> {
 pub(super) fn resume(args: &ResumeArgs) -> Result<ExitCode> {
     let run = RunFolder::open(&args.run)?;
     let listeners = listeners(args.output, &run, run.config()?.output.tensorboard);
-    fit(Trainer::resume(run, &args.changes, listeners)?)
+    fit(Trainer::resume_from(run, args.checkpoint.which(), &args.changes, listeners)?)
 }
 
 fn listeners(output: OutputArgs, run: &RunFolder, tensorboard: bool) -> Vec<Box<dyn Listener>> {

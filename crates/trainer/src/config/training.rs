@@ -136,7 +136,8 @@ impl EvaluationConfig {
 pub struct HardwareConfig {
     /// `"auto"` (the first CUDA device, else the CPU), `"cpu"`, `"cuda"` or `"cuda:<number>"`.
     pub device: String,
-    /// Threads of the CPU that compute; 0: as many as there are cores.
+    /// Threads of the CPU that compute; 0: as many as there are cores. A run keeps the number, so that it goes on to the
+    /// same figures on a machine with other cores.
     pub threads: usize,
 }
 
@@ -152,12 +153,16 @@ impl HardwareConfig {
     /// # Errors
     /// As [`HardwareConfig::resolve`].
     pub fn prepare(&self) -> Result<tch::Device> {
-        let threads = match self.threads {
+        tks_autograd::runtime::set_threads(self.thread_count());
+        self.resolve()
+    }
+
+    /// Threads that compute, with 0 as this machine's number.
+    pub fn thread_count(&self) -> usize {
+        match self.threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             threads => threads,
-        };
-        tks_autograd::runtime::set_threads(threads);
-        self.resolve()
+        }
     }
 
     /// The device that is meant.

@@ -7,14 +7,13 @@ use tks_autograd::clear_grad;
 use tks_loss::{LossError, LossOutput, Progress};
 
 use super::Trainer;
-use crate::checkpoint::Which;
 use crate::data::TensorBatch;
 use crate::message::{BatchMessage, Message};
 use crate::metrics::BatchMetrics;
 use crate::optimizer::{gradient_norm, scale_gradients};
 use crate::stop::Stop;
 
-/// The checkpoint that is written when numbers stop being finite: the weights of before that batch.
+/// The checkpoint that is written when numbers stop being finite: the state before that batch's step.
 const BEFORE_FAILURE: &str = "checkpoints/before-failure.safetensors";
 
 /// How many batches count for one step of the optimiser, of which this is number `batch`.
@@ -64,7 +63,7 @@ impl Trainer {
                 }
                 let minutes = self.last_checkpoint.elapsed().as_secs_f64() / 60.0;
                 if minutes >= self.config.training.checkpoint_minutes {
-                    self.save(Which::Last)?;
+                    self.save(false)?;
                 }
             }
         }
@@ -78,6 +77,7 @@ impl Trainer {
         let watched = number.is_multiple_of(training.watch_every);
         tch::manual_seed(batch_seed(self.config.seed, epoch, number));
         if number.is_multiple_of(training.accumulation) {
+            self.step_start.take(&self.position)?;
             self.optimizer.parameters().try_for_each(clear_grad)?;
         }
         if watched {
@@ -120,6 +120,7 @@ impl Trainer {
                 ema.update(self.network.named_tensors())?;
             }
             norm = Some(found);
+            self.note_step()?;
         }
         self.note(&metrics, norm, began);
         if !rates.is_empty() {
@@ -175,8 +176,8 @@ impl Trainer {
         self.tell(&message)
     }
 
-    /// The error for a batch whose numbers are not finite: where that began, and how to go on. The weights are still
-    /// those of before the batch, and are saved.
+    /// The error for a batch whose numbers are not finite: where that began, and how to go on. The state is that of before
+    /// its step again, running statistics included, and is saved if it is finite itself.
     fn not_finite(&mut self, batch: &TensorBatch, what: &str) -> anyhow::Error {
         let place = format!("epoch {}, batch {}: {what}", self.position.epoch + 1, self.position.batch + 1);
         let input = batch.input(self.data.task.time_steps);
@@ -193,15 +194,31 @@ impl Trainer {
             Err(error) => format!("where it began could not be found ({error})"),
         };
         let path = self.run.file(BEFORE_FAILURE);
-        let saved = match self.write_checkpoint(&path) {
+        let restored = self.step_start.restore(&mut self.position);
+        let saved = match restored.and_then(|()| self.write_aside(&path)) {
             Ok(()) => format!("the state before this batch is in {}", path.display()),
-            Err(error) => format!("the state before this batch could not be saved ({error:#})"),
+            Err(error) => format!("the state before this batch is not saved ({error:#})"),
         };
-        anyhow!(
-            "{place}\n{cause}\n{saved}; the last regular checkpoint is kept, too. A smaller `optimizer.lr` or a \
-             `training.clip_norm` often helps: `tks resume {} --set optimizer.lr=...`",
-            self.run.path().display()
-        )
+        anyhow!("{place}\n{cause}\n{saved}; {}", self.how_to_go_on())
+    }
+
+    /// What to do after a batch that failed.
+    fn how_to_go_on(&self) -> String {
+        let run = self.run.path().display();
+        match self.fall_back() {
+            Ok(true) => format!(
+                "the newest checkpoint is one of before it. A smaller `optimizer.lr` or a `training.clip_norm` often \
+                 helps: `tks resume {run} --set optimizer.lr=...`, or from the best epoch with `--checkpoint best`"
+            ),
+            Ok(false) => format!(
+                "no step was made from the newest checkpoint, so that no learning rate helps `tks resume {run}`: look at \
+                 the data, at `network` and at `loss`, or go on from the best epoch with `--checkpoint best` where there \
+                 is one"
+            ),
+            Err(error) => {
+                format!("the checkpoint before the newest could not be put in its place ({error:#})")
+            }
+        }
     }
 }
 

@@ -1,15 +1,20 @@
 //! The training itself: epochs, checkpoints, the end.
 
 mod batch;
+mod save;
 mod trial;
 
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
-use tch::{Device, Tensor, nn};
+use anyhow::{Context, Result, ensure};
+use tch::{Device, nn};
+use tks_data::whole_file;
 use tks_models::{Network, NetworkConfig};
+use tks_report::{Environment, EventWriter};
 
-use crate::checkpoint::{Best, Checkpoint, Position, RunLock, Which};
+use crate::basis::Basis;
+use crate::best::BestNetwork;
+use crate::checkpoint::{Best, Checkpoint, Header, Position, Which};
 use crate::config::Config;
 use crate::data::{Data, Task};
 use crate::ema::Ema;
@@ -17,9 +22,12 @@ use crate::environment::{device_name, of_this_process};
 use crate::evaluation::{Evaluation, evaluate};
 use crate::message::{Listener, Message};
 use crate::optimizer::Optimizer;
-use crate::run_folder::{RunFolder, TASK};
+use crate::run_folder::{CONFIG, RunFolder, RunLock, TASK};
+pub use crate::run_folder::{ENVIRONMENT, EVALUATION};
+use crate::run_state::{Plan, RunState};
 use crate::stop::Stop;
 use crate::watch::LayerWatch;
+use save::StepStart;
 
 /// How a training ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,19 +47,19 @@ pub struct Trainer {
     network: Network,
     optimizer: Optimizer,
     ema: Option<Ema>,
+    state: RunState,
     position: Position,
+    basis: Basis,
+    step_start: StepStart,
+    /// Whether a step was made since the newest checkpoint.
+    went_on: bool,
     watch: LayerWatch,
     listeners: Vec<Box<dyn Listener>>,
+    /// What is to be told once the training has been announced.
+    warnings: Vec<String>,
     last_checkpoint: Instant,
-    resumed: bool,
     _lock: RunLock,
 }
-
-/// The name of the evaluation's file in the run's folder.
-pub const EVALUATION: &str = "evaluation.json";
-
-/// The name of the environment's file in the run's folder.
-pub const ENVIRONMENT: &str = "environment.json";
 
 impl Trainer {
     /// A new training in the folder `run`.
@@ -59,39 +67,70 @@ impl Trainer {
     /// # Errors
     /// Data that cannot be opened, a network that does not fit them, a device that is not there.
     pub fn start(config: Config, run: RunFolder, listeners: Vec<Box<dyn Listener>>) -> Result<Self> {
-        let trainer = Trainer::build(config, run, listeners)?;
-        trainer.run.write_json(TASK, &trainer.data.task)?;
-        trainer.run.write_json(ENVIRONMENT, &of_this_process(trainer.device))?;
+        let lock = run.lock()?;
+        let trainer = Trainer::build(config, run, listeners, lock)?;
+        trainer.describe()?;
         Ok(trainer)
     }
 
-    /// Goes on with the run in the folder `run`, its configuration changed by `overrides`.
+    /// Goes on with the run in the folder `run`, its configuration changed by `overrides`: with whatever is left of it,
+    /// from its beginning to its last evaluation.
     ///
     /// # Errors
     /// As [`Trainer::start`]; a checkpoint that is missing, damaged or of another network.
     pub fn resume(run: RunFolder, overrides: &[String], listeners: Vec<Box<dyn Listener>>) -> Result<Self> {
-        let config = Config::read(&run.file("config.toml"), overrides)?;
-        let path = run.checkpoint(Which::Last);
-        ensure!(
-            path.exists(),
-            "{} has no checkpoint yet: nothing is lost by `tks train {}`",
-            run.path().display(),
-            run.file("config.toml").display()
-        );
-        let checkpoint = Checkpoint::read(&path)?;
-        let mut trainer = Trainer::build(config, run, listeners)?;
-        trainer.restore(&checkpoint).with_context(|| format!("{} does not fit the run", path.display()))?;
-        trainer.resumed = true;
-        trainer.run.rewind(trainer.position.epoch, trainer.position.batch)?;
-        if !overrides.is_empty() {
-            let text = trainer.config.to_toml()?;
-            tks_data::whole_file::write(&trainer.run.file("config.toml"), text.as_bytes())?;
+        Trainer::resume_from(run, Which::Last, overrides, listeners)
+    }
+
+    /// As [`Trainer::resume`], from another checkpoint than the newest, which is given up.
+    ///
+    /// # Errors
+    /// As [`Trainer::resume`].
+    pub fn resume_from(
+        run: RunFolder,
+        which: Which,
+        overrides: &[String],
+        listeners: Vec<Box<dyn Listener>>,
+    ) -> Result<Self> {
+        let lock = run.lock()?;
+        let config = Config::read(&run.file(CONFIG), overrides)?;
+        let [last, path] = [Which::Last, which].map(|which| run.checkpoint(which));
+        let is_created = which == Which::Last && !path.exists();
+        if is_created {
+            let best = run.checkpoint(Which::Best);
+            ensure!(
+                !best.exists(),
+                "{} is not there; `tks resume {} --checkpoint best` goes on from the best epoch",
+                path.display(),
+                run.path().display()
+            );
         }
+        let checkpoint = if is_created { None } else { Some(read_to_resume(&run, &path)?) };
+        let mut trainer = Trainer::build(config, run, listeners, lock)?;
+        match &checkpoint {
+            Some(checkpoint) => {
+                let fits = trainer.restore(checkpoint);
+                fits.with_context(|| format!("{} does not fit the run", path.display()))?;
+            }
+            None => trainer.describe()?,
+        }
+        if path != last {
+            whole_file::copy(&path, &last)?;
+            whole_file::remove(&trainer.run.checkpoint(Which::Previous))?;
+        }
+        if !overrides.is_empty() {
+            trainer.run.write_config(&trainer.config)?;
+        }
+        trainer.recover(checkpoint.is_some())?;
         Ok(trainer)
     }
 
-    fn build(config: Config, run: RunFolder, listeners: Vec<Box<dyn Listener>>) -> Result<Self> {
-        let lock = run.lock()?;
+    fn build(
+        config: Config,
+        run: RunFolder,
+        listeners: Vec<Box<dyn Listener>>,
+        lock: RunLock,
+    ) -> Result<Self> {
         let device = config.hardware.prepare()?;
         let data = Data::open(&config)?;
         let network = build_network(&config, &data.task, device)?;
@@ -101,17 +140,57 @@ impl Trainer {
             optimizer: Optimizer::new(&config.optimizer, tensors)?,
             ema,
             watch: LayerWatch::new(config.training.warn_after),
+            step_start: StepStart::new(tensors)?,
+            basis: Basis::new(&config, &data, device),
             config,
             run,
             device,
             data,
             network,
+            state: RunState::Created,
             position: Position::default(),
+            went_on: false,
             listeners,
+            warnings: Vec::new(),
             last_checkpoint: Instant::now(),
-            resumed: false,
             _lock: lock,
         })
+    }
+
+    /// Writes what the run is for and what it runs on.
+    fn describe(&self) -> Result<()> {
+        self.run.write_json(TASK, &self.data.task)?;
+        self.run.write_json(ENVIRONMENT, &of_this_process(self.device))
+    }
+
+    /// Brings the run's other files in line with the checkpoint that it goes on from, and makes again what is damaged.
+    fn recover(&mut self, has_checkpoint: bool) -> Result<()> {
+        if has_checkpoint {
+            let last = Header::read(&self.run.checkpoint(Which::Last))?;
+            let best = BestNetwork::find(&self.run, &last);
+            self.warnings.extend(best.recover(&self.run, &mut self.position.best)?);
+        }
+        self.warnings.extend(self.run.rewind(self.position.epoch, self.position.batch)?);
+        let (task, damage) = self.run.read_or_set_aside::<Task>(TASK)?;
+        self.warnings.extend(damage);
+        if task.is_none() {
+            self.run.write_json(TASK, &self.data.task)?;
+        }
+        let (environment, damage) = self.run.read_or_set_aside::<Environment>(ENVIRONMENT)?;
+        self.warnings.extend(damage);
+        if environment.is_none() {
+            self.run.write_json(ENVIRONMENT, &of_this_process(self.device))?;
+        }
+        self.warnings.extend(self.run.read_or_set_aside::<Evaluation>(EVALUATION)?.1);
+        let tensorboard = self.run.file("tensorboard");
+        if tensorboard.is_dir()
+            && let Some(aside) = EventWriter::repair(&tensorboard)?
+        {
+            let text = format!("the newest file in {} is damaged", tensorboard.display());
+            self.warnings
+                .push(format!("{text}: its sound part stays, the whole is set aside as {}", aside.display()));
+        }
+        Ok(())
     }
 
     fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
@@ -131,8 +210,22 @@ impl Trainer {
             }
             self.ema = Some(Ema::new(decay, &average)?);
         }
+        let (batch, batches) = (checkpoint.position.batch, self.data.train.batches());
+        let accumulation = self.config.training.accumulation;
+        ensure!(
+            batch == 0 || (batch < batches && batch.is_multiple_of(accumulation)),
+            "it is of the middle of an epoch, after batch {batch}, but an epoch has {batches} batches now and \
+             {accumulation} make a step; go on with the data, `training.batch_size` and `training.accumulation` of \
+             before, or from the best epoch with `--checkpoint best`"
+        );
         self.position = checkpoint.position.clone();
+        self.state = checkpoint.state.resumed(self.position.progress(), self.plan());
+        self.warnings.extend(checkpoint.basis.changes(&self.basis));
         Ok(())
+    }
+
+    fn plan(&self) -> Plan {
+        Plan { epochs: self.config.training.epochs, patience: self.config.training.patience }
     }
 
     fn tell(&mut self, message: &Message) -> Result<()> {
@@ -145,29 +238,63 @@ impl Trainer {
     /// A loss that is not finite, a sample that cannot be read, a disk that is full: the last checkpoint is whole, and
     /// the error says how to go on.
     pub fn fit(mut self, stop: &Stop) -> Result<Outcome> {
-        let epochs = self.config.training.epochs;
-        if self.resumed && self.position.epoch >= epochs {
-            bail!(
-                "the run in {} has had its {epochs} epochs; `--set training.epochs=...` gives it more",
-                self.run.path().display()
-            );
+        if let RunState::Finished { early } = self.state {
+            if let Some(evaluation) = self.results()? {
+                return self.had_ended(early, evaluation);
+            }
+            self.state = RunState::Finishing { early };
         }
         self.announce()?;
-        if !self.resumed {
-            self.save(Which::Last)?;
+        match self.state {
+            RunState::Created => {
+                self.state = RunState::Training;
+                self.save(false)?;
+            }
+            // That of an earlier end is not that of the network to come.
+            RunState::Training => whole_file::remove(&self.run.file(EVALUATION))?,
+            RunState::Finishing { .. } | RunState::Finished { .. } => {}
         }
-        let mut early = false;
-        while self.position.epoch < epochs && !early {
+        while self.state == RunState::Training {
             if !self.train_epoch(stop)? {
-                self.save(Which::Last)?;
+                self.save(false)?;
                 let run = self.run.path().display().to_string();
                 let (epochs, batches) = (self.position.epoch, self.position.batch);
                 self.tell(&Message::Stopped { run, epochs, batches })?;
                 return Ok(Outcome::Stopped);
             }
-            early = self.end_epoch()?;
+            self.end_epoch()?;
         }
-        self.finish(early)
+        self.finish()
+    }
+
+    /// What a run that has ended left; `None` if some of it is not there.
+    fn results(&self) -> Result<Option<Evaluation>> {
+        let has_report = !self.config.output.report || self.page().exists();
+        Ok(self.run.read_json(EVALUATION)?.filter(|_| has_report))
+    }
+
+    fn page(&self) -> std::path::PathBuf {
+        self.run.file("report").join("index.html")
+    }
+
+    /// Tells the end of a run again that nothing is left of.
+    fn had_ended(mut self, early: bool, evaluation: Evaluation) -> Result<Outcome> {
+        let more = match (early, self.config.training.patience) {
+            (true, Some(patience)) => format!("`--set training.patience=...` above {patience}"),
+            _ => format!("`--set training.epochs=...` above {}", self.position.epoch),
+        };
+        self.warnings.push(format!("the run had ended already: nothing is left to do; {more} trains on"));
+        self.tell_warnings()?;
+        let report = Some(self.page()).filter(|page| page.exists());
+        self.tell_end(early, &evaluation, report)?;
+        Ok(Outcome::Finished(Box::new(evaluation)))
+    }
+
+    fn tell_warnings(&mut self) -> Result<()> {
+        for text in std::mem::take(&mut self.warnings) {
+            self.tell(&Message::Warning { text })?;
+        }
+        Ok(())
     }
 
     fn announce(&mut self) -> Result<()> {
@@ -183,13 +310,16 @@ impl Trainer {
             time_steps: self.data.task.time_steps,
             device: device_name(self.device),
             threads: usize::try_from(tch::get_num_threads()).unwrap_or(1),
-            resumed: self.resumed.then_some((self.position.epoch, self.position.batch)),
+            resumed: (self.state != RunState::Created).then_some((self.position.epoch, self.position.batch)),
         };
         self.tell(&message)?;
-        for text in std::mem::take(&mut self.data.warnings) {
-            self.tell(&Message::Warning { text })?;
-        }
+        let of_data = std::mem::take(&mut self.data.warnings);
+        self.warnings.extend(of_data);
+        self.tell_warnings()?;
         self.run.write_json("network.json", self.network.summary())?;
+        if matches!(self.state, RunState::Finishing { .. }) {
+            return Ok(());
+        }
         let estimate = self.estimate()?;
         if estimate.is_too_large() {
             let text = "this will hardly fit into memory: a smaller `training.batch_size` (with `training.accumulation` \
@@ -199,8 +329,8 @@ impl Trainer {
         self.tell(&Message::Estimate(estimate))
     }
 
-    /// What follows an epoch's last batch; whether to end early.
-    fn end_epoch(&mut self) -> Result<bool> {
+    /// What follows an epoch's last batch.
+    fn end_epoch(&mut self) -> Result<()> {
         let (epoch, epochs) = (self.position.epoch, self.config.training.epochs);
         let batches = self.data.train.batches() as f64;
         let lr = self.lr(epoch as f64 + (batches - 1.0) / batches);
@@ -216,19 +346,17 @@ impl Trainer {
             record.test_loss = Some(evaluation.loss);
             record.test_accuracy = Some(evaluation.accuracy());
             record.accuracy_by_steps = evaluation.accuracy_by_steps.clone();
-            is_best = self.position.best.is_none_or(|best| evaluation.accuracy() > best.accuracy);
+            is_best = self.position.best.as_ref().is_none_or(|best| evaluation.accuracy() > best.accuracy);
             if is_best {
-                self.position.best = Some(Best { epoch, accuracy: evaluation.accuracy() });
+                // Its digest is known once the checkpoint is written.
+                self.position.best =
+                    Some(Best { epoch, accuracy: evaluation.accuracy(), digest: String::new() });
             }
         }
         // The record first: a checkpoint that is ahead of it would leave a gap in the tables.
         self.tell(&Message::Epoch(record))?;
-        self.save(Which::Last)?;
-        if is_best {
-            self.save(Which::Best)?;
-        }
-        let waited = self.position.best.map_or(0, |best| epoch - best.epoch);
-        Ok(self.config.training.patience.is_some_and(|patience| waited >= patience))
+        self.state = RunState::after_epoch(self.position.progress(), self.plan());
+        self.save(is_best)
     }
 
     /// Evaluates the moving average where there is one, else the weights.
@@ -251,67 +379,61 @@ impl Trainer {
         })
     }
 
-    /// Writes a checkpoint of this moment.
-    fn save(&mut self, which: Which) -> Result<()> {
-        let path = self.run.checkpoint(which);
-        let written = self.write_checkpoint(&path);
-        self.last_checkpoint = Instant::now();
-        written.with_context(|| {
-            format!(
-                "the checkpoint was not written; that of before is whole, and `tks resume {}` goes on from it",
-                self.run.path().display()
-            )
-        })
-    }
-
-    fn write_checkpoint(&self, path: &std::path::Path) -> Result<()> {
-        let prefixed = |prefix: &str, tensors: &[(String, Tensor)]| -> Vec<(String, Tensor)> {
-            tensors
-                .iter()
-                .map(|(name, tensor)| (format!("{prefix}.{name}"), tensor.shallow_clone()))
-                .collect()
-        };
-        let mut tensors = prefixed("network", self.network.named_tensors());
-        tensors.extend(prefixed("optimizer", &self.optimizer.state()));
-        if let Some(ema) = &self.ema {
-            tensors.extend(prefixed("ema", ema.tensors()));
-        }
-        let position = Position { steps: self.optimizer.steps(), ..self.position.clone() };
-        Checkpoint::write(path, &position, &tensors)
-    }
-
-    fn finish(mut self, early: bool) -> Result<Outcome> {
-        let best = self.run.checkpoint(Which::Best);
-        if best.exists() {
-            load_weights(&self.network, &Checkpoint::read(&best)?)?;
+    /// Evaluates the best epoch's network and writes the report. The checkpoint says that the run is finished when all
+    /// is written.
+    fn finish(mut self) -> Result<Outcome> {
+        let early = self.state == RunState::Finishing { early: true };
+        if self.position.best.is_some() {
+            load_weights(&self.network, &Checkpoint::read(&self.run.checkpoint(Which::Best))?)?;
+        } else if let Some(average) = &mut self.ema {
+            average.swap(self.network.named_tensors())?;
         }
         let evaluation = self.evaluate_weights()?;
         self.run.write_json(EVALUATION, &evaluation)?;
         let report = match self.config.output.report {
-            true => {
-                let page = crate::report::write(
-                    &self.run,
-                    &self.network,
-                    &self.data,
-                    &self.config,
-                    &evaluation,
-                    &[],
-                )?;
-                Some(page.display().to_string())
-            }
+            true => Some(crate::report::write(
+                &self.run,
+                &self.network,
+                &self.data,
+                &self.config,
+                &evaluation,
+                &[],
+            )?),
             false => None,
         };
-        let message = Message::Finished {
+        Checkpoint::set_state(&self.run.checkpoint(Which::Last), RunState::Finished { early })?;
+        whole_file::remove(&self.run.checkpoint(Which::Previous))?;
+        self.tell_end(early, &evaluation, report)?;
+        Ok(Outcome::Finished(Box::new(evaluation)))
+    }
+
+    fn tell_end(
+        &mut self,
+        early: bool,
+        evaluation: &Evaluation,
+        report: Option<std::path::PathBuf>,
+    ) -> Result<()> {
+        self.tell(&Message::Finished {
             run: self.run.path().display().to_string(),
-            best: self.position.best.map(|best| (best.accuracy, best.epoch + 1)),
+            best: self.position.best.as_ref().map(|best| (best.accuracy, best.epoch + 1)),
             test_accuracy: evaluation.accuracy_by_steps.clone(),
             seconds: self.position.seconds,
             early,
-            report,
-        };
-        self.tell(&message)?;
-        Ok(Outcome::Finished(Box::new(evaluation)))
+            report: report.map(|page| page.display().to_string()),
+        })
     }
+}
+
+/// The checkpoint to go on from; an error says which other one there is.
+fn read_to_resume(run: &RunFolder, path: &std::path::Path) -> Result<Checkpoint> {
+    Checkpoint::read(path).with_context(|| {
+        let best = run.checkpoint(Which::Best);
+        let run = run.path().display();
+        match best != path && Header::read(&best).is_ok() {
+            true => format!("cannot go on; `tks resume {run} --checkpoint best` goes on from the best epoch"),
+            false => format!("cannot go on; `tks train {run}/{CONFIG}` begins again"),
+        }
+    })
 }
 
 /// The network of a configuration, with the input and the classes of its data; its weights are those of its seed.

@@ -1,0 +1,104 @@
+//! The network of a run's best epoch: which file holds it, whatever a kill left undone.
+//!
+//! `last.safetensors` is written first and says which tensors are the best epoch's, by their digest; `best.safetensors`
+//! is then its second name. A kill between the two leaves an old `best.safetensors`, but then the best epoch's tensors are
+//! those of `last.safetensors`.
+
+use anyhow::Result;
+use tks_data::whole_file;
+
+use crate::checkpoint::{Best, Checkpoint, Header, Which};
+use crate::display::percent;
+use crate::run_folder::RunFolder;
+
+/// Where the best epoch's network of a run is.
+#[derive(Debug)]
+pub enum BestNetwork {
+    /// In `best.safetensors`.
+    Kept(Checkpoint),
+    /// In `last.safetensors`: the run was killed before that got its second name.
+    Last,
+    /// In no file; another epoch's is in `best.safetensors`. What happened, for the user.
+    Other(Checkpoint, String),
+    /// In no file. What happened, for the user; `None` where no epoch was evaluated yet.
+    Missing(Option<String>),
+}
+
+impl BestNetwork {
+    /// Finds that of a run whose newest checkpoint is `last`.
+    pub fn find(run: &RunFolder, last: &Header) -> Self {
+        let path = run.checkpoint(Which::Best);
+        let wanted = last.position.best.as_ref();
+        if wanted.is_some_and(|best| best.digest == last.digest) && !is_of(&path, &last.digest) {
+            return BestNetwork::Last;
+        }
+        let lost = |what: &str| {
+            let best = wanted?;
+            Some(format!(
+                "the network of the best epoch ({}, {}) is lost: {what}",
+                best.epoch + 1,
+                percent(best.accuracy)
+            ))
+        };
+        if !path.exists() {
+            return BestNetwork::Missing(lost(&format!("{} is not there", path.display())));
+        }
+        match Checkpoint::read(&path) {
+            Ok(found) if wanted.is_some_and(|best| best.digest == found.digest) => BestNetwork::Kept(found),
+            Ok(found) => match own_best(&found) {
+                Some(own) => {
+                    let what = format!(
+                        "{} is of epoch {}, {}",
+                        path.display(),
+                        own.epoch + 1,
+                        percent(own.accuracy)
+                    );
+                    let why =
+                        lost(&what).unwrap_or_else(|| format!("{what}, later than the newest checkpoint"));
+                    BestNetwork::Other(found, why)
+                }
+                None => BestNetwork::Missing(lost(&format!("{} is of no best epoch", path.display()))),
+            },
+            Err(error) => BestNetwork::Missing(Some(
+                lost(&format!("{error:#}")).unwrap_or_else(|| format!("{error:#}")),
+            )),
+        }
+    }
+
+    /// Has `best.safetensors` hold the best network that there is, and `best` say which that is; a warning where it is not
+    /// the best that there was. Whoever calls this holds the run's lock.
+    ///
+    /// # Errors
+    /// A disk that refuses.
+    pub fn recover(self, run: &RunFolder, best: &mut Option<Best>) -> Result<Option<String>> {
+        let path = run.checkpoint(Which::Best);
+        match self {
+            BestNetwork::Kept(_) => Ok(None),
+            BestNetwork::Last => {
+                whole_file::copy(&run.checkpoint(Which::Last), &path)?;
+                Ok(None)
+            }
+            BestNetwork::Other(found, why) => {
+                *best = found.position.best;
+                Ok(Some(format!("{why}; it counts as the best from now on")))
+            }
+            BestNetwork::Missing(why) => {
+                *best = None;
+                let aside = if path.exists() { Some(whole_file::set_aside(&path)?) } else { None };
+                let aside = aside
+                    .map_or_else(String::new, |aside| format!("; it is set aside as {}", aside.display()));
+                Ok(why.map(|why| format!("{why}{aside}; the best epoch from now on takes its place")))
+            }
+        }
+    }
+}
+
+/// The best epoch of a checkpoint that is itself that epoch's.
+fn own_best(found: &Checkpoint) -> Option<&Best> {
+    found.position.best.as_ref().filter(|best| best.digest == found.digest)
+}
+
+/// Whether the checkpoint at `path` holds the tensors of this digest.
+fn is_of(path: &std::path::Path, digest: &str) -> bool {
+    path.exists() && Checkpoint::read(path).is_ok_and(|found| found.digest == digest)
+}

@@ -1,0 +1,168 @@
+//! Where a run is between its first checkpoint and its end: one state, kept in the checkpoint with all else.
+//!
+//! ```text
+//! created -> training -> finishing -> finished
+//!               ^            |           |
+//!               +------------+-----------+   more epochs, or more patience
+//! ```
+//!
+//! A run without a checkpoint is created. While it is finishing, the epochs are done and the last evaluation and the
+//! report are not; whatever a kill leaves undone, `tks resume` does.
+
+use serde::{Deserialize, Serialize};
+
+/// The state of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum RunState {
+    /// It has a configuration and no checkpoint yet.
+    Created,
+    /// Epochs are left.
+    Training,
+    /// No epochs are left; the evaluation of the best network and the report are.
+    Finishing {
+        /// Whether epochs were left out for want of progress.
+        early: bool,
+    },
+    /// Nothing is left.
+    Finished {
+        /// Whether epochs were left out for want of progress.
+        early: bool,
+    },
+}
+
+/// How long a run should train.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// Epochs in all.
+    pub epochs: usize,
+    /// Epochs without a better accuracy after which it ends early.
+    pub patience: Option<usize>,
+}
+
+/// How far a run has trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Epochs that are whole.
+    pub epochs: usize,
+    /// Whether the next one has begun.
+    pub within_epoch: bool,
+    /// The best epoch, from 0.
+    pub best: Option<usize>,
+}
+
+impl RunState {
+    /// The state at the end of an epoch.
+    pub fn after_epoch(progress: Progress, plan: Plan) -> Self {
+        if progress.epochs >= plan.epochs {
+            return RunState::Finishing { early: false };
+        }
+        let since_best = progress.best.map_or(0, |best| progress.epochs.saturating_sub(best + 1));
+        match plan.patience {
+            Some(patience) if since_best >= patience => RunState::Finishing { early: true },
+            _ => RunState::Training,
+        }
+    }
+
+    /// The state of a run that goes on by `plan`, which may be another one than before.
+    #[must_use]
+    pub fn resumed(self, progress: Progress, plan: Plan) -> Self {
+        if self == RunState::Created {
+            return self;
+        }
+        // Patience counts whole epochs: it decides nothing within one, nor before the first.
+        let patience = plan.patience.filter(|_| !progress.within_epoch && progress.epochs > 0);
+        match (self, RunState::after_epoch(progress, Plan { patience, ..plan })) {
+            (RunState::Finished { .. }, RunState::Finishing { early }) => RunState::Finished { early },
+            (_, due) => due,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use RunState::{Created, Finished, Finishing, Training};
+
+    fn progress(epochs: usize, best: usize) -> Progress {
+        Progress { epochs, within_epoch: false, best: Some(best) }
+    }
+
+    fn plan(epochs: usize, patience: impl Into<Option<usize>>) -> Plan {
+        Plan { epochs, patience: patience.into() }
+    }
+
+    #[test]
+    fn it_trains_until_its_epochs_are_done() {
+        for done in 0..5 {
+            let expected = if done < 3 { Training } else { Finishing { early: false } };
+            assert_eq!(RunState::after_epoch(progress(done, 0), plan(3, None)), expected, "{done}");
+        }
+    }
+
+    #[test]
+    fn it_ends_early_after_so_many_epochs_without_progress() {
+        // The best epoch is the first; the second is the first without progress.
+        let states = [1, 2, 3].map(|done| RunState::after_epoch(progress(done, 0), plan(9, 2)));
+        assert_eq!(states, [Training, Training, Finishing { early: true }]);
+        assert_eq!(RunState::after_epoch(progress(3, 1), plan(9, 2)), Training);
+        assert_eq!(RunState::after_epoch(progress(4, 1), plan(9, 2)), Finishing { early: true });
+        // Without an evaluation there is nothing to wait for.
+        let unknown = Progress { best: None, ..progress(8, 0) };
+        assert_eq!(RunState::after_epoch(unknown, plan(9, 2)), Training);
+    }
+
+    #[test]
+    fn the_last_epoch_is_no_early_end() {
+        assert_eq!(RunState::after_epoch(progress(3, 0), plan(3, 2)), Finishing { early: false });
+    }
+
+    #[test]
+    fn what_was_killed_goes_on_where_it_was() {
+        let same = plan(3, 2);
+        assert_eq!(Created.resumed(progress(0, 0), same), Created);
+        assert_eq!(Training.resumed(progress(1, 0), same), Training);
+        assert_eq!(Finishing { early: false }.resumed(progress(3, 2), same), Finishing { early: false });
+        assert_eq!(Finished { early: false }.resumed(progress(3, 2), same), Finished { early: false });
+        let early = plan(9, 2);
+        assert_eq!(Finishing { early: true }.resumed(progress(3, 0), early), Finishing { early: true });
+        assert_eq!(Finished { early: true }.resumed(progress(3, 0), early), Finished { early: true });
+    }
+
+    #[test]
+    fn more_epochs_or_more_patience_train_on() {
+        for ended in [Finishing { early: false }, Finished { early: false }] {
+            assert_eq!(ended.resumed(progress(3, 2), plan(4, None)), Training);
+        }
+        for ended in [Finishing { early: true }, Finished { early: true }] {
+            assert_eq!(ended.resumed(progress(3, 0), plan(9, 3)), Training);
+            assert_eq!(ended.resumed(progress(3, 0), plan(9, None)), Training);
+            // More epochs alone do not change that there was no progress.
+            assert_ne!(ended.resumed(progress(3, 0), plan(99, 2)), Training);
+        }
+    }
+
+    #[test]
+    fn fewer_epochs_or_less_patience_end_it() {
+        assert_eq!(Training.resumed(progress(3, 2), plan(2, None)), Finishing { early: false });
+        assert_eq!(Training.resumed(progress(3, 0), plan(9, 1)), Finishing { early: true });
+        let within = Progress { within_epoch: true, ..progress(3, 0) };
+        assert_eq!(
+            Training.resumed(within, plan(9, 1)),
+            Training,
+            "an epoch that has begun is trained to its end"
+        );
+        assert_eq!(Training.resumed(within, plan(3, None)), Finishing { early: false });
+        let untrained = Progress { epochs: 0, within_epoch: false, best: None };
+        assert_eq!(Training.resumed(untrained, plan(9, 1)), Training);
+    }
+
+    #[test]
+    fn a_state_is_written_and_read() {
+        for state in [Created, Training, Finishing { early: true }, Finished { early: false }] {
+            let text = serde_json::to_string(&state).unwrap();
+            assert_eq!(serde_json::from_str::<RunState>(&text).unwrap(), state, "{text}");
+        }
+    }
+}
