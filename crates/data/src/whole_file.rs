@@ -171,7 +171,10 @@ mod tests {
         write(&last, b"one").unwrap();
         copy(&last, &best).unwrap();
         write(&last, b"two").unwrap();
-        assert_eq!((std::fs::read(&last).unwrap(), std::fs::read(&best).unwrap()), (b"two".into(), b"one".into()));
+        assert_eq!(
+            (std::fs::read(&last).unwrap(), std::fs::read(&best).unwrap()),
+            (b"two".into(), b"one".into())
+        );
         // Twice the same file: nothing is left beside.
         copy(&last, &best).unwrap();
         copy(&last, &best).unwrap();
@@ -218,7 +221,10 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             set_aside(&path).unwrap()
         });
-        assert_eq!(aside, ["epochs.csv.damaged", "epochs.csv.damaged-2"].map(|name| folder.path().join(name)));
+        assert_eq!(
+            aside,
+            ["epochs.csv.damaged", "epochs.csv.damaged-2"].map(|name| folder.path().join(name))
+        );
         assert_eq!(std::fs::read(&aside[0]).unwrap(), b"1");
         assert!(!path.exists());
     }
