@@ -152,3 +152,29 @@ proptest! {
         let _any = read_scalars(&path);
     }
 }
+
+#[test]
+fn a_damaged_file_is_repaired_up_to_the_damage_and_kept_where_tensorboard_does_not_look() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    assert_eq!(EventWriter::repair(folder.path())?, None);
+    let mut writer = EventWriter::create(folder.path())?;
+    writer.scalars(1, &[("a".into(), 1.0)])?;
+    let path = writer.path().to_path_buf();
+    drop(writer);
+    assert_eq!(EventWriter::repair(folder.path())?, None);
+    let sound = std::fs::read(&path)?;
+    let damaged = [&sound[..], &[0; 200]].concat();
+    std::fs::write(&path, &damaged)?;
+    let aside = EventWriter::repair(folder.path())?.expect("it is damaged");
+    let name = aside.file_name().unwrap().to_string_lossy();
+    assert!(name.ends_with(".damaged") && !name.contains("tfevents"), "{name}");
+    assert_eq!((std::fs::read(&aside)?, std::fs::read(&path)?), (damaged, sound));
+    let mut writer = EventWriter::resume(folder.path(), 2)?;
+    writer.scalars(2, &[("a".into(), 2.0)])?;
+    assert_eq!(read_scalars(&path)?.len(), 2);
+    // A record that was cut short is no damage.
+    let whole = std::fs::read(&path)?;
+    std::fs::write(&path, &whole[..whole.len() - 3])?;
+    assert_eq!(EventWriter::repair(folder.path())?, None);
+    Ok(())
+}

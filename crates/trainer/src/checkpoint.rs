@@ -263,17 +263,21 @@ pub fn check_finite(tensors: &[(String, Tensor)]) -> Result<()> {
     tensors.iter().try_for_each(|(name, tensor)| ensure_finite(name, tensor))
 }
 
-/// Nothing, if all values of a tensor are finite.
+/// Whether all values of a tensor are finite.
+///
+/// # Errors
+/// What libtorch refuses.
+pub fn is_finite(tensor: &Tensor) -> Result<bool> {
+    Ok(!tensor.is_floating_point() || tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? != 0)
+}
+
 fn ensure_finite(name: &str, tensor: &Tensor) -> Result<()> {
-    if !tensor.is_floating_point() {
+    if is_finite(tensor)? {
         return Ok(());
     }
-    let finite = tensor.f_isfinite()?;
-    if finite.f_all()?.f_int64_value(&[])? != 0 {
-        return Ok(());
-    }
-    let wrong = tensor.numel() as i64 - finite.f_sum(Kind::Int64)?.f_int64_value(&[])?;
-    bail!("`{name}` has values that are not finite (NaN or infinite): {wrong} of {}", tensor.numel())
+    let finite = tensor.f_isfinite()?.f_sum(Kind::Int64)?.f_int64_value(&[])?;
+    let (wrong, all) = (tensor.numel() as i64 - finite, tensor.numel());
+    bail!("`{name}` has values that are not finite (NaN or infinite): {wrong} of {all}")
 }
 
 type Views<'a> = Vec<(String, TensorView<'a>)>;

@@ -116,6 +116,7 @@ impl Trainer {
                 scale_gradients(self.optimizer.parameters(), limit / found)?;
             }
             self.optimizer.step(lr)?;
+            self.position.steps = self.optimizer.steps();
             if let Some(ema) = &mut self.ema {
                 ema.update(self.network.named_tensors())?;
             }
@@ -200,25 +201,6 @@ impl Trainer {
             Err(error) => format!("the state before this batch is not saved ({error:#})"),
         };
         anyhow!("{place}\n{cause}\n{saved}; {}", self.how_to_go_on())
-    }
-
-    /// What to do after a batch that failed.
-    fn how_to_go_on(&self) -> String {
-        let run = self.run.path().display();
-        match self.fall_back() {
-            Ok(true) => format!(
-                "the newest checkpoint is one of before it. A smaller `optimizer.lr` or a `training.clip_norm` often \
-                 helps: `tks resume {run} --set optimizer.lr=...`, or from the best epoch with `--checkpoint best`"
-            ),
-            Ok(false) => format!(
-                "no step was made from the newest checkpoint, so that no learning rate helps `tks resume {run}`: look at \
-                 the data, at `network` and at `loss`, or go on from the best epoch with `--checkpoint best` where there \
-                 is one"
-            ),
-            Err(error) => {
-                format!("the checkpoint before the newest could not be put in its place ({error:#})")
-            }
-        }
     }
 }
 

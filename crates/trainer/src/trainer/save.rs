@@ -9,7 +9,7 @@ use tch::Tensor;
 use tks_data::whole_file;
 
 use super::Trainer;
-use crate::checkpoint::{Draft, Header, Which, check_finite};
+use crate::checkpoint::{Draft, Header, Position, Which, check_finite, is_finite};
 
 impl Trainer {
     /// Writes the newest checkpoint, and gives it a second name if it is the best epoch's.
@@ -21,10 +21,10 @@ impl Trainer {
         let run = self.run.path().display().to_string();
         check_finite(&tensors).with_context(|| {
             format!(
-                "the checkpoint was not written after epoch {}, batch {}; that of before is whole, and `tks resume {run} \
-                 --set optimizer.lr=...` goes on from it with a smaller learning rate",
+                "the checkpoint was not written after epoch {}, batch {}; {}",
                 self.position.epoch + 1,
-                self.position.batch
+                self.position.batch,
+                self.how_to_go_on()
             )
         })?;
         let written = self.write_last(&tensors, is_best);
@@ -59,17 +59,37 @@ impl Trainer {
         Ok(())
     }
 
-    /// Notes that a step was made: the newest checkpoint is one to go on from.
+    /// Notes that a step was made: the newest checkpoint is one to go on from, if that left the running statistics
+    /// finite. They depend on the weights of before the step, not on its learning rate.
     pub(super) fn note_step(&mut self) -> Result<()> {
-        if !self.went_on {
+        if !self.went_on && self.step_start.is_finite()? {
             self.went_on = true;
             whole_file::remove(&self.run.checkpoint(Which::Previous))?;
         }
         Ok(())
     }
 
-    /// After a batch that failed: has the newest checkpoint be one that a step was made from. `false` where there is none.
-    pub(super) fn fall_back(&self) -> Result<bool> {
+    /// What to do after a step that failed.
+    pub(super) fn how_to_go_on(&self) -> String {
+        let run = self.run.path().display();
+        match self.fall_back() {
+            Ok(true) => format!(
+                "the newest checkpoint is one of before it. A smaller `optimizer.lr` or a `training.clip_norm` often \
+                 helps: `tks resume {run} --set optimizer.lr=...`, or from the best epoch with `--checkpoint best`"
+            ),
+            Ok(false) => format!(
+                "no step was made from the newest checkpoint, so that no learning rate helps `tks resume {run}`: look at \
+                 the data, at `network` and at `loss`, or go on from the best epoch with `--checkpoint best` where there \
+                 is one"
+            ),
+            Err(error) => {
+                format!("the checkpoint before the newest could not be put in its place ({error:#})")
+            }
+        }
+    }
+
+    /// After a step that failed: has the newest checkpoint be one that a step was made from. `false` where there is none.
+    fn fall_back(&self) -> Result<bool> {
         if self.went_on {
             return Ok(true);
         }
@@ -107,7 +127,7 @@ impl Trainer {
 /// changes, and the position.
 #[derive(Debug, Default)]
 pub(super) struct StepStart {
-    position: crate::checkpoint::Position,
+    position: Position,
     /// Running statistics, and their values then.
     statistics: Vec<(Tensor, Tensor)>,
 }
@@ -121,14 +141,19 @@ impl StepStart {
         Ok(StepStart { statistics: running.map(pair).collect::<Result<_>>()?, ..StepStart::default() })
     }
 
+    /// Whether the running statistics, as they are now, are finite.
+    fn is_finite(&self) -> Result<bool> {
+        self.statistics.iter().try_fold(true, |so_far, (live, _)| Ok(so_far && is_finite(live)?))
+    }
+
     /// Takes the values of this moment.
-    pub(super) fn take(&mut self, position: &crate::checkpoint::Position) -> Result<()> {
+    pub(super) fn take(&mut self, position: &Position) -> Result<()> {
         self.position.clone_from(position);
         tch::no_grad(|| self.statistics.iter_mut().try_for_each(|(live, kept)| Ok(kept.f_copy_(live)?)))
     }
 
     /// Puts them back.
-    pub(super) fn restore(&self, position: &mut crate::checkpoint::Position) -> Result<()> {
+    pub(super) fn restore(&self, position: &mut Position) -> Result<()> {
         position.clone_from(&self.position);
         tch::no_grad(|| {
             self.statistics.iter().try_for_each(|(live, kept)| Ok(live.shallow_clone().f_copy_(kept)?))
