@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use tch::Tensor;
 use tks_data::whole_file;
 
@@ -19,9 +19,9 @@ impl Trainer {
     pub(super) fn save(&mut self, is_best: bool) -> Result<()> {
         let tensors = self.tensors();
         let run = self.run.path().display().to_string();
-        check_finite(&tensors).with_context(|| {
-            format!(
-                "the checkpoint was not written after epoch {}, batch {}; {}",
+        check_finite(&tensors).map_err(|error| {
+            anyhow!(
+                "{error:#}\nthe checkpoint was not written after epoch {}, batch {}; {}",
                 self.position.epoch + 1,
                 self.position.batch,
                 self.how_to_go_on()
