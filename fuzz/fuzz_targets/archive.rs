@@ -14,7 +14,10 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(archive) = Archive::open_with(&path, &options) {
         let mut scratch = Vec::new();
         for index in 0..archive.len().min(64) {
-            let _ = archive.bytes_in(index, &mut scratch).map(<[u8]>::len);
+            let head = archive.head(index, 16);
+            if let Ok(bytes) = archive.bytes_in(index, &mut scratch) {
+                assert_eq!(head.unwrap(), bytes[..bytes.len().min(16)]);
+            }
         }
     }
 });
