@@ -54,9 +54,13 @@ fn names_that_are_not_utf8_are_read_and_stay_apart() {
         std::fs::write(class.join(OsStr::from_bytes(name)), name).unwrap();
     }
     write(&root, "a\\b.bin", b"a backslash is no separator in a folder");
+    write(&root, "line\n\u{202e}.bin", b"control characters");
     let wanted = ["a\\b.bin", "caf\\xe9/\\xe8.bin", "caf\\xe9/\\xe9.bin", "caf\\xe9/plain.bin"];
     let archive = Archive::open(&root).unwrap();
-    assert_eq!(names(&archive), wanted);
+    let last = archive.len() - 1;
+    assert_eq!(archive.entries()[last].name(), "line\\u{a}\\u{202e}.bin");
+    assert_eq!(&archive.bytes(last).unwrap()[..], b"control characters");
+    assert_eq!(names(&archive)[..last], wanted);
     assert_eq!(&archive.bytes(1).unwrap()[..], b"\xe8.bin");
     assert_eq!(&archive.bytes(3).unwrap()[..], b"plain.bin");
     assert_eq!(archive.head(2, 1).unwrap(), b"\xe9");

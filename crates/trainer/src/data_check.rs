@@ -147,7 +147,10 @@ fn write_images(report: &CheckReport, formatter: &mut fmt::Formatter<'_>) -> fmt
         }
         let told = part.problems.iter().filter(|problem| problem.kind != ProblemKind::LeftOut);
         for problem in told.take(LISTED) {
-            writeln!(formatter, "  {}: {}: {}", problem.kind, problem.entry, problem.message)?;
+            match problem.message.starts_with(&problem.entry) {
+                true => writeln!(formatter, "  {}: {}", problem.kind, problem.message)?,
+                false => writeln!(formatter, "  {}: {}: {}", problem.kind, problem.entry, problem.message)?,
+            }
         }
         let listed =
             |kind: &ProblemKind| part.problems.iter().filter(|problem| problem.kind == *kind).count() as u64;

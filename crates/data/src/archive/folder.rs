@@ -101,8 +101,8 @@ impl Walk<'_> {
             self.open.pop();
             self.link = above;
         } else if metadata.is_file() {
-            // a name that is not UTF-8 is no way to its file: the path is kept beside
-            let (source, skip) = if raw.to_str().is_some() && prefix_is_path(&path, self.root, &full) {
+            // a name of which a part is written otherwise is no way to its file: the path is kept beside
+            let (source, skip) = if is_path(&full, &path, self.root) {
                 (0, 0)
             } else {
                 self.listing.sources.push(Source { path, data: SourceData::Folder });
@@ -118,7 +118,7 @@ impl Walk<'_> {
     }
 }
 
-/// Whether `name` below `root` is `path`: not so below a folder whose name is not UTF-8.
-fn prefix_is_path(path: &Path, root: &Path, name: &str) -> bool {
+/// Whether `name` below `root` is `path`: not so where bytes of it are not UTF-8, or control characters.
+fn is_path(name: &str, path: &Path, root: &Path) -> bool {
     path.strip_prefix(root).is_ok_and(|rest| rest.as_os_str().to_str() == Some(name))
 }

@@ -26,7 +26,8 @@ use crate::error::DataError;
 pub struct ArchiveOptions {
     /// Where compressed tars are decompressed to; the folder `.tks-cache` beside the archive if not given.
     pub cache_dir: Option<PathBuf>,
-    /// A compressed tar of at most this many bytes when decompressed is held in memory, with no file.
+    /// A compressed tar of at most this many bytes when decompressed is held in memory, with no file; so is not what
+    /// becomes more than 16 MiB and four times its size.
     pub memory_limit: u64,
     /// A compressed file that grows to more bytes than this is refused.
     pub max_unpacked: u64,
@@ -77,7 +78,8 @@ impl Default for ArchiveOptions {
 /// The files of a data set, wherever they lie.
 ///
 /// Names have `/` between their parts, whatever the system, and never lead out of the archive; bytes in them that
-/// are not UTF-8 stand as `\xe9`. What is passed over is in [`Archive::skipped`], folders without a file in
+/// are not UTF-8 stand as `\xe9`, and what would change the text around it (line ends, other control characters) as
+/// `\u{a}`. What is passed over is in [`Archive::skipped`], folders without a file in
 /// [`Archive::empty_folders`].
 #[derive(Debug)]
 pub struct Archive {

@@ -55,7 +55,7 @@ pub(super) fn is_of_a_system(part: &str) -> bool {
         || ["Thumbs.db", "desktop.ini"].iter().any(|name| part.eq_ignore_ascii_case(name))
 }
 
-/// A name as text, with bytes that are not UTF-8 as `\xe9`.
+/// A name as text, with bytes that are not UTF-8 as `\xe9` and control characters as `\u{a}`.
 pub(super) fn text(raw: &[u8]) -> String {
     let mut name = String::with_capacity(raw.len());
     push_text(&mut name, raw);
@@ -64,7 +64,13 @@ pub(super) fn text(raw: &[u8]) -> String {
 
 fn push_text(name: &mut String, raw: &[u8]) {
     for chunk in raw.utf8_chunks() {
-        name.push_str(chunk.valid());
+        for letter in chunk.valid().chars() {
+            // those that turn the direction of writing hide what a name is
+            match letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+                true => name.extend(letter.escape_unicode()),
+                false => name.push(letter),
+            }
+        }
         for byte in chunk.invalid() {
             name.push_str(&format!("\\x{byte:02x}"));
         }

@@ -74,6 +74,8 @@ fn drain<R: Read>(
     cached: &Path,
     options: &ArchiveOptions,
 ) -> Result<Bytes, DataError> {
+    // What grows unusually goes to disk early: it may have to be refused.
+    let in_memory = options.memory_limit.min(packed.saturating_mul(4).saturating_add(16 << 20));
     let mut memory = Vec::new();
     // Dropped from the last to the first, so that the lock outlives what is written under it.
     let mut lock = None;
@@ -97,7 +99,7 @@ fn drain<R: Read>(
         };
         total += count as u64;
         options.limit(origin.path, total, packed)?;
-        if file.is_none() && total > options.memory_limit {
+        if file.is_none() && total > in_memory {
             let begun = begin_file(cached)?;
             // Whoever held the lock before may have written the file meanwhile.
             let Some((begun, writer)) = begun else { return Bytes::map(cached) };
