@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensorError, SafeTensors};
 use serde::{Deserialize, Serialize};
@@ -141,13 +141,14 @@ impl Header {
             format: u32,
         }
         let damaged = || format!("{}: its metadata is not that of a checkpoint", path.display());
-        let Version { format } = serde_json::from_str(text).with_context(damaged)?;
+        // What a parser says of metadata that nobody writes by hand helps nobody.
+        let Version { format } = serde_json::from_str(text).map_err(|_| anyhow!(damaged()))?;
         ensure!(
             format == FORMAT,
             "{} has the format {format}, this program reads {FORMAT}; use the program's version that wrote it",
             path.display()
         );
-        let header: Header = serde_json::from_str(text).with_context(damaged)?;
+        let header: Header = serde_json::from_str(text).map_err(|_| anyhow!(damaged()))?;
         header.position.check().with_context(damaged)?;
         Ok(header)
     }
@@ -204,7 +205,7 @@ impl Checkpoint {
         let tensors = file.tensors()?;
         ensure!(
             header.digest == digest(&file.views()?),
-            "{} is damaged: its tensors are not those that were written; take another checkpoint of the run",
+            "{} is damaged: its tensors are not those that were written",
             path.display()
         );
         let Header { state, position, basis, digest, .. } = header;
@@ -342,11 +343,7 @@ impl WeightFile {
     }
 
     fn damaged(&self) -> String {
-        format!(
-            "{} is cut short or damaged ({} bytes); take another checkpoint of the run, or train again",
-            self.path.display(),
-            self.bytes.len()
-        )
+        format!("{} is cut short or damaged ({} bytes)", self.path.display(), self.bytes.len())
     }
 
     fn metadata(&self) -> Result<HashMap<String, String>> {
@@ -373,12 +370,7 @@ impl WeightFile {
             };
             let shape: Vec<i64> = view.shape().iter().map(|&length| length as i64).collect();
             let tensor = Tensor::f_from_data_size(view.data(), &shape, kind)?;
-            ensure_finite(&name, &tensor).with_context(|| {
-                format!(
-                    "{} is of no use; take another checkpoint of the run, or train again",
-                    self.path.display()
-                )
-            })?;
+            ensure_finite(&name, &tensor).with_context(|| format!("{} is of no use", self.path.display()))?;
             tensors.insert(name, tensor);
         }
         Ok(tensors)

@@ -6,7 +6,7 @@ mod trial;
 
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use tch::{Device, nn};
 use tks_data::whole_file;
 use tks_models::{Network, NetworkConfig};
@@ -426,12 +426,12 @@ impl Trainer {
 
 /// The checkpoint to go on from; an error says which other one there is.
 fn read_to_resume(run: &RunFolder, path: &std::path::Path) -> Result<Checkpoint> {
-    Checkpoint::read(path).with_context(|| {
+    Checkpoint::read(path).map_err(|error| {
         let best = run.checkpoint(Which::Best);
         let run = run.path().display();
-        match best != path && Header::read(&best).is_ok() {
-            true => format!("cannot go on; `tks resume {run} --checkpoint best` goes on from the best epoch"),
-            false => format!("cannot go on; `tks train {run}/{CONFIG}` begins again"),
+        match best != path && Checkpoint::read(&best).is_ok() {
+            true => anyhow!("{error:#}; `tks resume {run} --checkpoint best` goes on from the best epoch"),
+            false => anyhow!("{error:#}; `tks train {run}/{CONFIG}` begins again"),
         }
     })
 }
