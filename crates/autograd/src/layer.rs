@@ -4,8 +4,8 @@ use std::cell::RefCell;
 
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor, nn};
-use tks_neuron::Neuron;
 use tks_neuron::kernel::Kernel;
+use tks_neuron::{Neuron, ResetTime};
 
 use crate::batch_norm::{BatchNorm, batch_norm_multi_step};
 use crate::cuda;
@@ -152,6 +152,58 @@ impl NeuronLayer {
         };
         self.record(&output.spikes)?;
         Ok(output)
+    }
+
+    /// The threshold as it is: learned where it is; of an adaptive one the value at rest.
+    ///
+    /// # Errors
+    /// What libtorch refuses.
+    pub fn v_threshold(&self) -> Result<f64, AutogradError> {
+        match &self.v_threshold {
+            Some(learned) => Ok(learned.f_detach()?.f_reshape([])?.f_double_value(&[])?),
+            None => Ok(f64::from(self.neuron.v_threshold)),
+        }
+    }
+
+    /// The membrane of the last step of `input`, `[T, B, ...]`, before that step's reset: what the threshold is compared
+    /// with, `[B, ...]` in `f32`, cut off from the graph. Batch norm and state as in [`Self::forward_by`]; with
+    /// `T` = 1 and the state of each step it makes a trace to look at.
+    ///
+    /// # Errors
+    /// As [`Self::forward`]; [`AutogradError::Shape`] for no step.
+    pub fn charged_membrane(
+        &self,
+        norm: Option<&BatchNorm<'_>>,
+        input: &Tensor,
+        state: Option<&State>,
+    ) -> Result<Tensor, AutogradError> {
+        tch::no_grad(|| {
+            let input = norm.map_or_else(|| Ok(input.shallow_clone()), |norm| norm.apply(input))?;
+            let steps = input.size().first().copied().unwrap_or(0);
+            if steps == 0 {
+                let expected = "[T, B, ...] with a step".to_string();
+                return Err(AutogradError::Shape { tensor: "input", actual: input.size(), expected });
+            }
+            let before = match steps {
+                1 => None,
+                steps => Some(plain::multi_step(
+                    &self.neuron,
+                    &input.f_narrow(0, 0, steps - 1)?,
+                    state,
+                    self.learned(),
+                )?),
+            };
+            let state = before.as_ref().map(|output| &output.state).or(state);
+            // A neuron that cannot reach its threshold is not reset. Where a spike resets the membrane at the next step,
+            // that threshold decides whether the last one did, and the membrane is left as it was compared.
+            let never = Tensor::f_full([0i64; 0], 1e30, (Kind::Float, input.device()))?;
+            let mut learned = self.learned();
+            if self.neuron.reset_time == ResetTime::SameStep {
+                learned.v_threshold = Some(&never);
+            }
+            let last = input.f_narrow(0, steps - 1, 1)?;
+            Ok(plain::multi_step(&self.neuron, &last, state, learned)?.state.membrane)
+        })
     }
 
     /// A second handle to the same layer: its parameters are the same tensors. It records nothing.

@@ -8,8 +8,8 @@ use common::Noise;
 use tch::nn::OptimizerConfig;
 use tch::{Device, Kind, Tensor, nn};
 use tks_autograd::layer::Backend;
-use tks_autograd::{BatchNorm, LayerOptions, NeuronLayer, membranes};
-use tks_neuron::{Model, Neuron};
+use tks_autograd::{BatchNorm, LayerOptions, NeuronLayer, State, membranes};
+use tks_neuron::{Model, Neuron, ResetTime};
 
 fn layer(store: &nn::VarStore, model: Model, backend: Backend) -> NeuronLayer {
     let options = LayerOptions { learn_threshold: true, backend };
@@ -75,6 +75,54 @@ fn recorded_rates_and_traces_are_those_of_the_run() {
     let trace = membranes(layer.neuron(), &x, None, layer.learned()).unwrap();
     assert_eq!(trace.select(0, -1), output.state.membrane);
     assert!(!trace.requires_grad());
+}
+
+/// What the threshold is compared with: above it exactly where the neuron fires, and after a hard reset of no spike the
+/// same as the membrane.
+#[test]
+fn a_membrane_before_its_reset_is_at_the_threshold_where_the_neuron_fires() {
+    let lif = Model::Lif { tau: 2.0, decay_input: true };
+    let alif = Model::Alif { tau: 2.0, tau_adaptation: 5.0, beta: 0.5, decay_input: true };
+    let x = Noise::new(5).tensor(&[6, 2, 9]) * 2.0 + 0.4;
+    for (model, v_reset, reset_time) in [
+        (lif, Some(0.0), ResetTime::SameStep),
+        (lif, None, ResetTime::SameStep),
+        (lif, None, ResetTime::NextStep),
+        (Model::CubaLif { tau: 2.0, tau_synapse: 2.0, decay_input: true }, Some(-0.25), ResetTime::SameStep),
+        (alif, Some(0.0), ResetTime::SameStep),
+    ] {
+        let store = nn::VarStore::new(Device::Cpu);
+        let neuron = Neuron { v_reset, reset_time, v_threshold: 0.75, ..Neuron::new(model) };
+        let layer = NeuronLayer::new(&store.root(), neuron, LayerOptions::default()).unwrap();
+        assert_eq!(layer.v_threshold().unwrap(), 0.75);
+        let (mut state, mut fired) = (None, 0.0);
+        for t in 0..6 {
+            let before = layer.charged_membrane(None, &x.narrow(0, t, 1), state.as_ref()).unwrap();
+            // The same in one call over the steps so far.
+            let whole = layer.charged_membrane(None, &x.narrow(0, 0, t + 1), None).unwrap();
+            assert!((&before - whole).abs().max().double_value(&[]) < 1e-5, "{model:?}");
+            let adaptation = match (model, &state) {
+                (Model::Alif { beta, .. }, Some(State { second: Some(b), .. })) => b * f64::from(beta),
+                _ => before.zeros_like(),
+            };
+            let output = layer.forward(&x.narrow(0, t, 1), state.as_ref()).unwrap();
+            let spikes = output.spikes.select(0, 0);
+            let above = (&before - adaptation).ge(0.75).to_kind(Kind::Float);
+            assert_eq!(above, spikes, "{model:?}, step {t}");
+            let after = &output.state.membrane;
+            let silent: Tensor = (&before - after) * (1.0 - &spikes);
+            assert!(silent.abs().max().double_value(&[]) < 1e-5, "{model:?}, step {t}");
+            fired += spikes.sum(Kind::Double).double_value(&[]);
+            state = Some(output.state);
+        }
+        assert!(fired > 5.0, "{model:?} fires");
+    }
+    let store = nn::VarStore::new(Device::Cpu);
+    let layer = layer(&store, lif, Backend::Auto);
+    tch::no_grad(|| store.variables()["v_threshold"].shallow_clone().fill_(0.5));
+    assert_eq!(layer.v_threshold().unwrap(), 0.5, "the learned one");
+    let none = Tensor::zeros([0, 2, 3], (Kind::Float, Device::Cpu));
+    assert!(layer.charged_membrane(None, &none, None).unwrap_err().to_string().contains("with a step"));
 }
 
 #[test]

@@ -16,6 +16,9 @@ pub struct LossOutput {
     /// The terms of which the loss is a weighted sum, by name, each of shape `[]` and without gradient: `ce` and
     /// `soft` for TKS, `ce` for cross entropy, `ce` and `mse` for TET, `mse` for the rate.
     pub parts: Vec<(&'static str, Tensor)>,
+    /// Cross entropy of the logits' mean over the steps with the labels as they are given (soft ones too, nothing
+    /// smoothed), of shape `[]` and without gradient: the same measure for every loss, and that of a test.
+    pub cross_entropy: Tensor,
     /// The weight of the labels against the teacher, with TKS.
     pub label_weight: Option<f64>,
     /// How many steps were right, and how sure the teacher was.
@@ -64,12 +67,14 @@ impl LossConfig {
                 Terms::one("mse", mean.f_mse_loss(&batch.distribution, Reduction::Mean)?)?
             }
         };
+        let unsmoothed = tch::no_grad(|| ce(&mean, &batch, 0.0))?;
         let teacher = TeacherStatistics::of_batch(&batch, &right, &mean, terms.teacher.as_ref())?;
         let kind = if logits.kind() == Kind::Double { Kind::Double } else { Kind::Float };
         let parts = terms.parts.into_iter().map(|(name, part)| Ok((name, part.f_to_kind(kind)?)));
         Ok(LossOutput {
             loss: terms.loss.f_to_kind(kind)?,
             parts: parts.collect::<Result<_, LossError>>()?,
+            cross_entropy: unsmoothed.f_to_kind(kind)?,
             label_weight: terms.label_weight,
             teacher,
             faults: batch.faults.take(),

@@ -233,3 +233,26 @@ fn accuracy_is_that_of_the_mean_logits() -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+proptest! {
+    /// Whatever the loss, the cross entropy is that of the mean over the steps with the labels as they are given.
+    #[test]
+    fn every_loss_tells_the_same_cross_entropy(problem in problem()) {
+        let (logits, soft) = (problem.logits_tensor(), problem.target_tensor());
+        let compute = |loss: LossConfig| loss.compute(&logits, Target::Soft(&soft), PROGRESS).expect("a sound problem");
+        let smoothed = CeConfig { label_smoothing: 0.3 };
+        let losses = [
+            LossConfig::Tks(TksConfig { label_smoothing: 0.2, ..TksConfig::default() }),
+            LossConfig::Ce(smoothed),
+            LossConfig::Tet(TetConfig::default()),
+            LossConfig::MseRate(MseRateConfig {}),
+        ];
+        let expected = compute(LossConfig::Ce(CeConfig::default())).loss.double_value(&[]);
+        for loss in losses {
+            let output = compute(loss);
+            prop_assert!(!output.cross_entropy.requires_grad());
+            let found = output.cross_entropy.double_value(&[]);
+            prop_assert!((found - expected).abs() <= 1e-9 * expected.abs().max(1.0), "{}: {found}, not {expected}", loss.name());
+        }
+    }
+}

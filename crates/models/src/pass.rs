@@ -1,10 +1,20 @@
 //! One pass of a network over a chunk of steps: what is handed from layer to layer beside the signal.
 
 use tch::Tensor;
-use tks_autograd::State;
+use tks_autograd::{BatchNorm, NeuronLayer, State};
 
 use crate::error::ModelError;
 use crate::execution::Execution;
+
+/// What a layer of neurons is about to be charged with.
+#[derive(Clone, Copy)]
+pub(crate) struct Charge<'a> {
+    pub(crate) layer: &'a NeuronLayer,
+    pub(crate) norm: Option<&'a BatchNorm<'a>>,
+    /// `[T, B, ...]`
+    pub(crate) input: &'a Tensor,
+    pub(crate) state: Option<&'a State>,
+}
 
 /// Sees what flows through a network, to record it.
 pub(crate) trait Watch {
@@ -16,6 +26,11 @@ pub(crate) trait Watch {
     /// The output of a convolution or linear layer, before batch norm; `[T, B, ...]`, or `[1, B, ...]` for a static
     /// input.
     fn synapse_output(&mut self, _name: &str, _output: &Tensor) -> Result<(), ModelError> {
+        Ok(())
+    }
+
+    /// What a layer of neurons gets.
+    fn before_firing(&mut self, _id: usize, _charge: Charge<'_>) -> Result<(), ModelError> {
         Ok(())
     }
 

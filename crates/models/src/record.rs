@@ -5,7 +5,7 @@ use tch::{Kind, Tensor};
 use crate::error::ModelError;
 use crate::execution::{Execution, Mode};
 use crate::network::{Input, Network};
-use crate::pass::{Pass, Watch};
+use crate::pass::{Charge, Pass, Watch};
 
 /// How often a layer's neurons fired.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +34,10 @@ pub struct LayerTrace {
     pub spikes: Tensor,
     /// The membrane after each step's reset, `[T, N]` in `f32` on the CPU.
     pub membranes: Tensor,
+    /// The membrane of each step before its reset, which the threshold is compared with, `[T, N]` in `f32` on the CPU.
+    pub before_reset: Tensor,
+    /// The threshold, learned where it is; an adaptive one at rest.
+    pub v_threshold: f64,
 }
 
 /// What a layer's synapses do for one input.
@@ -43,6 +47,9 @@ pub struct SynapticActivity {
     pub name: String,
     /// The share of its input that is not zero.
     pub input_density: f64,
+    /// Spikes an input: the mean of its magnitudes, in units of the smallest that is not zero. A sum of two spikes
+    /// counts twice, and a mean over a square as many spikes as it had. Of no meaning for an input that is no spikes.
+    pub spikes_per_input: f64,
 }
 
 /// Where a number stopped being finite.
@@ -142,6 +149,8 @@ impl Network {
                     neurons: trace.places.iter().map(|&place| place as usize).collect(),
                     spikes: Tensor::f_stack(&trace.spikes, 0)?,
                     membranes: Tensor::f_stack(&trace.membranes, 0)?,
+                    before_reset: Tensor::f_stack(&trace.before_reset, 0)?,
+                    v_threshold: trace.v_threshold,
                 })
             })
             .collect()
@@ -196,6 +205,22 @@ struct Trace {
     places: Vec<i64>,
     spikes: Vec<Tensor>,
     membranes: Vec<Tensor>,
+    before_reset: Vec<Tensor>,
+    v_threshold: f64,
+}
+
+impl Trace {
+    /// The values of the neurons that are looked at, at most `neurons`, on the CPU: `[N]`.
+    fn take(&mut self, tensor: &Tensor, neurons: usize) -> Result<Tensor, ModelError> {
+        let flat = tensor.f_detach()?.f_to_kind(Kind::Float)?.f_reshape([-1])?;
+        if self.places.is_empty() {
+            let all = flat.numel();
+            let count = neurons.clamp(1, all);
+            self.places = (0..count).map(|i| (i * all / count) as i64).collect();
+        }
+        let places = Tensor::f_from_slice(&self.places)?.f_to_device(flat.device())?;
+        Ok(flat.f_index_select(0, &places)?.f_to_device(tch::Device::Cpu)?)
+    }
 }
 
 /// Takes some neurons of each layer out of a run step by step of one sample.
@@ -205,19 +230,20 @@ struct Tracer {
 }
 
 impl Watch for Tracer {
+    fn before_firing(&mut self, id: usize, charge: Charge<'_>) -> Result<(), ModelError> {
+        let trace = &mut self.layers[id];
+        trace.v_threshold = charge.layer.v_threshold()?;
+        let membrane = charge.layer.charged_membrane(charge.norm, charge.input, charge.state)?;
+        let membrane = trace.take(&membrane, self.neurons)?;
+        trace.before_reset.push(membrane);
+        Ok(())
+    }
+
     fn neurons(&mut self, id: usize, spikes: &Tensor, membrane: &Tensor) -> Result<(), ModelError> {
         let trace = &mut self.layers[id];
-        let flat = |tensor: &Tensor| tensor.f_detach()?.f_to_kind(Kind::Float)?.f_reshape([-1]);
-        let (spikes, membrane) = (flat(spikes)?, flat(membrane)?);
-        if trace.places.is_empty() {
-            let all = spikes.numel();
-            let count = self.neurons.clamp(1, all);
-            trace.places = (0..count).map(|i| (i * all / count) as i64).collect();
-        }
-        let places = Tensor::f_from_slice(&trace.places)?.f_to_device(spikes.device())?;
-        let take = |tensor: &Tensor| tensor.f_index_select(0, &places)?.f_to_device(tch::Device::Cpu);
-        trace.spikes.push(take(&spikes)?);
-        trace.membranes.push(take(&membrane)?);
+        let (spikes, membrane) = (trace.take(spikes, self.neurons)?, trace.take(membrane, self.neurons)?);
+        trace.spikes.push(spikes);
+        trace.membranes.push(membrane);
         Ok(())
     }
 }
@@ -227,9 +253,15 @@ struct ActivityRecorder(Vec<SynapticActivity>);
 
 impl Watch for ActivityRecorder {
     fn synapse_input(&mut self, name: &str, input: &Tensor) -> Result<(), ModelError> {
-        let non_zero = input.f_count_nonzero(None::<i64>)?;
-        let input_density = non_zero.f_int64_value(&[])? as f64 / (input.numel() as f64).max(1.0);
-        self.0.push(SynapticActivity { name: name.to_owned(), input_density });
+        let magnitudes = input.f_detach()?.f_to_kind(Kind::Double)?.f_abs()?;
+        let present = magnitudes.f_masked_select(&magnitudes.f_gt(0.0)?)?;
+        let (count, all) = (present.numel() as f64, (input.numel() as f64).max(1.0));
+        let spikes = match present.numel() {
+            0 => 0.0,
+            _ => present.f_sum(Kind::Double)?.f_double_value(&[])? / present.f_min()?.f_double_value(&[])?,
+        };
+        let (input_density, spikes_per_input) = (count / all, spikes / all);
+        self.0.push(SynapticActivity { name: name.to_owned(), input_density, spikes_per_input });
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use tks_autograd::convolution::{ConvOptions, spike_conv2d};
 use tks_autograd::{BatchNorm, NeuronLayer};
 
 use crate::error::ModelError;
-use crate::pass::{Pass, merge_steps, split_steps};
+use crate::pass::{Charge, Pass, merge_steps, split_steps};
 
 /// Momentum and epsilon of batch norm, torch's defaults.
 const MOMENTUM: f64 = 0.1;
@@ -172,6 +172,10 @@ impl Neurons {
         let state = pass.states.as_mut().and_then(|states| states[self.id].take());
         let backend = pass.execution.neurons;
         let norm = norm.map(|norm| norm.view(pass));
+        if let Some(watch) = &mut pass.watch {
+            let charge = Charge { layer: &self.layer, norm: norm.as_ref(), input: x, state: state.as_ref() };
+            watch.before_firing(self.id, charge)?;
+        }
         let output = self.layer.forward_by(backend, norm.as_ref(), x, state.as_ref())?;
         if let Some(watch) = &mut pass.watch {
             watch.neurons(self.id, &output.spikes, &output.state.membrane)?;

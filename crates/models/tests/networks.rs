@@ -198,3 +198,45 @@ fn a_checkpointed_block_keeps_spikes_apart_from_their_tensor() {
         assert_eq!(passed.is_ok(), kept_apart, "{scale}: {passed:?}");
     }
 }
+
+/// Before its reset a membrane is at the threshold where the neuron fires, and elsewhere it is the one after.
+#[test]
+fn a_trace_has_the_membranes_before_their_reset() {
+    let (_store, network) = build(Architecture::Small);
+    let x = pictures() * 3.0;
+    let traces = network.trace(Input::Static(&x, STEPS as usize), 1, 20, &Execution::default()).unwrap();
+    let mut fired = 0.0;
+    for trace in traces {
+        assert_eq!(trace.before_reset.size(), trace.membranes.size());
+        assert_eq!(trace.v_threshold, f64::from(network.config().neuron.v_threshold));
+        let above = trace.before_reset.ge(trace.v_threshold).to_kind(Kind::Float);
+        assert_eq!(above, trace.spikes, "{}", trace.name);
+        let silent: Tensor = (&trace.before_reset - &trace.membranes) * (1.0 - &trace.spikes);
+        assert!(silent.abs().max().double_value(&[]) < 1e-5, "{}", trace.name);
+        fired += trace.spikes.sum(Kind::Double).double_value(&[]);
+    }
+    assert!(fired > 0.0);
+}
+
+/// Of an input whose values are sums or means of spikes, each spike counts.
+#[test]
+fn synaptic_activity_counts_spikes_in_sums_and_means() {
+    let (_store, network) = build(Architecture::Small);
+    let first = |values: &[f32]| {
+        let mut all = vec![0.0f32; 3 * 32 * 32];
+        all[..values.len()].copy_from_slice(values);
+        let x = Tensor::from_slice(&all).view([1, 1, 3, 32, 32]);
+        let found = network.synaptic_activity(Input::Sequence(&x), &Execution::default()).unwrap();
+        (found[0].input_density * 3072.0, found[0].spikes_per_input * 3072.0)
+    };
+    let near = |(density, spikes): (f64, f64), expected: (f64, f64)| {
+        assert!(
+            (density - expected.0).abs() < 1e-9 && (spikes - expected.1).abs() < 1e-6,
+            "{density} {spikes}"
+        );
+    };
+    near(first(&[]), (0.0, 0.0));
+    near(first(&[1.0, 0.0, 1.0]), (2.0, 2.0));
+    near(first(&[1.0, 3.0, 2.0]), (3.0, 6.0));
+    near(first(&[0.25, 0.5, 1.0]), (3.0, 7.0));
+}

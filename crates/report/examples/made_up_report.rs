@@ -114,13 +114,16 @@ fn key(name: &str, value: &str, note: &str) -> KeyFigure {
 fn epoch_record(epoch: usize, noise: &mut Noise) -> EpochRecord {
     let done = epoch as f64 / EPOCHS as f64;
     let learned = 1.0 - (-5.0 * done).exp();
+    let soft = 9.0 * (2.3 - 0.9 * learned);
     let right_per_step: Vec<f64> = (0..STEPS)
         .map(|t| noise.around(0.1 + learned * (0.78 - 0.25 * 0.6f64.powi(t as i32)), 0.01))
         .collect();
     EpochRecord {
         epoch,
         learning_rate: Some(0.5e-3 * (0.5 + 0.5 * (std::f64::consts::PI * done).cos())),
-        train_loss: Some(noise.around(2.3 - 1.9 * learned, 0.05)),
+        train_loss: Some(noise.around((2.3 - 1.9 * learned) * (1.0 - 0.7 * done) + 0.7 * done * soft, 0.05)),
+        train_cross_entropy: Some(noise.around(2.3 - 1.9 * learned, 0.05)),
+        loss_parts: [("ce".into(), 2.3 - 1.9 * learned), ("soft".into(), soft)].into(),
         train_accuracy: Some(noise.around(0.1 + 0.86 * learned, 0.01)),
         test_loss: Some(noise.around(2.25 - 1.55 * learned + 0.1 * done, 0.08)),
         test_accuracy: Some(noise.around(0.1 + 0.72 * learned, 0.02)),
@@ -179,7 +182,7 @@ fn activity(i: usize, layer: &(&str, u64, u64), noise: &mut Noise) -> LayerActiv
 
 fn operations(i: usize, layer: &(&str, u64, u64)) -> LayerOperations {
     let input = match i.checked_sub(1) {
-        None => LayerInput::Analog { evaluations: STEPS as u64 },
+        None => LayerInput::Frames { density: 0.08 },
         Some(before) => LayerInput::Spikes { rate: rate(before) },
     };
     LayerOperations { layer: layer.0.into(), macs: layer.2, input }
@@ -196,14 +199,16 @@ fn raster(layer: &str, neurons: usize, noise: &mut Noise) -> SpikeRaster {
 
 fn trace(i: usize, noise: &mut Noise) -> Trace {
     let (mut v, drive) = (0.0, 0.5 + 0.3 * i as f64);
-    let (mut membrane, mut spikes) = (Vec::new(), Vec::new());
+    let (mut membrane, mut before_reset, mut spikes) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..STEPS {
         v += (noise.around(drive, 0.6) - v) / 2.0;
-        membrane.push(v);
+        before_reset.push(v);
         spikes.push(v > 0.5);
         if v > 0.5 {
             v = 0.0;
         }
+        membrane.push(v);
     }
-    Trace { name: format!("{}, neuron {}", LAYERS[i].0, 17 * i), membrane, spikes, v_threshold: 0.5 }
+    let name = format!("{}, neuron {}", LAYERS[i].0, 17 * i);
+    Trace { name, membrane, before_reset, spikes, v_threshold: 0.5 }
 }

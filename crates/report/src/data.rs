@@ -56,11 +56,14 @@ pub struct EpochRecord {
     pub epoch: usize,
     /// Learning rate at its end.
     pub learning_rate: Option<f64>,
-    /// Mean loss over the training samples.
+    /// Mean of the loss that is minimised, over the training samples.
     pub train_loss: Option<f64>,
+    /// Mean cross entropy of the logits' mean over the steps, over the training samples as they were trained on
+    /// (augmented, perhaps mixed): the same quantity as `test_loss`.
+    pub train_cross_entropy: Option<f64>,
     /// Share of training samples that the mean over the steps gets right.
     pub train_accuracy: Option<f64>,
-    /// Mean loss over the test samples.
+    /// Mean cross entropy of the logits' mean over the steps, over the test samples, whatever the loss was.
     pub test_loss: Option<f64>,
     /// Share of test samples that the mean over the steps gets right.
     pub test_accuracy: Option<f64>,
@@ -91,7 +94,8 @@ pub struct EpochRecord {
 }
 
 impl EpochRecord {
-    /// Everything that was measured, by the names that stand in TensorBoard, `train/loss` for example.
+    /// Everything that was measured, by the names that stand in TensorBoard, `train/loss` for example. The cross
+    /// entropies also stand together, since TensorBoard draws what shares a first part side by side.
     pub fn scalars(&self) -> Vec<(String, f64)> {
         let named = [
             ("train/loss", self.train_loss),
@@ -101,6 +105,8 @@ impl EpochRecord {
             ("train/samples_per_second", self.samples_per_second),
             ("train/epoch_seconds", self.seconds),
             ("test/loss", self.test_loss),
+            ("cross_entropy/train", self.train_cross_entropy),
+            ("cross_entropy/test", self.test_loss),
             ("test/accuracy", self.test_accuracy),
             ("teacher/label_weight", self.label_weight),
             ("teacher/right_steps", self.right_steps),
@@ -284,6 +290,10 @@ pub struct Trace {
     pub name: String,
     /// Membrane potential after each step, `[T]`: after the reset, where it fired.
     pub membrane: Vec<f64>,
+    /// Membrane potential at each step before the reset, `[T]`, which is what the threshold is compared with; empty
+    /// where it is not known.
+    #[serde(default)]
+    pub before_reset: Vec<f64>,
     /// Whether it fired at each step, `[T]`.
     pub spikes: Vec<bool>,
     /// The threshold.

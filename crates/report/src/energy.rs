@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 /// Energy of a multiplication with accumulation of 32-bit floats at 45 nm, in joules: 3.7 pJ to multiply, 0.9 pJ
-/// to add. Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014.
+/// to add. A dense processor does one for each weight and input, whatever their values. Horowitz, "Computing's energy
+/// problem (and what we can do about it)", ISSCC 2014.
 pub const MAC_JOULES: f64 = 4.6e-12;
 
-/// Energy of an accumulation of 32-bit floats at 45 nm, in joules. Horowitz, ISSCC 2014.
+/// Energy of an accumulation of 32-bit floats at 45 nm, in joules: what a spike costs at each synapse of an event-driven
+/// processor. Horowitz, ISSCC 2014.
 pub const AC_JOULES: f64 = 0.9e-12;
 
 /// The operations of a network for one sample.
@@ -35,15 +37,19 @@ pub struct LayerOperations {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum LayerInput {
-    /// Numbers: every weight is multiplied, `evaluations` times (once for a static image that is the same at each
-    /// step, `T` times for frames).
+    /// A dense image: every weight is multiplied, `evaluations` times (once for an image that is the same at each step).
     Analog {
         /// How often the layer is evaluated for one sample.
         evaluations: u64,
     },
+    /// Event frames: at each step a weight is multiplied where an input is not zero.
+    Frames {
+        /// Mean share of inputs that are not zero.
+        density: f64,
+    },
     /// Spikes: a weight is added where one arrives.
     Spikes {
-        /// Mean spikes per input and step (above 1 where residual branches are added).
+        /// Mean spikes per input and step (above 1 where residual branches are added, or spikes are pooled).
         rate: f64,
     },
 }
@@ -55,55 +61,74 @@ impl Default for LayerInput {
 }
 
 impl LayerOperations {
-    /// Multiplications with accumulation in the spiking network, per sample.
-    pub fn snn_macs(&self) -> f64 {
+    /// Multiplications with accumulation in the spiking network on an event-driven processor, per sample.
+    pub fn snn_macs(&self, time_steps: usize) -> f64 {
         match self.input {
             LayerInput::Analog { evaluations } => self.macs as f64 * evaluations as f64,
+            LayerInput::Frames { density } => self.macs as f64 * density * time_steps as f64,
             LayerInput::Spikes { .. } => 0.0,
         }
     }
 
-    /// Accumulations (synaptic operations) in the spiking network, per sample: `macs x rate x T`.
+    /// Multiplications with accumulation in the spiking network on a processor that passes over no zero, per sample.
+    pub fn dense_macs(&self, time_steps: usize) -> f64 {
+        match self.input {
+            LayerInput::Analog { evaluations } => self.macs as f64 * evaluations as f64,
+            LayerInput::Frames { .. } | LayerInput::Spikes { .. } => self.macs as f64 * time_steps as f64,
+        }
+    }
+
+    /// Accumulations in the spiking network on an event-driven processor, per sample: `macs x rate x T`.
     pub fn snn_acs(&self, time_steps: usize) -> f64 {
         match self.input {
-            LayerInput::Analog { .. } => 0.0,
+            LayerInput::Analog { .. } | LayerInput::Frames { .. } => 0.0,
             LayerInput::Spikes { rate } => self.macs as f64 * rate * time_steps as f64,
         }
     }
 
-    /// Joules of the spiking network, per sample.
+    /// Joules of the spiking network on an event-driven processor, per sample.
     pub fn snn_joules(&self, time_steps: usize) -> f64 {
-        self.snn_macs() * MAC_JOULES + self.snn_acs(time_steps) * AC_JOULES
+        self.snn_macs(time_steps) * MAC_JOULES + self.snn_acs(time_steps) * AC_JOULES
     }
 
-    /// Joules of an ANN of the same weights, per sample.
+    /// Joules of an ANN of the same weights on a dense processor, per sample.
     pub fn ann_joules(&self) -> f64 {
         self.macs as f64 * MAC_JOULES
     }
 }
 
 impl Energy {
-    /// Multiplications with accumulation of the spiking network, per sample.
+    /// Multiplications with accumulation of the spiking network on an event-driven processor, per sample.
     pub fn snn_macs(&self) -> f64 {
-        self.layers.iter().map(LayerOperations::snn_macs).sum()
+        self.layers.iter().map(|layer| layer.snn_macs(self.time_steps)).sum()
     }
 
-    /// Accumulations (synaptic operations) of the spiking network, per sample.
+    /// Multiplications with accumulation of the spiking network on a processor that passes over no zero, per sample.
+    pub fn dense_macs(&self) -> f64 {
+        self.layers.iter().map(|layer| layer.dense_macs(self.time_steps)).sum()
+    }
+
+    /// Accumulations of the spiking network on an event-driven processor, per sample.
     pub fn snn_acs(&self) -> f64 {
         self.layers.iter().map(|layer| layer.snn_acs(self.time_steps)).sum()
     }
 
-    /// Multiplications with accumulation of an ANN of the same weights, per sample.
+    /// Multiplications with accumulation of an ANN of the same weights, which is evaluated once, per sample.
     pub fn ann_macs(&self) -> f64 {
         self.layers.iter().map(|layer| layer.macs as f64).sum()
     }
 
-    /// Joules of the spiking network, per sample.
+    /// Joules of the spiking network on an event-driven processor, per sample.
     pub fn snn_joules(&self) -> f64 {
         self.snn_macs() * MAC_JOULES + self.snn_acs() * AC_JOULES
     }
 
-    /// Joules of an ANN of the same weights, per sample.
+    /// Joules of the spiking network on a processor that passes over no zero, per sample.
+    pub fn dense_joules(&self) -> f64 {
+        self.dense_macs() * MAC_JOULES
+    }
+
+    /// Joules of an ANN of the same weights on a dense processor, per sample.
     pub fn ann_joules(&self) -> f64 {
         self.ann_macs() * MAC_JOULES
     }

@@ -1,11 +1,19 @@
 //! Which charts a report has.
 
+use std::collections::BTreeSet;
+
 use crate::chart::{
     BarChart, BarGroup, HeatMap, HeatScale, LineChart, Series, Vertical, membrane_traces, spike_raster,
 };
 use crate::data::{Confusion, EpochRecord, LayerActivity, Report, StepAccuracy};
 use crate::energy::Energy;
 use crate::error::ReportError;
+
+/// Why the loss of Temporal Knowledge Sharing is no measure of progress, for whoever sees it rise.
+pub const TKS_LOSS_MAY_RISE: &str = "The TKS loss may rise while the network learns: its schedule moves weight from the \
+                                     labels' cross entropy (ce) to the teacher's (soft), which is multiplied by tau squared \
+                                     and is never below the entropy of the softened teacher; the cross entropy tells \
+                                     whether the network learns.";
 
 /// A chart of a report.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,11 +32,21 @@ const MOST_BARS: usize = 24;
 pub(crate) fn course(report: &Report) -> Result<Vec<Figure>, ReportError> {
     let epochs = &report.epochs;
     let mut figures = Vec::new();
-    let losses: [Column; 2] = [("training", |e| e.train_loss), ("test", |e| e.test_loss)];
-    let caption = "Mean loss over the training samples and over the test samples, by epoch.";
-    figures.extend(over_epochs("loss", "Loss", "Loss", Vertical::Number, epochs, &losses, caption)?);
+    let entropies: [Column; 2] = [("training", |e| e.train_cross_entropy), ("test", |e| e.test_loss)];
+    let title = "Cross entropy";
+    figures.extend(over_epochs(
+        "cross_entropy",
+        title,
+        title,
+        Vertical::Number,
+        epochs,
+        &entropies,
+        CROSS_ENTROPY,
+    )?);
+    figures.extend(loss_terms(epochs)?);
     let accuracies: [Column; 2] = [("training", |e| e.train_accuracy), ("test", |e| e.test_accuracy)];
-    let caption = "Share of samples that the mean of the outputs over the time steps gets right, by epoch.";
+    let caption = "Share of samples that the mean of the outputs over the time steps gets right, by epoch; in training as the \
+                   samples were trained on (augmented), while the weights changed.";
     figures.extend(over_epochs(
         "accuracy",
         "Accuracy",
@@ -50,6 +68,51 @@ pub(crate) fn course(report: &Report) -> Result<Vec<Figure>, ReportError> {
         caption,
     )?);
     Ok(figures)
+}
+
+const CROSS_ENTROPY: &str = "Mean cross entropy, by epoch: of the mean of the outputs over the time steps, for the training \
+                             samples as they were trained on (augmented, while the weights changed) and for the test samples.";
+
+/// What is minimised, and its terms; `None` where that is the cross entropy, or was not recorded.
+fn loss_terms(epochs: &[EpochRecord]) -> Result<Option<Figure>, ReportError> {
+    let is_cross_entropy = |epoch: &EpochRecord| match (epoch.train_loss, epoch.train_cross_entropy) {
+        (Some(loss), Some(entropy)) => (loss - entropy).abs() <= 1e-5 * entropy.abs(),
+        (loss, _) => loss.is_none(),
+    };
+    if epochs.iter().all(is_cross_entropy) {
+        return Ok(None);
+    }
+    let line = |name: String, value: &dyn Fn(&EpochRecord) -> Option<f64>| Series {
+        name,
+        points: epochs.iter().filter_map(|epoch| Some((epoch.epoch as f64, value(epoch)?))).collect(),
+        band: Vec::new(),
+    };
+    let names: BTreeSet<&String> = epochs.iter().flat_map(|epoch| epoch.loss_parts.keys()).collect();
+    let mut series = vec![line("loss".into(), &|epoch| epoch.train_loss)];
+    // A loss of one term is that term.
+    if names.len() > 1 {
+        series.extend(
+            names.into_iter().map(|name| line(name.clone(), &|epoch| epoch.loss_parts.get(name).copied())),
+        );
+    } else if let [only] = series.as_mut_slice() {
+        only.name.clear();
+    }
+    let chart = LineChart {
+        title: "Training loss".into(),
+        x_label: "Epoch".into(),
+        y_label: "Training loss".into(),
+        vertical: Vertical::Number,
+        series,
+        marker: None,
+    };
+    let mut caption = "Mean of what the training minimises, by epoch".to_string();
+    if epochs.iter().any(|epoch| epoch.loss_parts.contains_key("soft")) {
+        caption.push_str(": loss = a ce + (1 - a) soft, with the weight a of the labels. ");
+        caption.push_str(TKS_LOSS_MAY_RISE);
+    } else {
+        caption.push_str(". It is not the test's measure: compare cross entropies.");
+    }
+    Ok(Some(Figure { name: "training_loss", caption, svg: chart.svg()? }))
 }
 
 pub(crate) fn teacher(report: &Report) -> Result<Vec<Figure>, ReportError> {
@@ -236,9 +299,18 @@ pub(crate) fn sample(report: &Report) -> Result<Vec<Figure>, ReportError> {
     }
     if !sample.traces.is_empty() {
         let svg = membrane_traces("Membrane potentials", &sample.traces)?;
-        let caption = "Membrane potential of some neurons after each time step, reset where they fired (a triangle); the \
-                       threshold dashed."
-            .to_string();
+        let known = sample.traces.iter().all(|trace| !trace.before_reset.is_empty());
+        let caption = match known {
+            true => {
+                "Membrane potential of some neurons at each time step: charged by the input (a dot), then reset where they \
+                 fired (a triangle, and a line straight down); the threshold dashed."
+            }
+            false => {
+                "Membrane potential of some neurons after each time step, reset where they fired (a triangle); the threshold \
+                 dashed."
+            }
+        };
+        let caption = caption.to_string();
         figures.push(Figure { name: "membrane", caption, svg });
     }
     Ok(figures)
@@ -248,7 +320,10 @@ pub(crate) fn energy(energy: &Energy) -> Result<Vec<Figure>, ReportError> {
     let steps = energy.time_steps;
     let shown = &energy.layers[..energy.layers.len().min(MOST_BARS)];
     let group = |name: &str, values: [f64; 2]| BarGroup { name: name.to_string(), values: values.into() };
-    let series = vec![format!("spiking network, {steps} time steps"), "ANN of the same weights".to_string()];
+    let series = vec![
+        format!("spiking network, {steps} time steps, event-driven processor"),
+        "ANN of the same weights, dense processor".to_string(),
+    ];
     let operations = BarChart {
         title: "Operations per sample".into(),
         label: "Operations per sample".into(),
@@ -256,7 +331,7 @@ pub(crate) fn energy(energy: &Energy) -> Result<Vec<Figure>, ReportError> {
         series: series.clone(),
         groups: shown
             .iter()
-            .map(|l| group(&l.layer, [l.snn_macs() + l.snn_acs(steps), l.macs as f64]))
+            .map(|l| group(&l.layer, [l.snn_macs(steps) + l.snn_acs(steps), l.macs as f64]))
             .collect(),
     };
     let joules = BarChart {
@@ -269,14 +344,16 @@ pub(crate) fn energy(energy: &Energy) -> Result<Vec<Figure>, ReportError> {
     Ok(vec![
         Figure {
             name: "operations",
-            caption: "Operations of each layer with weights, for one sample: additions in the spiking network (multiplications where \
-                      its input is no spikes), multiplications with addition in the ANN.".into(),
+            caption: "Operations of each layer with weights, for one sample. Spiking network, on a processor that does nothing \
+                      where an input is zero: an addition for each spike and synapse; in the first layer a multiplication with \
+                      addition for each weight of an image, or for each non-zero input of event frames. ANN, on a processor \
+                      that computes all inputs alike: a multiplication with addition for each weight."
+                .into(),
             svg: operations.svg()?,
         },
         Figure {
             name: "energy",
-            caption: "Estimated energy of each layer with weights, for one sample, by the formula below."
-                .into(),
+            caption: "Estimated energy of these operations at 45 nm, for one sample, by the formula below.".into(),
             svg: joules.svg()?,
         },
     ])

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::chart::with_prefix;
 use crate::data::{Confusion, Environment, Report, StepAccuracy};
-use crate::energy::{AC_JOULES, Energy, MAC_JOULES};
+use crate::energy::{AC_JOULES, Energy, LayerInput, MAC_JOULES};
 use crate::error::ReportError;
 use crate::figures::{self, Figure};
 use crate::html::escape;
@@ -225,9 +225,10 @@ fn epoch_table(report: &Report) -> String {
     let head = [
         "Epoch",
         "Learning rate",
-        "Train loss",
+        "Train cross entropy",
+        "Test cross entropy",
+        "Training loss",
         "Train accuracy",
-        "Test loss",
         "Test accuracy",
         "Firing rate",
         "Samples/s",
@@ -237,9 +238,10 @@ fn epoch_table(report: &Report) -> String {
         vec![
             epoch.epoch.to_string(),
             optional(epoch.learning_rate, significant),
+            optional(epoch.train_cross_entropy, significant),
+            optional(epoch.test_loss, significant),
             optional(epoch.train_loss, significant),
             optional(epoch.train_accuracy, percent),
-            optional(epoch.test_loss, significant),
             optional(epoch.test_accuracy, percent),
             optional(epoch.firing_rate, significant),
             optional(epoch.samples_per_second, |value| format!("{value:.0}")),
@@ -300,68 +302,75 @@ fn activity_table(report: &Report) -> String {
 }
 
 fn energy_text(energy: &Energy) -> String {
-    let (snn, ann) = (energy.snn_joules(), energy.ann_joules());
+    let (snn, dense, ann) = (energy.snn_joules(), energy.dense_joules(), energy.ann_joules());
     let mut html = String::from("<h3>For one sample</h3>\n");
+    let steps = energy.time_steps;
+    let count = |number: f64| with_prefix(number).trim_end().to_string();
+    let row = |network: String, processor: &str, macs: f64, acs: f64, joules: f64| {
+        vec![network, processor.into(), count(macs), count(acs), with_prefix(joules) + "J"]
+    };
+    let spiking = || format!("Spiking network, {steps} time steps");
     let rows = [
-        vec![
-            format!("Spiking network, {} time steps", energy.time_steps),
-            with_prefix(energy.snn_macs()),
-            with_prefix(energy.snn_acs()),
-            with_prefix(snn) + "J",
-        ],
-        vec![
-            "ANN of the same weights".into(),
-            with_prefix(energy.ann_macs()),
-            "0".into(),
-            with_prefix(ann) + "J",
-        ],
+        row(spiking(), "event-driven", energy.snn_macs(), energy.snn_acs(), snn),
+        row(spiking(), "dense", energy.dense_macs(), 0.0, dense),
+        row("ANN of the same weights".into(), "dense", energy.ann_macs(), 0.0, ann),
     ];
     html.push_str(&table(
-        &["Network", "Multiplications (MAC)", "Additions (AC)", "Estimated energy"],
-        1,
+        &["Network", "Processor", "Multiplications (MAC)", "Additions (AC)", "Estimated energy"],
+        2,
         rows,
     ));
-    if snn > 0.0 {
+    if ann > 0.0 && snn > 0.0 {
         push(
             &mut html,
             format_args!(
-                "<p>By this estimate the spiking network takes {:.2} times the energy of the ANN.</p>\n",
-                snn / ann
+                "<p>By this estimate the spiking network takes {:.2} times the energy of the ANN where an event-driven processor \
+                 runs it, and {:.2} times where both run on a dense one.</p>\n",
+                snn / ann,
+                dense / ann
             ),
         );
     }
     push(
         &mut html,
         format_args!(
-            "<p>The estimate counts what the weights cost, and nothing else (no memory, no neurons, no leakage):</p>\n\
-             <p class=\"formula\">E<sub>SNN</sub> = {mac} pJ · Σ<sub>l analog</sub> n<sub>l</sub> · MAC<sub>l</sub> + {ac} pJ · \
-             T · Σ<sub>l spiking</sub> r<sub>l</sub> · MAC<sub>l</sub><br/>E<sub>ANN</sub> = {mac} pJ · Σ<sub>l</sub> MAC<sub>l</sub></p>\n\
-             <p>MAC<sub>l</sub> is the number of multiplications of one dense evaluation of layer l, r<sub>l</sub> the measured mean \
-             of spikes per input and time step, T the number of time steps. A layer whose input is no spikes (the first one) \
-             multiplies, n<sub>l</sub> times for a sample. {mac} pJ for a 32-bit multiplication with addition and {ac} pJ for an \
-             addition, at 45 nm, are from M. Horowitz, “Computing's energy problem (and what we can do about it)”, ISSCC 2014.</p>\n",
+            "<p>An event-driven (neuromorphic) processor does nothing where an input is zero; a dense one (CPU, GPU, most \
+             accelerators of matrix products) computes every input, zero or not. The ANN is evaluated once, its inputs counted as \
+             dense: a processor that passes over its zeros, too, would need less. What the weights' arithmetic costs is counted, \
+             and nothing else (no memory, no neurons, no leakage), so that these are no measurements of any chip:</p>\n\
+             <p class=\"formula\">E<sub>event-driven</sub> = {mac} pJ · (Σ<sub>l images</sub> n<sub>l</sub> · MAC<sub>l</sub> + \
+             T · Σ<sub>l event frames</sub> d<sub>l</sub> · MAC<sub>l</sub>) + {ac} pJ · T · Σ<sub>l spikes</sub> r<sub>l</sub> · \
+             MAC<sub>l</sub><br/>E<sub>dense</sub> = {mac} pJ · (Σ<sub>l images</sub> n<sub>l</sub> · MAC<sub>l</sub> + T · \
+             Σ<sub>l others</sub> MAC<sub>l</sub>)<br/>E<sub>ANN</sub> = {mac} pJ · Σ<sub>l</sub> MAC<sub>l</sub></p>\n\
+             <p>MAC<sub>l</sub> is the number of multiplications of one dense evaluation of layer l; a static image is evaluated \
+             n<sub>l</sub> = 1 times, event frames at each of T time steps, of whose inputs the share d<sub>l</sub> is not zero; \
+             r<sub>l</sub> is the measured mean of spikes per input and time step. {mac} pJ for a 32-bit multiplication with \
+             addition and {ac} pJ for an addition, at 45 nm, are from M. Horowitz, “Computing's energy problem (and what we can do \
+             about it)”, ISSCC 2014.</p>\n",
             mac = MAC_JOULES * 1e12,
             ac = AC_JOULES * 1e12,
         ),
     );
     let layers = energy.layers.iter().map(|layer| {
         let input = match layer.input {
-            crate::energy::LayerInput::Analog { evaluations } => format!("numbers, {evaluations} times"),
-            crate::energy::LayerInput::Spikes { rate } => format!("spikes, {rate:.4} per step"),
+            LayerInput::Analog { evaluations: 1 } => "image, once".to_string(),
+            LayerInput::Analog { evaluations } => format!("image, {evaluations} times"),
+            LayerInput::Frames { density } => format!("event frames, {} not zero", percent(density)),
+            LayerInput::Spikes { rate } => format!("spikes, {rate:.4} per step"),
         };
         vec![
             layer.layer.clone(),
             input,
-            with_prefix(layer.macs as f64),
-            with_prefix(layer.snn_macs()),
-            with_prefix(layer.snn_acs(energy.time_steps)),
-            with_prefix(layer.snn_joules(energy.time_steps)) + "J",
+            count(layer.macs as f64),
+            count(layer.snn_macs(steps)),
+            count(layer.snn_acs(steps)),
+            with_prefix(layer.snn_joules(steps)) + "J",
             with_prefix(layer.ann_joules()) + "J",
         ]
     });
     let head =
         ["Layer", "Input", "MAC, dense", "MAC, spiking", "AC, spiking", "Energy, spiking", "Energy, ANN"];
-    html + &folded("Every layer as a table", &table(&head, 2, layers))
+    html + &folded("Every layer as a table (spiking: event-driven processor)", &table(&head, 2, layers))
 }
 
 fn environment_table(environment: &Environment) -> String {

@@ -16,15 +16,22 @@ fn energy_is_that_of_horowitz() {
                 macs: 1000,
                 input: LayerInput::Analog { evaluations: 1 },
             },
+            LayerOperations {
+                layer: "frames".into(),
+                macs: 300,
+                input: LayerInput::Frames { density: 0.05 },
+            },
             LayerOperations { layer: "second".into(), macs: 5000, input: LayerInput::Spikes { rate: 0.1 } },
             LayerOperations { layer: "third".into(), macs: 200, input: LayerInput::Spikes { rate: 1.5 } },
         ],
     };
-    close(energy.snn_macs(), 1000.0);
+    close(energy.snn_macs(), 1000.0 + 300.0 * 0.05 * 4.0);
+    close(energy.dense_macs(), 1000.0 + 5500.0 * 4.0);
     close(energy.snn_acs(), 5000.0 * 0.1 * 4.0 + 200.0 * 1.5 * 4.0);
-    close(energy.ann_macs(), 6200.0);
-    close(energy.snn_joules(), 1000.0 * 4.6e-12 + 3200.0 * 0.9e-12);
-    close(energy.ann_joules(), 6200.0 * 4.6e-12);
+    close(energy.ann_macs(), 6500.0);
+    close(energy.snn_joules(), 1060.0 * 4.6e-12 + 3200.0 * 0.9e-12);
+    close(energy.dense_joules(), 23000.0 * 4.6e-12);
+    close(energy.ann_joules(), 6500.0 * 4.6e-12);
 }
 
 #[test]
@@ -67,6 +74,8 @@ fn rates_are_means_over_steps() {
 fn an_epochs_scalars_are_what_was_measured() {
     let record = EpochRecord {
         train_loss: Some(1.5),
+        train_cross_entropy: Some(0.75),
+        test_loss: Some(1.0),
         test_accuracy: Some(0.5),
         loss_parts: [("soft".to_string(), 2.5)].into(),
         right_per_step: vec![0.1, 0.2],
@@ -74,6 +83,9 @@ fn an_epochs_scalars_are_what_was_measured() {
     };
     let expected = [
         ("train/loss", 1.5),
+        ("test/loss", 1.0),
+        ("cross_entropy/train", 0.75),
+        ("cross_entropy/test", 1.0),
         ("test/accuracy", 0.5),
         ("loss/soft", 2.5),
         ("teacher/right_at_step/1", 0.1),

@@ -34,6 +34,8 @@ fn report(numbers: &[f64], text: &str) -> Report {
                 epoch,
                 learning_rate: Some(next()),
                 train_loss: Some(next()),
+                train_cross_entropy: Some(next()),
+                loss_parts: [("ce".to_string(), next()), ("soft".to_string(), next())].into(),
                 train_accuracy: Some(next()),
                 test_loss: (epoch > 1).then(&mut next),
                 test_accuracy: Some(next()),
@@ -71,6 +73,7 @@ fn report(numbers: &[f64], text: &str) -> Report {
             traces: vec![Trace {
                 name: text(),
                 membrane: vec![next(), next(), next()],
+                before_reset: vec![next(), next(), next()],
                 spikes: vec![false, true, false],
                 v_threshold: next(),
             }],
@@ -79,6 +82,7 @@ fn report(numbers: &[f64], text: &str) -> Report {
             time_steps: 4,
             layers: vec![
                 LayerOperations { layer: text(), macs: 100, input: LayerInput::Analog { evaluations: 1 } },
+                LayerOperations { layer: text(), macs: 50, input: LayerInput::Frames { density: next() } },
                 LayerOperations { layer: text(), macs: 200, input: LayerInput::Spikes { rate: next() } },
             ],
         }),
@@ -189,7 +193,10 @@ fn numbers_that_do_not_fit_are_named() -> Result<()> {
     ));
     let mut bad = good.clone();
     bad.sample.as_mut().context("there is one")?.traces[0].spikes.pop();
-    cases.push((bad, "sample.traces: x: 3 potentials and 2 spikes"));
+    cases.push((bad, "sample.traces: x: 3 potentials, 3 potentials before the reset and 2 spikes"));
+    let mut bad = good.clone();
+    bad.sample.as_mut().context("there is one")?.traces[0].before_reset.pop();
+    cases.push((bad, "sample.traces: x: 3 potentials, 2 potentials before the reset and 3 spikes"));
     for (bad, words) in cases {
         let error = bad.page().expect_err(words).to_string();
         ensure!(error.starts_with(words), "{error}");
@@ -197,6 +204,104 @@ fn numbers_that_do_not_fit_are_named() -> Result<()> {
     let mut confusion = Confusion::new(vec!["a".into(), "b".into()]);
     let error = confusion.add(1, 2).expect_err("no such class").to_string();
     ensure!(error == "confusion: class 1 taken for 2, of 2 classes", "{error}");
+    Ok(())
+}
+
+/// An epoch of a training with TKS whose loss rises while both cross entropies fall.
+fn tks_epoch(epoch: usize) -> EpochRecord {
+    let (falling, rising) = (2.0 / epoch as f64, epoch as f64);
+    EpochRecord {
+        epoch,
+        train_loss: Some(rising),
+        train_cross_entropy: Some(falling),
+        test_loss: Some(falling + 0.25),
+        loss_parts: [("ce".to_string(), falling), ("soft".to_string(), 9.0)].into(),
+        ..EpochRecord::default()
+    }
+}
+
+#[test]
+fn cross_entropies_share_a_chart_and_the_loss_has_its_own() -> Result<()> {
+    let page = Report { epochs: (1..=3).map(tks_epoch).collect(), ..Report::default() }.page()?;
+    let figure = |name: &str| page.figures.iter().find(|figure| figure.name == name);
+    let entropy = figure("cross_entropy").context("a chart of cross entropies")?;
+    let text = Parsed::of(&entropy.svg)?.text;
+    ensure!(text.contains("training") && text.contains("test") && !text.contains("soft"), "{text}");
+    let loss = figure("training_loss").context("a chart of the loss")?;
+    let text = Parsed::of(&loss.svg)?.text;
+    ensure!(text.contains("soft") && text.contains("ce") && !text.contains("test"), "{text}");
+    ensure!(loss.caption.contains("may rise while the network learns"), "{}", loss.caption);
+    // The table has the numbers, test beside training.
+    let text = Parsed::of(&page.html)?.text;
+    ensure!(text.contains("Train cross entropyTest cross entropyTraining loss"), "{text}");
+    ensure!(text.contains("1.00001.25002.0000"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn a_loss_that_is_the_cross_entropy_is_drawn_once() -> Result<()> {
+    let names = |change: fn(&mut EpochRecord)| -> Result<Vec<&'static str>> {
+        let mut epochs: Vec<_> = (1..=2).map(tks_epoch).collect();
+        epochs.iter_mut().for_each(change);
+        let page = Report { epochs, ..Report::default() }.page()?;
+        Ok(page.figures.iter().map(|figure| figure.name).collect())
+    };
+    let plain = names(|epoch| {
+        epoch.train_loss = epoch.train_cross_entropy;
+        epoch.loss_parts.remove("soft");
+    })?;
+    assert_eq!(plain, ["cross_entropy"]);
+    // A record of before the cross entropy was taken in training.
+    let old = names(|epoch| epoch.train_cross_entropy = None)?;
+    assert_eq!(old, ["cross_entropy", "training_loss"]);
+    Ok(())
+}
+
+#[test]
+fn energy_is_told_for_each_processor() -> Result<()> {
+    let layer = |macs, input| LayerOperations { layer: "l".into(), macs, input };
+    let energy = Energy {
+        time_steps: 10,
+        layers: vec![
+            layer(1_000_000, LayerInput::Frames { density: 0.08 }),
+            layer(2_000_000, LayerInput::Spikes { rate: 0.1 }),
+        ],
+    };
+    let page = Report { energy: Some(energy), ..Report::default() }.page()?;
+    let text = Parsed::of(&page.html)?.text;
+    // 0.8 M multiplications at 4.6 pJ and 2 M additions at 0.9 pJ; 30 M and 3 M multiplications.
+    for row in ["event-driven800 k2.00 M5.48 µJ", "dense30.0 M0138 µJ", "dense3.00 M013.8 µJ"] {
+        ensure!(text.contains(row), "{row} is not in: {text}");
+    }
+    ensure!(
+        text.contains("takes 0.40 times the energy of the ANN where an event-driven processor"),
+        "{text}"
+    );
+    ensure!(text.contains("and 10.00 times where both run on a dense one"), "{text}");
+    ensure!(text.contains("event frames, 8.00 % not zero"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn a_membrane_is_drawn_before_and_after_its_reset() -> Result<()> {
+    let trace = |before_reset: Vec<f64>| Trace {
+        name: "n".into(),
+        membrane: vec![0.5, 0.0],
+        before_reset,
+        spikes: vec![false, true],
+        v_threshold: 1.0,
+    };
+    let svg = |trace| -> Result<Parsed> { Parsed::of(&tks_report::chart::membrane_traces("m", &[trace])?) };
+    let line = |parsed: &Parsed| -> usize {
+        parsed.values("points").iter().map(|points| points.split_whitespace().count()).max().unwrap_or(0)
+    };
+    let (known, unknown) = (svg(trace(vec![0.5, 1.25]))?, svg(trace(Vec::new()))?);
+    // The second step has two potentials at the same place; without the first of them the axis ends at the threshold.
+    let ys =
+        |parsed: &Parsed| parsed.values("cy").iter().map(|y| y.parse::<f64>().unwrap()).collect::<Vec<_>>();
+    ensure!(ys(&known)[1] < ys(&known)[0], "a dot above the one before: charged, not reset");
+    ensure!(ys(&unknown)[1] > ys(&unknown)[0], "reset");
+    ensure!(line(&known) >= 4, "{}", line(&known));
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tks_report::EpochRecord;
+use tks_report::figures::TKS_LOSS_MAY_RISE;
 
 use crate::message::{BatchMessage, Listener, Message};
 
@@ -86,6 +87,9 @@ impl Display {
                      parameters, {time_steps} time steps, loss {loss}, on {device} with {threads} threads",
                     grouped(*parameters)
                 ));
+                if loss == "tks" {
+                    self.line(TKS_LOSS_MAY_RISE);
+                }
                 match resumed {
                     None => self.line(&format!("run: {run}")),
                     Some((epoch, batch)) => {
@@ -211,13 +215,27 @@ pub fn duration(seconds: f64) -> String {
 fn batch_line(batch: &BatchMessage) -> String {
     let firing = batch.firing_rate.map_or_else(String::new, |rate| format!(", firing {rate:.3}"));
     format!(
-        "loss {:.3}, accuracy {}, right steps {}{firing}, {:.0} samples/s, {} left",
-        batch.mean_loss,
+        "{}, accuracy {}, right steps {}{firing}, {:.0} samples/s, {} left",
+        losses(3, Some(batch.mean_cross_entropy), None, Some(batch.mean_loss)),
         percent(batch.mean_accuracy),
         percent(batch.mean_right_steps),
         batch.throughput,
         duration(batch.seconds_left)
     )
+}
+
+/// Cross entropy of training and test, and the loss where it is another number.
+fn losses(digits: usize, train: Option<f64>, test: Option<f64>, loss: Option<f64>) -> String {
+    let text = |value: f64| format!("{value:.digits$}");
+    let (train, test, loss) = (train.map(text), test.map(text), loss.map(text));
+    let loss = loss.filter(|loss| Some(loss) != train.as_ref());
+    let entropy = match (train, test) {
+        (Some(train), Some(test)) => Some(format!("cross entropy {train} (test {test})")),
+        (Some(train), None) => Some(format!("cross entropy {train}")),
+        (None, Some(test)) => Some(format!("test cross entropy {test}")),
+        (None, None) => None,
+    };
+    entropy.into_iter().chain(loss.map(|loss| format!("loss {loss}"))).collect::<Vec<_>>().join(", ")
 }
 
 fn epoch_line(record: &EpochRecord) -> String {
@@ -228,7 +246,8 @@ fn epoch_line(record: &EpochRecord) -> String {
     };
     let tested = share("test accuracy", record.test_accuracy);
     let parts = [
-        record.train_loss.map(|loss| format!("loss {loss:.4}")),
+        Some(losses(4, record.train_cross_entropy, record.test_loss, record.train_loss))
+            .filter(|text| !text.is_empty()),
         share("train accuracy", record.train_accuracy),
         tested.map(|tested| [Some(tested), after_one].into_iter().flatten().collect::<Vec<_>>().join(" ")),
         share("right steps", record.right_steps),
@@ -250,6 +269,22 @@ pub fn accuracy_table(accuracy: &[f64]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cross_entropy_is_shown_for_both_parts_and_the_loss_where_it_differs() {
+        let record = |loss| EpochRecord {
+            epoch: 3,
+            train_loss: Some(loss),
+            train_cross_entropy: Some(0.25),
+            test_loss: Some(0.5),
+            ..EpochRecord::default()
+        };
+        assert_eq!(epoch_line(&record(2.0)), "epoch 3: cross entropy 0.2500 (test 0.5000), loss 2.0000");
+        assert_eq!(epoch_line(&record(0.25)), "epoch 3: cross entropy 0.2500 (test 0.5000)");
+        let untested = EpochRecord { test_loss: None, ..record(0.25) };
+        assert_eq!(epoch_line(&untested), "epoch 3: cross entropy 0.2500");
+        assert_eq!(epoch_line(&EpochRecord { epoch: 1, ..EpochRecord::default() }), "epoch 1: ");
+    }
 
     #[test]
     fn numbers_are_for_people() {

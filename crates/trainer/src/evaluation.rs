@@ -83,7 +83,7 @@ pub fn evaluate(
     let rates = network.take_firing_rates();
     ensure!(samples > 0, "there is nothing to test on");
     let activity = rates.into_iter().map(|layer| LayerActivity {
-        neurons: neurons(network, &layer.name),
+        neurons: neuron_count(network, &layer.name),
         layer: layer.name,
         firing_rate: layer.rates,
     });
@@ -96,7 +96,8 @@ pub fn evaluate(
     })
 }
 
-fn neurons(network: &Network, name: &str) -> u64 {
+/// Neurons of a layer for one sample, by its name; 0 where there is none of that name.
+pub fn neuron_count(network: &Network, name: &str) -> u64 {
     let layer = network.summary().layers.iter().find(|layer| layer.name == name);
     layer.map_or(0, |layer| layer.output.iter().product::<usize>() as u64)
 }

@@ -37,7 +37,12 @@ impl RunFiles {
     fn batch(&mut self, batch: &BatchMessage) -> Result<()> {
         self.run.append_batch(batch)?;
         let step = (batch.epoch - 1) * self.batches + batch.batch;
-        self.scalars(step, &[("batch/loss".into(), batch.loss), ("batch/learning_rate".into(), batch.lr)])
+        let scalars = [
+            ("batch/loss", batch.loss),
+            ("batch/cross_entropy", batch.cross_entropy),
+            ("batch/learning_rate", batch.lr),
+        ];
+        self.scalars(step, &scalars.map(|(name, value)| (name.to_string(), value)))
     }
 
     fn epoch(&mut self, record: &EpochRecord) -> Result<()> {

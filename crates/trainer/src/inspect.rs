@@ -102,7 +102,7 @@ impl fmt::Display for Inspected {
         writeln!(
             formatter,
             "{:name$}  {:<12} {:>14} {:>14} {:>12} {:>14} {:>9}",
-            "layer", "kind", "input", "output", "parameters", "MACs a step", "spikes in"
+            "layer", "kind", "input", "output", "parameters", "MACs a step", "gets"
         )?;
         for layer in &self.layers {
             let LayerSummary { name: own, kind, input, output, parameters, macs, spiking_input } =
@@ -117,18 +117,20 @@ impl fmt::Display for Inspected {
                 shape(output),
                 grouped(*parameters),
                 grouped(*macs as usize),
-                match (*macs > 0, spiking_input) {
+                match (*macs > 0, *spiking_input) {
                     (false, _) => "",
-                    (true, true) => "yes",
-                    (true, false) => "no",
+                    (true, true) => "spikes",
+                    (true, false) if *is_static => "image",
+                    (true, false) => "frames",
                 },
             )?;
         }
         write!(
             formatter,
-            "\n{} parameters, {} neurons, {} multiplications with an addition for a sample if its layers were dense.\n\
-             A layer with spikes at its input adds instead, and only where a spike arrives: its synaptic operations are \
-             its MACs times the share of its input that is not zero (the report has them).",
+            "\n{} parameters, {} neurons; {} multiplications with an addition (MACs) for a sample on a processor that \
+             computes zeros, too.\nOn an event-driven processor a layer that gets spikes adds instead, once for each spike and \
+             synapse, and one that gets event frames multiplies where they are not zero; a static image is computed once, \
+             whole. The report has these operations, measured, and their energy.",
             grouped(self.parameters),
             grouped(self.neurons),
             grouped(self.macs as usize),

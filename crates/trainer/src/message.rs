@@ -93,6 +93,8 @@ pub struct BatchMessage {
     pub batches: usize,
     /// This batch's loss.
     pub loss: f64,
+    /// This batch's cross entropy of the logits' mean over the steps.
+    pub cross_entropy: f64,
     /// This batch's share of right samples, 0 to 1.
     pub accuracy: f64,
     /// This batch's share of steps that alone are right.
@@ -103,6 +105,8 @@ pub struct BatchMessage {
     pub gradient_norm: Option<f64>,
     /// The epoch's mean loss so far.
     pub mean_loss: f64,
+    /// The epoch's mean cross entropy so far.
+    pub mean_cross_entropy: f64,
     /// The epoch's accuracy so far.
     pub mean_accuracy: f64,
     /// The epoch's share of right steps so far.

@@ -15,6 +15,10 @@ pub struct EpochMeters {
     pub samples: usize,
     /// Sum of each batch's loss times its samples.
     pub loss: f64,
+    /// Sum of the cross entropy of the mean over the steps times the samples, and these samples: checkpoints of before
+    /// it was measured have none.
+    #[serde(default)]
+    pub cross_entropy: (f64, usize),
     /// As `loss`, for the terms of the loss by name.
     pub parts: BTreeMap<String, f64>,
     /// The weight of the labels against the teacher, where the loss has one.
@@ -44,6 +48,8 @@ pub struct BatchMetrics {
     pub samples: usize,
     /// The loss.
     pub loss: f64,
+    /// Cross entropy of the logits' mean over the steps, which is what a test measures.
+    pub cross_entropy: f64,
     /// Terms of the loss by name.
     pub parts: Vec<(&'static str, f64)>,
     /// The weight of the labels against the teacher.
@@ -58,6 +64,8 @@ impl EpochMeters {
         let (count, knowledge) = (batch.samples as f64, &batch.knowledge);
         self.samples += batch.samples;
         self.loss += batch.loss * count;
+        self.cross_entropy.0 += batch.cross_entropy * count;
+        self.cross_entropy.1 += batch.samples;
         for (name, value) in &batch.parts {
             *self.parts.entry((*name).to_string()).or_default() += value * count;
         }
@@ -109,6 +117,11 @@ impl EpochMeters {
         self.mean(self.loss)
     }
 
+    /// Mean cross entropy of the logits' mean over the steps.
+    pub fn mean_cross_entropy(&self) -> Option<f64> {
+        mean_of(self.cross_entropy)
+    }
+
     /// Share of samples that the mean over the steps got right, 0 to 1.
     pub fn accuracy(&self) -> f64 {
         self.mean(self.right)
@@ -135,6 +148,7 @@ impl EpochMeters {
             epoch,
             learning_rate: Some(lr),
             train_loss: Some(self.mean_loss()),
+            train_cross_entropy: self.mean_cross_entropy(),
             train_accuracy: Some(self.accuracy()),
             loss_parts: self.parts.iter().map(|(name, &sum)| (name.clone(), self.mean(sum))).collect(),
             label_weight: self.label_weight,
@@ -165,6 +179,7 @@ mod tests {
         let batch = |samples, loss, right| BatchMetrics {
             samples,
             loss,
+            cross_entropy: 2.0 * loss,
             parts: vec![("ce", loss)],
             label_weight: Some(0.9),
             knowledge: TeacherSummary {
@@ -180,10 +195,19 @@ mod tests {
         meters.add(&batch(3, 1.0, 1.0));
         meters.add(&batch(1, 5.0, 0.0));
         assert_eq!((meters.mean_loss(), meters.accuracy()), (2.0, 0.75));
+        assert_eq!(meters.mean_cross_entropy(), Some(4.0));
         let record = meters.record(4, 0.1);
         assert_eq!((record.epoch, record.right_steps, record.none_right), (4, Some(0.375), Some(0.25)));
         assert_eq!((record.right_per_step, record.teacher_entropy), (vec![0.75, 0.0], Some(0.5)));
         assert_eq!((record.loss_parts["ce"], record.label_weight), (2.0, Some(0.9)));
         assert_eq!(record.firing_rate, None, "no batch was watched");
+    }
+
+    #[test]
+    fn sums_of_before_cross_entropy_was_measured_are_read() {
+        let mut old = serde_json::to_value(EpochMeters { samples: 8, ..EpochMeters::default() }).unwrap();
+        old.as_object_mut().unwrap().remove("cross_entropy");
+        let meters: EpochMeters = serde_json::from_value(old).unwrap();
+        assert_eq!((meters.samples, meters.mean_cross_entropy()), (8, None));
     }
 }

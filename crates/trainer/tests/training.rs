@@ -43,6 +43,48 @@ fn a_training_learns_and_leaves_what_it_said() {
     let scalars = tks_report::tensorboard::read_scalars(&events).unwrap();
     assert_eq!(scalars.iter().filter(|scalar| scalar.tag == "train/loss").count(), 4);
     assert_eq!(scalars.iter().filter(|scalar| scalar.tag == "batch/loss").count(), 80);
+    for tag in ["cross_entropy/train", "cross_entropy/test"] {
+        assert_eq!(scalars.iter().filter(|scalar| scalar.tag == tag).count(), 4, "{tag}");
+    }
+    for figure in ["cross_entropy", "training_loss", "membrane", "energy"] {
+        assert!(page.contains(&format!("id=\"figure-{figure}\"")), "{figure}");
+    }
+    assert!(page.contains("The TKS loss may rise while the network learns"));
+    assert!(page.contains("then reset where they fired"), "membranes before the reset, too");
+    // The rate of the training and that of the evaluation weigh neurons alike.
+    let (train, test) = (records[3].firing_rate.unwrap(), evaluation.firing_rate().unwrap());
+    assert!((train - test).abs() < 0.5 * test, "{train}, {test}");
+}
+
+/// Without augmentation and dropout, at a learning rate of next to nothing, the training's cross entropy is the test's
+/// quantity: of the same samples it is the same number, whatever the loss; and TKS's own loss is another.
+#[test]
+fn cross_entropy_is_the_same_quantity_in_training_and_test() {
+    let folder = tempfile::tempdir().unwrap();
+    let changes = [
+        "training.epochs=1",
+        "optimizer.lr=1e-12",
+        "network.dropout=0",
+        "network.architecture=sequential",
+        "network.layers=[{linear={features=32}}]",
+        "training.batch_size=16",
+        "data.train={part=\"test\",to=64}",
+        "data.images.recipe.augment=[]",
+        "loss.tks.schedule=static",
+    ];
+    let (run, outcome) = train(folder.path(), &changes);
+    let Outcome::Finished(evaluation) = outcome else { panic!("nobody asked to stop") };
+    let record = &epochs(&run)[0];
+    let (train, test) = (record.train_cross_entropy.unwrap(), record.test_loss.unwrap());
+    assert!((train - test).abs() < 1e-4 * test && (test - evaluation.loss).abs() < 1e-9, "{train}, {test}");
+    assert!((record.train_loss.unwrap() - test).abs() > 0.1 * test, "{:?}", record.train_loss);
+    let table = text(&run, "epochs.csv");
+    let columns: Vec<&str> = table.lines().next().unwrap().split(',').collect();
+    let values: Vec<&str> = table.lines().nth(1).unwrap().split(',').collect();
+    let value =
+        |name| values[columns.iter().position(|column| *column == name).unwrap()].parse::<f64>().unwrap();
+    assert_eq!((value("train_cross_entropy"), value("test_cross_entropy")), (train, test));
+    assert_eq!(value("test_loss"), test, "by its name of before");
 }
 
 #[test]

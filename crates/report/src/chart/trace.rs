@@ -16,17 +16,26 @@ const TOP: i32 = 36;
 const PANEL: i32 = 96;
 const GAP: i32 = 58;
 
-/// Membranes over time, a panel a neuron: a line with a dot a step, the threshold dashed, a triangle a spike.
+/// Membranes over time, a panel a neuron: a line with a dot a step, the threshold dashed, a triangle a spike. Where the
+/// potentials before the reset are known, the dots are these, and the line falls from there to the one after the reset.
 ///
 /// # Errors
 /// [`ReportError::Data`] where a trace has not as many spikes as potentials, [`ReportError::Chart`] where it cannot
 /// be drawn.
 pub fn membrane_traces(title: &str, traces: &[Trace]) -> Result<String, ReportError> {
-    if let Some(trace) = traces.iter().find(|trace| trace.membrane.len() != trace.spikes.len()) {
+    let fits = |trace: &Trace| {
+        let steps = trace.membrane.len();
+        trace.spikes.len() == steps && (trace.before_reset.is_empty() || trace.before_reset.len() == steps)
+    };
+    if let Some(trace) = traces.iter().find(|trace| !fits(trace)) {
+        let before = match trace.before_reset.len() {
+            0 => String::new(),
+            before => format!(", {before} potentials before the reset"),
+        };
         return Err(ReportError::Data {
             part: "sample.traces",
             what: format!(
-                "{}: {} potentials and {} spikes; as many are needed",
+                "{}: {} potentials{before} and {} spikes; as many are needed",
                 trace.name,
                 trace.membrane.len(),
                 trace.spikes.len()
@@ -49,7 +58,8 @@ pub fn membrane_traces(title: &str, traces: &[Trace]) -> Result<String, ReportEr
 fn panel(area: &Area, trace: &Trace, top: i32) -> Drawn {
     let right = WIDTH as i32 - 20;
     let steps = trace.membrane.len();
-    let axis = Axis::of(trace.membrane.iter().copied().chain([0.0, trace.v_threshold]));
+    let potentials = trace.membrane.iter().chain(&trace.before_reset).copied();
+    let axis = Axis::of(potentials.chain([0.0, trace.v_threshold]));
     let column = f64::from(right - LEFT) / steps.max(1) as f64;
     let x = |t: usize| LEFT + ((t as f64 + 0.5) * column).round() as i32;
     let y = |v: f64| top + PANEL - (axis.position(v).clamp(0.0, 1.0) * f64::from(PANEL)).round() as i32;
@@ -75,15 +85,16 @@ fn panel(area: &Area, trace: &Trace, top: i32) -> Drawn {
         path(area, &[(at, top + PANEL), (at, top + PANEL + 3)], FRAME.stroke_width(1))?;
         write(area, &steps_axis.label(*tick), (at, top + PANEL + 12), &anchored(font(SMALL), HPos::Center))?;
     }
-    let points: Vec<(usize, f64)> = trace.membrane.iter().copied().enumerate().collect();
+    // The dots: before the reset where that is known. The line passes through both.
+    let dots = if trace.before_reset.is_empty() { &trace.membrane } else { &trace.before_reset };
+    let line = dots.iter().zip(&trace.membrane).enumerate();
+    let points: Vec<(usize, f64)> = line.flat_map(|(t, (dot, after))| [(t, *dot), (t, *after)]).collect();
     for run in points.split(|(_, v)| !v.is_finite()).filter(|run| !run.is_empty()) {
         let run: Vec<(i32, i32)> = run.iter().map(|(t, v)| (x(*t), y(*v))).collect();
         path(area, &run, COLORS[0].stroke_width(2))?;
-        if steps <= 64 {
-            for point in run {
-                area.draw(&Circle::new(point, 2, COLORS[0].filled())).map_err(text_of)?;
-            }
-        }
+    }
+    for (t, v) in dots.iter().enumerate().filter(|(_, v)| steps <= 64 && v.is_finite()) {
+        area.draw(&Circle::new((x(t), y(*v)), 2, COLORS[0].filled())).map_err(text_of)?;
     }
     for (t, _) in trace.spikes.iter().enumerate().filter(|(_, fired)| **fired) {
         let (at, tip) = (x(t), top - 1);

@@ -20,8 +20,9 @@ struct Table {
 /// A row: its cells with their columns' names.
 type Row<const N: usize> = [(&'static str, String); N];
 
-/// A line a batch.
-fn batch_row(batch: &BatchMessage) -> Row<7> {
+/// A line a batch. New columns go last: readers of old tables find theirs by place, too, and a table that an older version
+/// began is continued by [`widened`].
+fn batch_row(batch: &BatchMessage) -> Row<8> {
     [
         ("epoch", batch.epoch.to_string()),
         ("batch", batch.batch.to_string()),
@@ -30,11 +31,12 @@ fn batch_row(batch: &BatchMessage) -> Row<7> {
         ("right_steps", batch.right_steps.to_string()),
         ("lr", batch.lr.to_string()),
         ("gradient_norm", optional(batch.gradient_norm)),
+        ("cross_entropy", batch.cross_entropy.to_string()),
     ]
 }
 
-/// A line an epoch.
-fn epoch_row(record: &EpochRecord) -> Row<18> {
+/// A line an epoch; new columns go last.
+fn epoch_row(record: &EpochRecord) -> Row<20> {
     let list = |values: &[f64]| values.iter().map(f64::to_string).collect::<Vec<_>>().join(" ");
     let parts: Vec<_> = record.loss_parts.iter().map(|(name, value)| format!("{name}={value}")).collect();
     [
@@ -56,6 +58,8 @@ fn epoch_row(record: &EpochRecord) -> Row<18> {
         ("loss_parts", parts.join(" ")),
         ("right_per_step", list(&record.right_per_step)),
         ("accuracy_by_steps", list(&record.accuracy_by_steps)),
+        ("train_cross_entropy", optional(record.train_cross_entropy)),
+        ("test_cross_entropy", optional(record.test_loss)),
     ]
 }
 
@@ -74,6 +78,24 @@ fn epochs() -> Table {
 /// The epochs as JSON, and all messages.
 const RECORDS: &str = "epochs.jsonl";
 const LOG: &str = "log.jsonl";
+
+/// A table that an older version of this program began, with the columns that came since: its rows have empty cells there.
+/// `None` for any other.
+fn widened(table: &[u8], header: &str) -> Option<Vec<u8>> {
+    let end = table.iter().position(|&byte| byte == b'\n')?;
+    let (old, rows) = table.split_at(end);
+    let missing = header.as_bytes().strip_prefix(old).filter(|missing| missing.first() == Some(&b','))?;
+    let empty = vec![b','; missing.iter().filter(|&&byte| byte == b',').count()];
+    let mut table = header.as_bytes().to_vec();
+    for (at, line) in rows.split_inclusive(|&byte| byte == b'\n').enumerate() {
+        match line.strip_suffix(b"\n") {
+            // The end of the header's line is the first piece.
+            Some(row) if at > 0 => table.extend([row, &empty, b"\n"].concat()),
+            _ => table.extend(line),
+        }
+    }
+    Some(table)
+}
 
 /// What becomes of a line when a run goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,7 +194,8 @@ impl RunFolder {
         judge: &dyn Fn(&str) -> Line,
     ) -> Result<Option<String>> {
         let Some(bytes) = self.bytes_of(name)? else { return Ok(None) };
-        let mut lines: Vec<&[u8]> = bytes.split(|&byte| byte == b'\n').collect();
+        let wide = header.as_ref().and_then(|header| widened(&bytes, header));
+        let mut lines: Vec<&[u8]> = wide.as_ref().unwrap_or(&bytes).split(|&byte| byte == b'\n').collect();
         // What stands behind the last line's end is a line that was being written: half a row is no row.
         lines.pop();
         let mut kept = String::new();
@@ -379,6 +402,36 @@ mod tests {
         std::fs::write(run.file(epochs().name), whole.split_once('\n').unwrap().1).unwrap();
         assert!(run.rewind(3, 0).unwrap().is_empty());
         assert_eq!(text(&run, epochs().name), whole);
+    }
+
+    #[test]
+    fn a_table_of_an_older_version_gets_the_columns_that_came_since() {
+        let (_folder, run) = recorded();
+        for (table, more) in [(epochs(), 2), (batches(), 1)] {
+            let whole = text(&run, table.name);
+            let without = |line: &str| {
+                let cells: Vec<&str> = line.split(',').collect();
+                cells[..cells.len() - more].join(",") + "\n"
+            };
+            let old: String = whole.lines().map(without).collect();
+            std::fs::write(run.file(table.name), format!("{old}3,half a row")).unwrap();
+            assert!(run.rewind(3, 0).unwrap().is_empty(), "nothing is damaged");
+            let empty = ",".repeat(more);
+            let rows = old.lines().skip(1).map(|row| format!("{row}{empty}\n"));
+            assert_eq!(text(&run, table.name), format!("{}\n{}", table.header(), rows.collect::<String>()));
+        }
+        assert_eq!(widened(b"epoch,other\n", "epoch,loss,more"), None);
+        assert_eq!(widened(b"epoch,loss\n", "epoch,loss"), None);
+    }
+
+    #[test]
+    fn both_cross_entropies_stand_behind_the_columns_of_before() {
+        let record =
+            EpochRecord { train_cross_entropy: Some(0.5), test_loss: Some(0.75), ..EpochRecord::default() };
+        let row = epoch_row(&record);
+        assert_eq!(row[18], ("train_cross_entropy", "0.5".into()));
+        assert_eq!(row[19], ("test_cross_entropy", "0.75".into()));
+        assert_eq!(row[4], ("test_loss", "0.75".into()));
     }
 
     #[test]

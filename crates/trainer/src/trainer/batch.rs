@@ -5,9 +5,11 @@ use std::time::Instant;
 use anyhow::{Context, Result, anyhow};
 use tks_autograd::clear_grad;
 use tks_loss::{LossError, LossOutput, Progress};
+use tks_models::LayerRates;
 
 use super::Trainer;
 use crate::data::TensorBatch;
+use crate::evaluation::neuron_count;
 use crate::message::{BatchMessage, Message};
 use crate::metrics::BatchMetrics;
 use crate::optimizer::{gradient_norm, scale_gradients};
@@ -125,8 +127,14 @@ impl Trainer {
         }
         self.note(&metrics, norm, began);
         if !rates.is_empty() {
-            let sum: f64 = rates.iter().map(tks_models::LayerRates::mean).sum();
-            self.position.meters.firing.0 += sum / rates.len() as f64;
+            // Every neuron counts alike, as in an evaluation.
+            let of_layer =
+                |layer: &LayerRates| (neuron_count(&self.network, &layer.name) as f64, layer.mean());
+            let (neurons, spikes) = rates
+                .iter()
+                .map(of_layer)
+                .fold((0.0, 0.0), |(neurons, spikes), (n, rate)| (neurons + n, spikes + n * rate));
+            self.position.meters.firing.0 += spikes / neurons;
             self.position.meters.firing.1 += 1;
             for text in self.watch.see(&rates) {
                 self.tell(&Message::Warning { text })?;
@@ -163,11 +171,13 @@ impl Trainer {
             batch: position.batch,
             batches,
             loss: metrics.loss,
+            cross_entropy: metrics.cross_entropy,
             accuracy: metrics.knowledge.mean_right,
             right_steps: metrics.knowledge.right_steps,
             lr,
             gradient_norm: norm,
             mean_loss: meters.mean_loss(),
+            mean_cross_entropy: meters.mean_cross_entropy().unwrap_or(metrics.cross_entropy),
             mean_accuracy: meters.accuracy(),
             mean_right_steps: meters.right_step_share(),
             firing_rate: meters.firing_rate(),
@@ -209,6 +219,7 @@ fn measured(output: &LossOutput, samples: usize) -> Result<BatchMetrics> {
     Ok(BatchMetrics {
         samples,
         loss: output.loss.f_double_value(&[])?,
+        cross_entropy: output.cross_entropy.f_double_value(&[])?,
         parts: parts.collect::<Result<_>>()?,
         label_weight: output.label_weight,
         knowledge: output.teacher.summary()?,
