@@ -22,9 +22,9 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 use tks_autograd::{LearnedTensors, clear_grad, multi_step, plain, runtime};
-use tks_benches::median;
+use tks_benches::{given_gradient, median};
 use tks_neuron::kernel::{Backward, Forward, GradSpikes, InstructionSet, Kernel, Spikes};
 use tks_neuron::{Model, Neuron};
 
@@ -78,6 +78,8 @@ struct Buffers {
     grad_input: Vec<f32>,
     /// The input as a leaf, `[T, 1, N]`.
     tensor: Tensor,
+    /// The spikes' gradient, dense, of the same shape.
+    grad_tensor: Tensor,
     from: Vec<u8>,
     to: Vec<u8>,
 }
@@ -89,12 +91,14 @@ impl Buffers {
         // About a third of the neurons fires in a step; no period that a branch predictor could learn.
         let input: Vec<f32> = noise(1, values).map(|x| 2.4 * x).collect();
         let shape = [time_steps as i64, 1, NEURONS as i64];
+        let grad_spikes: Vec<f32> = noise(2, values).collect();
         Buffers {
             time_steps,
             tensor: Tensor::from_slice(&input).reshape(shape).set_requires_grad(true),
             input,
             spikes: vec![1.0; values],
-            grad_spikes: noise(2, values).collect(),
+            grad_tensor: Tensor::from_slice(&grad_spikes).reshape(shape),
+            grad_spikes,
             grad_input: vec![1.0; values],
             from: vec![1; half],
             to: vec![2; half],
@@ -113,7 +117,7 @@ impl Buffers {
         black_box((&self.spikes, &self.grad_input));
     }
 
-    /// The same by tensors; the backward pass is that of the spikes' sum.
+    /// The same by tensors, with the same gradient of the spikes.
     fn run_tensors(&self, model: Model, pass: Pass, way: Way) {
         let run = if way == Way::Plain { plain::multi_step } else { multi_step };
         let forward = || {
@@ -124,7 +128,8 @@ impl Buffers {
             Pass::Forward => drop(black_box(tch::no_grad(forward))),
             Pass::ForwardBackward => {
                 clear_grad(&self.tensor).expect("a leaf");
-                forward().sum(Kind::Float).backward();
+                let end = given_gradient(&forward(), &self.grad_tensor).expect("the gradient fits");
+                end.backward();
                 black_box(&self.tensor);
             }
         }

@@ -1,5 +1,10 @@
 //! Shared measuring code of the benchmarks: clocks, peak memory, medians.
 
+use anyhow::Result;
+use tch::{Kind, Tensor};
+use tks_autograd::AutogradError;
+use tks_autograd::custom::{Backward, record};
+
 pub mod process;
 
 /// The median; NaN of nothing.
@@ -13,8 +18,46 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
+/// Hands out a gradient that was made before.
+struct Given(Tensor);
+
+impl Backward for Given {
+    fn backward(
+        &self,
+        _: &[Option<Tensor>],
+        _: &[Option<Tensor>],
+        _: &[bool],
+    ) -> std::result::Result<Vec<Option<Tensor>>, AutogradError> {
+        Ok(vec![Some(self.0.shallow_clone())])
+    }
+}
+
+/// A scalar whose backward pass hands `grad` to `output`, of whose shape it is, without arithmetic or a copy: torch's
+/// `output.backward(grad)`, which tch does not have. A sum instead would give a gradient that is one number, for which
+/// the neurons have a short cut that no training takes.
+///
+/// # Errors
+/// What libtorch refuses.
+pub fn given_gradient(output: &Tensor, grad: &Tensor) -> Result<Tensor> {
+    anyhow::ensure!(output.size() == grad.size(), "a gradient of {:?} for {:?}", grad.size(), output.size());
+    let scalar = Tensor::f_zeros([0i64; 0], (Kind::Float, output.device()))?;
+    record(c"tks::given_gradient", &[Some(output)], &[&scalar], &[], Given(grad.shallow_clone()))?;
+    Ok(scalar)
+}
+
 #[cfg(test)]
 mod tests {
+    use tch::{Device, Kind, Tensor};
+
+    #[test]
+    fn a_given_gradient_arrives_as_it_is() {
+        let x = Tensor::rand([2, 3], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+        let grad = Tensor::randn([2, 3], (Kind::Float, Device::Cpu));
+        super::given_gradient(&(&x * 2.0), &grad).unwrap().backward();
+        assert_eq!(x.grad(), &grad * 2.0);
+        assert!(super::given_gradient(&x, &grad.view([3, 2])).is_err());
+    }
+
     #[test]
     fn medians() {
         assert_eq!(super::median(&[3.0, 1.0, 2.0]), 2.0);

@@ -23,6 +23,8 @@ def base_parser(desc: str) -> argparse.ArgumentParser:
     p.add_argument("--min-time", type=float, default=1.0, help="seconds of (fwd+bwd) to collect")
     p.add_argument("--max-runs", type=int, default=200)
     p.add_argument("--round", type=int, default=0, help="copied into the output, set by run_all.py")
+    p.add_argument("--layout", choices=["nchw", "nhwc"], default="nchw", help="memory layout of conv_block's tensors")
+    p.add_argument("--compile", action="store_true", help="torch.compile the layer")
     p.add_argument("--mem-limit-gb", type=float, default=0, help="RLIMIT_DATA for this process")
     return p
 
@@ -86,25 +88,30 @@ def machine_busy_s() -> float:
 
 
 def measure(case, args):
-    """case: object with fwd() -> out and bwd(out). Wall and process CPU time of each call."""
+    """case: see frameworks/case.py. Wall and process CPU time of each forward and backward pass; what
+    `make_gradient` does is in neither."""
     f, b, t_total, runs = [], [], 0.0, 0
     fc, bc = [], []
-    for _ in range(args.warmup):
+    # Compiled code is compiled again when a gradient comes back for the first time.
+    for _ in range(max(args.warmup, 3) if args.compile else args.warmup):
         out = case.fwd()
+        case.make_gradient(out)
         case.bwd(out)
         del out
     while (t_total < args.min_time or runs < args.min_runs) and runs < args.max_runs:
         c0, t0 = time.process_time(), time.perf_counter()
         out = case.fwd()
         t1, c1 = time.perf_counter(), time.process_time()
+        case.make_gradient(out)
+        c2, t2 = time.process_time(), time.perf_counter()
         case.bwd(out)
-        t2, c2 = time.perf_counter(), time.process_time()
+        t3, c3 = time.perf_counter(), time.process_time()
         del out
         fc.append(1e3 * (c1 - c0))
-        bc.append(1e3 * (c2 - c1))
+        bc.append(1e3 * (c3 - c2))
         f.append(1e3 * (t1 - t0))
-        b.append(1e3 * (t2 - t1))
-        t_total += t2 - t0
+        b.append(1e3 * (t3 - t2))
+        t_total += t1 - t0 + t3 - t2
         runs += 1
     return f, b, fc, bc
 

@@ -29,7 +29,9 @@ def main():
     import torch
     torch.set_num_threads(a.threads)
     import frameworks
+    from frameworks.case import OPTIONS
 
+    OPTIONS.layout, OPTIONS.compile = a.layout, a.compile
     cases = frameworks.load(a.framework)
     steps = numbers(a.T or WORKLOADS[a.workload]["T"])
     meta = dict(framework=a.framework, workload=a.workload)

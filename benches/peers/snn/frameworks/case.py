@@ -1,4 +1,7 @@
-"""What the adapters have in common: a case is something with fwd() -> out and bwd(out).
+"""What the adapters have in common: a case is something with fwd() -> out, make_gradient(out) and bwd(out).
+
+`make_gradient` runs while no clock does; `bwd` starts from a dense random gradient in the layout of the output, as a
+layer in a network gets it. (The gradient of a sum is one number repeated, which a framework may take short cuts for.)
 
 An adapter module has `cases()`, which returns three factories (None where the framework cannot express it):
 
@@ -13,11 +16,18 @@ and `lif` use tau = 2, hard reset and atan with alpha = 2 where the framework le
 from types import SimpleNamespace
 
 
+# Set by run_one.py, the same for all cases of a process.
+OPTIONS = SimpleNamespace(layout="nchw", compile=False)
+
+
 class TorchCase:
     """module + static input; `call` returns the spike tensor."""
 
     def __init__(self, params, x, call):
-        self.params, self.x, self.call, self.rate = list(params), x, call, None
+        if OPTIONS.compile:
+            import torch
+            call = torch.compile(call, dynamic=False)
+        self.params, self.x, self.call, self.rate, self.grad = list(params), x, call, None, None
 
     def fwd(self):
         import torch
@@ -30,8 +40,14 @@ class TorchCase:
                 self.rate = round(float(out.float().mean()), 5)
         return out
 
+    def make_gradient(self, out):
+        import torch
+        if self.grad is None:
+            torch.manual_seed(1)
+            self.grad = torch.randn_like(out)
+
     def bwd(self, out):
-        out.sum().backward()
+        out.backward(self.grad)
 
 
 def torch_cases(build_linear=None, build_conv=None, build_lif=None, layout="TBN"):
@@ -53,8 +69,16 @@ def torch_cases(build_linear=None, build_conv=None, build_lif=None, layout="TBN"
 
     def conv(T, B, cin, cout, hw):
         call, params = build_conv(T, B, cin, cout, hw)
-        x = (data(T, B, cin, hw, hw) > 1.0).float().requires_grad_(True)  # ~16 % spikes in
-        return TorchCase(params, x, call)
+        params = list(params)
+        x = (data(T, B, cin, hw, hw) > 1.0).float()  # ~16 % spikes in
+        if OPTIONS.layout == "nhwc":
+            if layout == "BNT":
+                raise ValueError("channels-last needs the channels beside height and width")
+            x = x.movedim(2, -1).contiguous().movedim(-1, 2)
+            for p in params:
+                if p.dim() == 4:
+                    p.data = p.data.contiguous(memory_format=torch.channels_last)
+        return TorchCase(params, x.requires_grad_(True), call)
 
     def lif(T, n):
         call, params = build_lif(T, n)
