@@ -92,7 +92,8 @@ fn a_membrane_before_its_reset_is_at_the_threshold_where_the_neuron_fires() {
         (alif, Some(0.0), ResetTime::SameStep),
     ] {
         let store = nn::VarStore::new(Device::Cpu);
-        let neuron = Neuron { v_reset, reset_time, v_threshold: 0.75, ..Neuron::new(model) };
+        let neuron =
+            Neuron { v_reset, reset_time, detach_reset: true, v_threshold: 0.75, ..Neuron::new(model) };
         let layer = NeuronLayer::new(&store.root(), neuron, LayerOptions::default()).unwrap();
         assert_eq!(layer.v_threshold().unwrap(), 0.75);
         let (mut state, mut fired) = (None, 0.0);
@@ -119,7 +120,7 @@ fn a_membrane_before_its_reset_is_at_the_threshold_where_the_neuron_fires() {
     }
     let store = nn::VarStore::new(Device::Cpu);
     let layer = layer(&store, lif, Backend::Auto);
-    tch::no_grad(|| store.variables()["v_threshold"].shallow_clone().fill_(0.5));
+    let _ = tch::no_grad(|| store.variables()["v_threshold"].shallow_clone().fill_(0.5));
     assert_eq!(layer.v_threshold().unwrap(), 0.5, "the learned one");
     let none = Tensor::zeros([0, 2, 3], (Kind::Float, Device::Cpu));
     assert!(layer.charged_membrane(None, &none, None).unwrap_err().to_string().contains("with a step"));

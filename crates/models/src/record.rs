@@ -253,14 +253,20 @@ struct ActivityRecorder(Vec<SynapticActivity>);
 
 impl Watch for ActivityRecorder {
     fn synapse_input(&mut self, name: &str, input: &Tensor) -> Result<(), ModelError> {
-        let magnitudes = input.f_detach()?.f_to_kind(Kind::Double)?.f_abs()?;
-        let present = magnitudes.f_masked_select(&magnitudes.f_gt(0.0)?)?;
-        let (count, all) = (present.numel() as f64, (input.numel() as f64).max(1.0));
-        let spikes = match present.numel() {
-            0 => 0.0,
-            _ => present.f_sum(Kind::Double)?.f_double_value(&[])? / present.f_min()?.f_double_value(&[])?,
-        };
-        let (input_density, spikes_per_input) = (count / all, spikes / all);
+        // Part by part, since the copies that this takes are large.
+        const PARTS: i64 = 16;
+        let (mut count, mut sum, mut smallest) = (0.0, 0.0, f64::INFINITY);
+        for part in input.f_detach()?.f_chunk(PARTS, 0)? {
+            let magnitudes = part.f_to_kind(Kind::Float)?.f_abs()?;
+            let present = magnitudes.f_masked_select(&magnitudes.f_gt(0.0)?)?;
+            if present.numel() > 0 {
+                count += present.numel() as f64;
+                sum += present.f_sum(Kind::Double)?.f_double_value(&[])?;
+                smallest = smallest.min(present.f_min()?.f_double_value(&[])?);
+            }
+        }
+        let all = (input.numel() as f64).max(1.0);
+        let (input_density, spikes_per_input) = (count / all, sum / smallest / all);
         self.0.push(SynapticActivity { name: name.to_owned(), input_density, spikes_per_input });
         Ok(())
     }
