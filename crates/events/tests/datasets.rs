@@ -407,6 +407,80 @@ fn asl_dvs_from_zips_in_zips_or_unpacked() {
     assert!(error.contains("a_0001.mat: byte") && error.contains("fetch it again"), "{error}");
 }
 
+/// What a full disk or a broken copy leaves: an error that names the file, also where faulty events are dropped.
+#[test]
+fn recordings_of_no_bytes_or_of_another_kind_are_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let gzip = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xff\xf3\xf2\xf1\xf0\xef".to_vec();
+    write(
+        folder.path(),
+        &[
+            ("Train/0/00001.bin".into(), atis(&events(1))),
+            ("Train/0/00002.bin".into(), Vec::new()),
+            ("Train/0/00003.bin".into(), gzip),
+            ("Train/0/00004.bin".into(), vec![0; 500]),
+            // macOS' companion of a file, in an archive that was made there.
+            ("Train/0/._00001.bin".into(), b"\0\x05\x16\x07".to_vec()),
+        ],
+    );
+    for lenient in [false, true] {
+        let options = SetOptions { strict: false, lenient, ..SetOptions::default() };
+        let set = EventSet::open(manifest("n-mnist"), folder.path(), options).unwrap();
+        assert_eq!(set.len(), 4);
+        assert_eq!(set.read(0).unwrap(), stream(set.sensor(), &events(1)));
+        for (index, name, problem) in [
+            (1, "00002.bin", "the file is empty"),
+            (2, "00003.bin", "this is a gzip archive"),
+            (3, "00004.bin", "only zeros"),
+        ] {
+            let found = set.read(index).unwrap_err().to_string();
+            assert!(found.contains(name) && found.contains(problem), "{found}");
+        }
+    }
+}
+
+#[test]
+fn faulty_events_are_dropped_and_counted_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = atis(&events(1));
+    let with_bad = [&whole[..], &[33, 33, 0, 0, 0, 34, 0, 0, 0, 1][..]].concat();
+    write(
+        folder.path(),
+        &[
+            ("Train/0/00001.bin".into(), whole.clone()),
+            ("Train/0/00002.bin".into(), with_bad),
+            ("Train/0/00003.bin".into(), whole[..whole.len() - 2].to_vec()),
+        ],
+    );
+    let open = |lenient| {
+        let options = SetOptions { strict: false, lenient, ..SetOptions::default() };
+        EventSet::open(manifest("n-mnist"), folder.path(), options).unwrap()
+    };
+    let strict = open(false);
+    let problem = strict.read(1).unwrap_err().to_string();
+    assert!(problem.contains(&format!("byte {}", whole.len() + 5)), "{problem}");
+    assert!(problem.contains("x = 34, y = 0, outside of a sensor of 34 x 34"), "{problem}");
+    assert!(problem.contains("data.bad_events"), "{problem}");
+    assert!(strict.read(2).is_err());
+    assert_eq!(strict.left_out().recordings, 0);
+
+    let lenient = open(true);
+    for _epoch in 0..2 {
+        assert_eq!([0, 1, 2].map(|index| lenient.read(index).unwrap().len()), [40, 41, 39]);
+    }
+    let left_out = lenient.left_out();
+    assert_eq!((left_out.recordings, left_out.events, left_out.cut), (2, 1, 1));
+    let (name, first) = left_out.first.clone().unwrap();
+    assert_eq!((name.as_str(), first.bad_events.unwrap().count), ("train/0/00002", 1));
+    let line = left_out.to_string();
+    assert!(
+        line.starts_with(
+            "2 recordings are faulty: 1 event left out, 1 recording cut; the first, train/0/00002:"
+        ),
+        "{line}"
+    );
+}
+
 #[test]
 fn wrong_places_and_cut_recordings_are_named() {
     let folder = tempfile::tempdir().unwrap();

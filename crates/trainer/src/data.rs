@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use tks_images::datasets::{OpenOptions, class_difference};
 use tks_images::{ImageSamples, ImageSet};
 use tks_models::{Input, InputShape};
 
-use crate::config::{Config, DataConfig, EventConfig, PartConfig, STATIC_TIME_STEPS};
+use crate::config::{BadEvents, Config, DataConfig, EventConfig, PartConfig, STATIC_TIME_STEPS};
 use crate::datasets;
 
 /// Any data set of `f32` samples.
@@ -53,7 +54,13 @@ pub struct Data {
 
 /// The open sets.
 enum Source {
-    Events { set: Arc<EventSet>, test: Vec<usize>, config: Box<EventConfig> },
+    Events {
+        set: Arc<EventSet>,
+        test: Vec<usize>,
+        config: Box<EventConfig>,
+        /// Recordings of which it was told that something was left out.
+        told: AtomicUsize,
+    },
     Images,
 }
 
@@ -80,6 +87,14 @@ impl Data {
         opened.with_context(|| format!("cannot open the data set `{}`", data.name))
     }
 
+    /// What `data.bad_events = "drop"` has left out of recordings, where it is more than was told before.
+    pub fn left_out(&self) -> Option<String> {
+        let Source::Events { set, told, .. } = &self.source else { return None };
+        let left_out = set.left_out();
+        let before = told.swap(left_out.recordings, Ordering::Relaxed);
+        (left_out.recordings > before).then(|| format!("{left_out} (`data.bad_events = \"drop\"`)"))
+    }
+
     /// Batches of the test part, every sample once.
     ///
     /// # Errors
@@ -93,7 +108,7 @@ impl Data {
     /// # Errors
     /// A slicing whose steps do not follow a number of bins.
     pub fn rebinned(&self, time_steps: usize) -> Result<Loader<Samples>> {
-        let Source::Events { set, test, config } = &self.source else { return self.test_loader() };
+        let Source::Events { set, test, config, .. } = &self.source else { return self.test_loader() };
         let mut recipe = config.recipe.clone();
         match &mut recipe.slicing {
             Slicing::TimeBins { bins, .. } | Slicing::EventBins { bins, .. } => *bins = time_steps,
@@ -187,8 +202,12 @@ fn open_events(config: &Config, manifest: Manifest, path: &Path) -> Result<Data>
         data.name
     );
     let (events, time_steps) = event_config(config)?;
-    let options =
-        SetOptions { strict: !data.accept_counts, orientation: events.orientation, ..SetOptions::default() };
+    let options = SetOptions {
+        strict: !data.accept_counts,
+        orientation: events.orientation,
+        lenient: data.bad_events == BadEvents::Drop,
+        ..SetOptions::default()
+    };
     let set = Arc::new(EventSet::open(manifest, path, options)?);
     let parts = set.parts(data.split.as_deref(), &datasets::folder()?)?;
     let part = |key: &str, part: &PartConfig| -> Result<Vec<usize>> {
@@ -223,7 +242,7 @@ fn open_events(config: &Config, manifest: Manifest, path: &Path) -> Result<Data>
         test: frames(test.clone(), false)?,
         warnings: Vec::new(),
         test_loader: test_loader(config),
-        source: Source::Events { set, test, config: Box::new(events) },
+        source: Source::Events { set, test, config: Box::new(events), told: AtomicUsize::new(0) },
     })
 }
 

@@ -6,67 +6,67 @@ type Kind = (&'static str, &'static [(usize, &'static [u8])]);
 
 /// What may lie beside recordings, or be a recording that is packed.
 const KINDS: &[Kind] = &[
-    ("gzip archive", &[(0, b"\x1f\x8b\x08")]),
-    ("bzip2 archive", &[(0, b"BZh"), (4, b"1AY&SY")]),
-    ("bzip2 archive of nothing", &[(0, b"BZh"), (4, b"\x17\x72\x45\x38\x50\x90")]),
-    ("xz archive", &[(0, b"\xfd7zXZ\0")]),
-    ("LZMA archive", &[(0, b"\x5d\0\0"), (10, b"\xff\xff")]),
-    ("lzip archive", &[(0, b"LZIP\x01")]),
-    ("lzop archive", &[(0, b"\x89LZO\0\r\n\x1a\n")]),
-    ("Zstandard archive", &[(0, b"\x28\xb5\x2f\xfd")]),
-    ("LZ4 archive", &[(0, b"\x04\x22\x4d\x18")]),
-    ("Snappy archive", &[(0, b"\xff\x06\0\0sNaPpY")]),
-    ("7-Zip archive", &[(0, b"7z\xbc\xaf\x27\x1c")]),
-    ("RAR archive", &[(0, b"Rar!\x1a\x07")]),
-    ("tar archive", &[(257, b"ustar")]),
-    ("ar archive", &[(0, b"!<arch>\n")]),
-    ("Windows cabinet", &[(0, b"MSCF\0\0\0\0")]),
-    ("ROS bag (extract the events' topic to `.npz`, text or HDF5)", &[(0, b"#ROSBAG V")]),
-    ("SQLite database, such as a rosbag2 (extract the events' topic)", &[(0, b"SQLite format 3\0")]),
-    ("MCAP log (extract the events' topic)", &[(0, b"\x89MCAP0\r\n")]),
-    ("PNG image", &[(0, b"\x89PNG\r\n\x1a\n")]),
-    ("JPEG image", &[(0, b"\xff\xd8\xff")]),
-    ("GIF image", &[(0, b"GIF87a")]),
-    ("GIF image", &[(0, b"GIF89a")]),
-    ("TIFF image", &[(0, b"II*\0")]),
-    ("TIFF image", &[(0, b"MM\0*\0")]),
-    ("WebP image", &[(0, b"RIFF"), (8, b"WEBP")]),
-    ("PSD image", &[(0, b"8BPS\0\x01")]),
-    ("AVI video", &[(0, b"RIFF"), (8, b"AVI ")]),
-    ("WAVE sound", &[(0, b"RIFF"), (8, b"WAVE")]),
-    ("MP4 or QuickTime video", &[(4, b"ftyp")]),
-    ("QuickTime video", &[(4, b"moov")]),
-    ("Matroska or WebM video", &[(0, b"\x1a\x45\xdf\xa3")]),
-    ("MPEG video", &[(0, b"\0\0\x01\xba")]),
-    ("FLAC sound", &[(0, b"fLaC")]),
-    ("Ogg sound or video", &[(0, b"OggS\0")]),
-    ("MP3 sound", &[(0, b"ID3"), (5, b"\0")]),
-    ("PDF document", &[(0, b"%PDF-")]),
-    ("PostScript document", &[(0, b"%!PS")]),
-    ("RTF document", &[(0, b"{\\rtf")]),
-    ("Microsoft Office document", &[(0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")]),
-    ("MATLAB 7.3 file, or the start of one", &[(0, b"MATLAB 7.3 MAT-file")]),
-    ("Parquet table", &[(0, b"PAR1")]),
-    ("Arrow table", &[(0, b"ARROW1\0\0")]),
-    ("Feather table", &[(0, b"FEA1")]),
-    ("netCDF file", &[(0, b"CDF\x01")]),
-    ("netCDF file", &[(0, b"CDF\x02")]),
-    ("program (ELF)", &[(0, b"\x7fELF")]),
-    ("program (Mach-O)", &[(0, b"\xcf\xfa\xed\xfe")]),
-    ("program or Java class", &[(0, b"\xca\xfe\xba\xbe")]),
-    ("Windows program", &[(0, b"MZ\x90\0")]),
-    ("WebAssembly program", &[(0, b"\0asm\x01")]),
-    ("companion file of macOS (`._` before a name), without the recording", &[(0, b"\0\x05\x16\x07")]),
-    ("companion file of macOS, without the recording", &[(0, b"\0\x05\x16\0")]),
-    ("macOS folder description (`.DS_Store`)", &[(0, b"\0\0\0\x01Bud1")]),
-    ("git object store", &[(0, b"PACK\0\0\0\x02")]),
+    ("a gzip archive", &[(0, b"\x1f\x8b\x08")]),
+    ("a bzip2 archive", &[(0, b"BZh"), (4, b"1AY&SY")]),
+    ("a bzip2 archive of nothing", &[(0, b"BZh"), (4, b"\x17\x72\x45\x38\x50\x90")]),
+    ("an xz archive", &[(0, b"\xfd7zXZ\0")]),
+    ("an LZMA archive", &[(0, b"\x5d\0\0"), (10, b"\xff\xff")]),
+    ("a lzip archive", &[(0, b"LZIP\x01")]),
+    ("a lzop archive", &[(0, b"\x89LZO\0\r\n\x1a\n")]),
+    ("a Zstandard archive", &[(0, b"\x28\xb5\x2f\xfd")]),
+    ("an LZ4 archive", &[(0, b"\x04\x22\x4d\x18")]),
+    ("a Snappy archive", &[(0, b"\xff\x06\0\0sNaPpY")]),
+    ("a 7-Zip archive", &[(0, b"7z\xbc\xaf\x27\x1c")]),
+    ("a RAR archive", &[(0, b"Rar!\x1a\x07")]),
+    ("a tar archive", &[(257, b"ustar")]),
+    ("an ar archive", &[(0, b"!<arch>\n")]),
+    ("a Windows cabinet", &[(0, b"MSCF\0\0\0\0")]),
+    ("a ROS bag (extract the events' topic to `.npz`, text or HDF5)", &[(0, b"#ROSBAG V")]),
+    ("a SQLite database, such as a rosbag2 (extract the events' topic)", &[(0, b"SQLite format 3\0")]),
+    ("an MCAP log (extract the events' topic)", &[(0, b"\x89MCAP0\r\n")]),
+    ("a PNG image", &[(0, b"\x89PNG\r\n\x1a\n")]),
+    ("a JPEG image", &[(0, b"\xff\xd8\xff")]),
+    ("a GIF image", &[(0, b"GIF87a")]),
+    ("a GIF image", &[(0, b"GIF89a")]),
+    ("a TIFF image", &[(0, b"II*\0")]),
+    ("a TIFF image", &[(0, b"MM\0*\0")]),
+    ("a WebP image", &[(0, b"RIFF"), (8, b"WEBP")]),
+    ("a PSD image", &[(0, b"8BPS\0\x01")]),
+    ("an AVI video", &[(0, b"RIFF"), (8, b"AVI ")]),
+    ("a WAVE sound", &[(0, b"RIFF"), (8, b"WAVE")]),
+    ("an MP4 or QuickTime video", &[(4, b"ftyp")]),
+    ("a QuickTime video", &[(4, b"moov")]),
+    ("a Matroska or WebM video", &[(0, b"\x1a\x45\xdf\xa3")]),
+    ("an MPEG video", &[(0, b"\0\0\x01\xba")]),
+    ("a FLAC sound", &[(0, b"fLaC")]),
+    ("an Ogg sound or video", &[(0, b"OggS\0")]),
+    ("an MP3 sound", &[(0, b"ID3"), (5, b"\0")]),
+    ("a PDF document", &[(0, b"%PDF-")]),
+    ("a PostScript document", &[(0, b"%!PS")]),
+    ("an RTF document", &[(0, b"{\\rtf")]),
+    ("a Microsoft Office document", &[(0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")]),
+    ("a MATLAB 7.3 file, or the start of one", &[(0, b"MATLAB 7.3 MAT-file")]),
+    ("a Parquet table", &[(0, b"PAR1")]),
+    ("an Arrow table", &[(0, b"ARROW1\0\0")]),
+    ("a Feather table", &[(0, b"FEA1")]),
+    ("a netCDF file", &[(0, b"CDF\x01")]),
+    ("a netCDF file", &[(0, b"CDF\x02")]),
+    ("a program (ELF)", &[(0, b"\x7fELF")]),
+    ("a program (Mach-O)", &[(0, b"\xcf\xfa\xed\xfe")]),
+    ("a program or Java class", &[(0, b"\xca\xfe\xba\xbe")]),
+    ("a Windows program", &[(0, b"MZ\x90\0")]),
+    ("a WebAssembly program", &[(0, b"\0asm\x01")]),
+    ("a companion file of macOS (`._` before a name), without the recording", &[(0, b"\0\x05\x16\x07")]),
+    ("a companion file of macOS, without the recording", &[(0, b"\0\x05\x16\0")]),
+    ("a macOS folder description (`.DS_Store`)", &[(0, b"\0\0\0\x01Bud1")]),
+    ("a git object store", &[(0, b"PACK\0\0\0\x02")]),
     (
-        "Git LFS pointer, not the recording it stands for: run `git lfs pull`",
+        "a Git LFS pointer, not the recording it stands for: run `git lfs pull`",
         &[(0, b"version https://git-lfs.github.com/spec/")],
     ),
-    ("git-annex pointer, not the recording it stands for: run `git annex get`", &[(0, b"/annex/objects/")]),
-    ("TensorFlow Lite model", &[(4, b"TFL3")]),
-    ("network capture", &[(0, b"\xd4\xc3\xb2\xa1")]),
+    ("a git-annex pointer, not the recording it stands for: run `git annex get`", &[(0, b"/annex/objects/")]),
+    ("a TensorFlow Lite model", &[(4, b"TFL3")]),
+    ("a network capture", &[(0, b"\xd4\xc3\xb2\xa1")]),
 ];
 
 /// The kind of this file, if it is known not to be a recording.
@@ -87,27 +87,27 @@ fn by_structure(bytes: &[u8]) -> Option<&'static str> {
         bytes.get(start..start + word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word))
     };
     if is_pickle(bytes) {
-        Some("Python pickle (save the arrays by `numpy.savez`)")
+        Some("a Python pickle (save the arrays by `numpy.savez`)")
     } else if bytes.starts_with(b"BM") && number(2) == Some(bytes.len()) {
-        Some("BMP image")
+        Some("a BMP image")
     } else if is_idx(bytes) {
-        Some("IDX file, as MNIST's images and labels are")
+        Some("an IDX file, as MNIST's images and labels are")
     } else if text(b"<!doctype html") || text(b"<html") || text(b"<head") {
-        Some("page of a web site (HTML), perhaps an error page saved in place of a download")
+        Some("a page of a web site (HTML), perhaps an error page saved in place of a download")
     } else if text(b"<?xml") || text(b"<error>") {
-        Some("XML document")
+        Some("an XML document")
     } else if bytes.len() >= 16 && bytes.iter().all(|&byte| byte == 0) {
-        Some("file of zeros, as an interrupted copy or a full disk leaves it")
+        Some("a file of zeros, as an interrupted copy or a full disk leaves it")
     } else {
         None
     }
 }
 
-/// A pickle of protocol 2 to 5: the protocol, an operation that may come first, and the stop at the end.
+/// A pickle of protocol 2 to 5: the protocol, and an operation that may come first. As an event of ATIS it would begin a
+/// recording after a second or more.
 fn is_pickle(bytes: &[u8]) -> bool {
-    matches!(bytes, [0x80, 2..=5, first, .., b'.']
-        if matches!(first, 0x95 | b']' | b'}' | b')' | b'(' | b'c' | b'X' | b'K' | b'J' | b'M' | b'N' | b'G'
-            | 0x88..=0x8c | b'U' | b'B' | b'C' | b'l' | b'd' | b't'))
+    const FIRST: &[u8] = b"\x95]})(cXKJMNG\x88\x89\x8a\x8b\x8cUBCldt";
+    matches!(bytes, [0x80, 2..=5, first, _, ..] if FIRST.contains(first))
 }
 
 /// Numbers with a header of sizes that gives the length of the file.

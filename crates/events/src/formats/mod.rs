@@ -169,7 +169,7 @@ impl Format {
         } else if starts(b"PK\x03\x04") || starts(b"PK\x05\x06") {
             Ok(Format::Npz)
         } else if let Some(kind) = foreign::kind(bytes) {
-            Err(format!("this is a {kind}: it is not a recording of events"))
+            Err(format!("this is {kind}: it is not a recording of events"))
         } else if starts(b"%") && text::looks_like(text::behind_comments(bytes)) {
             Ok(Format::Text)
         } else if starts(b"%") && first_line_is_text(bytes) {
@@ -298,7 +298,7 @@ pub(crate) fn read_bytes_into(
     let format = match options.format {
         // The only format without a mark: other files that are named so are not taken for it.
         Some(Format::Atis) => match foreign::kind(bytes).filter(|_| !atis::is_plausible(bytes)) {
-            Some(kind) => return Err(refuse(format!("this is a {kind}: it is not an ATIS recording"))),
+            Some(kind) => return Err(refuse(format!("this is {kind}: it is not an ATIS recording"))),
             None => Format::Atis,
         },
         Some(format) => format,

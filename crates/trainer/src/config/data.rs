@@ -43,6 +43,17 @@ impl PartConfig {
     }
 }
 
+/// What becomes of a recording with faulty events: outside the sensor, without a polarity, or behind a cut.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BadEvents {
+    /// It ends the training, with the file and the byte.
+    #[default]
+    Error,
+    /// The faulty events are left out and counted.
+    Drop,
+}
+
 /// How recordings of events become frames, and how they are mixed.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -86,6 +97,8 @@ pub struct DataConfig {
     pub test: PartConfig,
     /// Take another number of samples than the manifest states: for a part of a download.
     pub accept_counts: bool,
+    /// What becomes of a recording with faulty events.
+    pub bad_events: BadEvents,
     /// Threads that load; 0: the thread that trains does it.
     pub workers: usize,
     /// Batches that a loading thread may be ahead, 1 or more.
@@ -111,6 +124,7 @@ impl Default for DataConfig {
             train: PartConfig::whole("train"),
             test: PartConfig::whole("test"),
             accept_counts: false,
+            bad_events: BadEvents::default(),
             workers: 1,
             prefetch: 2,
             sampler: Sampler::default(),

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tks_loss::LossConfig;
 use tks_models::{Execution, NetworkConfig};
 
-pub use data::{DataConfig, EventConfig, ImageConfig, PartConfig};
+pub use data::{BadEvents, DataConfig, EventConfig, ImageConfig, PartConfig};
 pub use optimizer::{OptimizerConfig, OptimizerName, ScheduleConfig, ScheduleName, SchedulePace};
 pub use training::{EvaluationConfig, FewerSteps, HardwareConfig, OutputConfig, TrainingConfig};
 

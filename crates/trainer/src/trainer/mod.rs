@@ -353,6 +353,9 @@ impl Trainer {
                     Some(Best { epoch, accuracy: evaluation.accuracy(), digest: String::new() });
             }
         }
+        if let Some(text) = self.data.left_out() {
+            self.tell(&Message::Warning { text })?;
+        }
         // The record first: a checkpoint that is ahead of it would leave a gap in the tables.
         self.tell(&Message::Epoch(record))?;
         self.state = RunState::after_epoch(self.position.progress(), self.plan());
