@@ -36,8 +36,12 @@ impl BatchNorm<'_> {
     /// libtorch's own batch norm of `input`, `[T, B, C, ...]`, over steps and batch together.
     ///
     /// # Errors
-    /// What libtorch refuses.
+    /// What libtorch refuses, and a batch of one value a channel when training, whose running variance libtorch would
+    /// make NaN.
     pub fn apply(&self, input: &Tensor) -> Result<Tensor, AutogradError> {
+        if self.training {
+            require_two_values(input)?;
+        }
         let normalized = input.f_flatten(0, 1)?.f_batch_norm(
             Some(self.weight),
             Some(self.bias),
@@ -99,6 +103,19 @@ pub fn batch_norm_multi_step(
     run(neuron, &input, state, learned, Some(normalization))
 }
 
+/// The unbiased variance of a batch takes two values of each channel of `[T, B, C, ...]`.
+fn require_two_values(input: &Tensor) -> Result<(), AutogradError> {
+    let size = input.size();
+    let channels = size.get(2).copied().unwrap_or(1).max(1);
+    let count = input.numel() as i64 / channels;
+    if count < 2 {
+        return Err(AutogradError::Unsupported(format!(
+            "batch norm needs 2 or more values a channel when training, got {count} from {size:?}"
+        )));
+    }
+    Ok(())
+}
+
 fn vector(tensor: &Tensor) -> Result<Vec<f64>, AutogradError> {
     Ok(Vec::<f64>::try_from(tensor.f_to_kind(Kind::Double)?)?)
 }
@@ -112,15 +129,10 @@ fn statistics(
 ) -> Result<ByChannel, AutogradError> {
     let inner = inner as usize;
     let (mean, variance, count) = if norm.training {
+        require_two_values(input)?;
         let single = input.f_to_kind(Kind::Float)?;
         let moments = normalize::moments(values(&single)?, channels, inner)?;
         let count = moments.first().map_or(0.0, |moments| moments.count);
-        if count < 2.0 {
-            return Err(AutogradError::Unsupported(format!(
-                "batch norm needs 2 or more values a channel when training, got {count} from {:?}",
-                input.size()
-            )));
-        }
         let blend = |running: &Tensor, batch: Vec<f64>| -> Result<(), AutogradError> {
             let batch = Tensor::from_slice(&batch).f_to_kind(running.kind())?;
             let _updated = running.shallow_clone().f_lerp_(&batch, norm.momentum)?;

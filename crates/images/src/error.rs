@@ -47,6 +47,20 @@ pub enum ImageError {
         /// Its height and width.
         second_size: [usize; 2],
     },
+    /// An image of another size than the network takes, where nothing resizes it.
+    #[error(
+        "{}: the image has {} x {} pixels (height x width), but {} x {} are needed: `resize` of the recipe is not set, \
+         so every image has to have that size",
+        path.display(), found[0], found[1], expected[0], expected[1]
+    )]
+    Size {
+        /// The file, or the archive and its entry.
+        path: PathBuf,
+        /// Height and width of the image.
+        found: [usize; 2],
+        /// Height and width of the network's input.
+        expected: [usize; 2],
+    },
     /// A folder or archive that does not look like the data set.
     #[error("{}: {problem}; {remedy}", path.display())]
     Layout {

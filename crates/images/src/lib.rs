@@ -7,7 +7,7 @@
 //! | [`decode`] | JPEG, PNG, WebP, BMP and GIF files to pixels |
 //! | [`error`] | what can go wrong, where, and what to do |
 //! | [`picture`] | a picture in memory |
-//! | [`recipe`], [`samples`] | from a stored picture to what a network sees, and that as a data set for the loader |
+//! | [`preprocess`], [`recipe`], [`samples`] | from a stored picture to what a network sees, and that as a data set for the loader |
 //! | [`resize`](mod@resize) | pictures in another size, as Pillow gives them |
 //! | [`parse`] | readers for the label and picture files: IDX, CIFAR (binary, pickle), MATLAB v5, text tables |
 //!
@@ -29,6 +29,7 @@ mod format;
 mod jpeg;
 pub mod parse;
 pub mod picture;
+pub mod preprocess;
 pub mod recipe;
 pub mod resize;
 pub mod samples;
@@ -37,5 +38,6 @@ mod simd;
 pub use datasets::{ImageSet, OpenOptions, PictureBytes};
 pub use error::ImageError;
 pub use picture::Picture;
+pub use preprocess::Preprocessor;
 pub use recipe::Recipe;
 pub use samples::ImageSamples;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use tks_data::{BoxError, DataError, Dataset, SampleContext, SampleShape, SampleSlot};
 
-use crate::datasets::{self, ImageSet, PictureBytes};
-use crate::decode::Decoder;
+use crate::datasets::{self, ImageSet};
 use crate::error::ImageError;
-use crate::recipe::{self, Beginning, Level, Normalization, Recipe};
+use crate::preprocess::{PreprocessScratch, Preprocessor};
+use crate::recipe::{Level, Normalization, Recipe};
 
 /// Some pictures of a data set, by a recipe: batches are `[B, C, H, W]`.
 ///
@@ -34,10 +34,8 @@ use crate::recipe::{self, Beginning, Level, Normalization, Recipe};
 pub struct ImageSamples<E> {
     set: Arc<ImageSet>,
     indices: Vec<usize>,
-    recipe: Recipe,
     augment: bool,
-    shape: [usize; 3],
-    normalization: Normalization,
+    preprocessor: Preprocessor,
     element: PhantomData<E>,
 }
 
@@ -45,8 +43,7 @@ pub struct ImageSamples<E> {
 #[derive(Default)]
 struct Scratch {
     bytes: Vec<u8>,
-    decoder: Decoder,
-    recipe: recipe::Scratch,
+    preprocess: PreprocessScratch,
 }
 
 impl<E: Level> ImageSamples<E> {
@@ -61,29 +58,33 @@ impl<E: Level> ImageSamples<E> {
         recipe: Recipe,
         augment: bool,
     ) -> Result<Self, ImageError> {
+        let manifest = datasets::manifest(set.name()).ok();
+        let preprocessor = Preprocessor::for_set(&set, recipe, manifest.as_ref())?;
+        Self::with_preprocessor(set, indices, preprocessor, augment)
+    }
+
+    /// The pictures `indices` of `set`, by a preprocessor that others have too.
+    ///
+    /// # Errors
+    /// As [`ImageSamples::new`].
+    pub fn with_preprocessor(
+        set: Arc<ImageSet>,
+        indices: Vec<usize>,
+        preprocessor: Preprocessor,
+        augment: bool,
+    ) -> Result<Self, ImageError> {
         let wrong = |field, message: String| Err(DataError::Setting { field, message }.into());
-        recipe.check()?;
         if let Some(outside) = indices.iter().find(|&&index| index >= set.len()) {
             return wrong("indices", format!("{outside} is not below the data set's {} pictures", set.len()));
         }
-        if recipe.bounding_box.is_some() && !set.has_bounding_boxes() {
-            return wrong("bounding_box", format!("{} gives no bounding boxes; leave it out", set.name()));
-        }
+        preprocessor.require_boxes(set.name(), set.has_bounding_boxes())?;
         if augment
             && !E::NORMALIZED
-            && let Some(step) = recipe.augment.iter().find(|step| step.is_on_values())
+            && let Some(step) = preprocessor.recipe().augment.iter().find(|step| step.is_on_values())
         {
             return wrong("augment", format!("{step:?} follows normalisation: ask for f32, or leave it out"));
         }
-        let size = match (recipe.resize, recipe.bounding_box) {
-            (None, None) => Some(set.common_size()?),
-            (_, None) => set.size(),
-            _ => None,
-        };
-        let shape = recipe.shape(set.channels(), size)?;
-        let manifest = datasets::manifest(set.name()).ok();
-        let normalization = Normalization::of(&recipe.normalize, manifest.as_ref(), shape[0])?;
-        Ok(Self { set, indices, recipe, augment, shape, normalization, element: PhantomData })
+        Ok(Self { set, indices, augment, preprocessor, element: PhantomData })
     }
 
     /// The data set.
@@ -93,51 +94,20 @@ impl<E: Level> ImageSamples<E> {
 
     /// The recipe.
     pub fn recipe(&self) -> &Recipe {
-        &self.recipe
+        self.preprocessor.recipe()
     }
 
     /// By what `f32` values are normalised, and `u8` values are to be.
     pub fn normalization(&self) -> &Normalization {
-        &self.normalization
+        self.preprocessor.normalization()
     }
 
     fn write(&self, index: usize, context: &mut SampleContext, out: &mut [E]) -> Result<(), ImageError> {
-        let (rng, Scratch { bytes, decoder, recipe: room }) = context.rng_and_scratch::<Scratch>();
-        let name = |source| ImageError::Decode { path: self.set.path(index), source };
-        match self.set.picture(index, bytes)? {
-            PictureBytes::Planar { pixels, channels, height, width } => {
-                room.picture.copy_planes(pixels, channels, height, width);
-            }
-            PictureBytes::Encoded(file) => {
-                // of a picture that is cropped or resized first, no more than that needs is decoded
-                match self.recipe.beginning(self.augment) {
-                    Beginning::Crop(crop) => {
-                        let mut region = None;
-                        let choose = |size| {
-                            let (part, within) = crop.draw(size, &mut *rng);
-                            region = Some(within);
-                            part
-                        };
-                        decoder.decode_part(file, choose, &mut room.picture).map_err(name)?;
-                        if let Some(region) = region {
-                            crop.resize(region, room)?;
-                            return self.recipe.augment_from(1, &self.normalization, rng, out, room);
-                        }
-                    }
-                    Beginning::Reduced(resize) => {
-                        decoder
-                            .decode_part(file, |size| resize.part(size), &mut room.picture)
-                            .map_err(name)?;
-                    }
-                    Beginning::Whole => decoder.decode(file, &mut room.picture).map_err(name)?,
-                }
-            }
-        }
+        let (rng, Scratch { bytes, preprocess }) = context.rng_and_scratch::<Scratch>();
+        let image = self.set.picture(index, bytes)?;
         let place = self.set.bounding_box(index);
-        match self.augment {
-            true => self.recipe.write_augmented(&self.normalization, place, rng, out, room),
-            false => self.recipe.write(&self.normalization, place, out, room),
-        }
+        let rng = self.augment.then_some(rng);
+        self.preprocessor.write(image, place, rng, out, preprocess, || self.set.path(index))
     }
 }
 
@@ -149,7 +119,7 @@ impl<E: Level> Dataset for ImageSamples<E> {
     }
 
     fn shape(&self) -> SampleShape {
-        let [channels, height, width] = self.shape;
+        let [channels, height, width] = self.preprocessor.shape();
         SampleShape::image(channels, height, width)
     }
 

@@ -202,7 +202,7 @@ impl<'a> Builder<'a> {
             (vector("running_mean", 0.0, false)?, vector("running_var", 1.0, false)?);
         self.signal.spikes = false;
         self.note(name, LayerKind::BatchNorm, &input, 2 * channels, 0);
-        Ok(Norm { weight, bias, running_mean, running_var })
+        Ok(Norm { name: name.to_owned(), weight, bias, running_mean, running_var })
     }
 
     pub(crate) fn neurons(&mut self, name: &str) -> Result<Neurons, ModelError> {

@@ -4,6 +4,7 @@
 //! - [`execution`]: how it runs: [`Execution`].
 //! - [`network`]: [`Network`], built and run.
 //! - [`record`]: firing rates, traces, synaptic activity, and where numbers stop being finite.
+//! - [`description`]: layers as another program needs them to rebuild the network.
 //! - [`summary`]: layers with their shapes, parameters and operations.
 //! - [`weights`]: weights from safetensors files, the peers' among them.
 //! - [`error`]: what can go wrong.
@@ -33,6 +34,7 @@ mod architectures;
 mod builder;
 mod checkpoint;
 pub mod config;
+pub mod description;
 pub mod error;
 pub mod execution;
 mod layer;
@@ -47,8 +49,9 @@ pub use config::{
     Architecture, Connect, ConvConfig, DropoutConfig, InputShape, LayerConfig, LinearConfig, NetworkConfig,
     PoolConfig, SewBlockConfig,
 };
+pub use description::{JoinDescription, LayerDescription};
 pub use error::{Mismatch, ModelError};
 pub use execution::{Execution, Mode};
 pub use network::{Input, Network};
-pub use record::{LayerRates, LayerTrace, NonFinite, SynapticActivity};
+pub use record::{LayerRates, LayerTrace, NonFinite, NormGap, SynapticActivity};
 pub use summary::{LayerKind, LayerSummary, Summary};

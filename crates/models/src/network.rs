@@ -13,7 +13,8 @@ use crate::execution::{Execution, Mode};
 use crate::layer::Layer;
 use crate::pass::Pass;
 use crate::record::RateRecorder;
-use crate::summary::Summary;
+use crate::summary::{LayerKind, Summary};
+use crate::unit::one_value;
 
 /// What a network is shown.
 #[derive(Debug, Clone, Copy)]
@@ -125,6 +126,34 @@ impl Network {
         Ok(logits.f_to_kind(Kind::Float)?)
     }
 
+    /// Checks that every batch norm gets more than one value a channel from a training batch of so many samples: the
+    /// variance of one value is not defined. `is_static`: for [`Input::Static`].
+    ///
+    /// # Errors
+    /// [`ModelError::Execution`] with the first batch norm that does not.
+    pub fn check_training_batch(
+        &self,
+        samples: usize,
+        time_steps: usize,
+        is_static: bool,
+    ) -> Result<(), ModelError> {
+        // What is the same at each step is normalised once.
+        let leading = self.layers.iter().find_map(|layer| match layer {
+            Layer::Unit(unit) => Some(unit.norm.as_ref()),
+            Layer::Block(_) => Some(None),
+            _ => None,
+        });
+        let once = leading.flatten().filter(|_| is_static).map(|norm| norm.name.as_str());
+        for layer in self.summary.layers.iter().filter(|layer| layer.kind == LayerKind::BatchNorm) {
+            let steps = if once == Some(layer.name.as_str()) { 1 } else { time_steps };
+            let plane: usize = layer.output.iter().skip(1).product();
+            if samples * steps * plane < 2 {
+                return Err(one_value(&layer.name, samples as i64));
+            }
+        }
+        Ok(())
+    }
+
     fn check_input(&self, input: Input<'_>) -> Result<(), ModelError> {
         let InputShape { channels, height, width } = self.input;
         let sample = [channels, height, width].map(|size| size as i64);
@@ -189,7 +218,7 @@ impl Network {
     }
 
     fn needs_all_steps(&self) -> bool {
-        let has_norm = self.summary.layers.iter().any(|layer| layer.kind == crate::LayerKind::BatchNorm);
+        let has_norm = self.summary.layers.iter().any(|layer| layer.kind == LayerKind::BatchNorm);
         has_norm || self.layers.iter().any(|layer| matches!(layer, Layer::Dropout { rate } if *rate > 0.0))
     }
 

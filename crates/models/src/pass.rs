@@ -5,6 +5,7 @@ use tks_autograd::{BatchNorm, NeuronLayer, State};
 
 use crate::error::ModelError;
 use crate::execution::Execution;
+use crate::unit::Norm;
 
 /// What a layer of neurons is about to be charged with.
 #[derive(Clone, Copy)]
@@ -31,6 +32,11 @@ pub(crate) trait Watch {
 
     /// What a layer of neurons gets.
     fn before_firing(&mut self, _id: usize, _charge: Charge<'_>) -> Result<(), ModelError> {
+        Ok(())
+    }
+
+    /// What a batch norm is about to normalise, `[T, B, C, ...]`, or `[1, B, C, ...]` for a static input.
+    fn norm_input(&mut self, _norm: &Norm, _input: &Tensor) -> Result<(), ModelError> {
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use crate::error::ModelError;
 use crate::execution::{Execution, Mode};
 use crate::network::{Input, Network};
 use crate::pass::{Charge, Pass, Watch};
+use crate::unit::{EPS, Norm};
 
 /// How often a layer's neurons fired.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +15,9 @@ pub struct LayerRates {
     pub name: String,
     /// The share of its neurons that fired, at each step.
     pub rates: Vec<f64>,
+    /// Whether every membrane was finite. Neurons whose membrane is not a number do not fire, so that the network's
+    /// output may look sound.
+    pub finite: bool,
 }
 
 impl LayerRates {
@@ -61,6 +65,18 @@ pub struct NonFinite {
     pub step: Option<usize>,
 }
 
+/// How far a batch norm's running statistics, by which evaluation normalises, are from those of a batch, by which
+/// training does. Means over channels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NormGap {
+    /// The batch norm's name.
+    pub name: String,
+    /// Geometric mean of the running variance divided by the batch's; 1 where they agree.
+    pub variance_ratio: f64,
+    /// Distance of the means in standard deviations of the batch; 0 where they agree.
+    pub mean_distance: f64,
+}
+
 /// Sums of firing rates over calls.
 #[derive(Debug, Default)]
 pub(crate) struct RateRecorder {
@@ -68,6 +84,8 @@ pub(crate) struct RateRecorder {
     layers: Vec<Vec<(f64, f64)>>,
     /// By layer: the step at which the next chunk begins, within a call.
     at: Vec<usize>,
+    /// By layer: whether a membrane was not finite.
+    not_finite: Vec<bool>,
 }
 
 impl RateRecorder {
@@ -78,7 +96,10 @@ impl RateRecorder {
 }
 
 impl Watch for RateRecorder {
-    fn neurons(&mut self, id: usize, spikes: &Tensor, _: &Tensor) -> Result<(), ModelError> {
+    fn neurons(&mut self, id: usize, spikes: &Tensor, membrane: &Tensor) -> Result<(), ModelError> {
+        self.not_finite.resize(self.not_finite.len().max(id + 1), false);
+        // A membrane that is not a number stays so to the last step, which is the one that is given.
+        self.not_finite[id] = self.not_finite[id] || !all_finite(&membrane.f_detach()?)?;
         let rates = spikes.f_detach()?.f_flatten(1, -1)?.f_mean_dim(1i64, false, Kind::Float)?;
         let rates = Vec::<f64>::try_from(rates.f_to_kind(Kind::Double)?)?;
         self.layers.resize_with(self.layers.len().max(id + 1), Vec::new);
@@ -105,9 +126,14 @@ impl Network {
     /// [`Self::start_recording`]; ends the recording. Empty where nothing was recorded.
     pub fn take_firing_rates(&self) -> Vec<LayerRates> {
         let Some(recorder) = self.recording.borrow_mut().take() else { return Vec::new() };
-        let layers = recorder.layers.into_iter().zip(&self.neuron_names);
+        let layers = recorder.layers.into_iter().zip(recorder.not_finite).zip(&self.neuron_names);
         let rates = |steps: Vec<(f64, f64)>| steps.into_iter().map(|(sum, calls)| sum / calls).collect();
-        layers.map(|(steps, name)| LayerRates { name: name.clone(), rates: rates(steps) }).collect()
+        let layer = |((steps, not_finite), name): ((Vec<(f64, f64)>, bool), &String)| LayerRates {
+            name: name.clone(),
+            rates: rates(steps),
+            finite: !not_finite,
+        };
+        layers.map(layer).collect()
     }
 
     /// Spikes and membranes of sample `sample` of the input, in evaluation: of each layer at most `neurons` of its
@@ -171,6 +197,19 @@ impl Network {
         let mut pass = Pass { watch: Some(&mut activity), ..Pass::new(false, execution) };
         let _logits = tch::no_grad(|| self.run(input, &mut pass))?;
         Ok(activity.0)
+    }
+
+    /// How far the running statistics of each batch norm are from those of this batch, as training sees it. Changes
+    /// nothing. Empty for a network without batch norm.
+    ///
+    /// # Errors
+    /// As [`Network::forward`] in training.
+    pub fn norm_gaps(&self, input: Input<'_>, execution: &Execution) -> Result<Vec<NormGap>, ModelError> {
+        let mut gaps = NormGaps::default();
+        let execution = Execution { mode: Mode::LayerByLayer, ..*execution };
+        let mut pass = Pass { watch: Some(&mut gaps), ..Pass::anew(true, execution) };
+        let _logits = tch::no_grad(|| self.run(input, &mut pass))?;
+        Ok(gaps.0)
     }
 
     /// The first layer whose output, or else the first parameter whose value, is not finite; `None` where all are.
@@ -268,6 +307,25 @@ impl Watch for ActivityRecorder {
         let all = (input.numel() as f64).max(1.0);
         let (input_density, spikes_per_input) = (count / all, sum / smallest / all);
         self.0.push(SynapticActivity { name: name.to_owned(), input_density, spikes_per_input });
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct NormGaps(Vec<NormGap>);
+
+impl Watch for NormGaps {
+    fn norm_input(&mut self, norm: &Norm, input: &Tensor) -> Result<(), ModelError> {
+        let channels = input.f_to_kind(Kind::Float)?.f_flatten(0, 1)?.f_transpose(0, 1)?.f_flatten(1, -1)?;
+        let mean = channels.f_mean_dim(1i64, false, Kind::Float)?;
+        let variance = channels.f_var_dim(1i64, true, false)?.f_add_scalar(EPS)?;
+        let ratio = norm.running_var.f_add_scalar(EPS)?.f_div(&variance)?.f_log()?;
+        let distance = norm.running_mean.f_sub(&mean)?.f_abs()?.f_div(&variance.f_sqrt()?)?;
+        self.0.push(NormGap {
+            name: norm.name.clone(),
+            variance_ratio: ratio.f_mean(Kind::Float)?.f_double_value(&[])?.exp(),
+            mean_distance: distance.f_mean(Kind::Float)?.f_double_value(&[])?,
+        });
         Ok(())
     }
 }

@@ -8,8 +8,8 @@ use crate::error::ModelError;
 use crate::pass::{Charge, Pass, merge_steps, split_steps};
 
 /// Momentum and epsilon of batch norm, torch's defaults.
-const MOMENTUM: f64 = 0.1;
-const EPS: f64 = 1e-5;
+pub(crate) const MOMENTUM: f64 = 0.1;
+pub(crate) const EPS: f64 = 1e-5;
 
 /// A convolution.
 #[derive(Debug)]
@@ -42,10 +42,21 @@ pub(crate) enum Synapse {
 /// Batch norm; tensors of shape `[C]`.
 #[derive(Debug)]
 pub(crate) struct Norm {
+    pub(crate) name: String,
     pub(crate) weight: Tensor,
     pub(crate) bias: Tensor,
     pub(crate) running_mean: Tensor,
     pub(crate) running_var: Tensor,
+}
+
+/// The error for a batch norm that gets a single value of each channel in training: a variance takes two.
+pub(crate) fn one_value(name: &str, samples: i64) -> ModelError {
+    let samples =
+        if samples == 1 { "a batch of 1 sample".into() } else { format!("a batch of {samples} samples") };
+    ModelError::Execution(format!(
+        "the batch norm `{name}` gets 1 value a channel from {samples}, and needs 2 or more when training: use larger \
+         batches, or a network that leaves more than one pixel there"
+    ))
 }
 
 /// A layer of neurons with its place in the network.
@@ -116,6 +127,18 @@ impl Synapse {
 }
 
 impl Norm {
+    /// Shows what is about to be normalised, `[T, B, C, ...]`, to whoever watches; in training there has to be a variance.
+    fn look_at(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<(), ModelError> {
+        let values = x.numel() as i64 / x.size().get(2).copied().unwrap_or(1).max(1);
+        if pass.train && values < 2 {
+            return Err(one_value(&self.name, x.size().get(1).copied().unwrap_or(1)));
+        }
+        match &mut pass.watch {
+            Some(watch) => watch.norm_input(self, x),
+            None => Ok(()),
+        }
+    }
+
     fn view(&self, pass: &Pass<'_>) -> BatchNorm<'_> {
         BatchNorm {
             weight: &self.weight,
@@ -153,6 +176,7 @@ impl Norm {
 
     fn share(&self) -> Norm {
         Norm {
+            name: self.name.clone(),
             weight: self.weight.shallow_clone(),
             bias: self.bias.shallow_clone(),
             running_mean: self.running_mean.shallow_clone(),
@@ -195,6 +219,9 @@ impl Unit {
     /// `x` of shape `[T, B, ...]`.
     pub(crate) fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor, ModelError> {
         let current = self.weigh(x, pass)?;
+        if let Some(norm) = &self.norm {
+            norm.look_at(&current, pass)?;
+        }
         match (&self.neurons, &self.norm) {
             (Some(neurons), norm) => neurons.fire(&current, norm.as_ref(), pass),
             (None, Some(norm)) => norm.apply(&current, 1, pass),
@@ -212,7 +239,10 @@ impl Unit {
     ) -> Result<Tensor, ModelError> {
         let current = self.weigh(&x.f_unsqueeze(0)?, pass)?;
         let current = match &self.norm {
-            Some(norm) => norm.apply(&current, time_steps, pass)?,
+            Some(norm) => {
+                norm.look_at(&current, pass)?;
+                norm.apply(&current, time_steps, pass)?
+            }
             None => current,
         };
         Ok(current.f_squeeze_dim(0)?)

@@ -240,3 +240,71 @@ fn synaptic_activity_counts_spikes_in_sums_and_means() {
     near(first(&[1.0, 3.0, 2.0]), (3.0, 6.0));
     near(first(&[0.25, 0.5, 1.0]), (3.0, 7.0));
 }
+
+/// A convolution of images of one pixel, where a batch of one has one value a channel.
+fn one_pixel() -> (nn::VarStore, Network) {
+    let layers = vec![LayerConfig::Conv(ConvConfig::new(8)), LayerConfig::Conv(ConvConfig::new(8))];
+    let config = NetworkConfig { architecture: Architecture::Sequential, layers, ..NetworkConfig::default() };
+    let store = nn::VarStore::new(Device::Cpu);
+    let network = Network::new(&store.root(), &config, InputShape::new(3, 1, 1)).unwrap();
+    (store, network)
+}
+
+#[test]
+fn batch_norm_of_one_value_a_channel_is_refused_by_name_and_leaves_no_nan() {
+    let (_store, network) = one_pixel();
+    let image = Tensor::ones([1, 3, 1, 1], (Kind::Float, Device::Cpu));
+    let sequence = image.unsqueeze(0);
+    for input in [Input::Static(&image, 4), Input::Sequence(&sequence)] {
+        let error = network.forward(input, true, &Execution::default()).unwrap_err().to_string();
+        assert!(error.contains("`feature.0.bn` gets 1 value a channel from a batch of 1 sample"), "{error}");
+    }
+    for (name, tensor) in network.named_tensors() {
+        assert!(bool::try_from(tensor.isfinite().all()).unwrap(), "{name}");
+    }
+    let refused =
+        |samples, steps, is_static| network.check_training_batch(samples, steps, is_static).is_err();
+    assert!(refused(1, 4, true), "an image that is shown four times is normalised once");
+    assert!(refused(1, 1, false));
+    assert!(!refused(1, 4, false) && !refused(2, 1, true));
+    // Evaluation normalises by the running statistics.
+    let _logits = network.forward(Input::Static(&image, 4), false, &Execution::default()).unwrap();
+}
+
+#[test]
+fn a_membrane_that_is_not_a_number_shows_where_the_output_looks_sound() {
+    let (_store, network) = build(Architecture::Small);
+    let images = pictures();
+    let run = || {
+        network.start_recording();
+        let input = Input::Static(&images, STEPS as usize);
+        let logits = tch::no_grad(|| network.forward(input, false, &Execution::default())).unwrap();
+        assert!(bool::try_from(logits.isfinite().all()).unwrap());
+        network.take_firing_rates().into_iter().map(|layer| layer.finite).collect::<Vec<_>>()
+    };
+    assert!(run().into_iter().all(|finite| finite));
+    let weight = network.named_tensors().iter().find(|(name, _)| name.ends_with("conv.weight")).unwrap();
+    let _weight = tch::no_grad(|| weight.1.shallow_clone().fill_(f64::NAN));
+    let finite = run();
+    assert!(!finite[0] && finite[1..].iter().all(|finite| *finite), "{finite:?}");
+}
+
+#[test]
+fn running_statistics_are_far_from_a_batch_at_first_and_near_after_training_steps() {
+    let (_store, network) = build(Architecture::Small);
+    let images = pictures();
+    let input = Input::Static(&images, STEPS as usize);
+    let gaps = || network.norm_gaps(input, &Execution::default()).unwrap();
+    let before: Vec<Tensor> = network.named_tensors().iter().map(|(_, tensor)| tensor.copy()).collect();
+    let first = gaps();
+    assert!(first.iter().any(|gap| gap.variance_ratio > 2.0 || gap.variance_ratio < 0.5), "{first:?}");
+    for ((name, tensor), before) in network.named_tensors().iter().zip(&before) {
+        assert_eq!(tensor, before, "{name}");
+    }
+    for _ in 0..60 {
+        let _logits = tch::no_grad(|| network.forward(input, true, &Execution::default())).unwrap();
+    }
+    for gap in gaps() {
+        assert!((0.8..1.25).contains(&gap.variance_ratio) && gap.mean_distance < 0.1, "{gap:?}");
+    }
+}

@@ -15,6 +15,8 @@ pub struct Report {
     pub title: String,
     /// One or two sentences below the heading: what was trained on what.
     pub summary: String,
+    /// What was odd, each in a sentence: shown before everything else.
+    pub warnings: Vec<String>,
     /// The figures that a reader looks for first.
     pub key_figures: Vec<KeyFigure>,
     /// The course of the training, in the order of the epochs.

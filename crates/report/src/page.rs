@@ -84,6 +84,13 @@ impl Report {
         if !self.summary.trim().is_empty() {
             push(&mut html, format_args!("<p class=\"summary\">{}</p>\n", escape(&self.summary)));
         }
+        if !self.warnings.is_empty() {
+            html.push_str("<ul class=\"warnings\">\n");
+            for warning in &self.warnings {
+                push(&mut html, format_args!("<li>{}</li>\n", escape(warning)));
+            }
+            html.push_str("</ul>\n");
+        }
         if !self.key_figures.is_empty() {
             html.push_str("<dl class=\"key\">\n");
             for figure in &self.key_figures {

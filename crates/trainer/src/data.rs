@@ -10,11 +10,13 @@ use tch::{Device, Tensor};
 use tks_data::manifest::Kind as DataKind;
 use tks_data::{Batch, BoxError, Dataset, Loader, LoaderConfig, Manifest, SampleRng, Subset};
 use tks_events::datasets::{EventFrames, EventSet, SetOptions};
+use tks_events::recipe::Recipe;
 use tks_events::slicing::Slicing;
 use tks_images::datasets::{OpenOptions, class_difference};
-use tks_images::{ImageSamples, ImageSet};
+use tks_images::{ImageSamples, ImageSet, Preprocessor};
 use tks_models::{Input, InputShape};
 
+use crate::classes::Relabeled;
 use crate::config::{BadEvents, Config, DataConfig, EventConfig, PartConfig, STATIC_TIME_STEPS};
 use crate::datasets;
 
@@ -49,6 +51,8 @@ pub struct Data {
     /// What of the data is passed over and should be known: files that are no samples, in a sentence each.
     pub warnings: Vec<String>,
     test_loader: LoaderConfig,
+    /// The network's number of each class of the data.
+    labels: Vec<usize>,
     source: Source,
 }
 
@@ -73,15 +77,25 @@ impl Data {
     /// # Errors
     /// A data set, part or file that is not there, a recipe that makes no sense, parts that overlap.
     pub fn open(config: &Config) -> Result<Self> {
+        Data::open_for(config, None)
+    }
+
+    /// Opens the data of a configuration for a network that knows its classes: labels are its numbers of them, whatever
+    /// their order in the data.
+    ///
+    /// # Errors
+    /// As [`Data::open`]; names the classes that only the network or only the data have.
+    pub fn open_for(config: &Config, known: Option<&Task>) -> Result<Self> {
         let data = &config.data;
+        let known = known.map(|task| task.classes.as_slice());
         let opened = if data.name == FOLDER {
-            open_images(config, None, path_of(data, None)?)
+            open_images(config, None, path_of(data, None)?, known)
         } else {
             let manifest = datasets::manifest(&data.name)?;
             let path = path_of(data, Some(&manifest))?;
             match manifest.kind {
-                DataKind::Events => open_events(config, manifest, &path),
-                DataKind::Images => open_images(config, Some(&manifest), path),
+                DataKind::Events => open_events(config, manifest, &path, known),
+                DataKind::Images => open_images(config, Some(&manifest), path, known),
             }
         };
         opened.with_context(|| format!("cannot open the data set `{}`", data.name))
@@ -109,16 +123,25 @@ impl Data {
     /// A slicing whose steps do not follow a number of bins.
     pub fn rebinned(&self, time_steps: usize) -> Result<Loader<Samples>> {
         let Source::Events { set, test, config, .. } = &self.source else { return self.test_loader() };
-        let mut recipe = config.recipe.clone();
-        match &mut recipe.slicing {
-            Slicing::TimeBins { bins, .. } | Slicing::EventBins { bins, .. } => *bins = time_steps,
-            _ => bail!(
-                "another number of time steps needs a slicing into a number of bins, which this recipe does not have"
-            ),
-        }
+        let recipe = rebinned(&config.recipe, time_steps)?;
         let frames = EventFrames::<f32>::new(Arc::clone(set), test.clone(), recipe, false)?;
-        Ok(Loader::new(Arc::new(frames) as Arc<Samples>, self.test_loader.clone())?)
+        Ok(Loader::new(Relabeled::wrap(Arc::new(frames), &self.labels), self.test_loader.clone())?)
     }
+}
+
+/// A recipe whose recordings become another number of frames.
+///
+/// # Errors
+/// A slicing whose steps do not follow a number of bins.
+pub fn rebinned(recipe: &Recipe, time_steps: usize) -> Result<Recipe> {
+    let mut recipe = recipe.clone();
+    match &mut recipe.slicing {
+        Slicing::TimeBins { bins, .. } | Slicing::EventBins { bins, .. } => *bins = time_steps,
+        _ => bail!(
+            "another number of time steps needs a slicing into a number of bins, which this recipe does not have"
+        ),
+    }
+    Ok(recipe)
 }
 
 /// What a network of this configuration is for, by the manifest alone: no data are needed, but for a folder of pictures.
@@ -162,13 +185,15 @@ fn path_of(data: &DataConfig, manifest: Option<&Manifest>) -> Result<PathBuf> {
     Ok(path)
 }
 
-fn train_loader(config: &Config) -> LoaderConfig {
+/// The loader of so many training samples.
+fn train_loader(config: &Config, samples: usize) -> LoaderConfig {
+    let epoch = config.data.sampler.epoch_len(samples);
     LoaderConfig {
         batch_size: config.training.batch_size,
         workers: config.data.workers,
         prefetch: config.data.prefetch,
         sampler: config.data.sampler.clone(),
-        last_batch: config.data.last_batch,
+        last_batch: config.data.last_batch_of(epoch, config.training.batch_size),
         seed: config.seed,
         ..LoaderConfig::default()
     }
@@ -194,7 +219,12 @@ fn chosen(indices: &[usize], part: &PartConfig, key: &str) -> Result<Vec<usize>>
     Ok(indices[part.range(key, indices.len())?].to_vec())
 }
 
-fn open_events(config: &Config, manifest: Manifest, path: &Path) -> Result<Data> {
+/// The network's number of each class of the data: its own order where it knows none yet.
+fn labels_of(known: Option<&[String]>, found: &[String]) -> Result<Vec<usize>> {
+    crate::classes::join(known.unwrap_or(found), found)
+}
+
+fn open_events(config: &Config, manifest: Manifest, path: &Path, known: Option<&[String]>) -> Result<Data> {
     let data = &config.data;
     ensure!(
         data.images.is_none(),
@@ -217,8 +247,11 @@ fn open_events(config: &Config, manifest: Manifest, path: &Path) -> Result<Data>
         }
     };
     let (train, test) = (part("train", &data.train)?, part("test", &data.test)?);
+    let classes = datasets::class_names(set.manifest());
+    let labels = labels_of(known, &classes)?;
     let frames = |indices: Vec<usize>, augment| -> Result<Arc<Samples>> {
-        Ok(Arc::new(EventFrames::<f32>::new(Arc::clone(&set), indices, events.recipe.clone(), augment)?))
+        let frames = EventFrames::<f32>::new(Arc::clone(&set), indices, events.recipe.clone(), augment)?;
+        Ok(Relabeled::wrap(Arc::new(frames), &labels))
     };
     let train = frames(train, true)?;
     let [_, channels, height, width] = events.recipe.shape(set.sensor())?;
@@ -229,19 +262,19 @@ fn open_events(config: &Config, manifest: Manifest, path: &Path) -> Result<Data>
             Some(Box::new(move |batch, rng| Ok(mix[tks_data::rng::below(count, rng)].on_batch(batch, rng)?)))
         }
     };
-    let classes = datasets::class_names(set.manifest());
     Ok(Data {
         task: Task {
             data: data.name.clone(),
-            classes,
+            classes: known.map_or(classes, <[String]>::to_vec),
             input: InputShape { channels, height, width },
             time_steps,
             is_static: false,
         },
-        train: with_hook(train, train_loader(config), hook)?,
         test: frames(test.clone(), false)?,
+        train: with_hook(Arc::clone(&train), train_loader(config, train.len()), hook)?,
         warnings: Vec::new(),
         test_loader: test_loader(config),
+        labels,
         source: Source::Events { set, test, config: Box::new(events), told: AtomicUsize::new(0) },
     })
 }
@@ -270,7 +303,22 @@ fn no_part<'a>(key: &str, name: &str, known: impl Iterator<Item = &'a str>) -> a
     anyhow::anyhow!("`data.{key}` asks for the part `{name}`, but there are: {}", known.join(", "))
 }
 
-fn open_images(config: &Config, manifest: Option<&Manifest>, path: PathBuf) -> Result<Data> {
+/// How images that are not of the data set, but of its size and channels, become the input of a trained network.
+///
+/// # Errors
+/// A recipe that makes no sense or does not fit such images.
+pub fn preprocessor(config: &Config, task: &Task, manifest: Option<&Manifest>) -> Result<Preprocessor> {
+    let InputShape { channels, height, width } = task.input;
+    let recipe = config.data.images.clone().unwrap_or_default().recipe;
+    Ok(Preprocessor::new(recipe, manifest, channels, Some([height, width]))?)
+}
+
+fn open_images(
+    config: &Config,
+    manifest: Option<&Manifest>,
+    path: PathBuf,
+    known: Option<&[String]>,
+) -> Result<Data> {
     let data = &config.data;
     ensure!(
         data.events.is_none(),
@@ -302,9 +350,13 @@ fn open_images(config: &Config, manifest: Option<&Manifest>, path: PathBuf) -> R
         .filter(|(_, left_out)| left_out.is_lost)
         .map(|(part, left_out)| format!("passed over in `{part}`: {left_out}"))
         .collect();
+    let labels = labels_of(known, train_set.classes())?;
     let samples = |set: &Arc<ImageSet>, part: &PartConfig, key, augment| -> Result<Arc<Samples>> {
         let indices = part.range(key, set.len())?.collect();
-        Ok(Arc::new(ImageSamples::<f32>::new(Arc::clone(set), indices, images.recipe.clone(), augment)?))
+        let preprocessor = Preprocessor::for_set(set, images.recipe.clone(), manifest)?;
+        let samples =
+            ImageSamples::<f32>::with_preprocessor(Arc::clone(set), indices, preprocessor, augment)?;
+        Ok(Relabeled::wrap(Arc::new(samples), &labels))
     };
     let train = samples(&train_set, &data.train, "train", true)?;
     let test = samples(&test_set, &data.test, "test", false)?;
@@ -326,15 +378,16 @@ fn open_images(config: &Config, manifest: Option<&Manifest>, path: PathBuf) -> R
     Ok(Data {
         task: Task {
             data: data.name.clone(),
-            classes: train_set.classes().to_vec(),
+            classes: known.unwrap_or(train_set.classes()).to_vec(),
             input: InputShape { channels, height, width },
             time_steps: config.time_steps.unwrap_or(STATIC_TIME_STEPS),
             is_static: true,
         },
-        train: with_hook(train, train_loader(config), hook)?,
+        train: with_hook(Arc::clone(&train), train_loader(config, train.len()), hook)?,
         test,
         warnings,
         test_loader: test_loader(config),
+        labels,
         source: Source::Images,
     })
 }
@@ -403,7 +456,7 @@ impl TensorBatch {
 }
 
 /// The size that all recordings of a data set have.
-pub(crate) fn sensor_of(manifest: &Manifest) -> Result<tks_events::SensorSize> {
+fn sensor_of(manifest: &Manifest) -> Result<tks_events::SensorSize> {
     let size = manifest.size.fixed().context("recordings have one size")?;
     Ok(tks_events::SensorSize { width: size.width.try_into()?, height: size.height.try_into()? })
 }

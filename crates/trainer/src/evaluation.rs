@@ -1,6 +1,6 @@
 //! How good a network is: accuracy after each number of steps, confusion, firing rates.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 use tks_data::Loader;
@@ -44,7 +44,7 @@ impl Evaluation {
 /// done and all.
 ///
 /// # Errors
-/// A sample that cannot be read; what libtorch refuses.
+/// A sample that cannot be read; weights, membranes or logits that are not finite; what libtorch refuses.
 pub fn evaluate(
     network: &Network,
     loader: &Loader<Samples>,
@@ -53,6 +53,12 @@ pub fn evaluate(
     execution: &Execution,
     mut progress: impl FnMut(usize, usize) -> Result<()>,
 ) -> Result<Evaluation> {
+    for (name, tensor) in network.named_tensors() {
+        ensure!(
+            bool::try_from(tensor.f_isfinite()?.f_all()?)?,
+            "`{name}` of the network holds values that are not finite, so that its answers mean nothing"
+        );
+    }
     let batches = loader.batches();
     let mut confusion = Confusion::new(classes.to_vec());
     let mut right = vec![0i64; time_steps];
@@ -64,6 +70,17 @@ pub fn evaluate(
         drop(batch);
         let logits = tch::no_grad(|| network.forward(tensors.input(time_steps), false, execution))?;
         let found = tch::no_grad(|| Found::new(&logits, &tensors.labels))?;
+        if let Some(&first) = found.not_finite.first() {
+            let place = network.locate_non_finite(tensors.input(time_steps), false, execution)?;
+            let place = place.map_or(String::new(), |found| format!(": it begins in `{}`", found.place));
+            bail!(
+                "the logits of {} of the {} samples in test batch {} are not finite, the first of `{}`{place}",
+                found.not_finite.len(),
+                tensors.len,
+                number + 1,
+                loader.dataset().sample_name(samples + first),
+            );
+        }
         ensure!(
             found.right.len() == time_steps,
             "the network ran {} steps, not {time_steps}",
@@ -82,6 +99,12 @@ pub fn evaluate(
     }
     let rates = network.take_firing_rates();
     ensure!(samples > 0, "there is nothing to test on");
+    if let Some(layer) = rates.iter().find(|layer| !layer.finite) {
+        bail!(
+            "membranes of `{}` are not finite: such neurons never fire, so that the accuracy means nothing",
+            layer.name
+        );
+    }
     let activity = rates.into_iter().map(|layer| LayerActivity {
         neurons: neuron_count(network, &layer.name),
         layer: layer.name,
@@ -110,6 +133,8 @@ struct Found {
     predictions: Vec<i64>,
     /// Mean cross entropy by all steps.
     loss: f64,
+    /// Samples with a logit that is not finite, by their places in the batch.
+    not_finite: Vec<usize>,
 }
 
 impl Found {
@@ -120,7 +145,10 @@ impl Found {
         let right = classes.f_eq_tensor(labels)?.f_sum_dim_intlist(1, false, Kind::Int64)?;
         let mean = logits.f_mean_dim(0, false, Kind::Float)?;
         let loss = mean.f_cross_entropy_loss::<Tensor>(labels, None, tch::Reduction::Mean, -100, 0.0)?;
+        let finite = logits.f_isfinite()?.f_all_dim(0, false)?.f_all_dim(1, false)?;
+        let finite = Vec::<bool>::try_from(finite)?.into_iter().enumerate();
         Ok(Found {
+            not_finite: finite.filter(|(_, finite)| !finite).map(|(place, _)| place).collect(),
             right: Vec::<i64>::try_from(right)?,
             predictions: Vec::<i64>::try_from(classes.f_get(-1).context("there is a step")?)?,
             loss: loss.f_double_value(&[])?,
@@ -144,5 +172,25 @@ mod tests {
         let cross_entropy = |own: f64, other: f64| (1.0 + (other - own).exp()).ln();
         let expected = (cross_entropy(1.5, 0.5) + cross_entropy(1.0, 0.0) + cross_entropy(1.0, 0.5)) / 3.0;
         assert!((found.loss - expected).abs() < 1e-6);
+    }
+    #[test]
+    fn samples_whose_logits_are_not_finite_are_found() {
+        let logits = Tensor::from_slice(&[
+            1.0f32,
+            0.0,
+            f32::NAN,
+            0.0,
+            1.0,
+            0.0,
+            1.0,
+            0.0,
+            1.0,
+            0.0,
+            1.0,
+            f32::INFINITY,
+        ])
+        .view([2, 3, 2]);
+        let found = Found::new(&logits, &Tensor::from_slice(&[0i64, 0, 0])).unwrap();
+        assert_eq!(found.not_finite, [1, 2]);
     }
 }

@@ -7,11 +7,16 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor, nn};
-use tks_models::{Network, NetworkConfig};
+use tks_events::SensorSize;
+use tks_events::datasets::{Orientation, RecordingReader};
+use tks_images::recipe::Normalize;
+use tks_models::{LayerDescription, Network, NetworkConfig};
 
 use crate::checkpoint::{Checkpoint, read_tensors, write_tensors};
-use crate::config::{Config, EventConfig, ImageConfig};
-use crate::data::{Task, event_config};
+use crate::config::{Config, EventConfig};
+use crate::data::{FOLDER, Task, event_config, preprocessor};
+use crate::datasets;
+use crate::trainer::{build_network, load_weights};
 
 /// The file with the weights, by the names of the network's state dictionary.
 pub const WEIGHTS: &str = "weights.safetensors";
@@ -19,42 +24,93 @@ pub const WEIGHTS: &str = "weights.safetensors";
 /// The file with the description.
 pub const DESCRIPTION: &str = "network.json";
 
-/// Raised when the description's meaning changes.
-const FORMAT: u32 = 1;
+/// Raised when the description's meaning changes. 2: numbers in the place of references to data sets, and layers.
+const FORMAT: u32 = 2;
 
-/// What an exported network is, and how its input is made.
+/// What an exported network is, and how its input is made: enough to rebuild both without this program and without the data
+/// set's manifest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Description {
     /// The description's own version.
     pub format: u32,
-    /// The network.
+    /// The network, as this program builds it.
     pub network: NetworkConfig,
     /// What it does: classes, input, time steps.
     pub task: Task,
     /// How a recording becomes its input, if recordings do.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub events: Option<EventConfig>,
-    /// How a picture becomes its input, if pictures do.
+    pub events: Option<EventInput>,
+    /// How an image becomes its input, if images do.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub images: Option<ImageConfig>,
+    pub images: Option<ImageInput>,
+    /// Its layers in the order in which they run: shapes, tensors by name, neurons with what they learned.
+    pub layers: Vec<LayerDescription>,
+}
+
+/// From a recording to `[T, C, H, W]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventInput {
+    /// Size of the sensor in pixels.
+    pub sensor: SensorSize,
+    /// Which way up the recordings are given.
+    pub orientation: Orientation,
+    /// Filters, slicing, representation, size; without what training alone does.
+    pub recipe: tks_events::recipe::Recipe,
+}
+
+/// From an image to `[C, H, W]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageInput {
+    /// Size, channels, and normalisation by numbers: `(level / 255 - mean) / std` of each channel; without what training
+    /// alone does.
+    pub recipe: tks_images::Recipe,
+}
+
+impl EventInput {
+    fn new(config: &Config, task: &Task) -> Result<Self> {
+        let (EventConfig { recipe, orientation, .. }, _) = event_config(config)?;
+        let sensor = RecordingReader::new(&datasets::manifest(&task.data)?, orientation, false)?.sensor();
+        let recipe =
+            tks_events::recipe::Recipe { event_augment: Vec::new(), frame_augment: Vec::new(), ..recipe };
+        Ok(EventInput { sensor, orientation, recipe })
+    }
+}
+
+impl ImageInput {
+    fn new(config: &Config, task: &Task) -> Result<Self> {
+        let manifest = if task.data == FOLDER { None } else { Some(datasets::manifest(&task.data)?) };
+        let preprocessor = preprocessor(config, task, manifest.as_ref())?;
+        let (mean, std) = (preprocessor.normalization().mean(), preprocessor.normalization().std());
+        let recipe = tks_images::Recipe {
+            augment: Vec::new(),
+            channels: Some(task.input.channels),
+            normalize: Normalize::Values { mean: mean.to_vec(), std: std.to_vec() },
+            ..preprocessor.recipe().clone()
+        };
+        Ok(ImageInput { recipe })
+    }
 }
 
 /// Writes the network of a checkpoint, the moving average of its weights where there is one.
 ///
 /// # Errors
-/// A disk that is full or refuses.
+/// A checkpoint of another network; a disk that is full or refuses.
 pub fn write(folder: &Path, config: &Config, task: &Task, checkpoint: &Checkpoint) -> Result<()> {
-    let prefix = if checkpoint.of("ema").next().is_some() { "ema" } else { "network" };
+    let network = build_network(config, task, Device::Cpu)?;
+    load_weights(&network, checkpoint)?;
     let mut tensors: Vec<(String, Tensor)> =
-        checkpoint.of(prefix).map(|(name, tensor)| (name.to_string(), tensor.shallow_clone())).collect();
+        network.named_tensors().iter().map(|(name, tensor)| (name.clone(), tensor.detach())).collect();
     tensors.sort_by(|a, b| a.0.cmp(&b.0));
     let description = Description {
         format: FORMAT,
         network: NetworkConfig { classes: task.classes.len(), ..config.network.clone() },
         task: task.clone(),
-        events: if task.is_static { None } else { Some(event_config(config)?.0) },
-        images: if task.is_static { Some(config.data.images.clone().unwrap_or_default()) } else { None },
+        events: if task.is_static { None } else { Some(EventInput::new(config, task)?) },
+        images: if task.is_static { Some(ImageInput::new(config, task)?) } else { None },
+        layers: network.describe_layers()?,
     };
     write_tensors(&folder.join(WEIGHTS), &tensors, HashMap::new())?;
     let text = serde_json::to_vec_pretty(&description)?;

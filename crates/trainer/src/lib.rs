@@ -4,14 +4,15 @@
 //! |---|---|
 //! | [`config`] | everything that a user can choose, as one TOML file |
 //! | [`presets`] | configurations by name: the reference recipes, and small ones |
-//! | [`datasets`], [`data`] | where data sets are; from the configuration to batches of tensors |
+//! | [`datasets`], [`data`], [`classes`] | where data sets are; from the configuration to batches of tensors; classes by name |
 //! | [`trainer`] | the training itself |
 //! | [`optimizer`], [`ema`] | optimisers whose state can be saved; the moving average of the weights |
 //! | [`evaluation`] | accuracy after each number of steps, confusion, firing rates |
 //! | [`checkpoint`], [`run_folder`] | what a training leaves on disk, and goes on from |
 //! | [`run_state`], [`best`], [`basis`] | where a run is; its best network; what its numbers depend on |
 //! | [`message`], [`display`], [`files`] | what a training says; the terminal and the files that hear it |
-//! | [`metrics`], [`watch`], [`estimate`], [`environment`] | sums over an epoch, idle layers, memory and time, the machine |
+//! | [`metrics`], [`watch`], [`health`] | sums over an epoch, idle layers, signs that a training does not work |
+//! | [`estimate`], [`environment`] | memory and time, the machine |
 //! | [`report`], [`export`], [`predict`], [`inspect`] | what can be done with a trained network |
 //! | [`data_check`], [`sheet`] | a data set walked before a training, samples drawn as a network sees them |
 //! | [`cli`] | the program's command line |
@@ -34,6 +35,7 @@
 pub mod basis;
 pub mod best;
 pub mod checkpoint;
+pub mod classes;
 pub mod cli;
 pub mod config;
 pub mod data;
@@ -46,6 +48,7 @@ pub mod estimate;
 pub mod evaluation;
 pub mod export;
 pub mod files;
+pub mod health;
 pub mod inspect;
 pub mod message;
 pub mod metrics;

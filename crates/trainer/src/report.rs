@@ -79,6 +79,7 @@ fn fill(
             data.task.data,
             grouped(evaluation.samples),
         ),
+        warnings: run.warnings(),
         key_figures: key_figures(evaluation, &energy, best, peak),
         confusion: Some(evaluation.confusion.clone()),
         activity: evaluation.activity.clone(),

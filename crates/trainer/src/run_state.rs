@@ -38,6 +38,8 @@ pub struct Plan {
     pub epochs: usize,
     /// Epochs without a better accuracy after which it ends early.
     pub patience: Option<usize>,
+    /// Epochs of warm-up, in which nothing is waited for.
+    pub warmup: usize,
 }
 
 /// How far a run has trained.
@@ -57,7 +59,8 @@ impl RunState {
         if progress.epochs >= plan.epochs {
             return RunState::Finishing { early: false };
         }
-        let since_best = progress.best.map_or(0, |best| progress.epochs.saturating_sub(best + 1));
+        let since_best =
+            progress.best.map_or(0, |best| progress.epochs.saturating_sub((best + 1).max(plan.warmup)));
         match plan.patience {
             Some(patience) if since_best >= patience => RunState::Finishing { early: true },
             _ => RunState::Training,
@@ -90,7 +93,7 @@ mod tests {
     }
 
     fn plan(epochs: usize, patience: impl Into<Option<usize>>) -> Plan {
-        Plan { epochs, patience: patience.into() }
+        Plan { epochs, patience: patience.into(), warmup: 0 }
     }
 
     #[test]
@@ -111,6 +114,14 @@ mod tests {
         // Without an evaluation there is nothing to wait for.
         let unknown = Progress { best: None, ..progress(8, 0) };
         assert_eq!(RunState::after_epoch(unknown, plan(9, 2)), Training);
+    }
+
+    #[test]
+    fn nothing_is_waited_for_in_the_warm_up() {
+        let warming = Plan { warmup: 3, ..plan(9, 2) };
+        let states = [1, 2, 3, 4, 5].map(|done| RunState::after_epoch(progress(done, 0), warming));
+        assert_eq!(states, [Training, Training, Training, Training, Finishing { early: true }]);
+        assert_eq!(RunState::after_epoch(progress(5, 4), warming), Training);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use tks_models::LayerRates;
 
 /// Below this share of its neurons a layer counts as silent.
-const SILENT: f64 = 1e-4;
+pub(crate) const SILENT: f64 = 1e-4;
 
 /// Above this share a layer counts as saturated.
 const SATURATED: f64 = 0.98;
@@ -68,7 +68,7 @@ mod tests {
 
     fn rates(first: f64, second: f64) -> Vec<LayerRates> {
         [("a", first), ("b", second)]
-            .map(|(name, rate)| LayerRates { name: name.into(), rates: vec![rate, rate] })
+            .map(|(name, rate)| LayerRates { name: name.into(), rates: vec![rate, rate], finite: true })
             .into()
     }
 

@@ -61,6 +61,12 @@ impl Layout {
         matches!(self, Layout::DvsCifar10).then_some(Camera::Dvs128)
     }
 
+    /// The format of a file that may or may not be one of the data set's: theirs where it has their ending, else told by
+    /// its content.
+    pub(super) fn format_of(self, path: &Path) -> Option<Format> {
+        self.format().filter(|_| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("bin")))
+    }
+
     /// Where SpikingJelly moves an event of this data set that is stored at `x`, `y` with polarity `p`, if it does.
     pub(super) fn spikingjelly(self) -> Option<fn(SensorSize, Event) -> Event> {
         match self {

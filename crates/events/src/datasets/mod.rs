@@ -26,6 +26,7 @@ mod frames;
 mod gesture;
 mod layout;
 mod passed_over;
+mod reader;
 mod set;
 #[cfg(feature = "hdf5")]
 mod spikes;
@@ -33,4 +34,5 @@ mod spikes;
 pub use frames::EventFrames;
 pub use layout::Layout;
 pub use passed_over::PassedFiles;
+pub use reader::RecordingReader;
 pub use set::{EventSet, Orientation, ReadScratch, SetLeftOut, SetOptions};

@@ -11,11 +11,12 @@ use tks_data::{Archive, ArchiveOptions};
 
 use super::layout::Layout;
 use super::passed_over::{self, PassedFiles};
+use super::reader::RecordingReader;
 #[cfg(feature = "hdf5")]
 use super::spikes;
 use super::{gesture, layout};
 use crate::error::EventError;
-use crate::formats::{LeftOut, ReadOptions, aedat3, read_aedat3_span, read_bytes_into};
+use crate::formats::{LeftOut, aedat3, read_aedat3_span};
 use crate::recipe::Recipe;
 use crate::stream::{EventStream, SensorSize};
 
@@ -126,8 +127,7 @@ pub struct EventSet {
     official: Parts,
     /// Where in the files that hold many recordings which times lie, from the first reading on.
     indexes: BTreeMap<usize, OnceLock<aedat3::Index>>,
-    layout: Layout,
-    sensor: SensorSize,
+    reader: RecordingReader,
     options: SetOptions,
     /// Files that are no samples.
     passed_over: Vec<PassedFiles>,
@@ -143,14 +143,11 @@ impl EventSet {
     /// [`EventError::Layout`] if nothing there is a recording of the data set; [`EventError::Data`] if a file
     /// cannot be read; [`EventError::Table`] for a line of a table that is not understood.
     pub fn open(manifest: Manifest, path: &Path, options: SetOptions) -> Result<Self, EventError> {
-        let layout = Layout::named(&manifest.layout).ok_or_else(|| EventError::Layout {
-            path: path.to_path_buf(),
-            message: format!("recordings of the layout `{}` are not read by this library", manifest.layout),
-        })?;
-        let sensor = sensor(&manifest)?;
+        let reader = RecordingReader::new(&manifest, options.orientation, options.lenient)?;
+        let layout = reader.layout();
         let mut archive = Archive::open_with(path, &options.archive)?;
         if matches!(layout, Layout::Heidelberg | Layout::NTidigits) {
-            return EventSet::open_spikes(manifest, archive, layout, sensor, options);
+            return EventSet::open_spikes(manifest, archive, reader, options);
         }
         let mut found = list(layout, &archive, &manifest)?;
         // Nothing is looked for in archives beside unpacked files: those would be the same recordings.
@@ -185,15 +182,14 @@ impl EventSet {
                 ),
             });
         }
-        Ok(EventSet::of_samples(manifest, archive, layout, found, sensor, options))
+        Ok(EventSet::of_samples(manifest, archive, reader, found, options))
     }
 
     #[cfg(not(feature = "hdf5"))]
     fn open_spikes(
         manifest: Manifest,
         archive: Archive,
-        _: Layout,
-        _: SensorSize,
+        _: RecordingReader,
         _: SetOptions,
     ) -> Result<Self, EventError> {
         Err(EventError::Layout {
@@ -209,15 +205,14 @@ impl EventSet {
     fn open_spikes(
         manifest: Manifest,
         mut archive: Archive,
-        layout: Layout,
-        sensor: SensorSize,
+        reader: RecordingReader,
         options: SetOptions,
     ) -> Result<Self, EventError> {
         if !spikes::is_there(&archive) {
             archive = archive.expanded(&options.archive)?;
         }
-        let (files, found) = spikes::samples(layout, &archive, &manifest, &options.archive)?;
-        let mut set = EventSet::of_samples(manifest, archive, layout, found, sensor, options);
+        let (files, found) = spikes::samples(reader.layout(), &archive, &manifest, &options.archive)?;
+        let mut set = EventSet::of_samples(manifest, archive, reader, found, options);
         set.spikes = files;
         Ok(set)
     }
@@ -225,12 +220,11 @@ impl EventSet {
     fn of_samples(
         manifest: Manifest,
         archive: Archive,
-        layout: Layout,
+        reader: RecordingReader,
         mut found: Vec<Found>,
-        sensor: SensorSize,
         options: SetOptions,
     ) -> Self {
-        let passed_over = passed_over::count(&archive, layout, &found);
+        let passed_over = passed_over::count(&archive, reader.layout(), &found);
         found.sort_by(|(a, _), (b, _)| split::natural(&a.name, &b.name));
         // Two releases or copies of the same recordings side by side: one of them counts.
         found.dedup_by(|(later, _), (kept, _)| later.name == kept.name);
@@ -251,8 +245,7 @@ impl EventSet {
             samples,
             official,
             indexes,
-            layout,
-            sensor,
+            reader,
             options,
             passed_over,
             left_out: Mutex::default(),
@@ -266,7 +259,7 @@ impl EventSet {
 
     /// Size of the sensor.
     pub fn sensor(&self) -> SensorSize {
-        self.sensor
+        self.reader.sensor()
     }
 
     /// Number of recordings.
@@ -380,46 +373,31 @@ impl EventSet {
         let sample = &self.samples[index];
         #[cfg(feature = "hdf5")]
         if let Some(file) = self.spikes.iter().find(|file| file.entry == sample.entry) {
-            return file.read(sample, self.sensor);
+            return file.read(sample, self.sensor());
         }
         let bytes = self.archive.bytes_in(sample.entry, &mut scratch.bytes)?;
         let path = self.archive.entry_path(sample.entry);
         let used = std::mem::take(&mut scratch.used);
-        let options = ReadOptions {
-            sensor: Some(self.sensor),
-            format: self.layout.format().filter(|_| !is_npz(&path)),
-            camera: self.layout.camera(),
-            lenient: self.options.lenient,
-            ..ReadOptions::default()
-        };
         let (stream, left_out) = match sample.span.zip(self.indexes.get(&sample.entry)) {
             Some((span, index)) => {
                 let index = index.get_or_init(|| aedat3::Index::of(bytes));
-                read_aedat3_span(&path, bytes, index, span, &options, used)?
+                let options = self.reader.options(None);
+                let (stream, left_out) = read_aedat3_span(&path, bytes, index, span, &options, used)?;
+                (self.reader.orient(&path, stream)?, left_out)
             }
-            None => {
-                let reading = read_bytes_into(&path, bytes, &options, used)?;
-                let mut stream = reading.stream;
-                stream.sort();
-                (stream, reading.left_out)
-            }
+            None => self.reader.read_own(&path, bytes, used)?,
         };
         if left_out.is_faulty() {
             let mut all = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
             all.insert(index, left_out);
         }
-        // Moved once more, a recording of SpikingJelly's is as it was stored.
-        let is_moved = layout::is_spikingjellys(&path);
-        let to_move = (self.options.orientation == Orientation::Spikingjelly) != is_moved;
-        match self.layout.spikingjelly().filter(|_| to_move) {
-            Some(moved) => stream.events().map(self.sensor, |event| Some(moved(self.sensor, event))),
-            None => Ok(stream),
-        }
+        Ok(stream)
     }
-}
 
-fn is_npz(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npz"))
+    /// How its recordings are read, for others to be read alike.
+    pub fn reader(&self) -> RecordingReader {
+        self.reader
+    }
 }
 
 /// A mirror has ASL-DVS as a zip of the publisher's zip, which holds a zip a letter, within the folder of the download.
@@ -436,15 +414,4 @@ fn list(layout: Layout, archive: &Archive, manifest: &Manifest) -> Result<Vec<Fo
         Some((Sample { name, class, entry, span: None, row: 0 }, part))
     };
     Ok(archive.entries().iter().enumerate().filter_map(located).collect())
-}
-
-fn sensor(manifest: &Manifest) -> Result<SensorSize, EventError> {
-    let size = manifest.size.fixed().and_then(|size| {
-        Some(SensorSize { width: size.width.try_into().ok()?, height: size.height.try_into().ok()? })
-    });
-    size.ok_or(EventError::Option {
-        option: "size",
-        value: format!("{:?}", manifest.size),
-        expected: "a width and a height of at most 65535 in the manifest of recordings",
-    })
 }

@@ -237,11 +237,24 @@ fn warn(text: &str) {
 }
 
 impl Trained {
-    /// The network with its weights, on the configuration's device, and its data.
+    /// The network with its weights, on the configuration's device, and its data, whose classes are the network's.
     fn with_data(&self) -> Result<(tks_models::Network, Data)> {
-        let data = Data::open(&self.config)?;
+        let task = self.run.task()?;
+        let data = Data::open_for(&self.config, Some(&task))?;
         let network = build_network(&self.config, &data.task, self.config.hardware.prepare()?)?;
-        load_weights(&network, &self.checkpoint)?;
+        let loaded = load_weights(&network, &self.checkpoint);
+        if data.task.input != task.input {
+            let [trained, given] = [task.input, data.task.input]
+                .map(|input| format!("{} x {} x {}", input.channels, input.height, input.width));
+            loaded.with_context(|| {
+                format!(
+                    "the network was trained on input of {trained} (channels x height x width), these data and settings \
+                     give {given}"
+                )
+            })?;
+        } else {
+            loaded?;
+        }
         Ok((network, data))
     }
 }

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::Args;
 
 use super::{OutputArgs, RunArgs, print};
 use crate::display::percent;
-use crate::predict::{Prediction, Reader, predict};
+use crate::predict::{PredictOptions, Prediction, Reader, predict};
 use crate::trainer::{build_network, load_weights};
 
 #[derive(Debug, Args)]
@@ -23,8 +23,21 @@ pub(super) struct PredictArgs {
     /// Classes to tell
     #[arg(long, default_value_t = 3)]
     top: usize,
+    /// Where the thing lies in the images, in pixels, for a network that was trained on images cut to their bounding boxes
+    #[arg(long, value_name = "LEFT,TOP,WIDTH,HEIGHT", value_parser = bounding_box)]
+    bounding_box: Option<[f32; 4]>,
     #[command(flatten)]
     output: OutputArgs,
+}
+
+fn bounding_box(text: &str) -> Result<[f32; 4]> {
+    let wrong =
+        || anyhow!("four numbers are wanted, such as 10,20,64,48: left, top, width and height in pixels");
+    let numbers: Result<Vec<f32>, _> = text.split(',').map(|number| number.trim().parse::<f32>()).collect();
+    let numbers = numbers.map_err(|_| wrong())?;
+    let is_box = |&[_, _, width, height]: &[f32; 4]| width > 0.0 && height > 0.0;
+    let is_finite = numbers.iter().all(|number| number.is_finite());
+    <[f32; 4]>::try_from(numbers).ok().filter(is_box).filter(|_| is_finite).ok_or_else(wrong)
 }
 
 pub(super) fn run(args: &PredictArgs) -> Result<()> {
@@ -33,8 +46,10 @@ pub(super) fn run(args: &PredictArgs) -> Result<()> {
     let network = build_network(&trained.config, &task, trained.config.hardware.prepare()?)?;
     load_weights(&network, &trained.checkpoint)?;
     let reader = Reader::new(&trained.config, &task)?;
+    let options =
+        PredictOptions { time_steps: args.time_steps, top: args.top, bounding_box: args.bounding_box };
     for file in &args.files {
-        let prediction = predict(&network, &reader, file, args.time_steps, args.top)?;
+        let prediction = predict(&network, &reader, file, &options)?;
         match (args.output.json, args.output.quiet) {
             (true, _) => print(&serde_json::to_string(&prediction)?),
             (_, true) => print(prediction.classes.first().map_or("", |(class, _)| class)),

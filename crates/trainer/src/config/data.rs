@@ -105,8 +105,10 @@ pub struct DataConfig {
     pub prefetch: usize,
     /// Which training samples, in which order.
     pub sampler: Sampler,
-    /// What becomes of the samples that do not fill a batch in training.
-    pub last_batch: LastBatch,
+    /// What becomes of the samples that do not fill a batch in training. Left out: `"drop"` where they are less than a tenth
+    /// of an epoch, else `"keep"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_batch: Option<LastBatch>,
     /// Recordings of events.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<EventConfig>,
@@ -128,7 +130,7 @@ impl Default for DataConfig {
             workers: 1,
             prefetch: 2,
             sampler: Sampler::default(),
-            last_batch: LastBatch::default(),
+            last_batch: None,
             events: None,
             images: None,
         }
@@ -136,6 +138,12 @@ impl Default for DataConfig {
 }
 
 impl DataConfig {
+    /// What becomes of the rest of an epoch of so many samples: where it is left open, less than a tenth may be lost.
+    pub fn last_batch_of(&self, epoch: usize, batch_size: usize) -> LastBatch {
+        let rest = epoch % batch_size.max(1);
+        self.last_batch.unwrap_or(if 10 * rest < epoch { LastBatch::Drop } else { LastBatch::Keep })
+    }
+
     /// Nothing, if the two parts are apart.
     ///
     /// # Errors
@@ -152,5 +160,23 @@ impl DataConfig {
         );
         ensure!(self.prefetch > 0, "`data.prefetch` is 0: it should be 1 or more");
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_than_a_tenth_of_an_epoch_is_lost_by_default() {
+        let data = DataConfig::default();
+        let cases = [(1000, 128, LastBatch::Keep), (1437, 32, LastBatch::Drop), (100, 128, LastBatch::Keep)];
+        for (epoch, batch, expected) in cases {
+            assert_eq!(data.last_batch_of(epoch, batch), expected, "{epoch} in batches of {batch}");
+        }
+        assert_eq!(data.last_batch_of(110, 100), LastBatch::Drop, "a tenth of the batch, less of the epoch");
+        assert_eq!(data.last_batch_of(10, 9), LastBatch::Keep, "a tenth exactly");
+        let explicit = DataConfig { last_batch: Some(LastBatch::Drop), ..data };
+        assert_eq!(explicit.last_batch_of(255, 128), LastBatch::Drop);
     }
 }

@@ -109,7 +109,7 @@ pub enum ScheduleName {
     /// Times `step_factor` every `step_epochs`.
     Step,
     /// Up to the peak over the first 30% (after `warmup_lr`), down to `min_lr`, both by half cosines: Smith and
-    /// Topin, 2019. `warmup_epochs` are the way up where they are given.
+    /// Topin, 2019. `warmup_epochs` are the way up where they are given, and above 0.
     OneCycle,
     /// As it is, after the warm-up.
     Constant,
@@ -119,14 +119,15 @@ pub enum ScheduleName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SchedulePace {
-    /// Once an epoch, as in the reference recipe.
-    #[default]
+    /// Once an epoch, as in the reference recipe: for many epochs.
     Epoch,
-    /// With every batch: better for few epochs.
+    /// With every batch.
+    #[default]
     Batch,
 }
 
-/// The learning rate's schedule. The default is the reference recipe's: cosine to 1e-5, 5 warm-up epochs from 1e-6.
+/// The learning rate's schedule. The default is a cosine to 1e-5 after a warm-up from 1e-6. The reference recipe has 5
+/// epochs of warm-up and moves once an epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ScheduleConfig {
@@ -134,8 +135,10 @@ pub struct ScheduleConfig {
     pub name: ScheduleName,
     /// When it moves.
     pub pace: SchedulePace,
-    /// Epochs over which the learning rate grows linearly from `warmup_lr`, 0 or above.
-    pub warmup_epochs: f64,
+    /// Epochs over which the learning rate grows from `warmup_lr`, 0 or above. Left out: a tenth of the training, 5 epochs
+    /// at most; for `one_cycle` 30% of the training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warmup_epochs: Option<f64>,
     /// Where the warm-up begins, 0 or above.
     pub warmup_lr: f64,
     /// Where it ends, 0 or above.
@@ -150,8 +153,8 @@ impl Default for ScheduleConfig {
     fn default() -> Self {
         ScheduleConfig {
             name: ScheduleName::Cosine,
-            pace: SchedulePace::Epoch,
-            warmup_epochs: 5.0,
+            pace: SchedulePace::Batch,
+            warmup_epochs: None,
             warmup_lr: 1e-6,
             min_lr: 1e-5,
             step_epochs: 30.0,
@@ -163,6 +166,10 @@ impl Default for ScheduleConfig {
 /// The share of a one-cycle schedule that goes up, where no warm-up is given.
 const ONE_CYCLE_UP: f64 = 0.3;
 
+/// The share of other schedules that is warm-up where none is given, and the most epochs that it takes.
+const WARMUP_SHARE: f64 = 0.1;
+const MOST_WARMUP_EPOCHS: f64 = 5.0;
+
 impl ScheduleConfig {
     /// The learning rate at a moment of the training: `time` in epochs, fractions included, of `epochs`; `peak` is
     /// the optimiser's.
@@ -171,8 +178,10 @@ impl ScheduleConfig {
     /// use tks_trainer::config::ScheduleConfig;
     ///
     /// let schedule = ScheduleConfig::default();
-    /// assert_eq!(schedule.lr(0.9, 100, 1e-3), 1e-6); // by epoch: still the first value of the warm-up
+    /// assert_eq!(schedule.warmup(100), 5.0);
+    /// assert_eq!(schedule.lr(0.0, 100, 1e-3), 1e-6);
     /// assert_eq!(schedule.lr(50.0, 100, 1e-3), (1e-3 + 1e-5) / 2.0);
+    /// assert_eq!(schedule.warmup(10), 1.0); // of a short training a tenth
     /// ```
     pub fn lr(&self, time: f64, epochs: usize, peak: f64) -> f64 {
         let time = match self.pace {
@@ -185,15 +194,16 @@ impl ScheduleConfig {
             self.min_lr + (peak - self.min_lr) * (1.0 + cosine) / 2.0
         };
         if self.name == ScheduleName::OneCycle {
-            let up = if self.warmup_epochs > 0.0 { self.warmup_epochs } else { ONE_CYCLE_UP * end };
+            let up = self.warmup(epochs);
             if time < up {
                 let cosine = (time / up * std::f64::consts::PI).cos();
                 return self.warmup_lr + (peak - self.warmup_lr) * (1.0 - cosine) / 2.0;
             }
             return down((time - up) / (end - up).max(f64::MIN_POSITIVE));
         }
-        if time < self.warmup_epochs {
-            return self.warmup_lr + (peak - self.warmup_lr) * time / self.warmup_epochs;
+        let warmup = self.warmup(epochs);
+        if time < warmup {
+            return self.warmup_lr + (peak - self.warmup_lr) * time / warmup;
         }
         match self.name {
             ScheduleName::Cosine => down(time / end),
@@ -202,14 +212,26 @@ impl ScheduleConfig {
         }
     }
 
+    /// The epochs in which the learning rate grows, of a training of so many.
+    pub fn warmup(&self, epochs: usize) -> f64 {
+        let epochs = epochs as f64;
+        match (self.name, self.warmup_epochs) {
+            (ScheduleName::OneCycle, None | Some(0.0)) => ONE_CYCLE_UP * epochs,
+            (_, Some(warmup)) => warmup,
+            (_, None) => (WARMUP_SHARE * epochs).min(MOST_WARMUP_EPOCHS),
+        }
+    }
+
     /// Nothing, if every value is in its range.
     ///
     /// # Errors
     /// Names the first that is not.
     pub fn check(&self) -> Result<()> {
-        for (name, value) in
-            [("warmup_epochs", self.warmup_epochs), ("warmup_lr", self.warmup_lr), ("min_lr", self.min_lr)]
-        {
+        for (name, value) in [
+            ("warmup_epochs", self.warmup_epochs.unwrap_or(0.0)),
+            ("warmup_lr", self.warmup_lr),
+            ("min_lr", self.min_lr),
+        ] {
             ensure!(
                 value >= 0.0 && value.is_finite(),
                 "`schedule.{name}` is {value}: it should be 0 or above"
@@ -228,7 +250,7 @@ mod tests {
 
     #[test]
     fn the_cosine_has_a_linear_warm_up_and_ends_near_its_least() {
-        let schedule = ScheduleConfig { pace: SchedulePace::Batch, ..ScheduleConfig::default() };
+        let schedule = ScheduleConfig::default();
         assert_eq!(schedule.lr(0.0, 100, 1e-3), 1e-6);
         assert!((schedule.lr(2.5, 100, 1e-3) - (1e-6 + (1e-3 - 1e-6) / 2.0)).abs() < 1e-12);
         assert!((schedule.lr(100.0, 100, 1e-3) - 1e-5).abs() < 1e-12);
@@ -237,10 +259,29 @@ mod tests {
     }
 
     #[test]
+    fn a_short_training_is_not_all_warm_up() {
+        let schedule = ScheduleConfig::default();
+        for (epochs, warmup) in [(1, 0.1), (10, 1.0), (50, 5.0), (300, 5.0)] {
+            assert_eq!(schedule.warmup(epochs), warmup, "{epochs} epochs");
+        }
+        let explicit = ScheduleConfig { warmup_epochs: Some(3.0), ..schedule.clone() };
+        assert_eq!(explicit.warmup(10), 3.0);
+        let one_cycle = ScheduleConfig { name: ScheduleName::OneCycle, ..schedule };
+        assert_eq!(one_cycle.warmup(10), 3.0);
+    }
+
+    #[test]
+    fn an_epochs_pace_keeps_the_rate_for_an_epoch() {
+        let schedule = ScheduleConfig { pace: SchedulePace::Epoch, ..ScheduleConfig::default() };
+        assert_eq!(schedule.lr(0.9, 100, 1e-3), 1e-6);
+        assert_eq!(schedule.lr(1.5, 100, 1e-3), schedule.lr(1.0, 100, 1e-3));
+    }
+
+    #[test]
     fn steps_fall_by_their_factor() {
         let schedule = ScheduleConfig {
             name: ScheduleName::Step,
-            warmup_epochs: 0.0,
+            warmup_epochs: Some(0.0),
             step_epochs: 10.0,
             step_factor: 0.5,
             ..ScheduleConfig::default()
@@ -253,7 +294,7 @@ mod tests {
         let schedule = ScheduleConfig {
             name: ScheduleName::OneCycle,
             pace: SchedulePace::Batch,
-            warmup_epochs: 0.0,
+            warmup_epochs: Some(0.0),
             warmup_lr: 0.01,
             min_lr: 0.001,
             ..ScheduleConfig::default()

@@ -22,9 +22,10 @@ pub struct TrainingConfig {
     /// (such as 0.999).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ema_decay: Option<f64>,
-    /// Stop after so many epochs without a better accuracy.
+    /// Stop after so many epochs without a better accuracy, above 0; below 1 it is that share of `epochs`. The warm-up
+    /// does not count. Left out: never.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub patience: Option<usize>,
+    pub patience: Option<f64>,
     /// Minutes between two checkpoints within an epoch, above 0. There is one after every epoch anyway.
     pub checkpoint_minutes: f64,
     /// Firing rates are taken from every so many batches, 1 or more.
@@ -50,6 +51,13 @@ impl Default for TrainingConfig {
 }
 
 impl TrainingConfig {
+    /// The epochs to wait for a better accuracy, 1 or more.
+    pub fn patience_epochs(&self) -> Option<usize> {
+        let patience = self.patience?;
+        let epochs = if patience < 1.0 { (patience * self.epochs as f64).ceil() } else { patience };
+        Some((epochs as usize).max(1))
+    }
+
     /// Samples that one step of the optimiser sees.
     pub fn samples_per_step(&self) -> usize {
         self.batch_size * self.accumulation
@@ -77,7 +85,12 @@ impl TrainingConfig {
                 "`training.ema_decay` is {decay}: it should be 0 to below 1"
             );
         }
-        ensure!(self.patience != Some(0), "`training.patience` is 0: it should be 1 or more, or left out");
+        if let Some(patience) = self.patience {
+            ensure!(
+                patience > 0.0 && patience.is_finite() && (patience < 1.0 || patience.fract() == 0.0),
+                "`training.patience` is {patience}: it should be a number of epochs, or a share of them above 0 and below 1"
+            );
+        }
         ensure!(
             self.checkpoint_minutes > 0.0,
             "`training.checkpoint_minutes` is {}: it should be above 0",
@@ -207,5 +220,24 @@ pub struct OutputConfig {
 impl Default for OutputConfig {
     fn default() -> Self {
         OutputConfig { folder: "runs".into(), tensorboard: true, report: true }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_is_a_number_of_epochs_or_a_share_of_them() {
+        let training = |patience| TrainingConfig { epochs: 30, patience, ..TrainingConfig::default() };
+        for (patience, epochs) in
+            [(None, None), (Some(3.0), Some(3)), (Some(0.2), Some(6)), (Some(0.01), Some(1))]
+        {
+            assert_eq!(training(patience).patience_epochs(), epochs);
+            training(patience).check().unwrap();
+        }
+        for patience in [0.0, -1.0, 2.5, f64::NAN] {
+            assert!(training(Some(patience)).check().is_err(), "{patience}");
+        }
     }
 }

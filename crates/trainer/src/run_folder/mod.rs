@@ -253,6 +253,20 @@ impl RunFolder {
         let aside = whole_file::set_aside(&self.file(name))?;
         Ok(format!("{why}; it is set aside as {}", aside.display()))
     }
+
+    /// The warnings of the training so far, each once; of a log that cannot be read, or a line of it, none.
+    pub fn warnings(&self) -> Vec<String> {
+        let text = std::fs::read(self.file("log.jsonl")).unwrap_or_default();
+        let mut warnings: Vec<String> = Vec::new();
+        for line in String::from_utf8_lossy(&text).lines() {
+            let Ok(message) = serde_json::from_str::<serde_json::Value>(line) else { continue };
+            let warning = message["text"].as_str().filter(|_| message["event"] == "warning");
+            if let Some(warning) = warning.filter(|warning| !warnings.iter().any(|known| known == warning)) {
+                warnings.push(warning.to_string());
+            }
+        }
+        warnings
+    }
 }
 
 /// The configuration as a run keeps it: with the number of threads that "as many as there are cores" means here, so that

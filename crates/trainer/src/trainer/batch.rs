@@ -90,6 +90,9 @@ impl Trainer {
         let rates = if watched { self.network.take_firing_rates() } else { Vec::new() };
         let progress = Progress { epoch, epochs: training.epochs };
         let computed = self.config.loss.compute(&logits, batch.target(), progress);
+        if let Some(layer) = rates.iter().find(|layer| !layer.finite) {
+            return Err(self.not_finite(batch, &format!("membranes of `{}` are not finite", layer.name)));
+        }
         let output = match computed.and_then(|output| output.check().map(|()| output)) {
             Ok(output) => output,
             Err(error @ LossError::NotFinite { .. }) => {

@@ -1,6 +1,7 @@
 //! The training itself: epochs, checkpoints, the end.
 
 mod batch;
+mod checks;
 mod save;
 mod trial;
 
@@ -20,6 +21,7 @@ use crate::data::{Data, Task};
 use crate::ema::Ema;
 use crate::environment::{device_name, of_this_process};
 use crate::evaluation::{Evaluation, evaluate};
+use crate::health::{Health, few_steps};
 use crate::message::{Listener, Message};
 use crate::optimizer::Optimizer;
 use crate::run_folder::{CONFIG, RunFolder, RunLock, TASK};
@@ -27,6 +29,7 @@ pub use crate::run_folder::{ENVIRONMENT, EVALUATION};
 use crate::run_state::{Plan, RunState};
 use crate::stop::Stop;
 use crate::watch::LayerWatch;
+use checks::check_batches;
 use save::StepStart;
 
 /// How a training ended.
@@ -54,6 +57,7 @@ pub struct Trainer {
     /// Whether a step was made since the newest checkpoint.
     went_on: bool,
     watch: LayerWatch,
+    health: Health,
     listeners: Vec<Box<dyn Listener>>,
     /// What is to be told once the training has been announced.
     warnings: Vec<String>,
@@ -132,8 +136,11 @@ impl Trainer {
         lock: RunLock,
     ) -> Result<Self> {
         let device = config.hardware.prepare()?;
-        let data = Data::open(&config)?;
+        // A run that goes on knows its classes already. A damaged file is set aside later.
+        let known: Option<Task> = run.read_json(TASK).unwrap_or_default();
+        let data = Data::open_for(&config, known.as_ref())?;
         let network = build_network(&config, &data.task, device)?;
+        check_batches(&config, &data, &network)?;
         let tensors = network.named_tensors();
         let ema = config.training.ema_decay.map(|decay| Ema::new(decay, tensors)).transpose()?;
         Ok(Trainer {
@@ -142,6 +149,7 @@ impl Trainer {
             watch: LayerWatch::new(config.training.warn_after),
             step_start: StepStart::new(tensors)?,
             basis: Basis::new(&config, &data, device),
+            health: Health::default(),
             config,
             run,
             device,
@@ -225,7 +233,9 @@ impl Trainer {
     }
 
     fn plan(&self) -> Plan {
-        Plan { epochs: self.config.training.epochs, patience: self.config.training.patience }
+        let epochs = self.config.training.epochs;
+        let warmup = self.config.schedule.warmup(epochs).ceil() as usize;
+        Plan { epochs, patience: self.config.training.patience_epochs(), warmup }
     }
 
     fn tell(&mut self, message: &Message) -> Result<()> {
@@ -326,7 +336,12 @@ impl Trainer {
                         for the same steps), `execution.checkpoint_blocks = true` or fewer `time_steps` take less";
             self.tell(&Message::Warning { text: text.into() })?;
         }
-        self.tell(&Message::Estimate(estimate))
+        self.tell(&Message::Estimate(estimate))?;
+        let samples = self.data.train.config().sampler.epoch_len(self.data.train.dataset().len());
+        match few_steps(&self.config, samples, self.steps_per_epoch()) {
+            Some(text) => self.tell(&Message::Warning { text }),
+            None => Ok(()),
+        }
     }
 
     /// What follows an epoch's last batch.
@@ -342,7 +357,7 @@ impl Trainer {
 
         let mut is_best = false;
         if (epoch + 1).is_multiple_of(self.config.evaluation.every_epochs) || epoch + 1 == epochs {
-            let evaluation = self.evaluate_average()?;
+            let (evaluation, warnings) = self.evaluate_average()?;
             record.test_loss = Some(evaluation.loss);
             record.test_accuracy = Some(evaluation.accuracy());
             record.accuracy_by_steps = evaluation.accuracy_by_steps.clone();
@@ -352,6 +367,7 @@ impl Trainer {
                 self.position.best =
                     Some(Best { epoch, accuracy: evaluation.accuracy(), digest: String::new() });
             }
+            warnings.into_iter().try_for_each(|text| self.tell(&Message::Warning { text }))?;
         }
         if let Some(text) = self.data.left_out() {
             self.tell(&Message::Warning { text })?;
@@ -362,12 +378,15 @@ impl Trainer {
         self.save(is_best)
     }
 
-    /// Evaluates the moving average where there is one, else the weights.
-    fn evaluate_average(&mut self) -> Result<Evaluation> {
+    /// Evaluates the moving average where there is one, else the weights; with the warnings that follow from it.
+    fn evaluate_average(&mut self) -> Result<(Evaluation, Vec<String>)> {
         if let Some(ema) = &mut self.ema {
             ema.swap(self.network.named_tensors())?;
         }
-        let evaluation = self.evaluate_weights();
+        let evaluation = self.evaluate_weights().and_then(|evaluation| {
+            let warnings = self.signs_in(&evaluation)?;
+            Ok((evaluation, warnings))
+        });
         if let Some(ema) = &mut self.ema {
             ema.swap(self.network.named_tensors())?;
         }

@@ -1,0 +1,130 @@
+//! A network that is rebuilt from its description and its tensors alone, by plain operations, gives the same answers.
+
+use std::collections::HashMap;
+
+use tch::{Device, Kind, Tensor, nn};
+use tks_models::{
+    Architecture, Execution, Input, InputShape, JoinDescription, LayerDescription, Network, NetworkConfig,
+};
+use tks_neuron::{Model, Neuron};
+
+const STEPS: i64 = 3;
+
+/// Runs described layers over `x`, `[T * B, ...]`.
+fn run(layers: &[LayerDescription], x: &Tensor, tensors: &HashMap<String, Tensor>) -> Tensor {
+    let mut x = x.shallow_clone();
+    for layer in layers {
+        x = step(layer, &x, tensors);
+    }
+    x
+}
+
+fn step(layer: &LayerDescription, x: &Tensor, tensors: &HashMap<String, Tensor>) -> Tensor {
+    let tensor = |layer: &str, name: &str| &tensors[&format!("{layer}.{name}")];
+    match layer {
+        LayerDescription::Convolution { name, weight, bias, stride, padding, output, .. } => {
+            assert_eq!(&tensor(name, "weight").size(), weight);
+            let bias = bias.then(|| tensor(name, "bias"));
+            let y = x.conv2d(tensor(name, "weight"), bias, [*stride; 2], [*padding; 2], [1, 1], 1);
+            assert_eq!(y.size()[1..], output.iter().map(|&size| size as i64).collect::<Vec<_>>());
+            y
+        }
+        LayerDescription::Linear { name, .. } => x.linear(tensor(name, "weight"), Some(tensor(name, "bias"))),
+        LayerDescription::BatchNorm { name, channels, eps, .. } => {
+            assert_eq!(tensor(name, "weight").size(), [*channels]);
+            let [weight, bias, mean, variance] =
+                ["weight", "bias", "running_mean", "running_var"].map(|own| Some(tensor(name, own)));
+            x.batch_norm(weight, bias, mean, variance, false, 0.0, *eps, false)
+        }
+        LayerDescription::Neurons { neuron, tau, .. } => {
+            let Neuron { v_threshold, v_reset: Some(v_reset), strict: true, .. } = *neuron else {
+                panic!("the neurons of this test reset hard and fire above their threshold")
+            };
+            let mut size = x.size();
+            let steps = x.view([&[STEPS, size[0] / STEPS], &size[1..]].concat().as_slice());
+            let mut membrane = Tensor::zeros(steps.get(0).size(), (Kind::Float, Device::Cpu));
+            let mut spikes = Vec::new();
+            for t in 0..STEPS {
+                membrane = &membrane + (steps.get(t) - &membrane) / tau.unwrap();
+                let fired = membrane.gt(f64::from(v_threshold)).to_kind(Kind::Float);
+                membrane = &membrane * (1.0 - &fired) + &fired * f64::from(v_reset);
+                spikes.push(fired);
+            }
+            size[0] = x.size()[0];
+            Tensor::stack(&spikes, 0).view(size.as_slice())
+        }
+        LayerDescription::AvgPool { size } => {
+            x.avg_pool2d([*size; 2], [*size; 2], [0, 0], false, true, None::<i64>)
+        }
+        LayerDescription::MaxPool { size, stride, padding } => {
+            x.max_pool2d([*size; 2], [*stride; 2], [*padding; 2], [1, 1], false)
+        }
+        LayerDescription::GlobalAvgPool => x.mean_dim([2i64, 3].as_slice(), false, Kind::Float),
+        LayerDescription::Flatten => x.flatten(1, -1),
+        LayerDescription::Dropout { .. } => x.shallow_clone(),
+        LayerDescription::Block { main, shortcut, join, after } => {
+            let (main, shortcut) = (run(main, x, tensors), run(shortcut, x, tensors));
+            let joined = match join {
+                JoinDescription::Add => main + shortcut,
+                JoinDescription::And => main * shortcut,
+                JoinDescription::Iand => (1.0 - main) * shortcut,
+            };
+            run(after, &joined, tensors)
+        }
+    }
+}
+
+#[test]
+fn networks_of_every_plan_are_rebuilt_from_their_descriptions() {
+    tch::manual_seed(5);
+    // One of each plan: the others have more of the same blocks.
+    for architecture in [
+        Architecture::VggSnn,
+        Architecture::Small,
+        Architecture::SewResnet18,
+        Architecture::SewResnet50,
+        Architecture::TdbnResnet19,
+        Architecture::SpikingResnet18,
+    ] {
+        let neuron = Neuron {
+            model: Model::Plif { init_tau: 3.0, decay_input: true },
+            ..NetworkConfig::default().neuron
+        };
+        let config = NetworkConfig {
+            architecture,
+            width: 8,
+            neuron,
+            learn_threshold: true,
+            ..NetworkConfig::default()
+        };
+        let store = nn::VarStore::new(Device::Cpu);
+        let network = Network::new(&store.root(), &config, InputShape::new(2, 32, 32)).unwrap();
+        let images = Tensor::rand([2, 2, 32, 32], (Kind::Float, Device::Cpu)) * 4.0 - 1.0;
+        let input = Input::Static(&images, STEPS as usize);
+        // Running statistics that let neurons fire, and neurons of their own in each layer.
+        tch::no_grad(|| {
+            for _ in 0..30 {
+                let _logits = network.forward(input, true, &Execution::default()).unwrap();
+            }
+            for (name, tensor) in network.named_tensors() {
+                if name.ends_with(".w") || name.ends_with(".v_threshold") {
+                    let _changed =
+                        tensor.shallow_clone().g_add_(&(Tensor::rand([], (Kind::Float, Device::Cpu)) * 0.2));
+                }
+            }
+        });
+        let text = serde_json::to_string(&network.describe_layers().unwrap()).unwrap();
+        let layers: Vec<LayerDescription> = serde_json::from_str(&text).unwrap();
+        let tensors: HashMap<String, Tensor> =
+            network.named_tensors().iter().map(|(name, tensor)| (name.clone(), tensor.detach())).collect();
+        let expected = tch::no_grad(|| network.forward(input, false, &Execution::default())).unwrap();
+        let repeated = images.repeat([STEPS, 1, 1, 1]);
+        let actual = run(&layers, &repeated, &tensors).view_as(&expected);
+        let off = (&actual - &expected).abs().max().double_value(&[]);
+        // A rounding may let a neuron fire or not, so all but a few answers have to agree.
+        let close =
+            (&actual - &expected).abs().lt(1e-3).to_kind(Kind::Float).mean(Kind::Float).double_value(&[]);
+        assert!(close > 0.9, "{architecture:?}: {off}, {close}");
+        assert!(expected.std(false).double_value(&[]) > 0.0, "{architecture:?} is silent");
+    }
+}
