@@ -53,6 +53,7 @@ fn report(classes: usize) -> Result<Report> {
         summary: format!(
             "VGG-SNN, {STEPS} time steps, {EPOCHS} epochs, {classes} classes. None of these numbers was measured."
         ),
+        warnings: vec![],
         key_figures: vec![
             key("Test accuracy", "82.4 %", "at 10 time steps, best epoch 57"),
             key("At one time step", "74.9 %", "the same network, not trained again"),

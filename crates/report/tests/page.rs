@@ -28,6 +28,7 @@ fn report(numbers: &[f64], text: &str) -> Report {
     Report {
         title: text(),
         summary: text(),
+        warnings: vec!["Every layer is silent & none learns".into()],
         key_figures: vec![KeyFigure { name: text(), value: text(), note: text() }],
         epochs: (0..4)
             .map(|epoch| EpochRecord {
