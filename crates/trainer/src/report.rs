@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use tch::{Device, Tensor};
-use tks_data::{Loader, LoaderConfig};
+use tks_data::{Loader, LoaderConfig, Subset};
 use tks_loss::LossConfig;
 use tks_models::{Execution, Input, LayerTrace, Network, SynapticActivity};
 use tks_report::{
@@ -15,7 +15,7 @@ use tks_report::{
 };
 
 use crate::config::Config;
-use crate::data::{Data, TensorBatch, first};
+use crate::data::{Data, Samples, TensorBatch};
 use crate::display::{grouped, percent};
 use crate::evaluation::Evaluation;
 use crate::run_folder::RunFolder;
@@ -190,7 +190,7 @@ fn key_figures(
     figures
 }
 
-/// The first samples of the test part.
+/// Samples from all over the test part, which may be in the order of its classes.
 struct Counted {
     batch: TensorBatch,
     name: String,
@@ -199,8 +199,9 @@ struct Counted {
 
 impl Counted {
     fn load(data: &Data, device: Device) -> Result<Self> {
-        let samples = first(&data.test, COUNTED)?;
-        let count = samples.len();
+        let (all, count) = (data.test.len(), data.test.len().min(COUNTED));
+        let places = (0..count).map(|i| i * all / count).collect();
+        let samples: Arc<Samples> = Arc::new(Subset::new(Arc::clone(&data.test), places)?);
         let loader = Loader::new(Arc::clone(&samples), LoaderConfig::evaluation(count, 0))?;
         let batch = loader.epoch(0)?.next().context("there is nothing to test on")??;
         Ok(Counted {
