@@ -1,52 +1,30 @@
-//! Bytes of a file, shared: a part of a memory map, or memory.
+//! Bytes of files: held in memory, or read from an open file when they are asked for.
+//!
+//! Nothing is memory-mapped. A mapped file that another program shortens (`cp other.tar data.tar` does) ends the
+//! process by a signal, without a word; a file that is read gives an error that names it.
 
-use std::fs::File;
-use std::ops::Deref;
-use std::path::Path;
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
+use std::ops::{Deref, Range};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::DataError;
+use crate::regular_file;
 
-/// A run of bytes that is cheap to clone and to cut: of a memory-mapped file, or of memory.
-///
-/// A mapped file must not be shortened while it is in use: the operating system would end the process.
-#[derive(Clone)]
+/// A run of bytes in memory that is cheap to clone and to cut.
+#[derive(Clone, Default)]
 pub struct Bytes {
-    owner: Arc<Owner>,
-    start: usize,
-    len: usize,
-}
-
-enum Owner {
-    Map(memmap2::Mmap),
-    Memory(Vec<u8>),
+    owner: Arc<Vec<u8>>,
+    range: Range<usize>,
 }
 
 impl Bytes {
-    /// The whole file at `path`, memory-mapped.
-    ///
-    /// # Errors
-    /// [`DataError::Io`] if it cannot be opened or mapped.
-    pub fn map(path: &Path) -> Result<Self, DataError> {
-        let file = File::open(path).map_err(|e| DataError::io("open", path, e))?;
-        let len = file.metadata().map_err(|e| DataError::io("read", path, e))?.len();
-        if len == 0 {
-            return Ok(Bytes::from(Vec::new()));
-        }
-        // SAFETY: the map is private and only read. That nobody shortens the file meanwhile is asked of the
-        // user in this type's documentation; our own writers replace files by renaming, never in place.
-        let map = unsafe { memmap2::Mmap::map(&file) }.map_err(|e| DataError::io("map", path, e))?;
-        let len = map.len();
-        Ok(Bytes { owner: Arc::new(Owner::Map(map)), start: 0, len })
-    }
-
-    /// The part that starts at `offset` and is `len` long; `None` if that reaches beyond the end.
-    pub fn slice(&self, offset: u64, len: u64) -> Option<Bytes> {
-        let (offset, len) = (usize::try_from(offset).ok()?, usize::try_from(len).ok()?);
-        (offset.checked_add(len)? <= self.len).then(|| Bytes {
+    /// The part of these bytes in `range`; `None` if that reaches beyond the end.
+    fn slice(&self, range: Range<u64>) -> Option<Bytes> {
+        let (start, end) = (usize::try_from(range.start).ok()?, usize::try_from(range.end).ok()?);
+        (start <= end && end <= self.len()).then(|| Bytes {
             owner: Arc::clone(&self.owner),
-            start: self.start + offset,
-            len,
+            range: self.range.start + start..self.range.start + end,
         })
     }
 }
@@ -55,11 +33,7 @@ impl Deref for Bytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        let all: &[u8] = match &*self.owner {
-            Owner::Map(map) => map,
-            Owner::Memory(memory) => memory,
-        };
-        &all[self.start..self.start + self.len]
+        &self.owner[self.range.clone()]
     }
 }
 
@@ -71,13 +45,357 @@ impl AsRef<[u8]> for Bytes {
 
 impl From<Vec<u8>> for Bytes {
     fn from(memory: Vec<u8>) -> Self {
-        let len = memory.len();
-        Bytes { owner: Arc::new(Owner::Memory(memory)), start: 0, len }
+        let range = 0..memory.len();
+        Bytes { owner: Arc::new(memory), range }
     }
 }
 
 impl std::fmt::Debug for Bytes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Bytes({} bytes)", self.len)
+        write!(f, "Bytes({} bytes)", self.len())
+    }
+}
+
+/// A run of bytes that is read where and when it is needed, from any thread: of an open file, or of memory. Cheap to
+/// clone and to cut.
+#[derive(Clone, Debug)]
+pub struct ByteSource {
+    data: Data,
+    /// Where it begins in the file; 0 for memory.
+    start: u64,
+    len: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Data {
+    File(Arc<OpenFile>),
+    Memory(Bytes),
+}
+
+#[derive(Debug)]
+struct OpenFile {
+    file: std::fs::File,
+    path: PathBuf,
+    len: u64,
+}
+
+impl ByteSource {
+    /// The whole file at `path`.
+    ///
+    /// # Errors
+    /// [`DataError::Io`] if it cannot be opened, [`DataError::NotAFile`] for a folder, a pipe or a device.
+    pub fn open(path: &Path) -> Result<Self, DataError> {
+        let (file, len) = regular_file::open(path)?;
+        let file = OpenFile { file, path: path.to_path_buf(), len };
+        Ok(ByteSource { data: Data::File(Arc::new(file)), start: 0, len })
+    }
+
+    /// Number of bytes.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether there are no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The part that starts at `offset` and is `len` long; `None` if that reaches beyond the end.
+    pub fn slice(&self, offset: u64, len: u64) -> Option<ByteSource> {
+        let end = offset.checked_add(len).filter(|&end| end <= self.len)?;
+        let (data, start) = match &self.data {
+            Data::File(file) => (Data::File(Arc::clone(file)), self.start + offset),
+            Data::Memory(bytes) => (Data::Memory(bytes.slice(offset..end)?), 0),
+        };
+        Some(ByteSource { data, start, len })
+    }
+
+    /// Fills `out` with the bytes from `offset` on.
+    ///
+    /// # Errors
+    /// [`DataError::Changed`] if the file has another size than when it was opened; [`DataError::Io`].
+    pub fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), DataError> {
+        let end = offset.saturating_add(out.len() as u64);
+        match &self.data {
+            Data::Memory(bytes) => {
+                let part = bytes.slice(offset..end).ok_or_else(|| self.beyond(end))?;
+                out.copy_from_slice(&part);
+                Ok(())
+            }
+            Data::File(_) if end > self.len => Err(self.beyond(end)),
+            Data::File(file) => file.read_at(self.start + offset, out),
+        }
+    }
+
+    /// Asked for more than there is: a caller's range that was not checked.
+    fn beyond(&self, end: u64) -> DataError {
+        let path = match &self.data {
+            Data::File(file) => file.path.clone(),
+            Data::Memory(_) => PathBuf::from("bytes in memory"),
+        };
+        let message = format!("bytes up to {end} are asked for, but there are {}", self.len);
+        DataError::Archive { path, offset: self.len, message }
+    }
+
+    /// The bytes of `range`: borrowed where they lie in memory, else read into `scratch`.
+    ///
+    /// # Errors
+    /// As [`ByteSource::read_at`].
+    pub fn bytes_in<'a>(
+        &'a self,
+        range: Range<u64>,
+        scratch: &'a mut Vec<u8>,
+    ) -> Result<&'a [u8], DataError> {
+        let end = range.end;
+        let too_much = || self.beyond(end);
+        if let Data::Memory(bytes) = &self.data {
+            let (Ok(start), Ok(end)) = (usize::try_from(range.start), usize::try_from(range.end)) else {
+                return Err(too_much());
+            };
+            return bytes.get(start..end).ok_or_else(too_much);
+        }
+        let count = range.end.checked_sub(range.start).filter(|_| range.end <= self.len);
+        let count = count.and_then(|count| usize::try_from(count).ok()).ok_or_else(too_much)?;
+        scratch.clear();
+        scratch.try_reserve_exact(count).map_err(|_| self.out_of_memory(count))?;
+        scratch.resize(count, 0);
+        self.read_at(range.start, scratch)?;
+        Ok(scratch)
+    }
+
+    fn out_of_memory(&self, count: usize) -> DataError {
+        let path = match &self.data {
+            Data::File(file) => file.path.as_path(),
+            Data::Memory(_) => Path::new("bytes in memory"),
+        };
+        let message = format!("there is no memory for its {count} bytes");
+        DataError::io("read", path, io::Error::new(io::ErrorKind::OutOfMemory, message))
+    }
+
+    /// All bytes, in memory.
+    ///
+    /// # Errors
+    /// As [`ByteSource::read_at`].
+    pub fn to_bytes(&self) -> Result<Bytes, DataError> {
+        if let Data::Memory(bytes) = &self.data {
+            return Ok(bytes.clone());
+        }
+        let mut memory = Vec::new();
+        self.bytes_in(0..self.len, &mut memory)?;
+        Ok(memory.into())
+    }
+
+    /// Reads from the beginning on, `window` bytes at a time at least.
+    pub(crate) fn reader(&self, window: usize) -> Reader {
+        Reader { source: self.clone(), position: 0, buffer: Vec::new(), buffer_start: 0, window }
+    }
+}
+
+impl From<Vec<u8>> for ByteSource {
+    fn from(memory: Vec<u8>) -> Self {
+        let len = memory.len() as u64;
+        ByteSource { data: Data::Memory(memory.into()), start: 0, len }
+    }
+}
+
+impl OpenFile {
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), DataError> {
+        let read = read_exact_at(&self.file, out, offset);
+        let io = |e| DataError::io("read", &self.path, e);
+        // Looked at afterwards, so that what was read is of the file as it was opened.
+        let found = self.file.metadata().map_err(io)?.len();
+        if found != self.len {
+            return Err(DataError::Changed { path: self.path.clone(), opened: self.len, found });
+        }
+        read.map_err(io)
+    }
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &std::fs::File, out: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, out, offset)
+}
+
+#[cfg(windows)]
+fn read_exact_at(file: &std::fs::File, mut out: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !out.is_empty() {
+        let count = std::os::windows::fs::FileExt::seek_read(file, out, offset)?;
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        out = &mut out[count..];
+        offset += count as u64;
+    }
+    Ok(())
+}
+
+/// A [`ByteSource`] as a stream. Seeking keeps the buffer, as readers of archives jump about in a small place.
+pub(crate) struct Reader {
+    source: ByteSource,
+    position: u64,
+    buffer: Vec<u8>,
+    buffer_start: u64,
+    window: usize,
+}
+
+impl Reader {
+    /// Where in the source the next byte is read.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    fn left(&self) -> u64 {
+        self.source.len.saturating_sub(self.position)
+    }
+}
+
+impl Read for Reader {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let buffered = self.position.checked_sub(self.buffer_start);
+        let in_buffer = buffered.is_some_and(|at| at < self.buffer.len() as u64);
+        let count = if in_buffer || out.len() < self.window {
+            let available = self.fill_buf()?;
+            let count = available.len().min(out.len());
+            out[..count].copy_from_slice(&available[..count]);
+            count
+        } else {
+            let count = self.left().min(out.len() as u64) as usize;
+            if count == 0 {
+                return Ok(0);
+            }
+            self.source.read_at(self.position, &mut out[..count]).map_err(io::Error::other)?;
+            count
+        };
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+impl BufRead for Reader {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if let Data::Memory(bytes) = &self.source.data {
+            let at = self.position.min(bytes.len() as u64) as usize;
+            return Ok(&bytes[at..]);
+        }
+        let within = |at: u64, length: usize| at < length as u64;
+        let at = self.position.checked_sub(self.buffer_start).filter(|&at| within(at, self.buffer.len()));
+        let at = match at {
+            Some(at) => at as usize,
+            None => {
+                let count = self.left().min(self.window as u64) as usize;
+                if count == 0 {
+                    return Ok(&[]);
+                }
+                self.buffer.resize(count, 0);
+                self.buffer_start = self.position;
+                if let Err(error) = self.source.read_at(self.position, &mut self.buffer) {
+                    self.buffer.clear();
+                    return Err(io::Error::other(error));
+                }
+                0
+            }
+        };
+        Ok(&self.buffer[at..])
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.position += count as u64;
+    }
+}
+
+impl Seek for Reader {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let position = match to {
+            SeekFrom::Start(position) => Some(position),
+            SeekFrom::End(by) => self.source.len.checked_add_signed(by),
+            SeekFrom::Current(by) => self.position.checked_add_signed(by),
+        };
+        let before = || io::Error::new(io::ErrorKind::InvalidInput, "a position before the beginning");
+        self.position = position.ok_or_else(before)?;
+        Ok(self.position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of_file(folder: &Path, bytes: &[u8]) -> ByteSource {
+        let path = folder.join("data");
+        std::fs::write(&path, bytes).unwrap();
+        ByteSource::open(&path).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn files_and_memory_read_alike(
+            bytes in prop::collection::vec(any::<u8>(), 0..300),
+            cut in (0u64..300, 0u64..300),
+            jumps in prop::collection::vec((0u64..320, 0usize..40), 1..20),
+            window in 1usize..50,
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let file = of_file(folder.path(), &bytes);
+            let memory = ByteSource::from(bytes.clone());
+            let (start, len) = cut;
+            let (file, memory) = (file.slice(start, len), memory.slice(start, len));
+            prop_assert_eq!(file.is_some(), start + len <= bytes.len() as u64);
+            prop_assert_eq!(memory.is_some(), file.is_some());
+            let (Some(file), Some(memory)) = (file, memory) else { return Ok(()) };
+            let part = &bytes[start as usize..(start + len) as usize];
+            prop_assert_eq!(&file.to_bytes().unwrap()[..], part);
+            prop_assert_eq!(&memory.to_bytes().unwrap()[..], part);
+            let mut plain = io::Cursor::new(part);
+            let mut readers = [file.reader(window), memory.reader(window)];
+            for (position, count) in jumps {
+                let mut expected = vec![0; count];
+                plain.seek(SeekFrom::Start(position)).unwrap();
+                let length = plain.read(&mut expected).unwrap();
+                for reader in &mut readers {
+                    reader.seek(SeekFrom::Start(position)).unwrap();
+                    let mut found = Vec::new();
+                    reader.by_ref().take(count as u64).read_to_end(&mut found).unwrap();
+                    prop_assert_eq!(&found[..], &expected[..length]);
+                    prop_assert_eq!(reader.position(), position + length as u64);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_shortened_or_replaced_in_place_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = of_file(folder.path(), &[7; 100_000]);
+        let path = folder.path().join("data");
+        for bytes in [&[9; 10][..], &[], &[8; 100_001]] {
+            // In place, as `cp` writes.
+            std::fs::write(&path, bytes).unwrap();
+            for offset in [0, 50_000] {
+                let error = source.read_at(offset, &mut [0; 10]).unwrap_err();
+                assert!(matches!(error, DataError::Changed { opened: 100_000, .. }), "{error}");
+                assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+            }
+            assert!(source.reader(16).read(&mut [0; 4]).unwrap_err().to_string().contains("100000 bytes"));
+        }
+        std::fs::write(&path, [7; 100_000]).unwrap();
+        source.read_at(0, &mut [0; 10]).unwrap();
+    }
+
+    #[test]
+    fn what_lies_beyond_the_end_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        for source in [of_file(folder.path(), &[1, 2, 3]), ByteSource::from(vec![1, 2, 3])] {
+            let mut scratch = Vec::new();
+            assert_eq!(source.bytes_in(1..3, &mut scratch).unwrap(), [2, 3]);
+            for range in [2..4, 4..4, u64::MAX - 1..u64::MAX] {
+                assert!(source.bytes_in(range.clone(), &mut scratch).is_err(), "{range:?}");
+            }
+            assert!(source.read_at(u64::MAX, &mut [0; 2]).is_err());
+            assert!(source.slice(u64::MAX, 2).is_none());
+        }
     }
 }

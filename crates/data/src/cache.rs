@@ -1,4 +1,4 @@
-//! Decoded samples on disk: one memory-mapped file for each data set, split and setting.
+//! Decoded samples on disk: one file for each data set, split and setting.
 //!
 //! The file is named by a hash of all that its content depends on ([`CacheKey`]), so that another setting is
 //! another file and never a stale one. It is written beside and renamed when it is whole, and its length, key
@@ -17,7 +17,7 @@ use flate2::Crc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::bytes::Bytes;
+use crate::bytes::ByteSource;
 use crate::dataset::{Dataset, Element, SampleContext, SampleShape, SampleSlot};
 use crate::error::{BoxError, DataError};
 use crate::loader::{Loader, LoaderConfig};
@@ -25,7 +25,7 @@ use crate::whole_file;
 
 const MAGIC: &[u8; 16] = b"tks-samples-1\0\0\n";
 const PREFIX: usize = 16 + 8 + 8;
-const ALIGN: usize = 64;
+const ALIGN: u64 = 64;
 
 /// All that a cache's content depends on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -84,8 +84,9 @@ pub enum CacheState {
 
 /// The samples of a data set, decoded: itself a data set.
 pub struct SampleCache<E> {
-    bytes: Bytes,
-    data: usize,
+    source: ByteSource,
+    /// Where the samples begin in it.
+    data: u64,
     header: Header,
     tail: Tail,
     path: PathBuf,
@@ -129,27 +130,34 @@ impl<E: Element> SampleCache<E> {
     /// # Errors
     /// [`DataError::Cache`] if it is not, [`DataError::Io`] if it cannot be opened.
     pub fn open(path: &Path, key: &CacheKey) -> Result<Self, DataError> {
-        let bytes = Bytes::map(path)?;
+        let source = ByteSource::open(path)?;
         let wrong =
             |message: &str| DataError::Cache { path: path.to_path_buf(), message: message.to_string() };
-        let cut = || wrong(&format!("it is cut: {} bytes are there", bytes.len()));
-        if bytes.len() < PREFIX || bytes[..16] != *MAGIC {
+        let cut = || wrong(&format!("it is cut: {} bytes are there", source.len()));
+        let mut prefix = [0; PREFIX];
+        if source.len() >= PREFIX as u64 {
+            source.read_at(0, &mut prefix)?;
+        }
+        if prefix[..16] != *MAGIC {
             return Err(wrong("it does not begin as a cache file"));
         }
         let length = |at: usize| {
-            let number = bytes[at..at + 8].iter().rev().fold(0u64, |sum, &byte| sum << 8 | u64::from(byte));
-            usize::try_from(number).ok().filter(|&length| length < bytes.len())
+            let number = prefix[at..at + 8].iter().rev().fold(0u64, |sum, &byte| sum << 8 | u64::from(byte));
+            Some(number).filter(|&length| length < source.len())
         };
         let (header_len, tail_len) = (length(16).ok_or_else(cut)?, length(24).ok_or_else(cut)?);
-        let header_end = PREFIX + header_len;
+        let header_end = PREFIX as u64 + header_len;
         let data = header_end.next_multiple_of(ALIGN);
-        let tail_end = bytes.len().checked_sub(4).ok_or_else(cut)?;
+        let tail_end = source.len().checked_sub(4).ok_or_else(cut)?;
         let tail = tail_end.checked_sub(tail_len).filter(|&tail| tail >= data).ok_or_else(cut)?;
-        let (header_text, tail_text) = (&bytes[PREFIX..header_end], &bytes[tail..tail_end]);
+        let (mut header_memory, mut tail_memory, mut crc_memory) = (Vec::new(), Vec::new(), [0; 4]);
+        let header_text = source.bytes_in(PREFIX as u64..header_end, &mut header_memory)?;
+        let tail_text = source.bytes_in(tail..tail_end, &mut tail_memory)?;
+        source.read_at(tail_end, &mut crc_memory)?;
         let mut crc = Crc::new();
         crc.update(header_text);
         crc.update(tail_text);
-        if crc.sum().to_le_bytes() != bytes[tail_end..] {
+        if crc.sum().to_le_bytes() != crc_memory {
             return Err(wrong("it is cut or corrupt: header and tail do not fit their checksum"));
         }
         let read = |e: serde_json::Error| wrong(&format!("it cannot be read: {e}"));
@@ -161,7 +169,7 @@ impl<E: Element> SampleCache<E> {
         if header.element != E::NAME {
             return Err(wrong(&format!("its elements are {}, not {}", header.element, E::NAME)));
         }
-        let expected = header.count * header.shape.len() * size_of::<E>();
+        let expected = (header.count * header.shape.len() * size_of::<E>()) as u64;
         let lists = [tail_read.labels.len(), tail_read.names.len(), tail_read.crcs.len()];
         if tail - data != expected || lists != [header.count; 3] {
             return Err(cut());
@@ -171,7 +179,7 @@ impl<E: Element> SampleCache<E> {
             return Err(wrong("caches are not read on big-endian machines"));
         }
         Ok(SampleCache {
-            bytes,
+            source,
             data,
             header,
             tail: tail_read,
@@ -180,25 +188,34 @@ impl<E: Element> SampleCache<E> {
         })
     }
 
-    /// A sample's elements, `[T, C, H, W]`, as they lie in the memory map.
+    /// Where the `step`th step of a sample begins in the file.
+    fn place(&self, index: usize, step: usize) -> u64 {
+        let frames = index as u64 * self.header.shape.steps() as u64 + step as u64;
+        self.data + frames * (self.header.shape.frame_len() * size_of::<E>()) as u64
+    }
+
+    /// A sample's elements, `[T, C, H, W]`.
+    ///
+    /// # Errors
+    /// [`DataError::Changed`] if another program changed the file, [`DataError::Io`].
     ///
     /// # Panics
     /// If `index` is not below the number of samples.
-    pub fn sample(&self, index: usize) -> &[E] {
+    pub fn sample(&self, index: usize) -> Result<Vec<E>, DataError> {
         assert!(index < self.header.count, "sample {index} of {}", self.header.count);
-        let size = self.header.shape.len() * size_of::<E>();
-        let start = self.data + index * size;
-        bytemuck::cast_slice(&self.bytes[start..start + size])
+        let mut elements = vec![E::default(); self.header.shape.len()];
+        self.source.read_at(self.place(index, 0), bytemuck::cast_slice_mut(&mut elements))?;
+        Ok(elements)
     }
 
     /// Nothing, if every sample's checksum is right.
     ///
     /// # Errors
-    /// [`DataError::Cache`] with the first sample whose is not.
+    /// [`DataError::Cache`] with the first sample whose is not; those of [`SampleCache::sample`].
     pub fn verify(&self) -> Result<(), DataError> {
         for (index, &stated) in self.tail.crcs.iter().enumerate() {
             let mut crc = Crc::new();
-            crc.update(bytemuck::cast_slice(self.sample(index)));
+            crc.update(bytemuck::cast_slice(&self.sample(index)?));
             if crc.sum() != stated {
                 return Err(DataError::Cache {
                     path: self.path.clone(),
@@ -246,7 +263,8 @@ fn build<D: Dataset + ?Sized + 'static>(
         crcs: Vec::with_capacity(count),
     };
     tail.crcs.resize(count, 0);
-    let padding = (PREFIX + header.len()).next_multiple_of(ALIGN) - PREFIX - header.len();
+    let header_end = (PREFIX + header.len()) as u64;
+    let padding = (header_end.next_multiple_of(ALIGN) - header_end) as usize;
     file.write_all(MAGIC).map_err(io)?;
     file.write_all(&(header.len() as u64).to_le_bytes()).map_err(io)?;
     // The tail's length is known only at the end, and written here then.
@@ -308,7 +326,9 @@ impl<E: Element> Dataset for SampleCache<E> {
     }
 
     fn load(&self, index: usize, _: &mut SampleContext, mut slot: SampleSlot<'_, E>) -> Result<(), BoxError> {
-        slot.copy_from(self.sample(index));
+        for step in 0..self.header.shape.steps() {
+            self.source.read_at(self.place(index, step), bytemuck::cast_slice_mut(slot.step(step)))?;
+        }
         Ok(())
     }
 }

@@ -34,6 +34,29 @@ pub enum DataError {
         needed: Option<u64>,
     },
 
+    /// A folder, a pipe or a device where a file is expected.
+    #[error("{} is {kind}, not a file; give a file, or write what it holds into one first", path.display())]
+    NotAFile {
+        /// Its path.
+        path: PathBuf,
+        /// What it is, with its article.
+        kind: &'static str,
+    },
+    /// A file that another program changed while it was in use.
+    #[error(
+        "{} had {opened} bytes when it was opened and has {found} now: another program changed it while it was in \
+         use. Leave the file alone until the end, and begin again",
+        path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// Its size in bytes when it was opened.
+        opened: u64,
+        /// Its size now.
+        found: u64,
+    },
+
     // Manifests and settings
     /// A TOML file that does not say what it should.
     #[error("{}:{line}:{column}: {message}", path.display())]

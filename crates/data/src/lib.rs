@@ -70,6 +70,7 @@ pub mod manifest;
 pub mod mixing;
 pub mod nearest;
 pub mod parse;
+pub mod regular_file;
 pub mod rng;
 pub mod sampler;
 pub mod split;
@@ -78,7 +79,7 @@ pub mod whole_file;
 
 pub use archive::{Archive, ArchiveOptions};
 pub use batch::Batch;
-pub use bytes::Bytes;
+pub use bytes::{ByteSource, Bytes};
 pub use cache::{CacheKey, SampleCache};
 pub use dataset::{Dataset, Element, SampleContext, SampleShape, SampleSlot, Subset};
 pub use error::{BoxError, DataError};

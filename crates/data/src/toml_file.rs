@@ -6,13 +6,14 @@ use serde::de::DeserializeOwned;
 
 use crate::error::DataError;
 use crate::nearest::nearest;
+use crate::regular_file;
 
 /// The value that the TOML file at `path` holds.
 ///
 /// # Errors
-/// [`DataError::Io`] if it cannot be read, else as [`parse`].
+/// [`DataError::Io`] and [`DataError::NotAFile`] if it cannot be read, else as [`parse`].
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, DataError> {
-    let text = std::fs::read_to_string(path).map_err(|e| DataError::io("read", path, e))?;
+    let text = regular_file::read_to_string(path)?;
     parse(&text, path)
 }
 

@@ -260,6 +260,62 @@ fn a_corrupt_entry_is_named() {
 }
 
 #[test]
+fn an_archive_that_is_replaced_in_place_while_it_is_open_is_an_error_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let tar = tar_of(&FILES);
+    for (name, bytes) in [
+        ("stored.zip", zip_of(&FILES, zip::CompressionMethod::Stored)),
+        ("deflated.zip", zip_of(&FILES, zip::CompressionMethod::Deflated)),
+        ("a.tar", tar.clone()),
+        ("unpacked/a.tar.gz", gzip(&tar)),
+    ] {
+        let mut path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        let archive =
+            Archive::open_with(&path, &ArchiveOptions { memory_limit: 0, ..Default::default() }).unwrap();
+        if name.ends_with(".gz") {
+            // The file in use is the decompressed one.
+            let cached = std::fs::read_dir(path.with_file_name(".tks-cache")).unwrap();
+            let mut cached = cached.map(|entry| entry.unwrap().path());
+            path = cached.find(|path| path.extension().is_some_and(|e| e == "unpacked")).unwrap();
+        }
+        for length in [0, 77] {
+            std::fs::write(&path, vec![b'x'; length]).unwrap();
+            for index in (0..archive.len()).filter(|&index| archive.entries()[index].size() > 0) {
+                let errors = [
+                    archive.bytes(index).unwrap_err(),
+                    archive.bytes_in(index, &mut Vec::new()).unwrap_err(),
+                    archive.range_in(index, 0..1, &mut Vec::new()).unwrap_err(),
+                ];
+                for error in errors {
+                    assert!(matches!(error, DataError::Changed { .. }), "{name}: {error}");
+                    assert!(error.to_string().contains(&path.display().to_string()), "{name}: {error}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_part_of_an_entry_is_read_wherever_it_lies() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in all_kinds(folder.path()) {
+        let archive = Archive::open(&path).unwrap();
+        let index = archive.find(FILES[0].0).unwrap();
+        let (data, mut scratch) = (FILES[0].1, Vec::new());
+        let length = data.len() as u64;
+        for range in [0..length, 1..2, length - 1..length, 0..0] {
+            let found = archive.range_in(index, range.clone(), &mut scratch).unwrap();
+            assert_eq!(found, &data[range.start as usize..range.end as usize], "{}", path.display());
+        }
+        assert!(archive.range_in(index, 0..length + 1, &mut scratch).is_err(), "{}", path.display());
+        let source = archive.source(index, &ArchiveOptions::default()).unwrap();
+        assert_eq!(&source.to_bytes().unwrap()[..], data, "{}", path.display());
+    }
+}
+
+#[test]
 fn a_web_page_in_place_of_an_archive_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.zip");

@@ -209,7 +209,7 @@ fn what_grows_beyond_any_data_is_refused_and_leaves_nothing() {
     write(folder.path(), "bomb.zip", &zip_of(&[("a/1.png", &zeros), ("a/2.png", b"small")]));
     let archive = Archive::open(folder.path().join("bomb.zip")).unwrap();
     assert_eq!(&archive.bytes(1).unwrap()[..], b"small");
-    let cached = archive.bytes_cached(0, &ArchiveOptions::default());
+    let cached = archive.source(0, &ArchiveOptions::default());
     for error in [archive.bytes(0).unwrap_err(), cached.unwrap_err()] {
         assert!(matches!(error, DataError::TooLarge { .. }), "{error}");
         assert!(error.to_string().contains("a/1.png"), "{error}");

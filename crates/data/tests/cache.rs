@@ -137,8 +137,6 @@ fn a_cut_or_corrupt_cache_is_made_again() {
     let path = key(3).path(folder.path());
     let whole = std::fs::read(&path).unwrap();
     for cut in 0..whole.len() {
-        // Written as another file: this one is mapped nowhere, but so it stays right if it ever is.
-        std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, &whole[..cut]).unwrap();
         let error = SampleCache::<u8>::open(&path, &key(3)).err().expect("a cut file");
         assert!(matches!(error, DataError::Cache { .. }), "{cut}: {error}");
@@ -153,6 +151,19 @@ fn a_cut_or_corrupt_cache_is_made_again() {
     std::fs::write(&path, &damaged).unwrap();
     let error = SampleCache::<u8>::open(&path, &key(3)).unwrap().verify().unwrap_err().to_string();
     assert!(error.contains("sample 1 (`s1`) is corrupt"), "{error}");
+}
+
+#[test]
+fn a_cache_that_is_cut_while_it_is_in_use_is_an_error_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cache, _) = open(&Counting::new(5, 1u8), &key(3), folder.path());
+    let path = cache.path().to_path_buf();
+    std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(100).unwrap();
+    let error = cache.sample(4).unwrap_err().to_string();
+    assert!(error.contains(&path.display().to_string()) && error.contains("and has 100 now"), "{error}");
+    let loader = Loader::new(Arc::new(cache), LoaderConfig::evaluation(2, 1)).unwrap();
+    let error = loader.epoch(0).unwrap().find_map(Result::err).expect("an error");
+    assert!(error.to_string().contains("and has 100 now"), "{error}");
 }
 
 #[test]

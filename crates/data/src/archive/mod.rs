@@ -1,8 +1,8 @@
 //! A data set's files as downloaded or unpacked: a folder, a zip, a tar, plain or compressed, behind one type.
 //!
-//! Entries are listed once, sorted by name, and read in any order from any thread. Nothing is copied where
-//! the bytes lie plain in a file: entries of a tar and stored entries of a zip are parts of its memory map.
-//! Entries of a compressed zip are inflated when they are read. A compressed tar has no way to one of its
+//! Entries are listed once, sorted by name, and read in any order from any thread. Entries of a tar and stored
+//! entries of a zip are read from where they lie; those of a compressed zip are inflated when they are read.
+//! A compressed tar has no way to one of its
 //! entries, so it is decompressed once: in memory if it is small
 //! ([`memory_limit`](ArchiveOptions::memory_limit)), else into a file in
 //! [`cache_dir`](ArchiveOptions::cache_dir), written whole or not at all and found again the next time.
@@ -13,12 +13,15 @@ mod tarball;
 mod unpack;
 mod zipped;
 
+use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use flate2::{Crc, Decompress, FlushDecompress, Status};
+use flate2::Crc;
 
-use crate::bytes::Bytes;
+use crate::bytes::{ByteSource, Bytes, Reader};
 use crate::error::DataError;
+use crate::regular_file;
 
 /// How archives are opened.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -242,11 +245,11 @@ struct Source {
 #[derive(Debug, Clone)]
 enum SourceData {
     Folder,
-    Bytes(Bytes),
+    Bytes(ByteSource),
 }
 
-/// Files of a folder up to this size are read: mapping costs more than copying so little.
-const MAP_FROM: u64 = 1 << 20;
+/// Bytes that are read at a time while entries are listed: headers lie apart.
+const LISTING_WINDOW: usize = 1 << 12;
 
 impl Archive {
     /// The folder or archive at `path`; a file that is no archive is one with itself as its only entry.
@@ -276,11 +279,11 @@ impl Archive {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
         let key = format!("{}|{}|{stamp:?}", absolute.display(), metadata.len());
         let origin = unpack::Origin { path, key, cache_dir: &cache_dir(path, options) };
-        Archive::of_bytes(Bytes::map(path)?, &origin, options)
+        Archive::from_source(ByteSource::open(path)?, &origin, options)
     }
 
-    fn of_bytes(
-        bytes: Bytes,
+    fn from_source(
+        bytes: ByteSource,
         origin: &unpack::Origin<'_>,
         options: &ArchiveOptions,
     ) -> Result<Self, DataError> {
@@ -295,17 +298,18 @@ impl Archive {
     }
 
     fn listed(
-        bytes: Bytes,
+        bytes: ByteSource,
         origin: &unpack::Origin<'_>,
         options: &ArchiveOptions,
     ) -> Result<Self, DataError> {
         let path = origin.path;
-        match Format::of(&bytes) {
+        let mut scratch = Vec::new();
+        match Format::detect(&bytes)? {
             Some(Format::Zip) => zipped::list(bytes, path, options),
             Some(Format::Tar) => tarball::list(bytes, path, options),
-            Some(Format::Gzip | Format::Xz) => {
-                let unpacked = unpack::unpack(&bytes, origin, options)?;
-                let listed = match Format::of(&unpacked) {
+            Some(packed @ (Format::Gzip | Format::Xz)) => {
+                let unpacked = unpack::unpack(&bytes, packed, origin, options)?;
+                let listed = match Format::detect(&unpacked)? {
                     Some(Format::Tar) => tarball::list(unpacked, path, options),
                     _ if has_archive_name(&path.to_string_lossy()) => Err(DataError::Archive {
                         path: path.to_path_buf(),
@@ -322,15 +326,16 @@ impl Archive {
             None => {
                 let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
                 if has_archive_name(&name) {
-                    return Err(not_an_archive(&bytes, path));
+                    let head = bytes.bytes_in(0..bytes.len().min(40), &mut scratch)?;
+                    return Err(not_an_archive(head, path));
                 }
                 Ok(Archive::single(bytes, path, &name))
             }
         }
     }
 
-    fn single(bytes: Bytes, path: &Path, name: &str) -> Self {
-        let size = bytes.len() as u64;
+    fn single(bytes: ByteSource, path: &Path, name: &str) -> Self {
+        let size = bytes.len();
         let mut listing = Listing::default();
         let place = Place::Span { source: 0, offset: 0 };
         listing.entries.push(Entry { name: name.into(), size, place });
@@ -413,28 +418,26 @@ impl Archive {
         self.path.join(&*self.entries[index].name)
     }
 
-    /// The bytes of a file: a part of the memory map where they lie plain.
+    /// The bytes of a file.
     ///
     /// # Errors
-    /// [`DataError::Io`], and [`DataError::Archive`] if a compressed entry is corrupt.
+    /// [`DataError::Io`], [`DataError::Changed`] if another program changed the archive since it was opened, and
+    /// [`DataError::Archive`] if a compressed entry is corrupt.
     ///
     /// # Panics
     /// If `index` is not below [`Archive::len`], as do all functions here that take an index.
     pub fn bytes(&self, index: usize) -> Result<Bytes, DataError> {
         let entry = &self.entries[index];
-        match entry.place {
-            Place::File { .. } if entry.size >= MAP_FROM => Bytes::map(&self.file(entry)),
-            Place::Span { source, offset } => self.span(source, offset, entry.size, entry),
-            _ => {
-                let mut memory = Vec::new();
-                self.bytes_in(index, &mut memory)?;
-                Ok(memory.into())
-            }
+        if let Place::Span { source, offset } = entry.place {
+            return self.span(source, offset, entry.size, entry)?.to_bytes();
         }
+        let mut memory = Vec::new();
+        self.bytes_in(index, &mut memory)?;
+        Ok(memory.into())
     }
 
-    /// The bytes of a file, without allocating: borrowed from the memory map where they lie plain, else in
-    /// `scratch`, which keeps its memory from one file to the next.
+    /// The bytes of a file, without allocating: in `scratch`, which keeps its memory from one file to the next, or
+    /// borrowed where the archive is in memory.
     ///
     /// # Errors
     /// As [`Archive::bytes`].
@@ -442,27 +445,19 @@ impl Archive {
         let entry = &self.entries[index];
         match entry.place {
             Place::File { .. } => {
-                use std::io::Read;
-                let path = self.file(entry);
-                scratch.clear();
-                let mut file = std::fs::File::open(&path).map_err(|e| DataError::io("open", &path, e))?;
-                let room = usize::try_from(entry.size.saturating_add(1)).unwrap_or(usize::MAX);
-                scratch.try_reserve(room).map_err(|e| DataError::io("read", &path, e.into()))?;
-                file.read_to_end(scratch).map_err(|e| DataError::io("read", &path, e))?;
+                regular_file::read_into(&self.file(entry), scratch)?;
                 Ok(scratch)
             }
-            Place::Span { source, offset } => {
-                let all = self.source_bytes(source);
-                // Checked against the source when it was listed.
-                Ok(&all[offset as usize..(offset + entry.size) as usize])
-            }
+            Place::Span { source, offset } => match &self.sources[source as usize].data {
+                SourceData::Bytes(bytes) => bytes.bytes_in(offset..offset + entry.size, scratch),
+                SourceData::Folder => Err(self.beyond(source, offset, entry)),
+            },
             Place::Deflated { source, offset, packed, crc } => {
                 self.options.limit(&self.entry_path(index), entry.size, packed)?;
-                let packed = &self.source_bytes(source)[offset as usize..(offset + packed) as usize];
-                inflate(packed, entry.size, crc, scratch).map_err(|message| DataError::Archive {
-                    path: self.sources[source as usize].path.clone(),
-                    offset,
-                    message: format!("entry `{}`: {message}", entry.name),
+                let window = packed.min(MAX_INFLATE_WINDOW) as usize;
+                let packed = self.span(source, offset, packed, entry)?.reader(window);
+                inflate(packed, entry.size, crc, scratch).map_err(|problem| {
+                    problem.into_error(&self.sources[source as usize].path, offset, &entry.name)
                 })?;
                 Ok(scratch)
             }
@@ -475,47 +470,86 @@ impl Archive {
     /// # Errors
     /// As [`Archive::bytes`].
     pub fn head(&self, index: usize, most: usize) -> Result<Vec<u8>, DataError> {
-        use std::io::Read;
         let entry = &self.entries[index];
         let mut head = Vec::new();
-        let read = |mut reader: Box<dyn Read + '_>, head: &mut Vec<u8>| -> std::io::Result<()> {
-            reader.as_mut().take(most as u64).read_to_end(head)?;
-            Ok(())
-        };
-        let done = match entry.place {
-            Place::File { .. } => {
-                std::fs::File::open(self.file(entry)).and_then(|file| read(Box::new(file), &mut head))
-            }
-            Place::Span { source, offset } => {
-                let all = &self.source_bytes(source)[offset as usize..(offset + entry.size) as usize];
-                read(Box::new(all), &mut head)
-            }
+        let (source, is_packed) = match entry.place {
+            Place::File { .. } => (ByteSource::open(&self.file(entry))?, false),
+            Place::Span { source, offset } => (self.span(source, offset, entry.size, entry)?, false),
             Place::Deflated { source, offset, packed, .. } => {
-                let packed = &self.source_bytes(source)[offset as usize..(offset + packed) as usize];
-                read(Box::new(flate2::bufread::DeflateDecoder::new(packed)), &mut head)
+                (self.span(source, offset, packed, entry)?, true)
             }
+        };
+        let reader = source.reader(LISTING_WINDOW);
+        let most = most as u64;
+        let done = if is_packed {
+            flate2::bufread::DeflateDecoder::new(reader).take(most).read_to_end(&mut head)
+        } else {
+            reader.take(most).read_to_end(&mut head)
         };
         done.map_err(|e| DataError::io("read", self.entry_path(index), e))?;
         Ok(head)
     }
 
-    /// The bytes of a file that is to be kept open: as [`Archive::bytes`], but one that is compressed and larger
-    /// than [`memory_limit`](ArchiveOptions::memory_limit) is inflated into a file of the cache and mapped.
+    /// A part of the bytes of a file, as [`Archive::bytes_in`]; read alone where they lie plain.
+    ///
+    /// # Errors
+    /// As [`Archive::bytes`]; [`DataError::Archive`] if the range reaches beyond the file's end.
+    pub fn range_in<'a>(
+        &'a self,
+        index: usize,
+        range: Range<u64>,
+        scratch: &'a mut Vec<u8>,
+    ) -> Result<&'a [u8], DataError> {
+        let entry = &self.entries[index];
+        let beyond = || DataError::Archive {
+            path: self.entry_path(index),
+            offset: entry.size,
+            message: format!("bytes {} to {} are asked for", range.start, range.end),
+        };
+        match entry.place {
+            Place::File { .. } => {
+                ByteSource::open(&self.file(entry))?.bytes_in(range, scratch)?;
+                Ok(scratch)
+            }
+            Place::Span { source, offset } if range.end <= entry.size => {
+                match &self.sources[source as usize].data {
+                    SourceData::Bytes(bytes) => {
+                        bytes.bytes_in(offset + range.start..offset + range.end, scratch)
+                    }
+                    SourceData::Folder => Err(beyond()),
+                }
+            }
+            Place::Span { .. } => Err(beyond()),
+            Place::Deflated { .. } => {
+                let all = self.bytes_in(index, scratch)?;
+                all.get(range.start as usize..range.end as usize).ok_or_else(beyond)
+            }
+        }
+    }
+
+    /// A file that is to be kept open and read here and there; one that is compressed and larger than
+    /// [`memory_limit`](ArchiveOptions::memory_limit) is inflated into a file of the cache.
     ///
     /// # Errors
     /// As [`Archive::open`].
-    pub fn bytes_cached(&self, index: usize, options: &ArchiveOptions) -> Result<Bytes, DataError> {
+    pub fn source(&self, index: usize, options: &ArchiveOptions) -> Result<ByteSource, DataError> {
         let entry = &self.entries[index];
         match entry.place {
+            Place::File { .. } => ByteSource::open(&self.file(entry)),
+            Place::Span { source, offset } => self.span(source, offset, entry.size, entry),
             Place::Deflated { source, offset, packed, .. } if entry.size > options.memory_limit => {
-                let packed = &self.source_bytes(source)[offset as usize..(offset + packed) as usize];
+                let packed = self.span(source, offset, packed, entry)?;
                 let path = self.entry_path(index);
                 let cache_dir = cache_dir(&self.path, options);
                 let origin =
                     unpack::Origin { path: &path, key: self.entry_key(index), cache_dir: &cache_dir };
-                unpack::inflate_to_cache(packed, &origin, options)
+                unpack::inflate_to_cache(&packed, &origin, options)
             }
-            _ => self.bytes(index),
+            Place::Deflated { .. } => {
+                let mut memory = Vec::new();
+                self.bytes_in(index, &mut memory)?;
+                Ok(memory.into())
+            }
         }
     }
 
@@ -533,11 +567,11 @@ impl Archive {
         if let Place::File { .. } = entry.place {
             return Archive::open_with(self.file(entry), options);
         }
-        let bytes = self.bytes_cached(index, options)?;
+        let bytes = self.source(index, options)?;
         let path = self.entry_path(index);
         let cache_dir = cache_dir(&self.path, options);
         let origin = unpack::Origin { path: &path, key: self.entry_key(index), cache_dir: &cache_dir };
-        Archive::of_bytes(bytes, &origin, options)
+        Archive::from_source(bytes, &origin, options)
     }
 
     /// The same files, with those of each archive among them in its place: the files of `airplane.zip` become
@@ -603,24 +637,20 @@ impl Archive {
         }
     }
 
-    fn source_bytes(&self, source: u32) -> &[u8] {
-        match &self.sources[source as usize].data {
-            SourceData::Bytes(bytes) => bytes,
-            SourceData::Folder => &[],
-        }
-    }
-
-    fn span(&self, source: u32, offset: u64, size: u64, entry: &Entry) -> Result<Bytes, DataError> {
-        let source = &self.sources[source as usize];
-        let span = match &source.data {
+    fn span(&self, source: u32, offset: u64, size: u64, entry: &Entry) -> Result<ByteSource, DataError> {
+        let span = match &self.sources[source as usize].data {
             SourceData::Bytes(bytes) => bytes.slice(offset, size),
             SourceData::Folder => None,
         };
-        span.ok_or_else(|| DataError::Archive {
-            path: source.path.clone(),
+        span.ok_or_else(|| self.beyond(source, offset, entry))
+    }
+
+    fn beyond(&self, source: u32, offset: u64, entry: &Entry) -> DataError {
+        DataError::Archive {
+            path: self.sources[source as usize].path.clone(),
             offset,
             message: format!("the entry `{}` reaches beyond the end", entry.name),
-        })
+        }
     }
 }
 
@@ -639,14 +669,16 @@ enum Format {
 }
 
 impl Format {
-    fn of(bytes: &[u8]) -> Option<Format> {
-        match bytes {
+    fn detect(source: &ByteSource) -> Result<Option<Format>, DataError> {
+        let mut scratch = Vec::new();
+        let head = source.bytes_in(0..source.len().min(tarball::HEAD), &mut scratch)?;
+        Ok(match head {
             [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Some(Format::Zip),
             [0x1f, 0x8b, ..] => Some(Format::Gzip),
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Format::Xz),
-            _ if tarball::is_tar(bytes) => Some(Format::Tar),
+            _ if tarball::is_tar(head) => Some(Format::Tar),
             _ => None,
-        }
+        })
     }
 }
 
@@ -665,7 +697,7 @@ fn has_archive_name(name: &str) -> bool {
 }
 
 fn not_an_archive(bytes: &[u8], path: &Path) -> DataError {
-    let start = String::from_utf8_lossy(&bytes[..bytes.len().min(40)]).trim().to_string();
+    let start = String::from_utf8_lossy(bytes).trim().to_string();
     let lower = start.to_lowercase();
     let message = if bytes.is_empty() {
         "the file is empty; fetch it again".to_string()
@@ -695,50 +727,58 @@ fn unpacked_name(path: &Path) -> String {
 /// The memory that an entry is inflated into at first; it doubles as it fills.
 const INFLATE_ROOM: usize = 1 << 20;
 
-/// Inflates into `scratch`, which holds exactly the entry afterwards.
-fn inflate(packed: &[u8], size: u64, crc: u32, scratch: &mut Vec<u8>) -> Result<(), String> {
-    // One byte more than there should be shows that there are more. What is claimed is no reason to take memory.
-    let whole =
-        usize::try_from(size).map_err(|_| format!("{size} bytes do not fit into memory"))?.saturating_add(1);
-    scratch.clear();
-    // In one call where there is little, which is faster.
-    let flush = if whole <= INFLATE_ROOM { FlushDecompress::Finish } else { FlushDecompress::None };
-    if whole <= INFLATE_ROOM {
-        scratch.reserve(whole);
+/// Bytes of a compressed entry that are read at a time, at most.
+const MAX_INFLATE_WINDOW: u64 = 1 << 16;
+
+/// What is wrong with a compressed entry.
+enum InflateError {
+    /// It is not what its header says.
+    Corrupt(String),
+    /// Its bytes could not be read.
+    Read(DataError),
+}
+
+impl InflateError {
+    fn into_error(self, path: &Path, offset: u64, entry: &str) -> DataError {
+        match self {
+            InflateError::Read(error) => error,
+            InflateError::Corrupt(message) => DataError::Archive {
+                path: path.to_path_buf(),
+                offset,
+                message: format!("entry `{entry}`: {message}"),
+            },
+        }
     }
-    let mut inflater = Decompress::new(false);
-    loop {
-        if scratch.len() == scratch.capacity() && scratch.len() < whole {
-            let more = scratch.len().max(INFLATE_ROOM).min(whole - scratch.len());
-            scratch.try_reserve_exact(more).map_err(|e| e.to_string())?;
-        }
-        let done = inflater.total_in() as usize;
-        let (before, room) = (scratch.len(), scratch.capacity() - scratch.len());
-        let status = inflater
-            .decompress_vec(&packed[done..], scratch, flush)
-            .map_err(|e| format!("corrupt at its byte {done}: {e}"))?;
-        if scratch.len() as u64 > size {
-            return Err(format!("holds more than the {size} bytes it should"));
-        }
-        match status {
-            Status::StreamEnd => break,
-            _ if scratch.len() == before && inflater.total_in() as usize == done => {
-                return Err(format!("cut: {} of {size} bytes", scratch.len()));
+}
+
+/// Inflates into `scratch`, which holds exactly the entry afterwards.
+fn inflate(packed: Reader, size: u64, crc: u32, scratch: &mut Vec<u8>) -> Result<(), InflateError> {
+    let corrupt = |message: String| Err(InflateError::Corrupt(message));
+    scratch.clear();
+    // What is claimed is no reason to take memory; from here on it doubles as it fills.
+    scratch.reserve(size.saturating_add(1).min(INFLATE_ROOM as u64) as usize);
+    let mut inflater = flate2::bufread::DeflateDecoder::new(packed);
+    // One more than there should be, to tell where there is more.
+    if let Err(error) = inflater.by_ref().take(size.saturating_add(1)).read_to_end(scratch) {
+        return match error.downcast::<DataError>() {
+            Ok(error) => Err(InflateError::Read(error)),
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                corrupt(format!("cut: {} of {size} bytes", scratch.len()))
             }
-            _ if room == 0 => return Err(format!("holds more than the {size} bytes it should")),
-            _ => {}
-        }
+            Err(error) => corrupt(format!("corrupt at its byte {}: {error}", inflater.total_in())),
+        };
+    }
+    if scratch.len() as u64 > size {
+        return corrupt(format!("holds more than the {size} bytes it should"));
     }
     if scratch.len() as u64 != size {
-        return Err(format!("holds {} bytes where it should {size}", scratch.len()));
+        return corrupt(format!("holds {} bytes where it should {size}", scratch.len()));
     }
     let mut sum = Crc::new();
     sum.update(scratch);
     if sum.sum() != crc {
-        return Err(format!(
-            "checksum {:08x} where it should be {crc:08x}: the archive is corrupt",
-            sum.sum()
-        ));
+        let found = sum.sum();
+        return corrupt(format!("checksum {found:08x} where it should be {crc:08x}: the archive is corrupt"));
     }
     Ok(())
 }

@@ -1,17 +1,18 @@
 //! The entries of a tar, found without touching their contents.
 
 use std::collections::HashMap;
-use std::io::Cursor;
 use std::path::Path;
 
 use tar::EntryType;
 
 use super::name::{self, Name};
-use super::{Archive, ArchiveOptions, Entry, Listing, Place, SkipReason, Source, SourceData};
-use crate::bytes::Bytes;
+use super::{Archive, ArchiveOptions, Entry, LISTING_WINDOW, Listing, Place, SkipReason, Source, SourceData};
+use crate::bytes::ByteSource;
 use crate::error::DataError;
 
 const BLOCK: usize = 512;
+/// How much of a file's beginning tells whether it is a tar.
+pub(super) const HEAD: u64 = 2 * BLOCK as u64;
 
 /// The most links that lead to one another.
 const MAX_LINKS: usize = 8;
@@ -33,11 +34,11 @@ pub(super) fn is_tar(bytes: &[u8]) -> bool {
     stated == Some(sum)
 }
 
-pub(super) fn list(bytes: Bytes, path: &Path, options: &ArchiveOptions) -> Result<Archive, DataError> {
+pub(super) fn list(bytes: ByteSource, path: &Path, options: &ArchiveOptions) -> Result<Archive, DataError> {
     let broken =
         |offset: u64, message: String| DataError::Archive { path: path.to_path_buf(), offset, message };
-    let total = bytes.len() as u64;
-    let mut archive = tar::Archive::new(Cursor::new(bytes.clone()));
+    let total = bytes.len();
+    let mut archive = tar::Archive::new(bytes.reader(LISTING_WINDOW));
     let mut listing = Listing::default();
     let mut links = Vec::new();
     // End of what was listed, in whole blocks.
@@ -90,8 +91,10 @@ pub(super) fn list(bytes: Bytes, path: &Path, options: &ArchiveOptions) -> Resul
         listing.limit(path, (listing.entries.len() + links.len()) as u64, options)?;
     }
     // Without the mark a tar that was cut between two entries would pass for a smaller one.
-    let mark = bytes.get(end as usize..end as usize + BLOCK);
-    if !mark.is_some_and(|block| block.iter().all(|&b| b == 0)) {
+    let mut scratch = Vec::new();
+    let mark_end = end + BLOCK as u64;
+    let marked = mark_end <= total && bytes.bytes_in(end..mark_end, &mut scratch)?.iter().all(|&b| b == 0);
+    if !marked {
         return Err(cut(end, "no mark of the archive's end"));
     }
     add_links(&mut listing, links);

@@ -1,15 +1,18 @@
 //! Decompressing what has no way to its parts: once, into memory or into a file of the cache.
 
 use std::fs::File;
-use std::io::{BufWriter, Cursor, Read, Write};
+use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::{ArchiveOptions, Format};
-use crate::bytes::Bytes;
+use crate::bytes::ByteSource;
 use crate::error::DataError;
 use crate::whole_file;
+
+/// Bytes of a compressed file that are read at a time.
+const WINDOW: usize = 1 << 16;
 
 /// A compressed file: what errors call it, what tells it from others, and where its contents may be kept.
 pub(super) struct Origin<'a> {
@@ -29,22 +32,23 @@ impl Origin<'_> {
 }
 
 pub(super) fn unpack(
-    bytes: &Bytes,
+    bytes: &ByteSource,
+    format: Format,
     origin: &Origin<'_>,
     options: &ArchiveOptions,
-) -> Result<Bytes, DataError> {
+) -> Result<ByteSource, DataError> {
     let cached = origin.cache_file();
     if cached.is_file() {
-        return Bytes::map(&cached);
+        return ByteSource::open(&cached);
     }
-    let (cursor, packed) = (Cursor::new(&bytes[..]), bytes.len() as u64);
-    match Format::of(bytes) {
-        Some(Format::Xz) => {
-            let reader = lzma_rust2::XzReader::new(cursor, true);
+    let packed = bytes.len();
+    match format {
+        Format::Xz => {
+            let reader = lzma_rust2::XzReader::new(bytes.reader(WINDOW), true);
             drain(reader, |r| r.inner().position(), packed, origin, &cached, options)
         }
         _ => {
-            let reader = flate2::bufread::MultiGzDecoder::new(cursor);
+            let reader = flate2::bufread::MultiGzDecoder::new(bytes.reader(WINDOW));
             drain(reader, |r| r.get_ref().position(), packed, origin, &cached, options)
         }
     }
@@ -52,17 +56,17 @@ pub(super) fn unpack(
 
 /// A deflated archive within an archive, which is too large to be inflated into memory.
 pub(super) fn inflate_to_cache(
-    packed: &[u8],
+    packed: &ByteSource,
     origin: &Origin<'_>,
     options: &ArchiveOptions,
-) -> Result<Bytes, DataError> {
+) -> Result<ByteSource, DataError> {
     // What comes out may be compressed itself, and is then decompressed under the plain key.
     let cached = Origin { key: format!("{}|inflated", origin.key), ..*origin }.cache_file();
     if cached.is_file() {
-        return Bytes::map(&cached);
+        return ByteSource::open(&cached);
     }
-    let reader = flate2::bufread::DeflateDecoder::new(Cursor::new(packed));
-    drain(reader, |r| r.get_ref().position(), packed.len() as u64, origin, &cached, options)
+    let reader = flate2::bufread::DeflateDecoder::new(packed.reader(WINDOW));
+    drain(reader, |r| r.get_ref().position(), packed.len(), origin, &cached, options)
 }
 
 /// Reads all of `reader` into memory, and from the limit on into the file `cached`.
@@ -73,7 +77,7 @@ fn drain<R: Read>(
     origin: &Origin<'_>,
     cached: &Path,
     options: &ArchiveOptions,
-) -> Result<Bytes, DataError> {
+) -> Result<ByteSource, DataError> {
     // What grows unusually goes to disk early: it may have to be refused.
     let in_memory = options.memory_limit.min(packed.saturating_mul(4).saturating_add(16 << 20));
     let mut memory = Vec::new();
@@ -102,7 +106,7 @@ fn drain<R: Read>(
         if file.is_none() && total > in_memory {
             let begun = begin_file(cached)?;
             // Whoever held the lock before may have written the file meanwhile.
-            let Some((begun, writer)) = begun else { return Bytes::map(cached) };
+            let Some((begun, writer)) = begun else { return ByteSource::open(cached) };
             lock = Some(begun);
             let writer = file.insert(writer);
             writer.write_all(&memory).map_err(|e| DataError::io("write", cached, e))?;
@@ -119,7 +123,7 @@ fn drain<R: Read>(
     let temporary = writer.into_inner().map_err(|e| DataError::io("write", cached, e.into_error()))?;
     whole_file::finish(temporary, cached)?;
     drop(lock);
-    Bytes::map(cached)
+    ByteSource::open(cached)
 }
 
 /// Removes what [`unpack`] kept of a file that then proved to be nothing that is read.

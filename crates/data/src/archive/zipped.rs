@@ -1,24 +1,23 @@
 //! The entries of a zip, from its central directory.
 
 use std::collections::HashSet;
-use std::io::Cursor;
 use std::path::Path;
 
 use zip::CompressionMethod;
 
 use super::name::{self, Name};
-use super::{Archive, ArchiveOptions, Entry, Listing, Place, SkipReason, Source, SourceData};
-use crate::bytes::Bytes;
+use super::{Archive, ArchiveOptions, Entry, LISTING_WINDOW, Listing, Place, SkipReason, Source, SourceData};
+use crate::bytes::ByteSource;
 use crate::error::DataError;
 
 /// Deflate cannot make more than 1,032 bytes of one: a larger claim is a lie.
 const MOST_BYTES_OF_ONE: u64 = 1032;
 
-pub(super) fn list(bytes: Bytes, path: &Path, options: &ArchiveOptions) -> Result<Archive, DataError> {
-    let total = bytes.len() as u64;
+pub(super) fn list(bytes: ByteSource, path: &Path, options: &ArchiveOptions) -> Result<Archive, DataError> {
+    let total = bytes.len();
     let broken =
         |offset: u64, message: String| DataError::Archive { path: path.to_path_buf(), offset, message };
-    let mut archive = zip::ZipArchive::new(Cursor::new(bytes.clone())).map_err(|e| {
+    let mut archive = zip::ZipArchive::new(bytes.reader(LISTING_WINDOW)).map_err(|e| {
         broken(total, format!("no directory of entries at the end ({e}): the archive is cut; fetch it again"))
     })?;
     let mut listing = Listing::default();

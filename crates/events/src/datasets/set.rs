@@ -375,17 +375,28 @@ impl EventSet {
         if let Some(file) = self.spikes.iter().find(|file| file.entry == sample.entry) {
             return file.read(sample, self.sensor());
         }
-        let bytes = self.archive.bytes_in(sample.entry, &mut scratch.bytes)?;
         let path = self.archive.entry_path(sample.entry);
         let used = std::mem::take(&mut scratch.used);
         let (stream, left_out) = match sample.span.zip(self.indexes.get(&sample.entry)) {
-            Some((span, index)) => {
-                let index = index.get_or_init(|| aedat3::Index::of(bytes));
+            Some((span, slot)) => {
+                let index = match slot.get() {
+                    Some(index) => index,
+                    None => {
+                        let whole = self.archive.bytes_in(sample.entry, &mut scratch.bytes)?;
+                        slot.get_or_init(|| aedat3::Index::of(whole))
+                    }
+                };
+                let range = index.range(span);
+                let range = range.start as u64..range.end as u64;
+                let bytes = self.archive.range_in(sample.entry, range, &mut scratch.bytes)?;
                 let options = self.reader.options(None);
                 let (stream, left_out) = read_aedat3_span(&path, bytes, index, span, &options, used)?;
                 (self.reader.orient(&path, stream)?, left_out)
             }
-            None => self.reader.read_own(&path, bytes, used)?,
+            None => {
+                let bytes = self.archive.bytes_in(sample.entry, &mut scratch.bytes)?;
+                self.reader.read_own(&path, bytes, used)?
+            }
         };
         if left_out.is_faulty() {
             let mut all = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,10 +1,13 @@
 //! Spikes of silicon and artificial cochleas, in HDF5: SHD, SSC and N-TIDIGITS18.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use hdf5_reader::error::Error;
+use hdf5_reader::storage::{DynStorage, RangeRequestStorage};
 use hdf5_reader::{Dataset, Datatype, Hdf5File};
 use tks_data::manifest::Manifest;
-use tks_data::{Archive, ArchiveOptions};
+use tks_data::{Archive, ArchiveOptions, ByteSource};
 
 use super::layout::Layout;
 use super::set::{Found, Sample};
@@ -41,6 +44,18 @@ impl std::fmt::Debug for SpikeFile {
     }
 }
 
+/// A file that is read where HDF5 asks for it.
+fn storage(source: ByteSource) -> DynStorage {
+    let length = source.len();
+    Arc::new(RangeRequestStorage::new(length, move |offset, count| {
+        // Before memory is asked for, since the count may be a broken file's.
+        let part = source.slice(offset, count as u64).ok_or(Error::OffsetOutOfBounds(offset))?;
+        let mut bytes = vec![0; count];
+        part.read_at(0, &mut bytes).map_err(|e| Error::Io(std::io::Error::other(e)))?;
+        Ok(bytes)
+    }))
+}
+
 fn is_hdf5(name: &str) -> bool {
     name.rsplit_once('.')
         .is_some_and(|(_, end)| ["h5", "hdf5"].iter().any(|known| end.eq_ignore_ascii_case(known)))
@@ -63,9 +78,9 @@ pub(super) fn samples(
     for (entry, held) in archive.entries().iter().enumerate().filter(|(_, held)| is_hdf5(held.name())) {
         let path = archive.entry_path(entry);
         let broken = |e: hdf5_reader::error::Error| malformed(&path, explain(&e));
-        let bytes = archive.bytes_cached(entry, options)?;
-        let options = open_options(bytes.len());
-        let file = Hdf5File::from_owner(bytes, options).map_err(broken)?;
+        let source = archive.source(entry, options)?;
+        let options = open_options(usize::try_from(source.len()).unwrap_or(usize::MAX));
+        let file = Hdf5File::from_storage_with_options(storage(source), options).map_err(broken)?;
         let content = if layout == Layout::Heidelberg {
             let stem = held.name().rsplit_once('.').map_or(held.name(), |(stem, _)| stem).to_lowercase();
             let Some(part) = ["train", "valid", "test"].into_iter().find(|part| stem.ends_with(part)) else {

@@ -8,6 +8,7 @@
 //! of polarity events is read. Its line `#Source 1: DAVIS240C` gives the size of the sensor.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 use super::cursor::{bytes_at, header_lines, i32_at, key_value};
@@ -209,6 +210,7 @@ impl<'a> Iterator for Packets<'a> {
 }
 
 /// What the header says, and where the packets begin.
+#[derive(Debug, Clone)]
 struct Header {
     end: usize,
     lines: Vec<(String, String)>,
@@ -276,6 +278,8 @@ pub(super) fn decode(bytes: &[u8], mut decoded: Decoded) -> Decoded {
 /// Where in a file which times lie, so that a part of it can be decoded alone.
 #[derive(Debug)]
 pub(crate) struct Index {
+    length: usize,
+    header: Header,
     parts: Vec<Part>,
     events: usize,
     source: Option<i16>,
@@ -297,7 +301,8 @@ const PART: usize = 1 << 15;
 impl Index {
     /// Looks over the times of a file.
     pub(crate) fn of(bytes: &[u8]) -> Index {
-        let mut packets = Packets::new(bytes, Header::read(bytes).end);
+        let header = Header::read(bytes);
+        let mut packets = Packets::new(bytes, header.end);
         let (mut parts, mut events) = (Vec::<Part>::new(), 0);
         while let Some(packet) = packets.next() {
             events += packet.events.iter().filter(|event| event[0] & 1 == 1).count();
@@ -313,7 +318,13 @@ impl Index {
                 None => parts.push(Part { start: packet.at, end: packets.at, earliest, latest }),
             }
         }
-        Index { parts, events, source: packets.source, stop: packets.stop }
+        let Packets { source, stop, .. } = packets;
+        Index { length: bytes.len(), header, parts, events, source, stop }
+    }
+
+    /// Bytes of the whole file.
+    pub(super) fn length(&self) -> usize {
+        self.length
     }
 
     /// How many events the whole file has.
@@ -326,19 +337,31 @@ impl Index {
         self.parts.iter().map(|part| part.latest).max().unwrap_or(i64::MIN)
     }
 
-    /// The events of all parts that hold times of `start <= t < end`, and the fault of the file.
-    pub(super) fn decode(&self, bytes: &[u8], (start, end): (i64, i64), mut decoded: Decoded) -> Decoded {
-        let header = Header::read(bytes);
-        if let Some(problem) = header.refusal() {
-            decoded.refuse(header.end, problem);
+    /// The parts that hold times of `start <= t < end`.
+    fn parts(&self, (start, end): (i64, i64)) -> impl Iterator<Item = &Part> {
+        self.parts.iter().filter(move |part| part.earliest < end && part.latest >= start)
+    }
+
+    /// The bytes of the file that [`Index::decode`] needs for a span of times.
+    pub(crate) fn range(&self, span: (i64, i64)) -> Range<usize> {
+        let start = self.parts(span).map(|part| part.start).min().unwrap_or(0);
+        start..self.parts(span).map(|part| part.end).max().unwrap_or(start)
+    }
+
+    /// The events of all parts that hold times of `start <= t < end`, and the fault of the file; `bytes` are those of
+    /// [`Index::range`].
+    pub(super) fn decode(&self, bytes: &[u8], span: (i64, i64), mut decoded: Decoded) -> Decoded {
+        if let Some(problem) = self.header.refusal() {
+            decoded.refuse(self.header.end, problem);
             return decoded;
         }
-        header.describe(self.source, &mut decoded);
+        self.header.clone().describe(self.source, &mut decoded);
         if let Some((at, problem)) = &self.stop {
             decoded.stop(*at, problem.clone());
         }
-        for part in self.parts.iter().filter(|part| part.earliest < end && part.latest >= start) {
-            let part = &bytes[..part.end.min(bytes.len())][part.start..];
+        let first = self.range(span).start;
+        for part in self.parts(span) {
+            let part = &bytes[..(part.end - first).min(bytes.len())][part.start - first..];
             for packet in (Packets { source: self.source, ..Packets::new(part, 0) }) {
                 packet.decode(&mut decoded);
             }

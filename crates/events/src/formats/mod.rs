@@ -237,9 +237,6 @@ pub struct Reading {
     pub left_out: LeftOut,
 }
 
-/// Size in bytes of the largest file that is read and not mapped.
-const READ_UP_TO: u64 = 1 << 20;
-
 /// Reads a recording.
 ///
 /// # Errors
@@ -260,15 +257,7 @@ pub fn read_into(
     used: EventStream,
 ) -> Result<Reading, EventError> {
     let path = path.as_ref();
-    // A small file is read faster than it is mapped: a map costs two system calls more and a fault a page.
-    match std::fs::metadata(path) {
-        Ok(file) if file.is_file() && file.len() <= READ_UP_TO => {
-            let bytes =
-                std::fs::read(path).map_err(|source| tks_data::DataError::io("read", path, source))?;
-            read_bytes_into(path, &bytes, options, used)
-        }
-        _ => read_bytes_into(path, &tks_data::Bytes::map(path)?, options, used),
-    }
+    read_bytes_into(path, &tks_data::regular_file::read(path)?, options, used)
 }
 
 /// Reads a recording that is in memory; `name` stands in messages.
@@ -333,8 +322,8 @@ pub(crate) fn read_bytes_into(
     Ok(Reading { stream, format, left_out })
 }
 
-/// The events of an AEDAT 3 file that lie in `span` (`start <= t < end`), of which only those packets are decoded, and
-/// what was left out of those.
+/// The events of an AEDAT 3 file that lie in `span` (`start <= t < end`), of which only those packets are decoded;
+/// `bytes` are those of [`aedat3::Index::range`].
 ///
 /// # Errors
 /// As [`read_bytes`]; a fault anywhere in the file is one, whatever the span, unless reading is lenient.
@@ -347,7 +336,11 @@ pub(crate) fn read_aedat3_span(
     used: EventStream,
 ) -> Result<(EventStream, LeftOut), EventError> {
     let decode = |empty| index.decode(bytes, span, empty);
-    let place = |event| decode(Decoded::seeking(Seek::new(bytes, event))).found();
+    let start = index.range(span).start;
+    let place = |event| {
+        let found = decode(Decoded::seeking(Seek::new(bytes, event))).found();
+        found.map(|in_part| start + in_part)
+    };
     let mut decoded = decode(Decoded::in_memory_of(used));
     if let Some(stop) = &decoded.stop {
         if !options.lenient {
@@ -359,7 +352,7 @@ pub(crate) fn read_aedat3_span(
             decoded.stop = None;
         }
     }
-    let (mut stream, left_out) = check(path, bytes.len(), decoded, place, options)?;
+    let (mut stream, left_out) = check(path, index.length(), decoded, place, options)?;
     stream.sort();
     Ok((stream.events().select(|event| (span.0..span.1).contains(&event.t))?, left_out))
 }
