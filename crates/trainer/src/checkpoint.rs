@@ -338,7 +338,7 @@ struct WeightFile {
 
 impl WeightFile {
     fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let bytes = tks_data::regular_file::read(path)?;
         Ok(WeightFile { path: path.to_path_buf(), bytes })
     }
 

@@ -1,6 +1,6 @@
 //! What a person, or a script, sees of a training.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -9,6 +9,7 @@ use tks_report::EpochRecord;
 use tks_report::figures::TKS_LOSS_MAY_RISE;
 
 use crate::message::{BatchMessage, Listener, Message};
+use crate::output::{print, warn};
 
 /// How much is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,6 +31,8 @@ pub struct Display {
     verbosity: Verbosity,
     bar: Option<ProgressBar>,
     last_line: Instant,
+    /// The first line that could not be written.
+    lost: Option<anyhow::Error>,
 }
 
 impl Display {
@@ -41,14 +44,34 @@ impl Display {
             bar.set_style(style());
             bar
         });
-        Display { verbosity, bar, last_line: Instant::now() }
+        Display { verbosity, bar, last_line: Instant::now(), lost: None }
     }
 
     /// A line that stays.
-    fn line(&self, text: &str) {
-        match &self.bar {
+    fn line(&mut self, text: &str) {
+        let written = match &self.bar {
             Some(bar) => bar.suspend(|| print(text)),
             None => print(text),
+        };
+        self.note(written);
+    }
+
+    fn warning(&mut self, text: &str) {
+        let text = format!("warning: {text}");
+        let written = match &self.bar {
+            Some(bar) => bar.suspend(|| warn(&text)),
+            None => warn(&text),
+        };
+        self.note(written);
+    }
+
+    /// A line that is lost is no reason to end a training, as its results are also in the run's files; it is one not to
+    /// call it a success.
+    fn note(&mut self, written: Result<()>) {
+        let Err(error) = written else { return };
+        if self.lost.is_none() {
+            let _ = warn(&format!("warning: {error:#}; the training goes on, and ends with this error"));
+            self.lost = Some(error);
         }
     }
 
@@ -62,7 +85,7 @@ impl Display {
             self.last_line = Instant::now();
             let place =
                 format!("epoch {}/{}, batch {}/{}", batch.epoch, batch.epochs, batch.batch, batch.batches);
-            print(&format!("{place}: {}", batch_line(batch)));
+            self.line(&format!("{place}: {}", batch_line(batch)));
         }
     }
 
@@ -114,7 +137,7 @@ impl Display {
             Message::Warning { .. } => {}
             Message::Stopped { run, epochs, batches } => {
                 self.end();
-                print(&format!(
+                self.line(&format!(
                     "stopped in epoch {}, after batch {batches}, and saved; `tks resume {run}` goes on",
                     epochs + 1
                 ));
@@ -122,21 +145,21 @@ impl Display {
             Message::Finished { run, best, test_accuracy, seconds, early, report } => {
                 self.end();
                 if *early {
-                    print("no better accuracy for a while: ended before its time (training.patience)");
+                    self.line("no better accuracy for a while: ended before its time (training.patience)");
                 }
                 if let Some((accuracy, epoch)) = best {
-                    print(&format!(
+                    self.line(&format!(
                         "best accuracy {} in epoch {epoch}, after {}",
                         percent(*accuracy),
                         duration(*seconds)
                     ));
                 }
                 if !test_accuracy.is_empty() {
-                    print(&accuracy_table(test_accuracy));
+                    self.line(&accuracy_table(test_accuracy));
                 }
-                print(&format!("run: {run}"));
+                self.line(&format!("run: {run}"));
                 if let Some(report) = report {
-                    print(&format!("report: {report}"));
+                    self.line(&format!("report: {report}"));
                 }
             }
         }
@@ -152,31 +175,24 @@ impl Display {
 impl Listener for Display {
     fn hear(&mut self, message: &Message) -> Result<()> {
         if let (Message::Warning { text }, false) = (message, self.verbosity == Verbosity::Json) {
-            match &self.bar {
-                Some(bar) => bar.suspend(|| eprintln!("warning: {text}")),
-                None => eprintln!("warning: {text}"),
-            }
+            self.warning(text);
         }
         match self.verbosity {
-            Verbosity::Json => print(&serde_json::to_string(message)?),
+            Verbosity::Json => self.line(&serde_json::to_string(message)?),
             Verbosity::Normal => self.normal(message),
             Verbosity::Quiet => match message {
                 Message::Finished { test_accuracy, .. } if !test_accuracy.is_empty() => {
-                    print(&accuracy_table(test_accuracy));
+                    self.line(&accuracy_table(test_accuracy));
                 }
                 Message::Stopped { .. } => self.normal(message),
                 _ => {}
             },
         }
-        Ok(())
+        match message {
+            Message::Stopped { .. } | Message::Finished { .. } => self.lost.take().map_or(Ok(()), Err),
+            _ => Ok(()),
+        }
     }
-}
-
-/// A closed pipe is no reason to end a training: what is printed is also in the run's files.
-fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{text}");
-    let _ = out.flush();
 }
 
 fn style() -> ProgressStyle {

@@ -123,7 +123,7 @@ pub fn write(folder: &Path, config: &Config, task: &Task, checkpoint: &Checkpoin
 /// Files that are missing or damaged, weights of another network.
 pub fn read(folder: &Path, device: Device) -> Result<(Network, Description)> {
     let path = folder.join(DESCRIPTION);
-    let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = tks_data::regular_file::read(&path)?;
     let description: Description = serde_json::from_slice(&text)
         .with_context(|| format!("{} is no description of a network", path.display()))?;
     ensure!(

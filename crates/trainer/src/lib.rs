@@ -53,6 +53,7 @@ pub mod inspect;
 pub mod message;
 pub mod metrics;
 pub mod optimizer;
+mod output;
 pub mod predict;
 pub mod presets;
 pub mod report;

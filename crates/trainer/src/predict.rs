@@ -121,7 +121,7 @@ fn image(
     );
     let [channels, height, width] = preprocessor.shape();
     let mut values = vec![0.0f32; channels * height * width];
-    let bytes = std::fs::read(path)?;
+    let bytes = tks_data::regular_file::read(path)?;
     let written =
         preprocessor.write(PictureBytes::Encoded(&bytes), bounding_box, None, &mut values, scratch, || {
             path.to_path_buf()

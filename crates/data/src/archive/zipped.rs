@@ -90,20 +90,23 @@ pub(super) fn list(bytes: ByteSource, path: &Path, options: &ArchiveOptions) -> 
             return Err(broken(next, message));
         }
     }
-    skip_replaced(&mut listing, &bytes, archive.central_directory_start(), archive.len());
+    let (start, mut scratch) = (archive.central_directory_start().min(total), Vec::new());
+    skip_replaced(&mut listing, bytes.bytes_in(start..total, &mut scratch)?, archive.len());
     listing.sources.push(Source { path: path.to_path_buf(), data: SourceData::Bytes(bytes) });
     Ok(listing.finish(path))
 }
 
 /// Notes entries of the directory whose name another one has: the codec gives the last one of them.
-fn skip_replaced(listing: &mut Listing, bytes: &[u8], start: u64, given: usize) {
+fn skip_replaced(listing: &mut Listing, directory: &[u8], given: usize) {
     let names = || {
-        let mut at = usize::try_from(start).unwrap_or(usize::MAX);
+        let mut at = 0;
         std::iter::from_fn(move || {
-            let header =
-                bytes.get(at..)?.first_chunk::<46>().filter(|header| header.starts_with(b"PK\x01\x02"))?;
+            let header = directory
+                .get(at..)?
+                .first_chunk::<46>()
+                .filter(|header| header.starts_with(b"PK\x01\x02"))?;
             let length = |at: usize| usize::from(u16::from_le_bytes([header[at], header[at + 1]]));
-            let name = bytes.get(at + 46..at + 46 + length(28))?;
+            let name = directory.get(at + 46..at + 46 + length(28))?;
             at += 46 + length(28) + length(30) + length(32);
             Some(name)
         })

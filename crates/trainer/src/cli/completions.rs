@@ -23,7 +23,7 @@ pub(super) struct ManArgs {
 pub(super) fn completions(args: &CompletionsArgs) -> Result<()> {
     let mut text = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "tks", &mut text);
-    print(String::from_utf8_lossy(&text).trim_end());
+    print(String::from_utf8_lossy(&text).trim_end())?;
     Ok(())
 }
 
@@ -32,7 +32,7 @@ pub(super) fn man(args: &ManArgs) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     clap_mangen::generate_to(Cli::command(), folder)
         .with_context(|| format!("cannot write man pages to {}", folder.display()))?;
-    print(&format!("man pages are in {}: `man -l {}`", folder.display(), folder.join("tks.1").display()));
+    print(&format!("man pages are in {}: `man -l {}`", folder.display(), folder.join("tks.1").display()))?;
     Ok(())
 }
 

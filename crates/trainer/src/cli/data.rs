@@ -87,7 +87,7 @@ pub(super) fn run(command: &DataCommand) -> Result<ExitCode> {
 fn list(args: &ListArgs) -> Result<()> {
     let manifests = datasets::manifests()?;
     if args.json {
-        print(&serde_json::to_string_pretty(&manifests)?);
+        print(&serde_json::to_string_pretty(&manifests)?)?;
         return Ok(());
     }
     let width = manifests.iter().map(|manifest| manifest.name.len()).max().unwrap_or(0);
@@ -108,7 +108,7 @@ fn list(args: &ListArgs) -> Result<()> {
             manifest.name,
             manifest.classes.count(),
             manifest.title
-        ));
+        ))?;
     }
     Ok(())
 }
@@ -120,7 +120,7 @@ fn fetch_files(args: &FetchArgs) -> Result<ExitCode> {
             "{} ships with the program: {}",
             manifest.name,
             datasets::default_path(&manifest)?.display()
-        ));
+        ))?;
         return Ok(ExitCode::SUCCESS);
     }
     let options =
@@ -138,14 +138,14 @@ fn fetch_files(args: &FetchArgs) -> Result<ExitCode> {
             How::AlreadyThere => "was there",
             How::Fetched { .. } => "fetched",
         };
-        print(&format!("{}: {how}", file.path.display()));
+        print(&format!("{}: {how}", file.path.display()))?;
     }
     let mut bad = false;
     for (file, state) in verify(&manifest, &args.folder)? {
         bad |= !matches!(state, FileState::Good | FileState::Unchecked);
-        print(&format!("{file}: {}", format!("{state:?}").to_lowercase()));
+        print(&format!("{file}: {}", format!("{state:?}").to_lowercase()))?;
     }
-    print(&format!("licence: {}; please cite: {}", manifest.licence, manifest.citation));
+    print(&format!("licence: {}; please cite: {}", manifest.licence, manifest.citation))?;
     Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -161,8 +161,8 @@ fn check(args: &CheckArgs) -> Result<ExitCode> {
     };
     let checked = data_check::check(manifest.as_ref(), &path)?;
     match args.json {
-        true => print(&checked.json()?),
-        false => print(&checked.to_string()),
+        true => print(&checked.json()?)?,
+        false => print(&checked.to_string())?,
     }
     Ok(if Checked::is_sound(&checked) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -178,6 +178,6 @@ fn show(args: &ShowArgs) -> Result<()> {
         args.out.display(),
         args.count.min(samples.len()),
         data.task.data
-    ));
+    ))?;
     Ok(())
 }

@@ -49,11 +49,12 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
     };
     let results = by_steps(&data, &steps, rebin, run)?;
     let file = "evaluation-by-steps.json";
-    trained.run.write_json(file, &results)?;
+    // What took long to compute is shown, whether or not it can be written.
+    let written = trained.run.write_json(file, &results);
     for result in &results {
         match verbosity {
-            Verbosity::Json => print(&serde_json::to_string(result)?),
-            _ => print(&format!("{:>4} time steps: {}", result.time_steps, percent(result.accuracy))),
+            Verbosity::Json => print(&serde_json::to_string(result)?)?,
+            _ => print(&format!("{:>4} time steps: {}", result.time_steps, percent(result.accuracy)))?,
         }
     }
     if verbosity == Verbosity::Normal {
@@ -64,9 +65,12 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
                 "the first frames of a recording; above those of the training, the whole in more frames"
             }
         };
-        print(&format!("({} samples; {how}; also in {})", data.test.len(), trained.run.file(file).display()));
+        let kept = written
+            .as_ref()
+            .map_or_else(|_| String::new(), |()| format!("; also in {}", trained.run.file(file).display()));
+        print(&format!("({} samples; {how}{kept})", data.test.len()))?;
     }
-    Ok(())
+    written
 }
 
 /// One pass tells all the step counts whose input is its beginning; recordings that are binned anew (`rebin`, or more

@@ -27,6 +27,6 @@ pub(super) fn run(args: &ExportArgs) -> Result<()> {
         folder.display(),
         export::WEIGHTS,
         export::DESCRIPTION
-    ));
+    ))?;
     Ok(())
 }

@@ -41,8 +41,8 @@ pub(super) fn run(args: &InspectArgs) -> Result<()> {
         inspect::of_config(&config.read()?)?
     };
     match args.json {
-        true => print(&serde_json::to_string_pretty(&inspected)?),
-        false => print(&inspected.to_string()),
+        true => print(&serde_json::to_string_pretty(&inspected)?)?,
+        false => print(&inspected.to_string())?,
     }
     Ok(())
 }

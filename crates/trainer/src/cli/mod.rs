@@ -10,6 +10,7 @@ mod presets;
 mod report;
 mod train;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -21,6 +22,7 @@ use crate::checkpoint::{Checkpoint, Header, Which};
 use crate::config::Config;
 use crate::data::Data;
 use crate::display::Verbosity;
+use crate::output::{print, unless_closed, warn};
 use crate::presets as preset_files;
 use crate::run_folder::RunFolder;
 use crate::trainer::{build_network, load_weights};
@@ -65,13 +67,22 @@ enum Command {
 
 /// Runs the program; the error's chain is printed once, here.
 pub fn main() -> ExitCode {
-    match run(Cli::parse()) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {}", told_once(&error));
-            ExitCode::FAILURE
-        }
-    }
+    let result = match Cli::try_parse() {
+        Ok(cli) => run(cli),
+        Err(said) => say(&said),
+    };
+    result.unwrap_or_else(|error| {
+        // Where standard error cannot be written either, the exit code is all that is left to say it.
+        let _ = warn(&format!("error: {}", told_once(&error)));
+        ExitCode::FAILURE
+    })
+}
+
+/// Prints what the command line's parser has to say: help, the version, or what is wrong with the arguments.
+fn say(said: &clap::Error) -> Result<ExitCode> {
+    let printed = said.print().and_then(|()| std::io::stdout().flush());
+    unless_closed(printed).context("cannot write the help")?;
+    Ok(u8::try_from(said.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
 /// An error and its causes in a line, without those that the line has already.
@@ -257,11 +268,4 @@ impl Trained {
         }
         Ok((network, data))
     }
-}
-
-/// Prints a line. Whoever reads may have gone (`| head`): that is no error of ours.
-fn print(text: &str) {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{text}");
 }

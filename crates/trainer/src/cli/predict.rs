@@ -51,9 +51,9 @@ pub(super) fn run(args: &PredictArgs) -> Result<()> {
     for file in &args.files {
         let prediction = predict(&network, &reader, file, &options)?;
         match (args.output.json, args.output.quiet) {
-            (true, _) => print(&serde_json::to_string(&prediction)?),
-            (_, true) => print(prediction.classes.first().map_or("", |(class, _)| class)),
-            _ => print(&line(&prediction)),
+            (true, _) => print(&serde_json::to_string(&prediction)?)?,
+            (_, true) => print(prediction.classes.first().map_or("", |(class, _)| class))?,
+            _ => print(&line(&prediction))?,
         }
     }
     Ok(())

@@ -14,15 +14,15 @@ pub(super) struct PresetsArgs {
 
 pub(super) fn run(args: &PresetsArgs) -> Result<()> {
     match &args.name {
-        Some(name) => print(presets::text(name)?.trim_end()),
+        Some(name) => print(presets::text(name)?.trim_end())?,
         None => {
             let width = presets::names().map(str::len).max().unwrap_or(0);
             for (name, about) in presets::all() {
-                print(&format!("{name:width$}  {about}"));
+                print(&format!("{name:width$}  {about}"))?;
             }
             print(
                 "\n`tks train NAME` trains one, `tks presets NAME` prints it; `--set data.path=...` says where data lie",
-            );
+            )?;
         }
     }
     Ok(())

@@ -7,6 +7,7 @@ use clap::{ArgAction, Args};
 use tks_report::{Environment, StepAccuracy};
 
 use super::{RunArgs, print, readable};
+use crate::display::accuracy_table;
 use crate::evaluation::{Evaluation, evaluate};
 use crate::report;
 use crate::run_folder::{ENVIRONMENT, EVALUATION, RunFolder};
@@ -35,7 +36,11 @@ pub(super) fn run(args: &ReportArgs) -> Result<()> {
                 evaluate(&network, &loader, &data.task.classes, data.task.time_steps, execution, |_, _| {
                     Ok(())
                 })?;
-            trained.run.write_json(EVALUATION, &evaluation)?;
+            if let Err(error) = trained.run.write_json(EVALUATION, &evaluation) {
+                // What took long to compute is shown all the same.
+                print(&accuracy_table(&evaluation.accuracy_by_steps))?;
+                return Err(error);
+            }
             evaluation
         }
     };
@@ -50,11 +55,11 @@ pub(super) fn run(args: &ReportArgs) -> Result<()> {
             beside.push(run);
         }
     }
+    // The table first: it does not need the page.
+    print(&table(&report::step_accuracy([&trained.run].into_iter().chain(&beside))?))?;
     let page = report::write(&trained.run, &network, &data, &trained.config, &evaluation, &beside)
         .context("the report was not written")?;
-    print(&table(&report::step_accuracy([&trained.run].into_iter().chain(&beside))?));
-    print(&format!("report: {}", page.display()));
-    Ok(())
+    print(&format!("report: {}", page.display()))
 }
 
 /// A line for each loss: mean accuracy by test time steps, and its deviation where there are several runs.

@@ -90,8 +90,7 @@ impl Config {
     /// # Errors
     /// A file that cannot be read, and as [`Config::parse`].
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
-        let text =
-            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = tks_data::regular_file::read_to_string(path)?;
         Config::parse(&text, path, overrides)
     }
 
