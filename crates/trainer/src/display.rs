@@ -9,7 +9,7 @@ use tks_report::EpochRecord;
 use tks_report::figures::TKS_LOSS_MAY_RISE;
 
 use crate::message::{BatchMessage, Listener, Message};
-use crate::output::{print, warn};
+use crate::output::{eprint, print};
 
 /// How much is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,8 +59,8 @@ impl Display {
     fn warning(&mut self, text: &str) {
         let text = format!("warning: {text}");
         let written = match &self.bar {
-            Some(bar) => bar.suspend(|| warn(&text)),
-            None => warn(&text),
+            Some(bar) => bar.suspend(|| eprint(&text)),
+            None => eprint(&text),
         };
         self.note(written);
     }
@@ -70,7 +70,7 @@ impl Display {
     fn note(&mut self, written: Result<()>) {
         let Err(error) = written else { return };
         if self.lost.is_none() {
-            let _ = warn(&format!("warning: {error:#}; the training goes on, and ends with this error"));
+            let _ = eprint(&format!("warning: {error:#}; the training goes on, and ends with this error"));
             self.lost = Some(error);
         }
     }

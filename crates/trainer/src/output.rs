@@ -17,7 +17,7 @@ pub(crate) fn print(text: &str) -> Result<()> {
 ///
 /// # Errors
 /// As [`print`].
-pub(crate) fn warn(text: &str) -> Result<()> {
+pub(crate) fn eprint(text: &str) -> Result<()> {
     line(&mut io::stderr().lock(), text).context("cannot write to standard error")
 }
 

@@ -22,7 +22,7 @@ use crate::checkpoint::{Checkpoint, Header, Which};
 use crate::config::Config;
 use crate::data::Data;
 use crate::display::Verbosity;
-use crate::output::{print, unless_closed, warn};
+use crate::output::{eprint, print, unless_closed};
 use crate::presets as preset_files;
 use crate::run_folder::RunFolder;
 use crate::trainer::{build_network, load_weights};
@@ -73,7 +73,7 @@ pub fn main() -> ExitCode {
     };
     result.unwrap_or_else(|error| {
         // Where standard error cannot be written either, the exit code is all that is left to say it.
-        let _ = warn(&format!("error: {}", told_once(&error)));
+        let _ = eprint(&format!("error: {}", told_once(&error)));
         ExitCode::FAILURE
     })
 }
