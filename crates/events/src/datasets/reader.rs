@@ -74,7 +74,7 @@ impl RecordingReader {
     /// [`EventError::Data`] where the file cannot be read, [`EventError::File`] with the place in it where it is cut,
     /// corrupt or of another sensor.
     pub fn read(&self, path: &Path) -> Result<(EventStream, LeftOut), EventError> {
-        let bytes = tks_data::Bytes::map(path)?;
+        let bytes = tks_data::regular_file::read(path)?;
         self.read_bytes(path, &bytes, self.layout.format_of(path), EventStream::default())
     }
 
