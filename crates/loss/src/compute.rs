@@ -149,3 +149,43 @@ fn smoothed(distribution: &Tensor, share: f64) -> Result<Tensor, LossError> {
     let classes = distribution.size()[1] as f64;
     Ok(distribution.f_mul_scalar(1.0 - share)?.f_add_scalar(share / classes)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+
+    use super::*;
+
+    /// What a GPU leaves for [`LossOutput::check`], which on the CPU is found before the loss is computed.
+    fn with_faults(logits: &Tensor, labels: &Tensor, counts: [i64; 2]) -> LossOutput {
+        let progress = Progress { epoch: 0, epochs: 1 };
+        let sound = Tensor::zeros([3, 3, 5], (Kind::Float, Device::Cpu));
+        let target = Tensor::from_slice(&[0i64, 1, 2]);
+        let output = LossConfig::default().compute(&sound, Target::Hard(&target), progress).unwrap();
+        let faults = Faults {
+            counts: Tensor::from_slice(&counts),
+            logits: logits.shallow_clone(),
+            target: labels.shallow_clone(),
+        };
+        LossOutput { faults: Some(faults), ..output }
+    }
+
+    #[test]
+    fn faults_that_a_device_counted_are_named_when_they_are_asked_for() {
+        let logits = Tensor::zeros([3, 3, 5], (Kind::Double, Device::Cpu));
+        let labels = Tensor::from_slice(&[0i64, 1, 2]);
+        assert!(with_faults(&logits, &labels, [0, 0]).check().is_ok());
+        let _filled = logits.get(2).get(1).get(3).fill_(f64::INFINITY);
+        match with_faults(&logits, &labels, [1, 0]).check() {
+            Err(LossError::NotFinite { step: 2, sample: 1, class: 3, value, count: 1 }) => {
+                assert_eq!(value, f64::INFINITY);
+            }
+            other => panic!("{other:?}"),
+        }
+        let outside = Tensor::from_slice(&[0i64, 5, 2]);
+        match with_faults(&logits, &outside, [0, 1]).check() {
+            Err(LossError::Label { sample: 1, label: 5, classes: 5 }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -112,3 +112,29 @@ impl Clone for TeacherStatistics {
         Self { sums: self.sums.copy() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_become_shares_of_samples_and_steps() {
+        // Right at steps 0, 1, 2; then right by the mean, by no step, taught, entropy, samples.
+        let sums = Tensor::from_slice(&[2.0, 3.0, 7.0, 6.0, 1.0, 5.0, 2.5, 10.0]);
+        let summary = TeacherStatistics { sums }.summary().unwrap();
+        let expected = TeacherSummary {
+            samples: 10,
+            right_steps: 0.4,
+            right_per_step: vec![0.2, 0.3, 0.7],
+            none_right: 0.1,
+            mean_right: 0.6,
+            teacher_entropy: Some(0.5),
+        };
+        assert_eq!(summary, expected);
+        let untaught = Tensor::from_slice(&[2.0, 2.0, 1.0, 0.0, 0.0, 4.0]);
+        assert_eq!(TeacherStatistics { sums: untaught }.summary().unwrap().teacher_entropy, None);
+        let short = TeacherStatistics { sums: Tensor::from_slice(&[1.0, 2.0]) };
+        assert_eq!(short.time_steps(), 0);
+        assert!(short.summary().unwrap_err().to_string().contains("2 sums"));
+    }
+}

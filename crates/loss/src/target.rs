@@ -127,9 +127,12 @@ impl Batch {
 /// What may be wrong with the values of a batch, on the device.
 #[derive(Debug)]
 pub(crate) struct Faults {
-    counts: Tensor,
-    logits: Tensor,
-    target: Tensor,
+    /// `[2]`: how many logits are not finite, how many targets are no distributions.
+    pub(crate) counts: Tensor,
+    /// `[T, B, K]`.
+    pub(crate) logits: Tensor,
+    /// `[B]` or `[B, K]`.
+    pub(crate) target: Tensor,
 }
 
 impl Faults {

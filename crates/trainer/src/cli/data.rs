@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tks_data::fetch::{FetchOptions, FileState, How, fetch, verify};
 use tks_data::manifest::{Kind, Known};
 
+use super::recording::{self, ConvertArgs, InfoArgs};
 use super::{ConfigArgs, print};
 use crate::data::{Data, FOLDER};
 use crate::data_check::{self, Checked};
@@ -23,6 +24,10 @@ pub(super) enum DataCommand {
     Fetch(FetchArgs),
     /// Walk a whole data set and tell what is missing, unreadable or mislabelled, before a long training does
     Check(CheckArgs),
+    /// Say what recordings hold: format, sensor, events, order, what was passed over and lost
+    Info(InfoArgs),
+    /// Write a recording in another format
+    Convert(ConvertArgs),
     /// Draw samples as a network sees them, augmentation included, into a PNG file
     Show(ShowArgs),
 }
@@ -79,6 +84,8 @@ pub(super) fn run(command: &DataCommand) -> Result<ExitCode> {
         DataCommand::List(args) => list(args)?,
         DataCommand::Fetch(args) => return fetch_files(args),
         DataCommand::Check(args) => return check(args),
+        DataCommand::Info(args) => return recording::info(args),
+        DataCommand::Convert(args) => return recording::convert(args),
         DataCommand::Show(args) => show(args)?,
     }
     Ok(ExitCode::SUCCESS)

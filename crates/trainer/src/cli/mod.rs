@@ -7,6 +7,7 @@ mod export;
 mod inspect;
 mod predict;
 mod presets;
+mod recording;
 mod report;
 mod train;
 
