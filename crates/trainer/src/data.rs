@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 use tks_data::manifest::Kind as DataKind;
 use tks_data::{Batch, BoxError, Dataset, Loader, LoaderConfig, Manifest, SampleRng, Subset};
-use tks_events::datasets::{EventFrames, EventSet, SetOptions};
+use tks_events::datasets::{EventFrames, EventSet, RecordingReader, SetOptions};
 use tks_events::recipe::Recipe;
 use tks_events::slicing::Slicing;
 use tks_images::datasets::{OpenOptions, class_difference};
@@ -301,6 +301,16 @@ pub fn event_config(config: &Config) -> Result<(EventConfig, usize)> {
 fn no_part<'a>(key: &str, name: &str, known: impl Iterator<Item = &'a str>) -> anyhow::Error {
     let known: Vec<_> = known.collect();
     anyhow::anyhow!("`data.{key}` asks for the part `{name}`, but there are: {}", known.join(", "))
+}
+
+/// How recordings that are not of the data set, but like its own, are read: the same way up, and as lenient.
+///
+/// # Errors
+/// A configuration or a manifest that makes no sense for recordings.
+pub fn recording_reader(config: &Config, manifest: &Manifest) -> Result<RecordingReader> {
+    let orientation = event_config(config)?.0.orientation;
+    let lenient = config.data.bad_events == BadEvents::Drop;
+    Ok(RecordingReader::new(manifest, orientation, lenient)?)
 }
 
 /// How images that are not of the data set, but of its size and channels, become the input of a trained network.

@@ -8,13 +8,13 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor, nn};
 use tks_events::SensorSize;
-use tks_events::datasets::{Orientation, RecordingReader};
+use tks_events::datasets::Orientation;
 use tks_images::recipe::Normalize;
 use tks_models::{LayerDescription, Network, NetworkConfig};
 
 use crate::checkpoint::{Checkpoint, read_tensors, write_tensors};
 use crate::config::{Config, EventConfig};
-use crate::data::{FOLDER, Task, event_config, preprocessor};
+use crate::data::{FOLDER, Task, event_config, preprocessor, recording_reader};
 use crate::datasets;
 use crate::trainer::{build_network, load_weights};
 
@@ -72,7 +72,7 @@ pub struct ImageInput {
 impl EventInput {
     fn new(config: &Config, task: &Task) -> Result<Self> {
         let (EventConfig { recipe, orientation, .. }, _) = event_config(config)?;
-        let sensor = RecordingReader::new(&datasets::manifest(&task.data)?, orientation, false)?.sensor();
+        let sensor = recording_reader(config, &datasets::manifest(&task.data)?)?.sensor();
         let recipe =
             tks_events::recipe::Recipe { event_augment: Vec::new(), frame_augment: Vec::new(), ..recipe };
         Ok(EventInput { sensor, orientation, recipe })

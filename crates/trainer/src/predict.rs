@@ -14,7 +14,7 @@ use tks_images::{ImageError, PictureBytes, Preprocessor};
 use tks_models::{Input, Network};
 
 use crate::config::{Config, FewerSteps};
-use crate::data::{FOLDER, Task, event_config, preprocessor, rebinned};
+use crate::data::{FOLDER, Task, event_config, preprocessor, rebinned, recording_reader};
 use crate::datasets;
 
 /// What a network takes a file for.
@@ -62,7 +62,7 @@ impl Reader {
             (false, Some(manifest)) => {
                 let (events, time_steps) = event_config(config)?;
                 task.time_steps = time_steps;
-                let reader = RecordingReader::new(manifest, events.orientation, false)?;
+                let reader = recording_reader(config, manifest)?;
                 ReaderKind::Events { reader, recipe: Box::new(events.recipe) }
             }
             (false, None) => bail!("a folder without a manifest holds images, but the run is of recordings"),

@@ -181,3 +181,27 @@ fn recordings_that_ship() {
     };
     compare("nmnist-small", &data, &[], file);
 }
+
+#[test]
+fn recordings_with_bad_events() {
+    let folder = tempfile::tempdir().unwrap();
+    stand_ins::n_caltech101(folder.path());
+    let path = |name: &str| folder.path().join("Caltech101").join(format!("{name}.bin"));
+    let preset = presets_of("n-caltech101")[0];
+    let dropped = ["data.bad_events=drop"];
+    let (config, data) = open(preset, folder.path(), &dropped);
+    for index in 0..2 {
+        // The last event lies beyond the sensor's 240 columns.
+        let path = path(&data.test.sample_name(index));
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes.extend([250, 10, 0x83, 0x10, 0x00]);
+        std::fs::write(path, bytes).unwrap();
+    }
+    compare(preset, folder.path(), &dropped, |_, name| (path(name), None));
+    let strict = Config {
+        data: tks_trainer::config::DataConfig { bad_events: Default::default(), ..config.data.clone() },
+        ..config
+    };
+    let reader = Reader::new(&strict, &data.task).unwrap();
+    assert!(reader.read(&path(&data.test.sample_name(0)), data.task.time_steps, None).is_err());
+}
