@@ -190,6 +190,42 @@ pub enum DataError {
         /// The address.
         url: String,
     },
+    /// An address that leads to where it should not.
+    #[error(
+        "{url}: the address is not followed: {message}; look whether the data set has moved, or name a mirror"
+    )]
+    Redirect {
+        /// The address.
+        url: String,
+        /// Where it leads.
+        message: String,
+    },
+    /// More bytes than the file may have.
+    #[error(
+        "{origin}: the file has more than {limit} bytes, the most that is fetched of it{}",
+        if *is_stated {
+            "; the publisher may have replaced it: compare with its page, or name a mirror"
+        } else {
+            "; if that is right, raise the limit (`tks data fetch --max-bytes`)"
+        }
+    )]
+    TooLong {
+        /// The address.
+        origin: String,
+        /// The limit.
+        limit: u64,
+        /// Whether the limit is the manifest's (`max_size`), not `max_bytes` of the options.
+        is_stated: bool,
+    },
+    /// A file of which nobody says how long it is.
+    #[error(
+        "{origin}: the server does not say where the file ends, and the manifest states neither size nor checksum: \
+         it cannot be told whether all of it came; name a mirror that says the length"
+    )]
+    NoEnd {
+        /// The address.
+        origin: String,
+    },
     /// The connection failed or was cut.
     #[error(
         "{origin}: {message} (after {done} bytes{}); what came is kept: fetch again to go on from there",

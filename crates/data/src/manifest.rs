@@ -168,6 +168,9 @@ pub struct SourceFile {
     pub url: Address,
     /// Its size in bytes, or `"unknown"`.
     pub size: Known<u64>,
+    /// Bytes that it has at most, where its size is unknown; more are not fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_size: Option<u64>,
     /// As the publisher gives them, `"md5:..."` or `"sha256:..."`; an empty list if there are none.
     pub checksums: Vec<Checksum>,
     /// Who states size and checksums, where it is not the publisher's page.

@@ -249,11 +249,17 @@ fn a_server_without_ranges_sends_all_again() {
 fn a_length_that_is_not_told_is_no_hindrance() {
     let folder = tempfile::tempdir().unwrap();
     let server = server(|b| b.no_length = true);
-    for manifest in [checked(&server), unchecked(&server)] {
-        let fetched = run(&manifest, folder.path(), &quick()).unwrap();
-        assert_eq!(std::fs::read(&fetched.path).unwrap(), data());
-        std::fs::remove_file(fetched.path).unwrap();
-    }
+    let fetched = run(&checked(&server), folder.path(), &quick()).unwrap();
+    assert_eq!(std::fs::read(&fetched.path).unwrap(), data());
+    // Where nothing says that all of it came, it is not taken for whole.
+    std::fs::remove_file(fetched.path).unwrap();
+    let error = run(&unchecked(&server), folder.path(), &quick()).unwrap_err();
+    assert!(matches!(error, DataError::NoEnd { .. }), "{error}");
+    assert!(!folder.path().join("toy.zip").exists());
+    server.set(|b| b.cut = Some((100_000, 9)));
+    let error = run(&checked(&server), folder.path(), &quick()).unwrap_err();
+    assert!(matches!(error, DataError::WrongSize { .. } | DataError::Connection { .. }), "{error}");
+    assert!(!folder.path().join("toy.zip").exists());
 }
 
 #[test]
@@ -391,6 +397,191 @@ fn a_full_disk_is_named() {
     let text = error.to_string();
     assert!(matches!(error, DataError::DiskFull { needed: Some(300_000), .. }), "{text}");
     assert!(text.contains("300000 bytes in all") && text.contains("toy.zip.part"), "{text}");
+}
+
+/// A server that does with each connection what `serve` says, given the byte that is asked for first; its address, and
+/// the number of connections so far.
+fn hostile(serve: impl Fn(&mut TcpStream, usize) + Send + Sync + 'static) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/toy.zip", listener.local_addr().unwrap());
+    let (serve, count) = (Arc::new(serve), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&count);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, serve) = (stream.unwrap(), Arc::clone(&serve));
+            counted.fetch_add(1, Ordering::Relaxed);
+            std::thread::spawn(move || {
+                let mut head = String::new();
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                while reader.read_line(&mut head).unwrap_or(0) > 2 {}
+                let range = head.lines().find_map(|line| {
+                    line.to_lowercase().strip_prefix("range: bytes=")?.strip_suffix('-')?.parse().ok()
+                });
+                serve(&mut stream, range.unwrap_or(0));
+            });
+        }
+    });
+    (address, count)
+}
+
+/// The head of an answer with what lies from `start` on.
+fn head(start: usize, more: &str) -> String {
+    let (total, rest) = (data().len(), data().len() - start);
+    match start {
+        0 => format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {rest}\r\n{more}\r\n"),
+        _ => format!(
+            "HTTP/1.1 206 Partial Content\r\nConnection: close\r\nContent-Length: {rest}\r\nContent-Range: bytes {start}-{}/{total}\r\n{more}\r\n",
+            total - 1
+        ),
+    }
+}
+
+fn say(stream: &mut TcpStream, bytes: impl AsRef<[u8]>) {
+    let _ = stream.write_all(bytes.as_ref());
+}
+
+/// A manifest with the right checksum and no size.
+fn of_unknown_size(address: &str) -> Manifest {
+    manifest(address, "\"unknown\"", &format!("\"md5:{}\"", md5_of(&data())))
+}
+
+#[test]
+fn a_server_that_has_no_range_at_all_is_asked_a_few_times() {
+    let (address, count) = hostile(|stream, _| {
+        say(
+            stream,
+            "HTTP/1.1 416 No\r\nContent-Range: bytes */7\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+        );
+    });
+    for left in [0, 7, 1000] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("toy.zip.part"), vec![1; left]).unwrap();
+        let error = run(&of_unknown_size(&address), folder.path(), &quick()).unwrap_err();
+        assert!(matches!(error, DataError::Http { status: 416, .. }), "{left}: {error}");
+        assert!(count.swap(0, Ordering::Relaxed) <= 3, "{left}");
+    }
+}
+
+#[test]
+fn a_byte_a_connection_is_no_progress() {
+    let folder = tempfile::tempdir().unwrap();
+    let (address, count) = hostile(|stream, start| {
+        say(stream, head(start, "ETag: \"a\"\r\n"));
+        say(stream, &data()[start..=start]);
+    });
+    let error = run(&of_unknown_size(&address), folder.path(), &quick()).unwrap_err();
+    assert!(matches!(error, DataError::Connection { done: 3, .. }), "{error}");
+    assert_eq!(count.load(Ordering::Relaxed), 3);
+}
+
+#[test]
+fn bytes_that_trickle_in_and_silence_are_ended() {
+    let (drip, _) = hostile(|stream, start| {
+        say(stream, head(start, ""));
+        for byte in data() {
+            say(stream, [byte]);
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    });
+    let (silent, _) = hostile(|_, _| std::thread::sleep(std::time::Duration::from_secs(20)));
+    let options = FetchOptions { speed_window_s: 1, retries: 0, ..quick() };
+    for (address, said) in [(drip, "fewer than 1024 bytes a second"), (silent, "timeout")] {
+        let folder = tempfile::tempdir().unwrap();
+        let begun = std::time::Instant::now();
+        let error = run(&of_unknown_size(&address), folder.path(), &options).unwrap_err();
+        assert!(matches!(error, DataError::Connection { .. }) && error.to_string().contains(said), "{error}");
+        assert!(begun.elapsed().as_secs() < 10);
+    }
+}
+
+#[test]
+fn a_file_that_takes_too_long_in_all_is_ended_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (address, _) = hostile(|stream, start| {
+        say(stream, head(start, ""));
+        for piece in data()[start..].chunks(2000) {
+            say(stream, piece);
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    });
+    let options = FetchOptions { total_timeout_s: 1, ..quick() };
+    let error = run(&of_unknown_size(&address), folder.path(), &options).unwrap_err();
+    assert!(error.to_string().contains("more than 1 s"), "{error}");
+    assert!(std::fs::metadata(folder.path().join("toy.zip.part")).unwrap().len() > 0);
+}
+
+#[test]
+fn more_bytes_than_a_file_may_have_are_not_fetched() {
+    let (endless, _) = hostile(|stream, _| {
+        say(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+        while stream.write_all(&[0; 1 << 16]).is_ok() {}
+    });
+    let (huge, _) = hostile(|stream, _| {
+        say(stream, format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 1u64 << 62));
+        while stream.write_all(&[0; 1 << 16]).is_ok() {}
+    });
+    for address in [endless, huge] {
+        let folder = tempfile::tempdir().unwrap();
+        let options = FetchOptions { max_bytes: 1_000_000, ..quick() };
+        let error = run(&of_unknown_size(&address), folder.path(), &options).unwrap_err();
+        assert!(matches!(error, DataError::TooLong { limit: 1_000_000, .. }), "{error}");
+        assert_eq!(std::fs::metadata(folder.path().join("toy.zip.part")).unwrap().len(), 0);
+        let mut manifest = of_unknown_size(&address);
+        manifest.files[0].max_size = Some(400_000);
+        let error = run(&manifest, folder.path(), &quick()).unwrap_err();
+        assert!(matches!(error, DataError::TooLong { limit: 400_000, .. }), "{error}");
+    }
+}
+
+#[test]
+fn an_address_that_leads_round_is_asked_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (address, count) = hostile(|stream, _| {
+        say(
+            stream,
+            "HTTP/1.1 302 Found\r\nLocation: /toy.zip\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+        );
+    });
+    let error = run(&of_unknown_size(&address), folder.path(), &quick()).unwrap_err();
+    assert!(matches!(error, DataError::Redirect { .. }), "{error}");
+    assert!(count.load(Ordering::Relaxed) <= 12);
+}
+
+#[test]
+fn another_part_than_was_asked_for_is_not_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let (address, _) = hostile(|stream, start| {
+        say(stream, head(start, "").replace(&format!("bytes {start}-"), "bytes 5-"));
+        say(stream, &data()[start..(start + 50_000).min(data().len())]);
+    });
+    let error = run(&of_unknown_size(&address), folder.path(), &quick()).unwrap_err();
+    assert!(error.to_string().contains("another part of the file"), "{error}");
+    assert!(!folder.path().join("toy.zip").exists());
+}
+
+#[test]
+fn pieces_of_two_states_of_a_file_are_not_joined() {
+    // The server takes no notice of If-Range, and the file is another one from the second request on.
+    let connections = AtomicUsize::new(0);
+    let (address, _) = hostile(move |stream, start| {
+        let number = connections.fetch_add(1, Ordering::Relaxed);
+        let mut data = data();
+        if number > 0 {
+            data.reverse();
+        }
+        say(stream, head(start, if number == 0 { "ETag: \"a\"\r\n" } else { "ETag: \"b\"\r\n" }));
+        say(stream, &data[start..if number == 0 { 90_000 } else { data.len() }]);
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let fetched = run(&manifest(&address, "\"unknown\"", ""), folder.path(), &quick()).unwrap();
+    let mut expected = data();
+    expected.reverse();
+    assert_eq!(std::fs::read(fetched.path).unwrap(), expected);
+}
+
+#[test]
+fn an_unchecked_file_is_called_so() {
+    assert!(FileState::Unchecked.to_string().contains("not checked"));
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn bring(options: &SetupOptions) -> Result<(PathBuf, String)> {
             libtorch::VERSION
         );
     }
-    let (kind, packages, room): (_, &[&str], _) =
+    let (kind, packages, room): (_, &[pip::Wheel], _) =
         if options.cuda { ("cuda", &pip::CUDA, 7_000_000_000) } else { ("cpu", &pip::CPU, 2_200_000_000) };
     let name = format!("libtorch-{}-{kind}", libtorch::VERSION);
     let kept = Cache::of_user()?.get(

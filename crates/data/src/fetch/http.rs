@@ -3,6 +3,9 @@
 use std::io::Read;
 use std::time::Duration;
 
+use ureq::http::Response;
+use ureq::{Body, Error};
+
 use crate::error::DataError;
 
 pub(super) struct Request<'a> {
@@ -11,6 +14,8 @@ pub(super) struct Request<'a> {
     pub(super) name: &'a str,
     pub(super) start: u64,
     pub(super) timeout: Duration,
+    /// Seconds that the server may say nothing.
+    pub(super) silence: Duration,
 }
 
 pub(super) struct Answer {
@@ -19,71 +24,102 @@ pub(super) struct Answer {
     pub(super) start: u64,
     /// Size of the whole file, if the server says it.
     pub(super) total: Option<u64>,
+    /// Whether the body's end can be told from a connection that was cut.
+    pub(super) has_end: bool,
     /// What the server calls the file's present state.
     pub(super) validator: Option<String>,
 }
 
 const CONNECT: Duration = Duration::from_secs(30);
+const MAX_REDIRECTS: u32 = 10;
 
 /// Asks for the file from `start` on; with a validator only if it is still in that state, else all of it.
 pub(super) fn get(request: &Request<'_>, validator: Option<&str>) -> Result<Answer, DataError> {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .timeout_connect(Some(CONNECT))
-        .timeout_recv_response(Some(2 * CONNECT))
-        .timeout_recv_body(Some(request.timeout))
-        .user_agent(concat!("tks-data/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .into();
-    let mut call = agent.get(request.url);
-    if request.start > 0 {
-        call = call.header("Range", format!("bytes={}-", request.start));
-        if let Some(validator) = validator {
-            call = call.header("If-Range", validator);
-        }
-    }
-    let response = call.call().map_err(|e| DataError::Connection {
+    let cut = |message: &str| DataError::Connection {
         origin: request.url.to_string(),
         done: request.start,
         total: None,
-        message: e.to_string(),
-    })?;
-    let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
-    let length = header("content-length").and_then(|text| text.parse().ok());
-    let (start, total) = match response.status().as_u16() {
-        200 => (0, length),
-        206 => match header("content-range").and_then(content_range) {
-            Some(range) => range,
-            None => {
-                return Err(DataError::Connection {
-                    origin: request.url.to_string(),
-                    done: request.start,
-                    total: None,
-                    message: "the server answers with a part of the file and does not say which".into(),
-                });
-            }
-        },
+        message: message.into(),
+    };
+    let mut start = request.start;
+    let mut response = send(request, start, validator)?;
+    if response.status() == 416 && start > 0 {
         // Nothing lies beyond what is there. The whole size decides whether that is all of it.
-        416 => match header("content-range").and_then(|text| text.strip_prefix("bytes */")?.parse().ok()) {
-            Some(total) if total == request.start => (total, Some(total)),
-            _ => return get(&Request { start: 0, ..*request }, None),
+        let whole =
+            header(&response, "content-range").and_then(|text| text.strip_prefix("bytes */")?.parse().ok());
+        if whole == Some(start) {
+            let body = Box::new(std::io::empty());
+            return Ok(Answer { body, start, total: whole, has_end: true, validator: None });
+        }
+        start = 0;
+        response = send(request, start, None)?;
+    }
+    let length = header(&response, "content-length").and_then(|text| text.parse().ok());
+    let has_end = length.is_some() || header(&response, "transfer-encoding").is_some();
+    let (begins, total) = match response.status().as_u16() {
+        200 => (0, length),
+        206 => match header(&response, "content-range").and_then(content_range) {
+            Some((begins, total)) if begins == start => (begins, total),
+            _ => return Err(cut("the server answers with another part of the file than was asked for")),
         },
         status => return Err(DataError::Http { url: request.url.to_string(), status }),
     };
-    let is_page = header("content-type").is_some_and(|kind| kind.starts_with("text/html"));
+    let is_page = header(&response, "content-type").is_some_and(|kind| kind.starts_with("text/html"));
     if is_page && !request.name.contains(".htm") {
         return Err(DataError::WebPage { url: request.url.to_string() });
     }
     // Weak validators do not promise the same bytes.
-    let validator = header("etag")
+    let state = header(&response, "etag")
         .filter(|tag| !tag.starts_with("W/"))
-        .or_else(|| header("last-modified"))
+        .or_else(|| header(&response, "last-modified"))
         .map(str::to_string);
-    let body: Box<dyn Read> = match response.status().as_u16() {
-        416 => Box::new(std::io::empty()),
-        _ => Box::new(response.into_body().into_reader()),
-    };
-    Ok(Answer { body, start, total, validator })
+    Ok(Answer {
+        body: Box::new(response.into_body().into_reader()),
+        start: begins,
+        total,
+        has_end,
+        validator: state,
+    })
+}
+
+fn send(request: &Request<'_>, start: u64, validator: Option<&str>) -> Result<Response<Body>, DataError> {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(MAX_REDIRECTS)
+        // What was asked for over an encrypted connection does not come over another.
+        .https_only(request.url.starts_with("https://"))
+        .accept_encoding("identity")
+        .timeout_connect(Some(CONNECT))
+        .timeout_recv_response(Some(2 * CONNECT))
+        .timeout_recv_body(Some(request.timeout))
+        .timeout_per_read(Some(request.silence))
+        .user_agent(concat!("tks-data/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .into();
+    let mut call = agent.get(request.url);
+    if start > 0 {
+        call = call.header("Range", format!("bytes={start}-"));
+        if let Some(validator) = validator {
+            call = call.header("If-Range", validator);
+        }
+    }
+    call.call().map_err(|error| {
+        let redirect = |message: String| DataError::Redirect { url: request.url.to_string(), message };
+        match error {
+            Error::TooManyRedirects => redirect(format!("it leads on more than {MAX_REDIRECTS} times")),
+            Error::RequireHttpsOnly(to) => redirect(format!("it leads to {to}, which is not encrypted")),
+            error => DataError::Connection {
+                origin: request.url.to_string(),
+                done: start,
+                total: None,
+                message: error.to_string(),
+            },
+        }
+    })
+}
+
+fn header<'a>(response: &'a Response<Body>, name: &str) -> Option<&'a str> {
+    response.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
 /// `bytes 5-9/10`: begins at 5, 10 in all.

@@ -10,7 +10,7 @@ mod http;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -27,13 +27,26 @@ pub struct FetchOptions {
     pub mirror: Option<String>,
     /// Whether to fetch what the manifest calls optional too.
     pub optional: bool,
-    /// How often to try again after a connection fails or is cut; tries that got further do not count.
+    /// How often to try again after a connection fails or is cut; tries that got 16 KiB further do not count.
     pub retries: u32,
     /// Milliseconds to wait before trying again, twice as long each time.
     pub retry_wait_ms: u64,
     /// Seconds that one request may take in all; what came until then is kept, and another request goes on.
     pub request_timeout_s: u64,
+    /// Seconds that one file may take in all; what came until then is kept.
+    pub total_timeout_s: u64,
+    /// Bytes a second that a connection has to bring on average over each [`speed_window_s`](Self::speed_window_s); a
+    /// slower one is cut, and counts as one that failed.
+    pub min_bytes_per_s: u64,
+    /// Seconds over which the speed is measured, and that a server may say nothing.
+    pub speed_window_s: u64,
+    /// Bytes that a file may have of which the manifest states neither its size nor a largest one.
+    pub max_bytes: u64,
 }
+
+/// A try that brings fewer bytes than this counts as one that failed: a server that cuts each connection after a byte
+/// would else be asked for ever.
+const PROGRESS: u64 = 16 << 10;
 
 impl Default for FetchOptions {
     fn default() -> Self {
@@ -43,6 +56,10 @@ impl Default for FetchOptions {
             retries: 4,
             retry_wait_ms: 1000,
             request_timeout_s: 3600,
+            total_timeout_s: 24 * 3600,
+            min_bytes_per_s: 1024,
+            speed_window_s: 60,
+            max_bytes: 64 << 30,
         }
     }
 }
@@ -119,12 +136,31 @@ pub enum FileState {
     },
 }
 
+impl std::fmt::Display for FileState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            FileState::Good => write!(f, "as the manifest states"),
+            FileState::Unchecked => {
+                write!(f, "not checked: the manifest states no checksum for it, so it may be anything")
+            }
+            FileState::Missing => write!(f, "missing"),
+            FileState::WrongSize { stated, found } => {
+                write!(f, "wrong: it has {found} bytes where the manifest states {stated}")
+            }
+            FileState::WrongChecksum { stated, found } => {
+                write!(f, "wrong: its checksum is {found} where the manifest states {stated}")
+            }
+        }
+    }
+}
+
 /// Fetches what a manifest lists into `folder`, in its order, and says what it did. Files that ship with the
 /// project are passed over.
 ///
 /// # Errors
 /// [`DataError::ManualDownload`] for what only a person can get, [`DataError::Http`],
-/// [`DataError::Connection`], [`DataError::WrongSize`], [`DataError::WrongChecksum`],
+/// [`DataError::Redirect`], [`DataError::Connection`], [`DataError::TooLong`], [`DataError::NoEnd`],
+/// [`DataError::WrongSize`], [`DataError::WrongChecksum`],
 /// [`DataError::DiskFull`], [`DataError::Io`]. What was fetched until then stays.
 pub fn fetch(
     manifest: &Manifest,
@@ -235,7 +271,8 @@ fn fetch_file(
     if already_there(file, &path)? {
         return Ok(Fetched { path, how: How::AlreadyThere });
     }
-    let mut download = Download { file, origin: &origin, options, progress, part: &part, handle };
+    let begun = Instant::now();
+    let mut download = Download { file, origin: &origin, options, progress, part: &part, handle, begun };
     let resumed_from = download.run()?;
     download.handle.sync_all().map_err(|e| DataError::io("write", &part, e))?;
     std::fs::rename(&part, &path).map_err(|e| DataError::io("rename to", &path, e))?;
@@ -270,6 +307,7 @@ struct Download<'a, 'p> {
     progress: &'p mut dyn FnMut(Progress<'_>),
     part: &'a Path,
     handle: File,
+    begun: Instant,
 }
 
 impl Download<'_, '_> {
@@ -284,8 +322,8 @@ impl Download<'_, '_> {
             match self.attempt(&mut done, &mut digests) {
                 Ok(total) => break total,
                 Err(error) if is_passing(&error) => {
-                    failures = if done > before { 1 } else { failures + 1 };
-                    if failures > self.options.retries {
+                    failures = if done >= before.saturating_add(PROGRESS) { 1 } else { failures + 1 };
+                    if failures > self.options.retries || self.is_late() {
                         return Err(error);
                     }
                     self.report(Stage::Retrying, done, self.file.size.known());
@@ -350,44 +388,84 @@ impl Download<'_, '_> {
         if self.file.size.known() == Some(*done) {
             return Ok(*done);
         }
-        let (mut reader, start, total): (Box<dyn Read>, u64, Option<u64>) = match self.origin {
+        // Without a checksum nothing but the server's word says that two pieces are of one file.
+        if *done > 0 && self.file.checksums.is_empty() && self.validator().is_none() {
+            self.begin_again(done, digests)?;
+        }
+        let (mut reader, start, total, has_end): (Box<dyn Read>, u64, Option<u64>, bool) = match self.origin {
             Origin::Folder(path) => {
                 let mut source = File::open(path).map_err(|e| DataError::io("open", path, e))?;
                 let total = source.metadata().map_err(|e| DataError::io("read", path, e))?.len();
                 let start = if *done <= total { *done } else { 0 };
                 source.seek(SeekFrom::Start(start)).map_err(|e| DataError::io("read", path, e))?;
-                (Box::new(source), start, Some(total))
+                (Box::new(source), start, Some(total), true)
             }
             Origin::Http(url) => {
                 let timeout = Duration::from_secs(self.options.request_timeout_s);
-                let request = http::Request { url, name: &self.file.name, start: *done, timeout };
-                let answer = http::get(&request, self.validator().as_deref())?;
+                let silence = Duration::from_secs(self.options.speed_window_s.max(1));
+                let request = http::Request { url, name: &self.file.name, start: *done, timeout, silence };
+                let known = self.validator();
+                let answer = http::get(&request, known.as_deref())?;
+                let changed = answer.start > 0
+                    && known.zip(answer.validator.as_ref()).is_some_and(|(before, now)| before != *now);
+                if changed {
+                    self.begin_again(done, digests)?;
+                    return Err(self.cut(
+                        *done,
+                        answer.total,
+                        "the file was replaced on the server meanwhile",
+                    ));
+                }
                 if let Some(validator) = &answer.validator {
                     // Without this note the part is only begun anew, where no checksum is known.
                     let _ = std::fs::write(beside(self.part, ".from"), format!("{url}\n{validator}"));
                 }
-                (answer.body, answer.start, answer.total)
+                (answer.body, answer.start, answer.total, answer.has_end)
             }
         };
         if let Some(total) = total {
             self.check_size(total)?;
         }
         if start != *done {
-            // The server sends all of it, or what it sends is another file than before.
-            self.handle.set_len(0).map_err(|e| DataError::io("write", self.part, e))?;
-            *digests = Digests::new(&self.file.checksums);
-            *done = 0;
+            // The server sends all of it, as one without ranges does, or since it is another file than before.
+            self.begin_again(done, digests)?;
+        }
+        let verifiable = self.file.size.known().is_some() || !self.file.checksums.is_empty();
+        if !has_end && !verifiable {
+            return Err(DataError::NoEnd { origin: self.origin.name() });
         }
         self.copy(&mut *reader, done, total, digests)?;
         match total {
-            Some(total) if *done != total => Err(DataError::Connection {
-                origin: self.origin.name(),
-                done: *done,
-                total: Some(total),
-                message: "the connection was cut".into(),
-            }),
+            Some(total) if *done != total => Err(self.cut(*done, Some(total), "the connection was cut")),
             _ => Ok(*done),
         }
+    }
+
+    /// Forgets what came so far.
+    fn begin_again(&mut self, done: &mut u64, digests: &mut Digests) -> Result<(), DataError> {
+        self.handle.set_len(0).map_err(|e| DataError::io("write", self.part, e))?;
+        *digests = Digests::new(&self.file.checksums);
+        *done = 0;
+        Ok(())
+    }
+
+    fn cut(&self, done: u64, total: Option<u64>, message: impl Into<String>) -> DataError {
+        DataError::Connection { origin: self.origin.name(), done, total, message: message.into() }
+    }
+
+    /// Whether the time for the whole file is over.
+    fn is_late(&self) -> bool {
+        self.begun.elapsed() >= Duration::from_secs(self.options.total_timeout_s)
+    }
+
+    fn too_long(&self) -> DataError {
+        let is_stated = self.file.max_size.is_some();
+        DataError::TooLong { origin: self.origin.name(), limit: self.limit(), is_stated }
+    }
+
+    /// The most bytes that are fetched of the file.
+    fn limit(&self) -> u64 {
+        self.file.size.known().or(self.file.max_size).unwrap_or(self.options.max_bytes)
     }
 
     fn copy(
@@ -399,20 +477,19 @@ impl Download<'_, '_> {
     ) -> Result<(), DataError> {
         let mut chunk = vec![0; 1 << 17];
         let most = total.or(self.file.size.known());
+        let limit = self.limit();
+        if total.is_some_and(|total| total > limit) {
+            return Err(self.too_long());
+        }
+        let window = Duration::from_secs(self.options.speed_window_s.max(1));
+        let (mut since, mut bytes) = (Instant::now(), 0);
         self.report(Stage::Fetching, *done, most);
         loop {
             let count = match reader.read(&mut chunk) {
                 Ok(0) => return Ok(()),
                 Ok(count) => count,
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(e) => {
-                    return Err(DataError::Connection {
-                        origin: self.origin.name(),
-                        done: *done,
-                        total,
-                        message: e.to_string(),
-                    });
-                }
+                Err(e) => return Err(self.cut(*done, total, e.to_string())),
             };
             self.handle.write_all(&chunk[..count]).map_err(|e| {
                 match DataError::io("write", self.part, e) {
@@ -422,6 +499,25 @@ impl Download<'_, '_> {
             })?;
             digests.update(&chunk[..count]);
             *done += count as u64;
+            bytes += count as u64;
+            if since.elapsed() >= window {
+                if bytes < self.options.min_bytes_per_s.saturating_mul(window.as_secs()) {
+                    let least = self.options.min_bytes_per_s;
+                    let seconds = window.as_secs();
+                    let message = format!("fewer than {least} bytes a second came over {seconds} s");
+                    return Err(self.cut(*done, total, message));
+                }
+                (since, bytes) = (Instant::now(), 0);
+            }
+            if self.is_late() {
+                let seconds = self.options.total_timeout_s;
+                return Err(self.cut(*done, total, format!("the file took more than {seconds} s")));
+            }
+            if self.file.size.known().is_none() && *done > limit {
+                // Nothing of it is worth keeping.
+                self.restart()?;
+                return Err(self.too_long());
+            }
             if most.is_some_and(|most| *done > most) {
                 return self.check_size(*done);
             }

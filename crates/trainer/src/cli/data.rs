@@ -51,6 +51,9 @@ pub(super) struct FetchArgs {
     /// What can be done without, too
     #[arg(long)]
     optional: bool,
+    /// Bytes that a file may have of which the manifest states no size
+    #[arg(long, value_name = "BYTES", default_value_t = FetchOptions::default().max_bytes)]
+    max_bytes: u64,
 }
 
 #[derive(Debug, Args)]
@@ -130,8 +133,12 @@ fn fetch_files(args: &FetchArgs) -> Result<ExitCode> {
         ))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let options =
-        FetchOptions { mirror: args.mirror.clone(), optional: args.optional, ..FetchOptions::default() };
+    let options = FetchOptions {
+        mirror: args.mirror.clone(),
+        optional: args.optional,
+        max_bytes: args.max_bytes,
+        ..FetchOptions::default()
+    };
     let style = ProgressStyle::with_template("{msg} {bar:24} {bytes}/{total_bytes} {bytes_per_sec}");
     let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     let fetched = fetch(&manifest, &args.folder, &options, &mut |progress| {
@@ -150,7 +157,7 @@ fn fetch_files(args: &FetchArgs) -> Result<ExitCode> {
     let mut bad = false;
     for (file, state) in verify(&manifest, &args.folder)? {
         bad |= !matches!(state, FileState::Good | FileState::Unchecked);
-        print(&format!("{file}: {}", format!("{state:?}").to_lowercase()))?;
+        print(&format!("{file}: {state}"))?;
     }
     print(&format!("licence: {}; please cite: {}", manifest.licence, manifest.citation))?;
     Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
