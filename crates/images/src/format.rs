@@ -139,13 +139,13 @@ impl Ending {
         let file = name.rsplit('/').next().unwrap_or_default();
         let Some((_, ending)) = file.rsplit_once('.') else { return Self::Unknown };
         let is = |known: &&str| ending.eq_ignore_ascii_case(known);
-        if ENDINGS.iter().any(|known| is(known)) {
+        if ENDINGS.iter().any(&is) {
             return Self::Image;
         }
         if let Some((_, what)) = OTHER_ENDINGS.iter().find(|(known, _)| is(known)) {
             return Self::OtherImage(what);
         }
-        if TEXT_ENDINGS.iter().any(|known| is(known)) { Self::Text } else { Self::Unknown }
+        if TEXT_ENDINGS.iter().any(is) { Self::Text } else { Self::Unknown }
     }
 }
 

@@ -127,10 +127,9 @@ impl Network {
     pub fn take_firing_rates(&self) -> Vec<LayerRates> {
         let Some(recorder) = self.recording.borrow_mut().take() else { return Vec::new() };
         let layers = recorder.layers.into_iter().zip(recorder.not_finite).zip(&self.neuron_names);
-        let rates = |steps: Vec<(f64, f64)>| steps.into_iter().map(|(sum, calls)| sum / calls).collect();
-        let layer = |((steps, not_finite), name): ((Vec<(f64, f64)>, bool), &String)| LayerRates {
+        let layer = |((steps, not_finite), name): ((Vec<_>, _), &String)| LayerRates {
             name: name.clone(),
-            rates: rates(steps),
+            rates: steps.into_iter().map(|(sum, calls): (f64, f64)| sum / calls).collect(),
             finite: !not_finite,
         };
         layers.map(layer).collect()
