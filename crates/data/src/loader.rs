@@ -90,9 +90,14 @@ impl LoaderConfig {
             return wrong(
                 "batch_size",
                 format!(
-                    "an epoch of {epoch} samples does not fill one batch of {} on {world_size} ranks, and \
-                     `last_batch` drops the rest; make the batch smaller, or keep the last batch",
-                    self.batch_size
+                    "{} is more than the {epoch} samples of an epoch{}, and `last_batch = \"drop\"` leaves out what does not fill a \
+                     batch: make it smaller, or set `last_batch = \"keep\"`",
+                    self.batch_size,
+                    if world_size == 1 {
+                        String::new()
+                    } else {
+                        format!(", shared by {world_size} processes")
+                    }
                 ),
             );
         }

@@ -66,7 +66,7 @@ pub enum Kind {
 
 /// Width and height of a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "it should be a table with `width` and `height`, or \"varies\"")]
 pub enum SampleSize {
     /// All samples have this size.
     Fixed(Size),
@@ -104,7 +104,7 @@ impl SampleSize {
 
 /// The classes of a data set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "it should be a whole number, or a list of names in quotes")]
 pub enum Classes {
     /// How many; the names stand in the data set's own files.
     Count(usize),

@@ -89,6 +89,20 @@ pub enum EventError {
         /// What is allowed.
         expected: &'static str,
     },
+    /// An area that does not lie on the sensor.
+    #[error(
+        "{option} ({area}) reaches beyond the sensor of {} x {} pixels (width, height): x + width and y + height may be \
+         as large as the sensor, and no larger",
+        sensor.width, sensor.height
+    )]
+    BeyondSensor {
+        /// The option, as it stands in a configuration.
+        option: &'static str,
+        /// What it asks for.
+        area: String,
+        /// The sensor.
+        sensor: crate::stream::SensorSize,
+    },
     /// A recording falls into more slices than anybody can hold.
     #[error(
         "the recording lasts {duration_us} us, which makes {slices} slices, more than {limit}; make them \

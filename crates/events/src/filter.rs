@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::EventError;
-use crate::stream::{EventStream, Events};
+use crate::spatial::within_sensor;
+use crate::stream::{EventStream, Events, SensorSize};
 
 /// Leaves out events, always the same ones. Its random relatives are in [`crate::augment`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -121,9 +122,27 @@ impl Filter {
                 ("end_us", end_us.to_string(), "later than start_us")
             }
             Filter::Decimate { n: 0 } => ("n", "0".into(), "1 or above"),
+            Filter::DropArea { width: 0, .. } => ("width", "0".into(), "1 or above"),
+            Filter::DropArea { height: 0, .. } => ("height", "0".into(), "1 or above"),
             _ => return Ok(()),
         };
         Err(EventError::Option { option, value, expected })
+    }
+
+    /// Checks that what is left out lies on a sensor of this size.
+    ///
+    /// # Errors
+    /// [`EventError::BeyondSensor`] for the first area or pixel that does not.
+    pub fn check_sensor(&self, sensor: SensorSize) -> Result<(), EventError> {
+        match self {
+            Filter::DropArea { x, y, width, height } => {
+                within_sensor("drop_area", [*x, *y, *width, *height], sensor)
+            }
+            Filter::DropPixels { pixels } => {
+                pixels.iter().try_for_each(|&[x, y]| within_sensor("drop_pixels", [x, y, 1, 1], sensor))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The events that are kept, in their order.

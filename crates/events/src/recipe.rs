@@ -13,7 +13,7 @@ use crate::filter::Filter;
 use crate::frames::{Count, FramesMut};
 use crate::represent::{Representation, Tally};
 use crate::resize::Resize;
-use crate::slicing::{Slice, Slicing};
+use crate::slicing::{MAX_SLICES, Slice, Slicing};
 use crate::spatial::Spatial;
 use crate::stream::{EventStream, Events, SensorSize};
 
@@ -84,6 +84,9 @@ impl Default for Recipe {
         }
     }
 }
+
+/// The most values that a sample may have: more is a slip of the finger, and would fill the memory.
+pub const MAX_VALUES: usize = 1 << 30;
 
 /// TOML has no null, so that "no resizing" has to be a word.
 const NO_RESIZE: &str = "none";
@@ -158,9 +161,11 @@ impl Recipe {
     /// [`EventError::Option`] if it depends on the recording and `time_steps` is not given.
     pub fn time_steps(&self) -> Result<usize, EventError> {
         match self.time_steps.or(self.slicing.fixed_steps()) {
-            Some(0) => {
-                Err(EventError::Option { option: "time_steps", value: "0".into(), expected: "1 or above" })
-            }
+            Some(steps) if !(1..=MAX_SLICES).contains(&steps) => Err(EventError::Option {
+                option: "time_steps",
+                value: steps.to_string(),
+                expected: "1 to 1048576",
+            }),
             Some(steps) => Ok(steps),
             None => Err(EventError::Option {
                 option: "time_steps",
@@ -173,14 +178,27 @@ impl Recipe {
     /// Shape `[T, C, H, W]` of what comes out, for recordings of this sensor.
     ///
     /// # Errors
-    /// As [`Recipe::time_steps`].
+    /// As [`Recipe::time_steps`]; [`EventError::BeyondSensor`] for an area that does not lie on the sensor;
+    /// [`EventError::Option`] for more than [`MAX_VALUES`] values.
     pub fn shape(&self, sensor: SensorSize) -> Result<[usize; 4], EventError> {
-        let sensor = self.spatial.iter().fold(sensor, |sensor, spatial| spatial.sensor(sensor));
+        self.filters.iter().try_for_each(|filter| filter.check_sensor(sensor))?;
+        let sensor = self.spatial.iter().try_fold(sensor, |sensor, spatial| {
+            spatial.check_sensor(sensor).map(|()| spatial.sensor(sensor))
+        })?;
         let [time, channels, height, width] = self.representation.shape(self.time_steps()?, sensor);
-        Ok(match &self.resize {
+        let shape = match &self.resize {
             Some(resize) => [time, channels, resize.height, resize.width],
             None => [time, channels, height, width],
-        })
+        };
+        let values = shape.iter().try_fold(1usize, |values, &length| values.checked_mul(length));
+        if values.is_none_or(|values| values > MAX_VALUES) {
+            return Err(EventError::Option {
+                option: "the shape [T, C, H, W] of a sample",
+                value: format!("{shape:?}"),
+                expected: "of 1073741824 values at most: choose fewer steps or smaller frames",
+            });
+        }
+        Ok(shape)
     }
 
     /// Writes a recording as frames of [`Recipe::shape`], without augmentation: to test a network on.

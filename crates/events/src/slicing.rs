@@ -32,7 +32,8 @@ pub enum Slicing {
     /// `bins` slices of equal duration (to a us): slice `k` holds `e_k <= t < e_{k+1}` with
     /// `e_k = t_0 + ceil(k D / bins)`. The last ends just after the last event, so that none is lost.
     TimeBins {
-        /// Number of slices, 1 to [`MAX_SLICES`].
+        /// Number of slices, 1 to 1048576 ([`MAX_SLICES`]); left out: `time_steps`, or 10.
+        #[serde(default = "default_bins")]
         bins: usize,
         /// By how much of its length a slice reaches into the one after it, 0 <= overlap < 1.
         #[serde(default)]
@@ -51,7 +52,8 @@ pub enum Slicing {
     /// `bins` slices of equally many events (to one): slice `k` holds the events
     /// `floor(k N / bins) .. floor((k + 1) N / bins)`.
     EventBins {
-        /// Number of slices, 1 to [`MAX_SLICES`].
+        /// Number of slices, 1 to 1048576 ([`MAX_SLICES`]); left out: `time_steps`, or 10.
+        #[serde(default = "default_bins")]
         bins: usize,
         /// By how much of its length a slice reaches into the one after it, 0 <= overlap < 1.
         #[serde(default)]
@@ -90,6 +92,13 @@ pub enum Slicing {
         #[serde(default)]
         tail: Tail,
     },
+}
+
+/// Bins where their number is left out: the reference recipe's.
+const DEFAULT_BINS: usize = 10;
+
+fn default_bins() -> usize {
+    DEFAULT_BINS
 }
 
 /// Where the edges of equal time bins lie.
@@ -157,7 +166,7 @@ impl Slice {
 impl Default for Slicing {
     /// The reference recipe: 10 equal time bins.
     fn default() -> Self {
-        Slicing::time_bins(10)
+        Slicing::time_bins(DEFAULT_BINS)
     }
 }
 
@@ -182,6 +191,17 @@ impl Slicing {
         Slicing::EventCount { count, overlap: 0, tail: Tail::Keep }
     }
 
+    /// The same slicing into `steps` slices where it has the default number of bins, which says that none was given.
+    #[must_use]
+    pub fn with_default_bins(mut self, steps: usize) -> Self {
+        if let Slicing::TimeBins { bins, .. } | Slicing::EventBins { bins, .. } = &mut self
+            && *bins == DEFAULT_BINS
+        {
+            *bins = steps;
+        }
+        self
+    }
+
     /// The number of slices where it does not depend on the recording: that of bins.
     pub fn fixed_steps(&self) -> Option<usize> {
         match *self {
@@ -202,7 +222,7 @@ impl Slicing {
                 if edges != TimeEdges::Exact && (start_us.is_some() || end_us.is_some()) {
                     return Err(option(
                         "edges",
-                        format!("{edges:?}"),
+                        if edges == TimeEdges::Tonic { "tonic" } else { "spiking_jelly" }.to_string(),
                         "exact where start_us or end_us is given",
                     ));
                 }

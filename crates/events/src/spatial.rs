@@ -43,6 +43,20 @@ pub enum Spatial {
     },
 }
 
+/// That a rectangle (left, top, width, height) lies on a sensor.
+pub(crate) fn within_sensor(
+    option: &'static str,
+    [x, y, width, height]: [u16; 4],
+    sensor: SensorSize,
+) -> Result<(), EventError> {
+    let fits = |start: u16, length: u16, size: u16| u32::from(start) + u32::from(length) <= u32::from(size);
+    if fits(x, width, sensor.width) && fits(y, height, sensor.height) {
+        return Ok(());
+    }
+    let area = format!("x = {x}, y = {y}, width = {width}, height = {height}");
+    Err(EventError::BeyondSensor { option, area, sensor })
+}
+
 impl Spatial {
     /// Checks every option.
     ///
@@ -61,6 +75,20 @@ impl Spatial {
             return Err(EventError::Option { option, value: "0".into(), expected: "1 or above" });
         }
         Ok(())
+    }
+
+    /// Checks that what is kept lies on a sensor of this size.
+    ///
+    /// # Errors
+    /// [`EventError::BeyondSensor`] for a crop that reaches beyond it.
+    pub fn check_sensor(&self, sensor: SensorSize) -> Result<(), EventError> {
+        match *self {
+            Spatial::Crop { x, y, width, height } => within_sensor("crop", [x, y, width, height], sensor),
+            Spatial::Pool { factor } if factor > sensor.width.max(sensor.height) => {
+                Err(EventError::BeyondSensor { option: "pool", area: format!("factor {factor}"), sensor })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The size of the sensor that comes out of this one.

@@ -1,5 +1,8 @@
 //! Which neuron, and with what options: one vocabulary for every model.
 
+use std::fmt;
+
+use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::NeuronError;
@@ -9,7 +12,7 @@ use crate::surrogate::Surrogate;
 ///
 /// `v` is the membrane, `x` the input of the step, `v_rest` the reset potential (0 for a soft reset)
 /// unless the model names its own. Time constants are in steps. In TOML: `model = "if"` or
-/// `model = { lif = { tau = 2.0 } }`.
+/// `model = { lif = { tau = 2.0 } }`; parameters that are left out have SpikingJelly's defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Model {
@@ -78,12 +81,16 @@ pub enum Model {
     /// of Neurophysiology 83(2), 2000.
     Qif {
         /// Membrane time constant in steps, 1 or above.
+        #[serde(default = "default_tau")]
         tau: f32,
         /// Critical potential.
+        #[serde(default = "default_v_c")]
         v_c: f32,
         /// Curvature, above 0.
+        #[serde(default = "one")]
         a0: f32,
         /// Resting potential.
+        #[serde(default)]
         v_rest: f32,
     },
     /// Exponential integrate and fire:
@@ -91,12 +98,16 @@ pub enum Model {
     /// Journal of Neuroscience 23(37), 2003.
     Eif {
         /// Membrane time constant in steps, 1 or above.
+        #[serde(default = "default_tau")]
         tau: f32,
         /// Sharpness of the spike's upstroke, above 0.
+        #[serde(default = "one")]
         delta_t: f32,
         /// Rheobase threshold.
+        #[serde(default = "default_v_c")]
         theta_rh: f32,
         /// Resting potential.
+        #[serde(default)]
         v_rest: f32,
     },
     /// Izhikevich's neuron: a quadratic membrane with a recovery variable,
@@ -104,18 +115,25 @@ pub enum Model {
     /// `w + b` after a spike. Izhikevich, IEEE Transactions on Neural Networks 14(6), 2003.
     Izhikevich {
         /// Membrane time constant in steps, 1 or above.
+        #[serde(default = "default_tau")]
         tau: f32,
         /// Critical potential.
+        #[serde(default = "default_v_c")]
         v_c: f32,
         /// Curvature, above 0.
+        #[serde(default = "one")]
         a0: f32,
         /// Resting potential.
+        #[serde(default = "default_izhikevich_rest")]
         v_rest: f32,
         /// Time constant of the recovery variable in steps, 1 or above.
+        #[serde(default = "default_tau")]
         tau_w: f32,
         /// Coupling of the membrane to the recovery variable.
+        #[serde(default)]
         a: f32,
         /// Jump of the recovery variable at a spike.
+        #[serde(default)]
         b: f32,
     },
     /// A LIF that never fires: the read-out of a membrane.
@@ -137,6 +155,15 @@ fn default_tau_adaptation() -> f32 {
 }
 fn default_beta() -> f32 {
     1.8
+}
+fn default_v_c() -> f32 {
+    0.8
+}
+fn default_izhikevich_rest() -> f32 {
+    -0.1
+}
+fn one() -> f32 {
+    1.0
 }
 fn yes() -> bool {
     true
@@ -215,7 +242,7 @@ pub enum ResetTime {
 pub struct Neuron {
     /// How the membrane is charged.
     pub model: Model,
-    /// Membrane at which the neuron fires.
+    /// Membrane at which the neuron fires, above 0.
     pub v_threshold: f32,
     /// Hard reset: the membrane after a spike; `None` (in TOML `"none"`) for a soft reset, which takes the
     /// threshold away from the membrane.
@@ -280,8 +307,14 @@ impl Neuron {
                 Err(NeuronError::OutOfRange { parameter, value: f64::from(value), range })
             }
         };
-        finite("v_threshold", self.v_threshold)?;
+        above_zero("v_threshold", self.v_threshold)?;
         finite("v_reset", self.v_rest())?;
+        if self.v_reset.is_some_and(|reset| reset >= self.v_threshold) {
+            return Err(NeuronError::Incompatible {
+                what: "`v_reset` is not below `v_threshold`: the neuron would fire at every step",
+                remedy: "set `v_reset` below `v_threshold`",
+            });
+        }
         self.surrogate.check()?;
         match self.model {
             Model::If => {}
@@ -351,20 +384,35 @@ fn write_reset<S: Serializer>(v_reset: &Option<f32>, serializer: S) -> Result<S:
     }
 }
 
+/// By hand, so that the error says what is allowed, which an untagged enum would not do.
 fn read_reset<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f32>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Reset {
-        Value(f32),
-        Word(String),
+    struct NumberOrNone;
+
+    impl Visitor<'_> for NumberOrNone {
+        type Value = Option<f32>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+            formatter.write_str("a number (hard reset) or \"none\" (soft reset)")
+        }
+
+        fn visit_f64<E: de::Error>(self, value: f64) -> Result<Self::Value, E> {
+            Ok(Some(value as f32))
+        }
+
+        fn visit_i64<E: de::Error>(self, value: i64) -> Result<Self::Value, E> {
+            Ok(Some(value as f32))
+        }
+
+        fn visit_u64<E: de::Error>(self, value: u64) -> Result<Self::Value, E> {
+            Ok(Some(value as f32))
+        }
+
+        fn visit_str<E: de::Error>(self, word: &str) -> Result<Self::Value, E> {
+            if word == "none" { Ok(None) } else { Err(E::invalid_value(Unexpected::Str(word), &self)) }
+        }
     }
-    match Reset::deserialize(deserializer)? {
-        Reset::Value(value) => Ok(Some(value)),
-        Reset::Word(word) if word == "none" => Ok(None),
-        Reset::Word(word) => Err(serde::de::Error::custom(format!(
-            "`v_reset` is a number (hard reset) or \"none\" (soft reset), not \"{word}\""
-        ))),
-    }
+
+    deserializer.deserialize_any(NumberOrNone)
 }
 
 #[cfg(test)]
@@ -384,6 +432,17 @@ mod tests {
     }
 
     #[test]
+    fn each_model_has_a_default_for_each_parameter() {
+        for name in
+            ["lif", "plif", "cuba_lif", "alif", "klif", "qif", "eif", "izhikevich", "leaky_integrator"]
+        {
+            let neuron: Neuron = toml::from_str(&format!("model = {{ {name} = {{}} }}")).unwrap();
+            assert_eq!(neuron.model.name(), name);
+            neuron.check().unwrap();
+        }
+    }
+
+    #[test]
     fn typing_errors_are_refused() {
         assert!(toml::from_str::<Neuron>("v_treshold = 1.0").is_err());
         assert!(toml::from_str::<Neuron>("model = { lif = { taw = 2.0 } }").is_err());
@@ -398,7 +457,11 @@ mod tests {
         assert!(lif(f32::NAN).check().is_err());
         assert!(lif(1.0).check().is_ok());
         assert!(Neuron::new(Model::Plif { init_tau: 1.0, decay_input: true }).check().is_err());
-        assert!(Neuron { v_threshold: f32::INFINITY, ..Neuron::default() }.check().is_err());
+        for v_threshold in [f32::INFINITY, f32::NAN, 0.0, -1.0] {
+            let error = Neuron { v_threshold, ..Neuron::default() }.check().unwrap_err().to_string();
+            assert!(error.contains("`v_threshold`") && error.contains("above 0"), "{error}");
+        }
+        assert!(Neuron { v_reset: Some(1.0), ..Neuron::default() }.check().is_err());
         assert!(Neuron { reset_time: ResetTime::NextStep, ..Neuron::default() }.check().is_err());
     }
 }

@@ -320,8 +320,9 @@ pub(crate) fn energy(energy: &Energy) -> Result<Vec<Figure>, ReportError> {
     let steps = energy.time_steps;
     let shown = &energy.layers[..energy.layers.len().min(MOST_BARS)];
     let group = |name: &str, values: [f64; 2]| BarGroup { name: name.to_string(), values: values.into() };
+    let plural = if steps == 1 { "" } else { "s" };
     let series = vec![
-        format!("spiking network, {steps} time steps, event-driven processor"),
+        format!("spiking network, {steps} time step{plural}, event-driven processor"),
         "ANN of the same weights, dense processor".to_string(),
     ];
     let operations = BarChart {

@@ -316,7 +316,8 @@ fn energy_text(energy: &Energy) -> String {
     let row = |network: String, processor: &str, macs: f64, acs: f64, joules: f64| {
         vec![network, processor.into(), count(macs), count(acs), with_prefix(joules) + "J"]
     };
-    let spiking = || format!("Spiking network, {steps} time steps");
+    let plural = if steps == 1 { "" } else { "s" };
+    let spiking = || format!("Spiking network, {steps} time step{plural}");
     let rows = [
         row(spiking(), "event-driven", energy.snn_macs(), energy.snn_acs(), snn),
         row(spiking(), "dense", energy.dense_macs(), 0.0, dense),

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 use tks_data::manifest::Kind as DataKind;
-use tks_data::{Batch, BoxError, Dataset, Loader, LoaderConfig, Manifest, SampleRng, Subset};
+use tks_data::{Batch, BoxError, Dataset, LastBatch, Loader, LoaderConfig, Manifest, SampleRng, Subset};
 use tks_events::datasets::{EventFrames, EventSet, RecordingReader, SetOptions};
 use tks_events::recipe::Recipe;
 use tks_events::slicing::Slicing;
@@ -17,8 +17,11 @@ use tks_images::{ImageSamples, ImageSet, Preprocessor};
 use tks_models::{Input, InputShape};
 
 use crate::classes::Relabeled;
-use crate::config::{BadEvents, Config, DataConfig, EventConfig, PartConfig, STATIC_TIME_STEPS};
+use crate::config::{
+    BadEvents, Config, ConfigError, DataConfig, EventConfig, PartConfig, STATIC_TIME_STEPS,
+};
 use crate::datasets;
+use crate::display::counted;
 
 /// Any data set of `f32` samples.
 pub type Samples = dyn Dataset<Element = f32>;
@@ -208,10 +211,48 @@ fn test_loader(config: &Config) -> LoaderConfig {
 type Hook = Box<dyn Fn(&mut Batch<f32>, &mut SampleRng) -> Result<(), BoxError> + Send + Sync>;
 
 fn with_hook(samples: Arc<Samples>, loader: LoaderConfig, hook: Option<Hook>) -> Result<Loader<Samples>> {
+    check_batches(&samples, &loader)?;
     Ok(match hook {
         Some(hook) => Loader::with_hook(samples, loader, hook)?,
         None => Loader::new(samples, loader)?,
     })
+}
+
+/// That there is a batch at all, and that the batches that lie ready have room.
+fn check_batches(samples: &Samples, loader: &LoaderConfig) -> Result<()> {
+    let (batch, epoch) = (loader.batch_size, loader.sampler.epoch_len(samples.len()));
+    if loader.last_batch == LastBatch::Drop && epoch < batch && epoch > 0 {
+        let problem = format!(
+            "is {batch}, but an epoch has {}, and `data.last_batch = \"drop\"` leaves out what does not fill a batch: \
+             make it {epoch} or less, or set `data.last_batch = \"keep\"`",
+            counted(epoch, "sample")
+        );
+        return Err(ConfigError::new("training.batch_size", problem).into());
+    }
+    let shape = samples.shape();
+    let ready = loader.workers * loader.prefetch + 2;
+    let ready = ready.min(epoch.div_ceil(batch.max(1)) + 1);
+    let lengths =
+        shape.frame.iter().copied().chain([shape.time_steps.unwrap_or(1), batch, ready, size_of::<f32>()]);
+    let bytes = lengths.fold(1u128, |bytes, length| bytes.saturating_mul(length as u128));
+    if let Some(memory) = physical_memory().filter(|&memory| bytes > u128::from(memory)) {
+        let gib = |bytes: f64| format!("{:.1} GiB", bytes / f64::from(1 << 30));
+        let problem = format!(
+            "is {batch}: {ready} batches of it, {} each, are more than this machine's {}; make it smaller, or \
+             `data.prefetch` or `data.workers`, or samples by the data's recipe",
+            gib(bytes as f64 / ready as f64),
+            gib(memory as f64)
+        );
+        return Err(ConfigError::new("training.batch_size", problem).into());
+    }
+    Ok(())
+}
+
+/// Bytes of memory that the machine has, where the system tells.
+fn physical_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 /// The samples of a part that the configuration asks for, of indices into a whole set.
@@ -285,8 +326,8 @@ fn open_events(config: &Config, manifest: Manifest, path: &Path, known: Option<&
 /// A recipe that makes no sense, or another number of frames than there are time steps.
 pub fn event_config(config: &Config) -> Result<(EventConfig, usize)> {
     let mut events = config.data.events.clone().unwrap_or_default();
-    if let (Some(wanted), true) = (config.time_steps, events.recipe.slicing == Slicing::default()) {
-        events.recipe.slicing = Slicing::time_bins(wanted);
+    if let Some(wanted) = config.time_steps {
+        events.recipe.slicing = events.recipe.slicing.with_default_bins(wanted);
     }
     let steps = events.recipe.time_steps()?;
     if let Some(wanted) = config.time_steps {
@@ -335,6 +376,14 @@ fn open_images(
         "`data.events` is for recordings, but `{}` holds pictures: use `data.images`",
         data.name
     );
+    if let Some(split) = &data.split {
+        // Pictures have the parts that their publisher gave them.
+        let published = manifest.and_then(|manifest| manifest.splits.first()).map(|split| &split.name);
+        ensure!(
+            published == Some(split),
+            "`data.split` is \"{split}\", but pictures are split as they were published: leave it out"
+        );
+    }
     let images = data.images.clone().unwrap_or_default();
     let options =
         OpenOptions { accept_counts: data.accept_counts || is_subset(data), ..OpenOptions::default() };

@@ -106,9 +106,12 @@ impl Display {
                 ..
             } => {
                 self.line(&format!(
-                    "{data}: {train_samples} samples to train on, {test_samples} to test on\n{network}: {} \
-                     parameters, {time_steps} time steps, loss {loss}, on {device} with {threads} threads",
-                    grouped(*parameters)
+                    "{data}: {} to train on, {test_samples} to test on\n{network}: {} \
+                     parameters, {}, loss {loss}, on {device} with {}",
+                    counted(*train_samples, "sample"),
+                    grouped(*parameters),
+                    counted(*time_steps, "time step"),
+                    counted(*threads, "thread")
                 ));
                 if loss == "tks" {
                     self.line(TKS_LOSS_MAY_RISE);
@@ -280,6 +283,11 @@ pub fn accuracy_table(accuracy: &[f64]) -> String {
     let steps: String = (1..=accuracy.len()).map(|step| format!("{step:>7}")).collect();
     let values: String = accuracy.iter().map(|&share| format!("{:>7}", percent(share))).collect();
     format!("test time steps {steps}\naccuracy        {values}")
+}
+
+/// A number of things: `1 time step`, `4 time steps`.
+pub fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use tks_models::{LayerSummary, Network};
 
 use crate::config::Config;
 use crate::data::{Task, describe};
+use crate::display::counted;
 use crate::display::grouped;
 use crate::evaluation::Evaluation;
 use crate::run_folder::RunFolder;
@@ -90,12 +91,13 @@ impl fmt::Display for Inspected {
         let shown = if *is_static { "a picture, the same at each of" } else { "a sequence of" };
         writeln!(
             formatter,
-            "{} for {data}: {shown} {time_steps} time steps, {}x{}x{}, {} classes\n",
+            "{} for {data}: {shown} {}, {}x{}x{}, {}\n",
             self.architecture,
+            counted(*time_steps, "time step"),
             input.channels,
             input.height,
             input.width,
-            classes.len()
+            if classes.len() == 1 { "1 class".to_string() } else { format!("{} classes", classes.len()) }
         )?;
         let shape = |sizes: &[usize]| sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
         let name = self.layers.iter().map(|layer| layer.summary.name.len()).max().unwrap_or(0).max(5);

@@ -119,6 +119,19 @@ pub struct BatchMessage {
     pub seconds_left: f64,
 }
 
+/// An error with its causes, each told once: many errors have their cause in their own text.
+pub fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(cause.trim()) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
 /// Who hears messages.
 pub trait Listener {
     /// Hears one.
@@ -126,4 +139,36 @@ pub trait Listener {
     /// # Errors
     /// A file that cannot be written: the training stops with it.
     fn hear(&mut self, message: &Message) -> anyhow::Result<()>;
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+    use tks_data::DataError;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once_whoever_repeats_it() {
+        let system = || std::io::Error::from_raw_os_error(2);
+        let said = system().to_string();
+        let file = || DataError::io("read", "a.png", system());
+        let sample = || DataError::Sample { index: 3, name: "a.png".into(), source: file().into() };
+        let hook = || DataError::Hook { epoch: 1, batch: 2, source: sample().into() };
+        let chains = [
+            anyhow::Error::from(file()),
+            anyhow::Error::from(sample()),
+            anyhow::Error::from(hook()),
+            anyhow::Error::from(tks_images::ImageError::from(file())),
+            anyhow::Error::from(tks_events::EventError::from(file())),
+            anyhow::Error::from(system()).context(format!("cannot open it: {said}")),
+        ];
+        for error in chains {
+            let text = told(&error.context("cannot train").context("in epoch 2"));
+            assert_eq!(text.matches(&said).count(), 1, "{text}");
+            assert!(text.starts_with("in epoch 2: cannot train: "), "{text}");
+        }
+        let none: anyhow::Result<()> = Err(anyhow::anyhow!("b")).context("a");
+        assert_eq!(told(&none.unwrap_err()), "a: b");
+    }
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask reference`: the configuration's reference page, from the types that hold it and their comments.
+//! `cargo xtask reference`: the configuration's reference page, and the list of its keys that the program's messages use,
+//! from the types that hold it and their comments.
 //!
 //! The sources are parsed, not compiled: what a key is called, what it may be, its comment and its default stand
 //! there once.
@@ -23,6 +24,9 @@ pub(crate) struct ReferenceOptions {
 /// The page, within the workspace.
 const PAGE: &str = "docs/src/configuration.md";
 
+/// The list of keys, within the workspace: a line a key with its kind and what it is for.
+const KEYS: &str = "crates/trainer/src/config/keys.tsv";
+
 /// The type of a whole configuration, and its crate.
 const ROOT: (&str, &str) = ("trainer", "Config");
 
@@ -36,20 +40,22 @@ names the nearest one. Any key can be changed on the command line: `--set traini
 prints a whole configuration to begin with.
 ";
 
-/// Writes the page, or compares it.
+/// Writes the page and the list, or compares them.
 pub(crate) fn run(workspace: &Path, options: &ReferenceOptions) -> Result<()> {
-    let path = workspace.join(PAGE);
-    let text = page(workspace)?;
-    let present = std::fs::read_to_string(&path).unwrap_or_default();
-    if present == text {
-        println!("{PAGE} is what the types say");
-        return Ok(());
+    let sources = Sources::read(&workspace.join("crates"))?;
+    for (file, text) in [(PAGE, page(&sources)?), (KEYS, sources.keys()?)] {
+        let path = workspace.join(file);
+        let present = std::fs::read_to_string(&path).unwrap_or_default();
+        if present == text {
+            println!("{file} is what the types say");
+            continue;
+        }
+        if options.check {
+            bail!("{file} is not what the types say: `cargo xtask reference` writes it again");
+        }
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        println!("{file} is written");
     }
-    if options.check {
-        bail!("{PAGE} is not what the types say: `cargo xtask reference` writes it anew");
-    }
-    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    println!("{PAGE} is written");
     Ok(())
 }
 
@@ -68,8 +74,7 @@ struct Sources {
     defaults: BTreeMap<(String, String), BTreeMap<String, String>>,
 }
 
-fn page(workspace: &Path) -> Result<String> {
-    let sources = Sources::read(&workspace.join("crates"))?;
+fn page(sources: &Sources) -> Result<String> {
     let mut page = HEAD.to_string();
     let root = (ROOT.0.to_string(), ROOT.1.to_string());
     let mut done = BTreeSet::from([root.clone()]);
@@ -220,6 +225,87 @@ impl Sources {
         }
     }
 
+    /// Every key of the configuration, in the order of the types.
+    fn keys(&self) -> Result<String> {
+        let root = (ROOT.0.to_string(), ROOT.1.to_string());
+        let mut text = String::new();
+        self.keys_of(&mut text, &self.definitions[&root], "")?;
+        Ok(text)
+    }
+
+    /// The keys of a type, which is at `path`.
+    fn keys_of(&self, text: &mut String, definition: &Definition, path: &str) -> Result<()> {
+        match &definition.item {
+            Item::Struct(item) => self.keys_of_fields(text, definition, &item.fields, path),
+            Item::Enum(item) => {
+                let kebab = renames(&item.attrs).is_some_and(|rule| rule == "kebab-case");
+                for variant in &item.variants {
+                    let below = format!("{path}.{}", variant_name(variant, kebab));
+                    let about = about(&comment(&variant.attrs));
+                    match &variant.fields {
+                        Fields::Unit => {}
+                        Fields::Named(_) => {
+                            writeln!(text, "{below}\ttable\t{about}")?;
+                            self.keys_of_fields(text, definition, &variant.fields, &below)?;
+                        }
+                        Fields::Unnamed(fields) => {
+                            let Some(field) = fields.unnamed.first() else { continue };
+                            let target = self.target(&field.ty, definition);
+                            let kind = plain_kind(&field.ty).unwrap_or_else(|| "table".into());
+                            writeln!(text, "{below}\t{kind}\t{about}")?;
+                            if let Some((target, _)) = target {
+                                self.keys_of(text, &self.definitions[&target], &below)?;
+                            }
+                        }
+                    }
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn keys_of_fields(
+        &self,
+        text: &mut String,
+        definition: &Definition,
+        fields: &Fields,
+        path: &str,
+    ) -> Result<()> {
+        let Fields::Named(fields) = fields else { return Ok(()) };
+        for field in &fields.named {
+            let Some(name) = field.ident.as_ref().map(|name| name.to_string()) else { continue };
+            if is_private(field, definition) {
+                continue;
+            }
+            let key = if path.is_empty() { name } else { format!("{path}.{name}") };
+            let target = self.target(&field.ty, definition);
+            let found = target.as_ref().map(|(target, is_list)| (&self.definitions[target], *is_list));
+            let kind = match &found {
+                Some((_, true)) => "list".to_string(),
+                Some((definition, false)) => match &definition.item {
+                    Item::Enum(_) => "choice".into(),
+                    Item::Struct(item)
+                        if item.attrs.iter().any(|attribute| {
+                            attribute.path().is_ident("serde")
+                                && attribute.to_token_stream().to_string().contains("try_from")
+                        }) =>
+                    {
+                        "text".into()
+                    }
+                    _ => "table".into(),
+                },
+                None => plain_kind(&field.ty).unwrap_or_else(|| "value".into()),
+            };
+            writeln!(text, "{key}\t{kind}\t{}", about(&comment(&field.attrs)))?;
+            if let Some((definition, is_list)) = found {
+                let below = if is_list { format!("{key}[]") } else { key };
+                self.keys_of(text, definition, &below)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes a type's section; what it speaks of.
     fn section(&self, page: &mut String, title: &str, definition: &Definition) -> Result<Vec<Reference>> {
         let mut references = Vec::new();
@@ -233,7 +319,7 @@ impl Sources {
                 writeln!(page, "\n## {title}\n\n{}\n", comment(&item.attrs))?;
                 let kebab = renames(&item.attrs).is_some_and(|rule| rule == "kebab-case");
                 for variant in &item.variants {
-                    let name = snake(&variant.ident.to_string(), if kebab { '-' } else { '_' });
+                    let name = variant_name(variant, kebab);
                     let is_default =
                         variant.attrs.iter().any(|attribute| attribute.path().is_ident("default"));
                     let default = if is_default { " (the default)" } else { "" };
@@ -268,6 +354,9 @@ impl Sources {
         }
         for field in &fields.named {
             let Some(name) = field.ident.as_ref().map(|name| name.to_string()) else { continue };
+            if is_private(field, definition) {
+                continue;
+            }
             let target = self.target(&field.ty, definition);
             let kind = match &target {
                 Some(((_, name), true)) => format!(" (list of `{name}`)"),
@@ -400,6 +489,35 @@ fn default_text(expr: &Expr) -> Option<String> {
     }
 }
 
+/// Whether a field is what a type that is written as text keeps to itself.
+fn is_private(field: &syn::Field, definition: &Definition) -> bool {
+    matches!(field.vis, syn::Visibility::Inherited) && matches!(definition.item, Item::Struct(_))
+}
+
+/// What a variant is called in a file: by serde's rule, unless it has a name of its own.
+fn variant_name(variant: &syn::Variant, kebab: bool) -> String {
+    let own =
+        variant.attrs.iter().filter(|attribute| attribute.path().is_ident("serde")).find_map(|attribute| {
+            let text = attribute.to_token_stream().to_string();
+            Some(text.split("rename = \"").nth(1)?.split('"').next()?.to_string())
+        });
+    own.unwrap_or_else(|| snake(&variant.ident.to_string(), if kebab { '-' } else { '_' }))
+}
+
+/// A comment's first sentence, as a part of another sentence.
+fn about(comment: &str) -> String {
+    let text = one_line(comment.split("\n\n").next().unwrap_or(comment));
+    let sentence = text.split(". ").next().unwrap_or(&text).trim_end_matches('.');
+    let mut letters = sentence.chars();
+    match (letters.next(), letters.clone().next()) {
+        // Neither names nor formulas.
+        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        _ => sentence.to_string(),
+    }
+}
+
 /// `VggSnn` as `vgg_snn`.
 fn snake(name: &str, separator: char) -> String {
     let mut text = String::new();
@@ -430,5 +548,6 @@ mod tests {
         assert_eq!(text("[0.9, 0.999]").as_deref(), Some("[0.9, 0.999]"));
         assert_eq!(text("Pace::PerBatch").as_deref(), Some("\"per_batch\""));
         assert_eq!(text("Vec::new()"), None);
+        assert_eq!(about("Epochs in all, 1 or more. Or so.\n\nMore."), "epochs in all, 1 or more");
     }
 }

@@ -11,9 +11,11 @@ use tks_data::manifest::{Kind, Known};
 
 use super::recording::{self, ConvertArgs, InfoArgs};
 use super::{ConfigArgs, print};
+use crate::config::at_least_one;
 use crate::data::{Data, FOLDER};
 use crate::data_check::{self, Checked};
 use crate::datasets;
+use crate::display::counted;
 use crate::sheet::Sheet;
 
 #[derive(Debug, Subcommand)]
@@ -181,16 +183,20 @@ fn check(args: &CheckArgs) -> Result<ExitCode> {
     Ok(if Checked::is_sound(&checked) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// The most samples in a picture.
+const MAX_SHOWN: usize = 1000;
+
 fn show(args: &ShowArgs) -> Result<()> {
+    at_least_one("--count", args.count, MAX_SHOWN)?;
     let config = args.config.read()?;
     let data = Data::open(&config)?;
     let samples = if args.test { &data.test } else { data.train.dataset() };
     let sheet = Sheet::of_samples(samples, args.count, config.seed)?;
     sheet.write(&args.out).with_context(|| format!("cannot draw {}", args.out.display()))?;
     print(&format!(
-        "{}: {} samples of {}",
+        "{}: {} of {}",
         args.out.display(),
-        args.count.min(samples.len()),
+        counted(args.count.min(samples.len()), "sample"),
         data.task.data
     ))?;
     Ok(())

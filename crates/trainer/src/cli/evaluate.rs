@@ -1,13 +1,15 @@
 //! `tks eval`.
 
-use anyhow::{Result, ensure};
+use std::ops::RangeInclusive;
+
+use anyhow::Result;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tks_data::Loader;
 
 use super::{OutputArgs, RunArgs, print};
-use crate::config::FewerSteps;
+use crate::config::{FewerSteps, MAX_STEPS};
 use crate::data::{Data, Samples};
 use crate::display::{Verbosity, percent};
 use crate::evaluation::{Evaluation, evaluate};
@@ -16,9 +18,9 @@ use crate::evaluation::{Evaluation, evaluate};
 pub(super) struct EvalArgs {
     #[command(flatten)]
     run: RunArgs,
-    /// Numbers of time steps, a comma list; left out: 1 up to those of the training
-    #[arg(long, value_delimiter = ',', value_name = "STEPS")]
-    time_steps: Vec<usize>,
+    /// Numbers of time steps, such as `4`, `1,2,4` or `1-5`; left out: 1 up to those of the training
+    #[arg(long, value_delimiter = ',', value_name = "STEPS", value_parser = step_range)]
+    time_steps: Vec<RangeInclusive<usize>>,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -34,8 +36,10 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
     let trained = args.run.open()?;
     let (network, data) = trained.with_data()?;
     let usual = data.task.time_steps;
-    let steps = if args.time_steps.is_empty() { (1..=usual).collect() } else { args.time_steps.clone() };
-    ensure!(!steps.contains(&0), "`--time-steps` has a 0: a network runs 1 step or more");
+    let steps: Vec<usize> = match args.time_steps.is_empty() {
+        true => (1..=usual).collect(),
+        false => args.time_steps.iter().cloned().flatten().collect(),
+    };
     let verbosity = args.output.verbosity();
     let rebin = trained.config.evaluation.fewer_steps == FewerSteps::Rebin;
     let run = |loader: &Loader<Samples>, time_steps| {
@@ -54,7 +58,10 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
     for result in &results {
         match verbosity {
             Verbosity::Json => print(&serde_json::to_string(result)?)?,
-            _ => print(&format!("{:>4} time steps: {}", result.time_steps, percent(result.accuracy)))?,
+            _ => {
+                let plural = if result.time_steps == 1 { ": " } else { "s:" };
+                print(&format!("{:>4} time step{plural} {}", result.time_steps, percent(result.accuracy)))?;
+            }
         }
     }
     if verbosity == Verbosity::Normal {
@@ -71,6 +78,21 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
         print(&format!("({} samples; {how}{kept})", data.test.len()))?;
     }
     written
+}
+
+/// `4`, or `1-5` (also `1..5`), both ends included.
+fn step_range(text: &str) -> Result<RangeInclusive<usize>, String> {
+    let (first, last) = text.split_once("..").or_else(|| text.split_once('-')).unwrap_or((text, text));
+    let end = |text: &str| {
+        let steps = text.trim_start_matches('=').trim().parse::<usize>().ok();
+        steps.filter(|steps| (1..=MAX_STEPS).contains(steps))
+    };
+    match (end(first), end(last)) {
+        (Some(first), Some(last)) if first <= last => Ok(first..=last),
+        _ => Err(format!(
+            "it should be a number of time steps from 1 to {MAX_STEPS}, a list such as 1,2,4 or a range such as 1-5"
+        )),
+    }
 }
 
 /// One pass tells all the step counts whose input is its beginning; recordings that are binned anew (`rebin`, or more
@@ -103,4 +125,22 @@ fn bar(verbosity: Verbosity) -> ProgressBar {
     }
     let style = ProgressStyle::with_template("testing {bar:24} {pos}/{len}, {eta} left");
     ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_steps_are_numbers_and_ranges() {
+        for (text, expected) in
+            [("4", 4..=4), ("1-5", 1..=5), ("1..5", 1..=5), ("1..=5", 1..=5), ("2 - 3", 2..=3)]
+        {
+            assert_eq!(step_range(text), Ok(expected), "{text}");
+        }
+        for text in ["0", "0-3", "5-1", "one", "", "-3", "1-", "1000000000", "1.5"] {
+            let said = step_range(text).unwrap_err();
+            assert!(said.contains("1-5"), "{text}: {said}");
+        }
+    }
 }

@@ -20,10 +20,14 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::best::BestNetwork;
 use crate::checkpoint::{Checkpoint, Header, Which};
-use crate::config::Config;
+use crate::config::{Config, keys};
 use crate::data::Data;
 use crate::display::Verbosity;
+<<<<<<< HEAD
 use crate::output::{eprint, print, unless_closed};
+=======
+use crate::message::told;
+>>>>>>> 5dabbe2 (Configuration: errors in words of TOML with the whole key, its place and its range; a choice's name takes its defaults; upper ends are checked)
 use crate::presets as preset_files;
 use crate::run_folder::RunFolder;
 use crate::trainer::{build_network, load_weights};
@@ -68,6 +72,7 @@ enum Command {
 
 /// Runs the program; the error's chain is printed once, here.
 pub fn main() -> ExitCode {
+<<<<<<< HEAD
     let result = match Cli::try_parse() {
         Ok(cli) => run(cli),
         Err(said) => say(&said),
@@ -84,19 +89,47 @@ fn say(said: &clap::Error) -> Result<ExitCode> {
     let printed = said.print().and_then(|()| std::io::stdout().flush());
     unless_closed(printed).context("cannot write the help")?;
     Ok(u8::try_from(said.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from))
-}
-
-/// An error and its causes in a line, without those that the line has already.
-fn told_once(error: &anyhow::Error) -> String {
-    let mut line = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if line.is_empty() {
-            line = cause;
-        } else if !line.contains(&cause) {
-            line = format!("{line}: {cause}");
+=======
+    let cli = Cli::try_parse().unwrap_or_else(|error| match key_flag(&error) {
+        Some(text) => {
+            eprintln!("error: {text}");
+            std::process::exit(2);
+        }
+        None => error.exit(),
+    });
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {}", told(&error));
+            ExitCode::FAILURE
         }
     }
-    line
+>>>>>>> 5dabbe2 (Configuration: errors in words of TOML with the whole key, its place and its range; a choice's name takes its defaults; upper ends are checked)
+}
+
+/// What to write instead of an option that is none but is called like a key of the configuration: `--epochs 3`.
+fn key_flag(error: &clap::Error) -> Option<String> {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    if error.kind() != ErrorKind::UnknownArgument || error.get(ContextKind::SuggestedArg).is_some() {
+        return None;
+    }
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else { return None };
+    let (option, mut value) = match option.split_once('=') {
+        Some((option, value)) => (option, Some(value.to_string())),
+        None => (option.as_str(), None),
+    };
+    let name = option.strip_prefix("--")?.replace('-', "_");
+    let key = keys::find(&name).map_or_else(|| keys::by_last_part(&name), |key| Some(key.name()))?;
+    let mut given = std::env::args().skip_while(|argument| argument.split('=').next() != Some(option));
+    if value.is_none() {
+        value = given.nth(1).filter(|next| !next.starts_with("--"));
+    } else if let Some((_, whole)) = given.next().as_deref().and_then(|argument| argument.split_once('=')) {
+        value = Some(whole.to_string());
+    }
+    let value = value.unwrap_or_else(|| "VALUE".into());
+    Some(format!(
+        "there is no option `{option}`; `{key}` is a key of the configuration: `--set {key}={value}`"
+    ))
 }
 
 fn run(cli: Cli) -> Result<ExitCode> {

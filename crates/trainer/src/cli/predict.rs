@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 
 use super::{OutputArgs, RunArgs, print};
+use crate::config::{MAX_STEPS, at_least_one};
 use crate::display::percent;
 use crate::predict::{PredictOptions, Prediction, Reader, predict};
 use crate::trainer::{build_network, load_weights};
@@ -14,7 +15,7 @@ use crate::trainer::{build_network, load_weights};
 pub(super) struct PredictArgs {
     #[command(flatten)]
     run: RunArgs,
-    /// Pictures (JPEG, PNG), or recordings in any format that is known
+    /// Pictures (JPEG, PNG), recordings in any format that is known, or folders of them
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// Time steps; left out: as many as in training
@@ -41,6 +42,11 @@ fn bounding_box(text: &str) -> Result<[f32; 4]> {
 }
 
 pub(super) fn run(args: &PredictArgs) -> Result<()> {
+    at_least_one("--top", args.top, usize::MAX)?;
+    if let Some(steps) = args.time_steps {
+        at_least_one("--time-steps", steps, MAX_STEPS)?;
+    }
+    let files = files_of(&args.files)?;
     let trained = args.run.open()?;
     let task = trained.run.task()?;
     let network = build_network(&trained.config, &task, trained.config.hardware.prepare()?)?;
@@ -48,7 +54,7 @@ pub(super) fn run(args: &PredictArgs) -> Result<()> {
     let reader = Reader::new(&trained.config, &task)?;
     let options =
         PredictOptions { time_steps: args.time_steps, top: args.top, bounding_box: args.bounding_box };
-    for file in &args.files {
+    for file in &files {
         let prediction = predict(&network, &reader, file, &options)?;
         match (args.output.json, args.output.quiet) {
             (true, _) => print(&serde_json::to_string(&prediction)?)?,
@@ -57,6 +63,33 @@ pub(super) fn run(args: &PredictArgs) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The files that are meant: of a folder those that lie directly in it, by name, without hidden ones.
+fn files_of(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let cannot = || format!("cannot list {}", path.display());
+        let mut within = Vec::new();
+        for entry in std::fs::read_dir(path).with_context(cannot)? {
+            let entry = entry.with_context(cannot)?;
+            if entry.path().is_file() && !entry.file_name().as_encoded_bytes().starts_with(b".") {
+                within.push(entry.path());
+            }
+        }
+        ensure!(
+            !within.is_empty(),
+            "{} is a folder without files: give files, or a folder that they lie in directly",
+            path.display()
+        );
+        within.sort();
+        files.append(&mut within);
+    }
+    Ok(files)
 }
 
 /// The classes with their probabilities, and how soon the first was the answer.

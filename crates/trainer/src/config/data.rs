@@ -7,6 +7,15 @@ use serde::{Deserialize, Serialize};
 use tks_data::{LastBatch, Sampler};
 use tks_events::datasets::Orientation;
 
+use super::check::{count, require, wrong};
+use super::training::MAX_THREADS;
+
+/// The most batches that a loading thread may be ahead.
+const MAX_PREFETCH: usize = 1024;
+
+/// The most samples in an epoch: indices have 32 bits.
+const MAX_SAMPLES: usize = u32::MAX as usize;
+
 /// The samples of one part: all of it, or those of a range.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -93,15 +102,15 @@ pub struct DataConfig {
     pub split: Option<String>,
     /// What to train on.
     pub train: PartConfig,
-    /// What to test on. It must not share a sample with `train`.
+    /// What to test on. A training refuses a part that shares a sample with `train`.
     pub test: PartConfig,
     /// Take another number of samples than the manifest states: for a part of a download.
     pub accept_counts: bool,
     /// What becomes of a recording with faulty events.
     pub bad_events: BadEvents,
-    /// Threads that load; 0: the thread that trains does it.
+    /// Threads that load, up to 1024; 0: the thread that trains does it.
     pub workers: usize,
-    /// Batches that a loading thread may be ahead, 1 or more.
+    /// Batches that a loading thread may be ahead, 1 to 1024.
     pub prefetch: usize,
     /// Which training samples, in which order.
     pub sampler: Sampler,
@@ -144,21 +153,47 @@ impl DataConfig {
         self.last_batch.unwrap_or(if 10 * rest < epoch { LastBatch::Drop } else { LastBatch::Keep })
     }
 
-    /// Nothing, if the two parts are apart.
+    /// Checks every value but those of recipes.
     ///
     /// # Errors
-    /// Names what overlaps.
-    pub fn check(&self) -> Result<()> {
+    /// [`ConfigError`](super::ConfigError) for the first that makes no sense.
+    pub(super) fn check(&self) -> Result<()> {
+        require(!self.name.is_empty(), "data.name", "empty", "the name of a data set, or \"folder\"")?;
+        for (key, part) in [("train", &self.train), ("test", &self.test)] {
+            if let Some(to) = part.to {
+                let allowed = format!("above `from`, {}", part.from);
+                require(part.from < to, &format!("data.{key}.to"), to, &allowed)?;
+            }
+        }
+        count("data.workers", self.workers, 0, MAX_THREADS)?;
+        count("data.prefetch", self.prefetch, 1, MAX_PREFETCH)?;
+        match &self.sampler {
+            Sampler::ClassBalanced { per_epoch: Some(samples) } => {
+                count("data.sampler.class_balanced.per_epoch", *samples, 1, MAX_SAMPLES)
+            }
+            Sampler::Weighted { per_epoch: Some(samples), .. } => {
+                count("data.sampler.weighted.per_epoch", *samples, 1, MAX_SAMPLES)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that what is tested on is not trained on.
+    ///
+    /// # Errors
+    /// [`ConfigError`](super::ConfigError) with what overlaps.
+    pub fn check_apart(&self) -> Result<()> {
         let (train, test) = (&self.train, &self.test);
         let overlaps = train.part == test.part
             && train.from < test.to.unwrap_or(usize::MAX)
             && test.from < train.to.unwrap_or(usize::MAX);
-        ensure!(
-            !overlaps,
-            "`data.train` and `data.test` share samples of the part `{}`; give them `from` and `to` that are apart",
-            train.part
-        );
-        ensure!(self.prefetch > 0, "`data.prefetch` is 0: it should be 1 or more");
+        if overlaps {
+            let problem = format!(
+                "and `data.train` share samples of the part `{}`: give them `from` and `to` that are apart",
+                train.part
+            );
+            return Err(wrong("data.test", problem));
+        }
         Ok(())
     }
 }

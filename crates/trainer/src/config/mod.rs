@@ -1,20 +1,28 @@
 //! The configuration: everything that a user can choose, as one TOML file.
 
+mod check;
 mod data;
+mod error;
+pub mod keys;
 mod optimizer;
 mod overrides;
 mod training;
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use tks_data::toml_file::{Fault, Item};
 use tks_loss::LossConfig;
 use tks_models::{Execution, NetworkConfig};
 
+pub use check::{MAX_STEPS, at_least_one};
 pub use data::{BadEvents, DataConfig, EventConfig, ImageConfig, PartConfig};
+pub use error::ConfigError;
 pub use optimizer::{OptimizerConfig, OptimizerName, ScheduleConfig, ScheduleName, SchedulePace};
 pub use training::{EvaluationConfig, FewerSteps, HardwareConfig, OutputConfig, TrainingConfig};
+
+use error::Sources;
 
 /// A training, whole: data, network, loss, optimiser, and what it runs on.
 ///
@@ -26,7 +34,7 @@ pub use training::{EvaluationConfig, FewerSteps, HardwareConfig, OutputConfig, T
 /// assert_eq!((config.training.epochs, config.optimizer.lr), (3, 0.01));
 ///
 /// let error = Config::parse("[training]\nepoch = 3\n", "mine.toml".as_ref(), &[]).unwrap_err();
-/// assert!(format!("{error:#}").contains("did you mean `epochs`?"));
+/// assert_eq!(error.to_string(), "mine.toml:2:1: unknown key `training.epoch`; did you mean `epochs`?");
 /// # Ok::<(), anyhow::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -97,42 +105,30 @@ impl Config {
     /// The configuration that `text` holds; `origin` is what errors call it.
     ///
     /// # Errors
-    /// An unknown key with the nearest known one, a value of another type or out of its range.
+    /// An unknown key with the nearest known one, a value of another kind or out of its range: each with its key, and the
+    /// line or the change that has it.
     pub fn parse(text: &str, origin: &Path, overrides: &[String]) -> Result<Self> {
-        let mut config: Config = tks_data::toml_file::parse(text, origin)?;
+        let sources = Sources { origin, changes: overrides };
+        let nothing = Item::parse("", Sources::DEFAULTS)?;
+        let mut whole =
+            Item::parse(text, Sources::FILE).map_err(|fault| sources.explain(&fault, &nothing))?;
+        let read = |whole: &Item| -> Result<Config> {
+            whole.read().map_err(|fault: Fault| sources.explain(&fault, whole))
+        };
+        let mut config = read(&whole)?;
+        // With defaults written out, so that a part of a table can be changed that the file does not have.
+        let mut complete = Item::parse(&config.to_toml()?, Sources::DEFAULTS)?;
+        overrides::take_places(&mut complete, &whole);
         if !overrides.is_empty() {
-            // With defaults written out, so that a part of a table can be changed that the file does not have.
-            let mut table = toml::Table::try_from(&config)?;
-            for change in overrides {
-                overrides::apply(&mut table, change)?;
-                // Each by itself, so that an error is about this change.
-                config =
-                    tks_data::toml_file::parse(&toml::to_string(&table)?, Path::new("the configuration"))
-                        .map_err(|error| overrides::explain(change, &error))?;
+            whole = complete.clone();
+            for (change, text) in overrides.iter().enumerate() {
+                overrides::apply(&mut whole, text, change + 2)?;
             }
+            config = read(&whole)?;
+            complete = whole;
         }
-        config.check().with_context(|| format!("in {}", origin.display()))?;
+        config.check().map_err(|error| sources.locate(error, &complete))?;
         Ok(config)
-    }
-
-    /// Nothing, if every value is in its range and they agree.
-    ///
-    /// # Errors
-    /// Names the first that does not.
-    pub fn check(&self) -> Result<()> {
-        ensure!(
-            !self.name.is_empty() && !self.name.contains(['/', '\\']) && !self.name.starts_with('.'),
-            "`name` is \"{}\": it should be the name of a folder",
-            self.name
-        );
-        ensure!(self.time_steps != Some(0), "`time_steps` is 0: it should be 1 or more");
-        self.data.check()?;
-        self.network.check().context("`network`")?;
-        self.loss.check().context("`loss`")?;
-        self.optimizer.check()?;
-        self.schedule.check()?;
-        self.training.check()?;
-        self.evaluation.check()
     }
 
     /// The configuration as TOML.

@@ -1,7 +1,9 @@
 //! Which optimiser, and how its learning rate changes.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
+
+use super::check::{require, wrong};
 
 /// Which optimiser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -74,27 +76,22 @@ impl OptimizerConfig {
     /// Names the first that is not.
     pub fn check(&self) -> Result<()> {
         let share = |value: f64| (0.0..1.0).contains(&value);
-        ensure!(self.lr > 0.0 && self.lr.is_finite(), "`optimizer.lr` is {}: it should be above 0", self.lr);
-        ensure!(
-            self.weight_decay >= 0.0 && self.weight_decay.is_finite(),
-            "`optimizer.weight_decay` is {}: it should be 0 or above",
-            self.weight_decay
-        );
-        ensure!(
-            self.betas.iter().all(|&beta| share(beta)),
-            "`optimizer.betas` is {:?}: both should be 0 to below 1",
-            self.betas
-        );
-        ensure!(
-            self.eps > 0.0 && self.eps.is_finite(),
-            "`optimizer.eps` is {}: it should be above 0",
-            self.eps
-        );
-        ensure!(share(self.momentum), "`optimizer.momentum` is {}: it should be 0 to below 1", self.momentum);
-        ensure!(
-            !self.nesterov || self.momentum > 0.0,
-            "`optimizer.nesterov` needs a momentum: set `optimizer.momentum` above 0"
-        );
+        let positive = |value: f64| value > 0.0 && value.is_finite();
+        require(positive(self.lr), "optimizer.lr", self.lr, "above 0, and finite")?;
+        let decay = self.weight_decay;
+        require(
+            decay >= 0.0 && decay.is_finite(),
+            "optimizer.weight_decay",
+            decay,
+            "0 or above, and finite",
+        )?;
+        let betas = format!("{:?}", self.betas);
+        require(self.betas.into_iter().all(share), "optimizer.betas", betas, "two numbers, 0 to below 1")?;
+        require(positive(self.eps), "optimizer.eps", self.eps, "above 0, and finite")?;
+        require(share(self.momentum), "optimizer.momentum", self.momentum, "0 to below 1")?;
+        if self.nesterov && self.momentum == 0.0 {
+            return Err(wrong("optimizer.nesterov", "needs a momentum: set `optimizer.momentum` above 0"));
+        }
         Ok(())
     }
 }
@@ -227,18 +224,17 @@ impl ScheduleConfig {
     /// # Errors
     /// Names the first that is not.
     pub fn check(&self) -> Result<()> {
-        for (name, value) in [
-            ("warmup_epochs", self.warmup_epochs.unwrap_or(0.0)),
-            ("warmup_lr", self.warmup_lr),
-            ("min_lr", self.min_lr),
+        for (key, value) in [
+            ("schedule.warmup_epochs", self.warmup_epochs.unwrap_or(0.0)),
+            ("schedule.warmup_lr", self.warmup_lr),
+            ("schedule.min_lr", self.min_lr),
         ] {
-            ensure!(
-                value >= 0.0 && value.is_finite(),
-                "`schedule.{name}` is {value}: it should be 0 or above"
-            );
+            require(value >= 0.0 && value.is_finite(), key, value, "0 or above, and finite")?;
         }
-        for (name, value) in [("step_epochs", self.step_epochs), ("step_factor", self.step_factor)] {
-            ensure!(value > 0.0 && value.is_finite(), "`schedule.{name}` is {value}: it should be above 0");
+        for (key, value) in
+            [("schedule.step_epochs", self.step_epochs), ("schedule.step_factor", self.step_factor)]
+        {
+            require(value > 0.0 && value.is_finite(), key, value, "above 0, and finite")?;
         }
         Ok(())
     }

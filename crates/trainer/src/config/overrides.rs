@@ -1,45 +1,90 @@
 //! `--set section.key=value`: one value of the configuration changed from the command line.
 
-use anyhow::{Result, anyhow, bail};
-use tks_data::DataError;
-use toml::{Table, Value};
+use anyhow::{Result, bail};
+use tks_data::toml_file::{Entry, Item, MAX_DEPTH, Node, Place};
 
-/// Changes `table` by `section.key=value`. The value is TOML; a word that is none is taken as text.
-pub(super) fn apply(table: &mut Table, change: &str) -> Result<()> {
+use super::error::shortened;
+use super::keys;
+
+/// Changes `table` by `section.key=value`, which is the text of number `source`. The value is TOML; a word that is none
+/// is taken as text. A setting of another choice, such as `network.neuron.model.plif.init_tau`, makes that choice.
+pub(super) fn apply(table: &mut Item, change: &str, source: usize) -> Result<()> {
+    let said = shortened(change);
     let Some((path, value)) = change.split_once('=') else {
-        bail!("`--set {change}`: it should have the form section.key=value");
+        bail!("`--set {said}`: it should have the form section.key=value, such as training.epochs=10");
     };
     let keys: Vec<&str> = path.trim().split('.').map(str::trim).collect();
-    let [sections @ .., key] = keys.as_slice() else { unreachable!("a split has at least one part") };
+    if keys.len() > MAX_DEPTH {
+        bail!("`--set {said}`: the key has {} parts, more than {MAX_DEPTH}", keys.len());
+    }
     if keys.iter().any(|key| key.is_empty()) {
-        bail!("`--set {change}`: there is a name missing before or after a dot");
+        bail!("`--set {said}`: there is a name missing before or after a dot");
     }
-    let mut place = table;
-    for section in sections {
-        place = match place.entry(*section).or_insert_with(|| Value::Table(Table::new())) {
-            Value::Table(inner) => inner,
-            // An option given as a word becomes a table where the change asks for one.
-            other => {
-                *other = Value::Table(Table::new());
-                let Value::Table(inner) = other else { unreachable!("just made one") };
-                inner
-            }
-        };
+    let place = Place { source, line: 1, column: 1 };
+    let mut value = parse(value.trim(), source, &said)?;
+    set_place(&mut value, place);
+    let mut item = table;
+    for (depth, key) in keys.iter().enumerate() {
+        let above = keys[..depth].join(".");
+        // An option given as a word becomes a table where the change asks for one; a choice has one name.
+        let keep = matches!(&item.node, Node::Table(entries)
+            if !keys::is_choice(&above, key) || entries.iter().all(|entry| entry.key == *key));
+        if !keep {
+            *item = Item { node: Node::Table(Vec::new()), place };
+        }
+        let Node::Table(entries) = &mut item.node else { unreachable!("just made one") };
+        let at = entries.iter().position(|entry| entry.key == *key).unwrap_or_else(|| {
+            let item = Item { node: Node::Table(Vec::new()), place };
+            entries.push(Entry { key: (*key).to_string(), place, item });
+            entries.len() - 1
+        });
+        item = &mut entries[at].item;
     }
-    place.insert((*key).to_string(), parse(value.trim()));
+    *item = value;
     Ok(())
 }
 
-fn parse(value: &str) -> Value {
-    let as_toml = toml::from_str::<Table>(&format!("value = {value}")).ok();
-    as_toml.and_then(|mut table| table.remove("value")).unwrap_or_else(|| Value::String(value.to_string()))
+fn parse(value: &str, source: usize, said: &str) -> Result<Item> {
+    match Item::parse_value(value, source) {
+        Ok(item) => Ok(item),
+        // What was begun as a list, a table or quoted text is a typing error in it.
+        Err(fault) if value.starts_with(['[', '{', '"', '\'']) => bail!("`--set {said}`: {fault}"),
+        Err(_) => {
+            let place = Place { source, line: 1, column: 1 };
+            Ok(Item { node: Node::Text(value.to_string()), place })
+        }
+    }
 }
 
-/// What is wrong, said of the change and not of a line that the user never wrote.
-pub(super) fn explain(change: &str, error: &DataError) -> anyhow::Error {
-    match error {
-        DataError::Toml { message, .. } => anyhow!("`--set {change}`: {message}"),
-        other => anyhow!("`--set {change}`: {other}"),
+/// All of a value comes from one place.
+fn set_place(item: &mut Item, place: Place) {
+    item.place = place;
+    match &mut item.node {
+        Node::List(items) => items.iter_mut().for_each(|item| set_place(item, place)),
+        Node::Table(entries) => entries.iter_mut().for_each(|entry| {
+            entry.place = place;
+            set_place(&mut entry.item, place);
+        }),
+        _ => {}
+    }
+}
+
+/// Gives `whole`, in which defaults are written out, the places of what `written` has of it.
+pub(super) fn take_places(whole: &mut Item, written: &Item) {
+    whole.place = written.place;
+    match (&mut whole.node, &written.node) {
+        (Node::Table(entries), Node::Table(from)) => {
+            for entry in entries {
+                if let Some(found) = from.iter().find(|found| found.key == entry.key) {
+                    entry.place = found.place;
+                    take_places(&mut entry.item, &found.item);
+                }
+            }
+        }
+        (Node::List(items), Node::List(from)) => {
+            items.iter_mut().zip(from).for_each(|(item, found)| take_places(item, found));
+        }
+        _ => {}
     }
 }
 
@@ -47,34 +92,56 @@ pub(super) fn explain(change: &str, error: &DataError) -> anyhow::Error {
 mod tests {
     use super::*;
 
-    fn changed(text: &str, change: &str) -> Table {
-        let mut table: Table = toml::from_str(text).unwrap();
-        apply(&mut table, change).unwrap();
+    fn changed(text: &str, change: &str) -> Item {
+        let mut table = Item::parse(text, 1).unwrap();
+        apply(&mut table, change, 2).unwrap();
         table
     }
 
     #[test]
     fn values_are_numbers_lists_tables_or_words() {
-        let value = |change: &str| changed("", change)["a"].clone();
-        assert_eq!(value("a=1"), Value::Integer(1));
-        assert_eq!(value("a = 0.5"), Value::Float(0.5));
-        assert_eq!(value("a=[1, 2]"), Value::Array(vec![Value::Integer(1), Value::Integer(2)]));
-        assert_eq!(value("a=vgg_snn"), Value::String("vgg_snn".into()));
-        assert_eq!(value("a=x = y"), Value::String("x = y".into()));
+        let value = |change: &str| changed("", change).get("a").unwrap().node.clone();
+        assert_eq!(value("a=1"), Node::Whole(1));
+        assert_eq!(value("a = 0.5"), Node::Number(0.5, "0.5".into()));
+        assert!(matches!(value("a=[1, 2]"), Node::List(items) if items.len() == 2));
+        assert_eq!(value("a=vgg_snn"), Node::Text("vgg_snn".into()));
+        assert_eq!(value("a=x = y"), Node::Text("x = y".into()));
+        assert_eq!(value("a=/data/cifar-10"), Node::Text("/data/cifar-10".into()));
     }
 
     #[test]
     fn sections_are_made_and_kept() {
         let table = changed("[training]\nepochs = 3\n", "training.batch_size=8");
-        assert_eq!(table["training"]["epochs"], Value::Integer(3));
-        assert_eq!(table["training"]["batch_size"], Value::Integer(8));
-        assert_eq!(changed("", "a.b.c=1")["a"]["b"]["c"], Value::Integer(1));
+        assert_eq!(table.nearest("training.epochs").node, Node::Whole(3));
+        assert_eq!(table.nearest("training.epochs").place.source, 1);
+        assert_eq!(table.nearest("training.batch_size").node, Node::Whole(8));
+        assert_eq!(table.nearest("training.batch_size").place.source, 2);
+        assert_eq!(changed("", "a.b.c=1").nearest("a.b.c").node, Node::Whole(1));
+    }
+
+    #[test]
+    fn a_setting_of_another_choice_makes_that_choice() {
+        let text = "[network.neuron.model.lif]\ntau = 3.0\n";
+        let model = |change: &str| changed(text, change).nearest("network.neuron.model").clone();
+        let keys = |item: &Item| -> Vec<String> {
+            item.entries().unwrap().iter().map(|entry| entry.key.clone()).collect()
+        };
+        assert_eq!(keys(&model("network.neuron.model.plif.init_tau=2")), ["plif"]);
+        let same = model("network.neuron.model.lif.decay_input=false");
+        assert_eq!(
+            (keys(&same), keys(same.get("lif").unwrap())),
+            (vec!["lif".into()], vec!["tau".into(), "decay_input".into()])
+        );
+        // A name that is none is kept beside the other, so that the error is about it.
+        assert_eq!(keys(&model("network.neuron.model.plof.tau=2")), ["lif", "plof"]);
     }
 
     #[test]
     fn what_is_no_change_is_refused() {
-        for wrong in ["epochs", "training..epochs=3", ".a=1"] {
-            assert!(apply(&mut Table::new(), wrong).is_err(), "{wrong}");
+        let deep = format!("{}=1", vec!["a"; 20_000].join("."));
+        for wrong in ["epochs", "training..epochs=3", ".a=1", "a=[1,", deep.as_str()] {
+            let said = apply(&mut Item::parse("", 1).unwrap(), wrong, 2).unwrap_err().to_string();
+            assert!(said.starts_with("`--set ") && said.len() < 300, "{said}");
         }
     }
 }

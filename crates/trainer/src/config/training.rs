@@ -5,15 +5,26 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use super::check::{count, require};
+
+/// The most epochs, and batches between two looks.
+const MAX_EPOCHS: usize = 1_000_000_000;
+
+/// The most samples in a batch, and batches of a step.
+const MAX_BATCH: usize = 1 << 20;
+
+/// The most threads.
+pub(super) const MAX_THREADS: usize = 1024;
+
 /// How long a training takes and in which batches.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainingConfig {
     /// Passes over the training samples, 1 or more.
     pub epochs: usize,
-    /// Samples in a batch, 1 or more.
+    /// Samples in a batch, 1 to 1048576.
     pub batch_size: usize,
-    /// Batches whose gradients are averaged before the optimiser's step, 1 or more.
+    /// Batches whose gradients are averaged before the optimiser's step, 1 to 1048576.
     pub accumulation: usize,
     /// Gradients are scaled down to this norm where theirs is larger; above 0.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,35 +79,23 @@ impl TrainingConfig {
     /// # Errors
     /// Names the first that is not.
     pub fn check(&self) -> Result<()> {
-        for (name, value) in [
-            ("epochs", self.epochs),
-            ("batch_size", self.batch_size),
-            ("accumulation", self.accumulation),
-            ("watch_every", self.watch_every),
-        ] {
-            ensure!(value > 0, "`training.{name}` is 0: it should be 1 or more");
-        }
+        count("training.epochs", self.epochs, 1, MAX_EPOCHS)?;
+        count("training.batch_size", self.batch_size, 1, MAX_BATCH)?;
+        count("training.accumulation", self.accumulation, 1, MAX_BATCH)?;
+        count("training.watch_every", self.watch_every, 1, MAX_EPOCHS)?;
         if let Some(norm) = self.clip_norm {
-            ensure!(norm > 0.0 && norm.is_finite(), "`training.clip_norm` is {norm}: it should be above 0");
+            require(norm > 0.0 && norm.is_finite(), "training.clip_norm", norm, "above 0, and finite")?;
         }
         if let Some(decay) = self.ema_decay {
-            ensure!(
-                (0.0..1.0).contains(&decay),
-                "`training.ema_decay` is {decay}: it should be 0 to below 1"
-            );
+            require((0.0..1.0).contains(&decay), "training.ema_decay", decay, "0 to below 1")?;
         }
         if let Some(patience) = self.patience {
-            ensure!(
-                patience > 0.0 && patience.is_finite() && (patience < 1.0 || patience.fract() == 0.0),
-                "`training.patience` is {patience}: it should be a number of epochs, or a share of them above 0 and below 1"
-            );
+            let holds = patience > 0.0 && patience.is_finite() && (patience < 1.0 || patience.fract() == 0.0);
+            let allowed = "a number of epochs, or a share of them above 0 and below 1";
+            require(holds, "training.patience", patience, allowed)?;
         }
-        ensure!(
-            self.checkpoint_minutes > 0.0,
-            "`training.checkpoint_minutes` is {}: it should be above 0",
-            self.checkpoint_minutes
-        );
-        Ok(())
+        let minutes = self.checkpoint_minutes;
+        require(minutes > 0.0 && !minutes.is_nan(), "training.checkpoint_minutes", minutes, "above 0")
     }
 }
 
@@ -137,9 +136,8 @@ impl EvaluationConfig {
     /// # Errors
     /// Names the first that is not.
     pub fn check(&self) -> Result<()> {
-        ensure!(self.every_epochs > 0, "`evaluation.every_epochs` is 0: it should be 1 or more");
-        ensure!(self.batch_size != Some(0), "`evaluation.batch_size` is 0: it should be 1 or more");
-        Ok(())
+        count("evaluation.every_epochs", self.every_epochs, 1, MAX_EPOCHS)?;
+        self.batch_size.map_or(Ok(()), |size| count("evaluation.batch_size", size, 1, MAX_BATCH))
     }
 }
 
@@ -149,8 +147,8 @@ impl EvaluationConfig {
 pub struct HardwareConfig {
     /// `"auto"` (the first CUDA device, else the CPU), `"cpu"`, `"cuda"` or `"cuda:<number>"`.
     pub device: String,
-    /// Threads of the CPU that compute; 0: as many as there are cores. A run keeps the number, so that it goes on to the
-    /// same figures on a machine with other cores.
+    /// Threads of the CPU that compute, up to 1024; 0: as many as there are cores. A run keeps the number, so that it goes
+    /// on to the same figures on a machine with other cores.
     pub threads: usize,
 }
 
@@ -161,6 +159,14 @@ impl Default for HardwareConfig {
 }
 
 impl HardwareConfig {
+    /// Nothing, if every value is in its range.
+    ///
+    /// # Errors
+    /// Names the first that is not.
+    pub fn check(&self) -> Result<()> {
+        count("hardware.threads", self.threads, 0, MAX_THREADS)
+    }
+
     /// Sets the threads of this process, and gives the device.
     ///
     /// # Errors

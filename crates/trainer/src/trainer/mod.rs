@@ -16,7 +16,7 @@ use tks_report::{Environment, EventWriter};
 use crate::basis::Basis;
 use crate::best::BestNetwork;
 use crate::checkpoint::{Best, Checkpoint, Header, Position, Which};
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::data::{Data, Task};
 use crate::ema::Ema;
 use crate::environment::{device_name, of_this_process};
@@ -135,6 +135,7 @@ impl Trainer {
         listeners: Vec<Box<dyn Listener>>,
         lock: RunLock,
     ) -> Result<Self> {
+        config.data.check_apart()?;
         let device = config.hardware.prepare()?;
         // A run that goes on knows its classes already. A damaged file is set aside later.
         let known: Option<Task> = run.read_json(TASK).unwrap_or_default();
@@ -463,7 +464,15 @@ fn read_to_resume(run: &RunFolder, path: &std::path::Path) -> Result<Checkpoint>
 /// # Errors
 /// A network that does not fit the data.
 pub fn build_network(config: &Config, task: &Task, device: Device) -> Result<Network> {
-    let network = NetworkConfig { classes: task.classes.len(), ..config.network.clone() };
+    let classes = task.classes.len();
+    let stated = config.network.classes;
+    // The default is written into a run's configuration, whatever its data.
+    if stated != classes && stated != NetworkConfig::default().classes {
+        let problem =
+            format!("is {stated}, but `{}` has {classes}: leave it out, it follows the data", task.data);
+        return Err(ConfigError::new("network.classes", problem).into());
+    }
+    let network = NetworkConfig { classes, ..config.network.clone() };
     tch::manual_seed(config.seed as i64);
     let store = nn::VarStore::new(device);
     Network::new(&store.root(), &network, task.input).context("`network` does not fit the data")

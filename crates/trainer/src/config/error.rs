@@ -1,0 +1,163 @@
+//! What is wrong with a configuration: which key, what it should be, and where it was written.
+
+use std::fmt;
+use std::path::Path;
+
+use tks_data::toml_file::{Fault, Item, Place, Problem};
+
+use super::keys::{self, Key};
+
+/// A value that makes no sense, by its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The key, such as `training.epochs`.
+    key: String,
+    /// A key somewhere below `key`, where the check that found it knows no more.
+    below: Option<String>,
+    /// The sentence that begins with the key.
+    problem: String,
+}
+
+impl ConfigError {
+    /// `problem` is the sentence that begins with the key, such as "is 0: it should be 1 or more".
+    pub fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
+        ConfigError { key: key.into(), below: None, problem: problem.into() }
+    }
+
+    /// The same, of `name`, which lies somewhere below `key`.
+    pub fn below(key: impl Into<String>, name: impl Into<String>, problem: impl Into<String>) -> Self {
+        ConfigError { key: key.into(), below: Some(name.into()), problem: problem.into() }
+    }
+
+    /// The error with its whole key, as the configuration `whole` has it.
+    fn resolved(&self, whole: &Item) -> ConfigError {
+        let Some(name) = &self.below else { return self.clone() };
+        let place = whole.nearest(&self.key);
+        let key = match path_to(place, name) {
+            Some(path) => format!("{}.{path}", self.key),
+            None => self.key.clone(),
+        };
+        ConfigError { key, below: None, problem: self.problem.clone() }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let below = self.below.as_ref().map_or_else(String::new, |name| format!(".{name}"));
+        write!(f, "`{}{below}` {}", self.key, self.problem)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// The way down to the first key called `name`, or that ends in `.name` (`conv.kernel`).
+fn path_to(item: &Item, name: &str) -> Option<String> {
+    if item.nearest(name) != item {
+        return Some(name.to_string());
+    }
+    item.entries()?.iter().find_map(|entry| Some(format!("{}.{}", entry.key, path_to(&entry.item, name)?)))
+}
+
+/// The texts that make up a configuration: a file or preset, and the changes of a command line.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sources<'a> {
+    pub(super) origin: &'a Path,
+    pub(super) changes: &'a [String],
+}
+
+impl Sources<'_> {
+    /// The number of the file among the texts; the change `k` has number `k + 2`.
+    pub(super) const FILE: usize = 1;
+    /// The number of what nobody wrote: the defaults.
+    pub(super) const DEFAULTS: usize = 0;
+
+    fn name(&self, place: Place) -> String {
+        match place.source.checked_sub(2).and_then(|change| self.changes.get(change)) {
+            Some(change) => format!("`--set {}`", shortened(change)),
+            None if place.source == Sources::FILE => {
+                format!("{}:{}:{}", self.origin.display(), place.line, place.column)
+            }
+            None => self.origin.display().to_string(),
+        }
+    }
+
+    /// A fault of the texts, with what the key is for and what was probably meant.
+    pub(super) fn explain(&self, fault: &Fault, whole: &Item) -> anyhow::Error {
+        let key = fault.key();
+        let said = match fault.problem() {
+            Problem::UnknownKey { known } => {
+                unknown_key(key, known, whole).unwrap_or_else(|| fault.to_string())
+            }
+            Problem::Missing { field } => missing(key, field),
+            Problem::Wrong { value, expected } => {
+                format!("`{key}` is {value}: it should be {}", with_purpose(key, expected))
+            }
+            Problem::NeedsValue { expected } => {
+                format!("`{key}` needs a value: {}", with_purpose(key, expected))
+            }
+            _ => fault.to_string(),
+        };
+        anyhow::anyhow!("{}: {said}", self.name(fault.place()))
+    }
+
+    /// A value that makes no sense, with where it was written.
+    pub(super) fn locate(&self, error: anyhow::Error, whole: &Item) -> anyhow::Error {
+        let Some(error) = error.downcast_ref::<ConfigError>() else {
+            return error.context(format!("in {}", self.origin.display()));
+        };
+        let error = error.resolved(whole);
+        anyhow::anyhow!("{}: {error}", self.name(whole.nearest(&error.key).newest()))
+    }
+}
+
+/// What a value should be, with its range and what the key is for: `a whole number, 1 or more (passes over ...)`.
+fn with_purpose(key: &str, expected: &str) -> String {
+    let about = keys::find(key).map_or("", Key::about);
+    let is_range = |range: &str| {
+        range.starts_with(|letter: char| letter.is_ascii_digit())
+            || ["above ", "up to ", "at least "].iter().any(|start| range.starts_with(start))
+    };
+    let (expected, about) = match (about.rsplit_once(", "), expected.split(", ").next()) {
+        (Some((about, range)), Some(kind @ ("a whole number" | "a number"))) if is_range(range) => {
+            (format!("{kind}, {range}"), about)
+        }
+        _ => (expected.to_string(), about),
+    };
+    if about.is_empty() { expected } else { format!("{expected} ({about})") }
+}
+
+/// A change as a message can hold it.
+pub(super) fn shortened(change: &str) -> String {
+    match change.char_indices().nth(80) {
+        Some((end, _)) => format!("{}...", &change[..end]),
+        None => change.to_string(),
+    }
+}
+
+/// A key that is not known where it stands, but elsewhere: `epochs` for `training.epochs`.
+fn unknown_key(key: &str, known: &[String], whole: &Item) -> Option<String> {
+    let (section, own) = key.rsplit_once('.').unwrap_or(("", key));
+    // A typing error of a key that stands here comes first.
+    if tks_data::nearest::nearest(own, known.iter().map(String::as_str)).is_some() {
+        return None;
+    }
+    let found = keys::elsewhere(section, own, whole)?;
+    Some(format!("unknown key `{key}`; did you mean `{found}`?"))
+}
+
+/// A key without a default was left out: which, what it is, and how to give it.
+fn missing(section: &str, field: &str) -> String {
+    let whole = if section.is_empty() { field.to_string() } else { format!("{section}.{field}") };
+    let Some(key) = keys::find(&whole) else { return format!("`{whole}` has to be given") };
+    let about = if key.about().is_empty() { String::new() } else { format!(", {}", key.about()) };
+    let example = key.example();
+    match whole.contains('[') {
+        true => {
+            format!("`{whole}` has to be given ({}{about}), for example `{field} = {example}`", key.kind())
+        }
+        false => format!(
+            "`{whole}` has to be given ({}{about}), for example `--set {whole}={example}`",
+            key.kind()
+        ),
+    }
+}

@@ -1,0 +1,135 @@
+//! Every key of the configuration, with what it may be: the list that `cargo xtask reference` makes from the types.
+
+use tks_data::nearest::nearest;
+use tks_data::toml_file::Item;
+
+/// A line a key: the key, its kind, what it is for.
+const LIST: &str = include_str!("keys.tsv");
+
+/// A key of the configuration. An item of a list is `[]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    name: &'static str,
+    kind: &'static str,
+    about: &'static str,
+}
+
+impl Key {
+    /// The whole key, such as `network.layers[].conv.channels`.
+    pub fn name(self) -> &'static str {
+        self.name
+    }
+
+    /// Its kind, such as `whole number`; `choice` for one of several names.
+    pub fn kind(self) -> &'static str {
+        self.kind
+    }
+
+    /// What it is for, as a part of a sentence.
+    pub fn about(self) -> &'static str {
+        self.about
+    }
+
+    /// A value that it may have, for those without a default.
+    pub(super) fn example(self) -> &'static str {
+        let last = self.name.rsplit('.').next().unwrap_or(self.name);
+        match (last, self.kind) {
+            ("window_us" | "period_us", _) => "10000",
+            ("start_us", _) => "0",
+            ("end_us", _) => "100000",
+            ("count" | "features", _) => "500",
+            ("channels", _) => "64",
+            ("height" | "width", _) => "32",
+            ("max_rate_hz", _) => "1000.0",
+            ("pixels", _) => "[[10, 12]]",
+            ("events", _) => "[0, 100]",
+            ("mean" | "std", _) => "[0.5, 0.5, 0.5]",
+            ("part", _) => "\"train\"",
+            (_, "number") => "1.0",
+            (_, "true or false") => "true",
+            (_, "text" | "path") => "\"...\"",
+            (_, "list") => "[1.0, 1.0]",
+            _ => "2",
+        }
+    }
+}
+
+/// Every key, in the order of the reference.
+pub fn all() -> impl Iterator<Item = Key> {
+    LIST.lines().filter_map(|line| {
+        let mut parts = line.split('\t');
+        Some(Key { name: parts.next()?, kind: parts.next()?, about: parts.next()? })
+    })
+}
+
+/// A key by its name, in which items of lists may have numbers.
+pub fn find(name: &str) -> Option<Key> {
+    let mut plain = String::with_capacity(name.len());
+    let mut in_brackets = false;
+    for letter in name.chars() {
+        in_brackets = (in_brackets || letter == '[') && letter != ']';
+        if !in_brackets || letter == '[' {
+            plain.push(letter);
+        }
+    }
+    all().find(|key| key.name == plain)
+}
+
+/// The whole key whose last part is `own`, or nearly so: `training.epochs` for `epochs`.
+pub fn by_last_part(own: &str) -> Option<&'static str> {
+    let nothing = Item { node: tks_data::toml_file::Node::Table(Vec::new()), place: Default::default() };
+    elsewhere("", own, &nothing)
+}
+
+/// Whether `name` is a choice that has settings below it, and `below` one of its names.
+pub(super) fn is_choice(name: &str, below: &str) -> bool {
+    find(name).is_some_and(|key| key.kind == "choice") && find(&format!("{name}.{below}")).is_some()
+}
+
+/// The whole key that somebody meant who wrote `own` in `section`: below that section rather than elsewhere, and what
+/// `whole` has rather than what it would have with other choices.
+pub(super) fn elsewhere(section: &str, own: &str, whole: &Item) -> Option<&'static str> {
+    let within = |key: &Key| section.is_empty() || key.name.starts_with(&format!("{section}."));
+    let last = |key: &Key| key.name.rsplit('.').next().unwrap_or(key.name);
+    let present = |name: &str| {
+        let (above, last) = name.rsplit_once('.').unwrap_or(("", name));
+        let place = if above.is_empty() { whole } else { whole.nearest(above) };
+        place.get(last).is_some()
+    };
+    let best = |own: &str| {
+        let mut found: Vec<Key> = all().filter(|key| last(key) == own && !key.name.contains("[]")).collect();
+        // The order of the reference among equals.
+        found.sort_by_key(|key| (!within(key), !present(key.name), key.name.matches('.').count()));
+        found.first().map(|key| key.name)
+    };
+    best(own).or_else(|| {
+        let names: Vec<&str> = all().filter(within).map(|key| last(&key)).collect();
+        best(nearest(own, names)?)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_found_by_its_name() {
+        let key = find("network.layers[12].conv.channels").unwrap();
+        assert_eq!((key.name(), key.kind()), ("network.layers[].conv.channels", "whole number"));
+        assert!(find("training.epoch").is_none());
+        assert!(is_choice("network.neuron.model", "plif") && !is_choice("network.neuron", "model"));
+        assert!(!is_choice("network.neuron.model", "plof"));
+    }
+
+    #[test]
+    fn a_short_key_is_answered_with_the_whole_one() {
+        let whole = Item::parse("[network.neuron.model.klif]\ntau = 2.0\n", 0).unwrap();
+        let none = Item::parse("", 0).unwrap();
+        assert_eq!(elsewhere("", "epochs", &none), Some("training.epochs"));
+        assert_eq!(elsewhere("", "epoch", &none), Some("training.epochs"));
+        assert_eq!(elsewhere("network.neuron", "tau", &whole), Some("network.neuron.model.klif.tau"));
+        assert_eq!(elsewhere("network.neuron", "tau", &none), Some("network.neuron.model.lif.tau"));
+        assert_eq!(elsewhere("network", "v_threshold", &none), Some("network.neuron.v_threshold"));
+        assert_eq!(elsewhere("", "nothing_like_it", &none), None);
+    }
+}

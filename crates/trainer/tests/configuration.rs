@@ -1,0 +1,333 @@
+//! What the configuration says to values that it does not take: each key, each wrong kind of value.
+
+use std::path::Path;
+
+use tks_trainer::config::{Config, keys};
+
+fn parse(text: &str, changes: &[String]) -> Result<Config, String> {
+    Config::parse(text, Path::new("a.toml"), changes).map_err(|error| error.to_string())
+}
+
+/// `a.b[].c` with a value, as one line of TOML.
+fn line(key: &str, value: &str) -> String {
+    let mut parts = key.split('.').rev();
+    let entry = |part: &str, value: String| match part.strip_suffix("[]") {
+        Some(list) => format!("{list} = [{value}]"),
+        None => format!("{part} = {value}"),
+    };
+    let last = parts.next().unwrap();
+    let text = match last.strip_suffix("[]") {
+        Some(list) => format!("{list} = [{value}]"),
+        None => format!("{last} = {value}"),
+    };
+    parts.fold(text, |text, part| entry(part, format!("{{ {text} }}")))
+}
+
+/// Values that a key of this kind does not take.
+fn wrong(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "whole number" => {
+            &["\"three\"", "1.5", "1e12", "true", "[1]", "{}", "1979-05-27", "99999999999999999999"]
+        }
+        "number" => &["\"three\"", "true", "[1]", "{}", "1979-05-27"],
+        "true or false" => &["1", "\"yes\"", "[]", "{}", "0.5"],
+        "text" | "path" => &["1", "0.5", "true", "[\"a\"]", "{}"],
+        "list" => &["1", "\"a\"", "true", "{}", "0.5"],
+        "choice" => &["1", "0.5", "true", "[]", "{}", "\"no_such_name\"", "{ no_such_name = {} }"],
+        "table" => &["1", "0.5", "true", "\"no_such_name\"", "[1]"],
+        _ => &[],
+    }
+}
+
+/// Words of Rust and of its libraries, which mean nothing to whoever writes a configuration.
+fn rust_words(text: &str) -> Vec<&'static str> {
+    const WORDS: [&str; 26] = [
+        "usize",
+        "u8",
+        "u16",
+        "u32",
+        "u64",
+        "i32",
+        "i64",
+        "f32",
+        "f64",
+        "unit variant",
+        "struct variant",
+        "newtype",
+        "tuple",
+        "a sequence",
+        "a map",
+        "invalid type",
+        "invalid value",
+        "invalid length",
+        "untagged",
+        "expected ",
+        "enum ",
+        "struct ",
+        "Some(",
+        "None",
+        "unwrap",
+        "deserialize",
+    ];
+    let is_word = |word: &&str| {
+        text.match_indices(*word).any(|(start, _)| {
+            let before = text[..start].chars().next_back();
+            !before.is_some_and(|letter| letter.is_alphanumeric() || letter == '_')
+        })
+    };
+    WORDS.into_iter().filter(|word| is_word(&word)).collect()
+}
+
+#[test]
+fn each_wrong_kind_of_value_of_each_key_is_answered_with_the_key_its_place_and_what_is_allowed() {
+    let mut tried = 0;
+    for key in keys::all() {
+        // The first item of a list.
+        let shown = key.name().replace("[]", "[0]");
+        for value in wrong(key.kind()) {
+            let text = line(key.name(), value);
+            let said = parse(&text, &[]).expect_err(&text);
+            assert!(said.starts_with("a.toml:1:") && said.contains(&shown), "{text}: {said}");
+            let allowed = ["it should be", "needs a value", "has to be given", "unknown key", "given"];
+            assert!(allowed.iter().any(|words| said.contains(words)), "{text}: {said}");
+            assert_eq!(rust_words(&said), Vec::<&str>::new(), "{text}: {said}");
+            if !key.name().contains("[]") {
+                let change = format!("{}={value}", key.name());
+                let said = parse("", &[change.clone()]).expect_err(&change);
+                let start: String = format!("`--set {change}").chars().take(60).collect();
+                assert!(said.starts_with(&start) && said.contains(&shown), "{said}");
+                assert_eq!(rust_words(&said), Vec::<&str>::new(), "{change}: {said}");
+            }
+            tried += 1;
+        }
+    }
+    assert!(tried > 1500, "{tried}");
+}
+
+#[test]
+fn each_choice_takes_its_defaults_by_name_or_names_what_it_needs_with_an_example() {
+    let mut tried = 0;
+    for key in keys::all().filter(|key| key.kind() == "choice" && !key.name().contains("[]")) {
+        let said = parse("", &[format!("{}=no_such_name", key.name())]).unwrap_err();
+        let names = said.split("one of ").nth(1).unwrap_or_else(|| panic!("{said}"));
+        for name in names.split('"').skip(1).step_by(2) {
+            let mut changes = vec![format!("{}={name}", key.name())];
+            // What it says it needs is given as it says.
+            let outcome = loop {
+                let outcome = parse("", &changes);
+                let said = outcome.as_ref().err().cloned().unwrap_or_default();
+                match said.split("for example `--set ").nth(1).and_then(|rest| rest.split('`').next()) {
+                    Some(example) if changes.len() < 10 => changes.push(example.to_string()),
+                    _ => break outcome,
+                }
+            };
+            if let Err(said) = outcome {
+                assert_eq!(rust_words(&said), Vec::<&str>::new(), "{changes:?}: {said}");
+                let needs = [
+                    "`network.layers`",
+                    "`data.events.recipe.time_steps",
+                    "`detach_reset = true`",
+                    "it should be",
+                ];
+                assert!(needs.iter().any(|words| said.contains(words)), "{changes:?}: {said}");
+            }
+            tried += 1;
+        }
+    }
+    assert!(tried > 80, "{tried}");
+}
+
+#[test]
+fn what_a_value_should_be_is_said_with_its_range() {
+    let cases = [
+        (
+            "training.epochs=three",
+            "`training.epochs` is \"three\": it should be a whole number, 1 or more (passes over the training samples)",
+        ),
+        (
+            "training.epochs=-3",
+            "`training.epochs` is -3: it should be a whole number, 1 or more (passes over",
+        ),
+        ("optimizer.momentum=x", "it should be a number, 0 to below 1 (SGD's momentum)"),
+    ];
+    for (change, expected) in cases {
+        let said = parse("", &[change.to_string()]).unwrap_err();
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn names_alone_take_defaults_in_files_and_on_the_command_line() {
+    let file = "[network.neuron]\nmodel = \"plif\"\nsurrogate = \"atan\"\n[data]\nsampler = \"class_balanced\"\n\
+                [data.events.recipe]\nrepresentation = \"voxel_grid\"\nslicing = \"time_bins\"\n";
+    let from_file = parse(file, &[]).unwrap();
+    let changes = [
+        "network.neuron.model=plif",
+        "network.neuron.surrogate=atan",
+        "data.sampler=class_balanced",
+        "data.events.recipe.representation=voxel_grid",
+        "data.events.recipe.slicing=time_bins",
+    ];
+    let changed = parse("", &changes.map(String::from)).unwrap();
+    assert_eq!(from_file.network.neuron.model, changed.network.neuron.model);
+    assert_eq!(from_file.network.neuron.model.name(), "plif");
+    assert_eq!(from_file.network.neuron.surrogate, changed.network.neuron.surrogate);
+    assert_eq!(
+        (&from_file.data.sampler, &from_file.data.events),
+        (&changed.data.sampler, &changed.data.events)
+    );
+}
+
+#[test]
+fn a_setting_of_another_choice_makes_that_choice_and_the_last_change_wins() {
+    let model = |changes: &[&str]| {
+        let changes: Vec<String> = changes.iter().map(|change| (*change).to_string()).collect();
+        parse("[network.neuron.model.lif]\ntau = 3.0\n", &changes).unwrap().network.neuron.model
+    };
+    assert_eq!(model(&["network.neuron.model.plif.init_tau=4"]), tks_neuron_plif(4.0, true));
+    let both = ["network.neuron.model.plif.init_tau=4", "network.neuron.model.plif.decay_input=false"];
+    assert_eq!(model(&both), tks_neuron_plif(4.0, false));
+    assert_eq!(model(&["network.neuron.model=plif", "network.neuron.model.plif.init_tau=4"]).name(), "plif");
+    assert_eq!(
+        model(&["network.neuron.model.plif.init_tau=4", "network.neuron.model.lif.tau=2"]).name(),
+        "lif"
+    );
+    let loss = parse("", &["loss.tet.lambda=0.5".to_string()]).unwrap().loss;
+    assert_eq!(loss.name(), "tet");
+}
+
+fn tks_neuron_plif(init_tau: f32, decay_input: bool) -> tks_neuron::Model {
+    tks_neuron::Model::Plif { init_tau, decay_input }
+}
+
+#[test]
+fn short_and_mistyped_keys_are_answered_with_the_whole_one() {
+    let cases = [
+        ("epochs=3", "did you mean `training.epochs`"),
+        ("lr=0.1", "did you mean `optimizer.lr`"),
+        ("network.neuron.tau=3", "did you mean `network.neuron.model.lif.tau`"),
+        ("network.tau=3", "did you mean `network.neuron.model.lif.tau`"),
+        ("network.neuron.model.lif.taus=3", "did you mean `tau`"),
+        ("training.epoch=3", "did you mean `epochs`"),
+        ("network.architecture=sew_resnet91", "did you mean `sew_resnet19`"),
+    ];
+    for (change, expected) in cases {
+        let said = parse("", &[change.to_string()]).unwrap_err();
+        assert!(said.starts_with(&format!("`--set {change}`: ")) && said.contains(expected), "{said}");
+    }
+    let said = parse("name = \"a\"\nepochs = 3\n", &[]).unwrap_err();
+    assert_eq!(said, "a.toml:2:1: unknown key `epochs`; did you mean `training.epochs`?");
+}
+
+#[test]
+fn values_that_make_no_sense_are_refused_with_key_place_and_range() {
+    let cases = [
+        "name=../a",
+        "time_steps=0",
+        "time_steps=1000000000",
+        "data.workers=1000000000",
+        "data.workers=20000",
+        "data.prefetch=0",
+        "data.prefetch=1000000000000",
+        "data.train.to=0",
+        "data.sampler.class_balanced.per_epoch=0",
+        "network.classes=0",
+        "network.classes=100000000",
+        "network.dropout=1.0",
+        "network.dropout=nan",
+        "network.width=64",
+        "network.connect=and",
+        "network.neuron.v_threshold=0",
+        "network.neuron.v_threshold=-1.0",
+        "network.neuron.v_threshold=inf",
+        "network.neuron.v_threshold=1e60",
+        "network.neuron.v_reset=0.5",
+        "network.neuron.v_reset=nan",
+        "network.neuron.model.lif.tau=0.5",
+        "network.neuron.model.lif.tau=nan",
+        "network.neuron.model.plif.init_tau=1",
+        "network.neuron.model.alif.beta=inf",
+        "network.neuron.model.izhikevich.tau_w=0",
+        "network.neuron.model.eif.delta_t=0",
+        "network.neuron.surrogate.atan.alpha=0",
+        "network.neuron.surrogate.qgate.alpha=-2",
+        "network.neuron.surrogate.s2nn.beta=inf",
+        "loss.tks.tau=0",
+        "loss.tks.alpha=1.5",
+        "loss.tet.lambda=-1",
+        "loss.ce.label_smoothing=1.0",
+        "loss.tks.selection.top_k=0",
+        "optimizer.lr=0",
+        "optimizer.lr=inf",
+        "optimizer.weight_decay=-1",
+        "optimizer.betas=[0.9, 1.0]",
+        "optimizer.eps=0",
+        "optimizer.momentum=1.0",
+        "optimizer.nesterov=true",
+        "schedule.warmup_epochs=-1",
+        "schedule.warmup_epochs=301",
+        "schedule.warmup_lr=nan",
+        "schedule.warmup_lr=0.9",
+        "schedule.min_lr=0.9",
+        "schedule.step_factor=0",
+        "training.epochs=0",
+        "training.epochs=100000000000",
+        "training.batch_size=0",
+        "training.batch_size=1000000000",
+        "training.accumulation=1000000000",
+        "training.clip_norm=0",
+        "training.ema_decay=1.0",
+        "training.patience=0",
+        "training.checkpoint_minutes=0",
+        "training.watch_every=0",
+        "evaluation.every_epochs=0",
+        "evaluation.batch_size=0",
+        "hardware.threads=20000",
+        "data.events.recipe.slicing.time_bins.bins=0",
+        "data.events.recipe.slicing.time_bins.overlap=1.0",
+        "data.events.recipe.representation.bina_rep.bits=1",
+        "data.events.recipe.resize.height=1000000000",
+        "data.events.recipe.representation.time_surface.tau_us=0",
+        "data.events.recipe.time_steps=0",
+        "data.images.recipe.channels=2",
+        "data.images.recipe.bounding_box.margin=-1",
+        "data.images.mix.mixup_alpha=-1",
+        "data.images.mix.label_smoothing=1.0",
+    ];
+    for change in cases {
+        let said = parse("", &[change.to_string()]).expect_err(change);
+        let key = change.split('=').next().unwrap();
+        assert!(said.starts_with(&format!("`--set {change}`: ")), "{change}: {said}");
+        assert!(said.contains(&format!("`{key}`")) || said.contains("network.neuron"), "{change}: {said}");
+        assert_eq!(rust_words(&said), Vec::<&str>::new(), "{change}: {said}");
+    }
+    let listed = [
+        (
+            "data.events.recipe.filters = [{ decimate = { n = 1 } }, { decimate = { n = 0 } }]",
+            "filters[1].decimate.n",
+        ),
+        (
+            "data.events.recipe.frame_augment = [{ rotate = { degrees = 181 } }]",
+            "frame_augment[0].rotate.degrees",
+        ),
+        ("data.events.recipe.frame_augment = [\"event_drop\"]", "event_augment"),
+        ("data.events.recipe.spatial = [{ pool = { factor = 0 } }]", "spatial[0].pool.factor"),
+        ("data.events.mix = [\"mix_up\", { cut_mix = { alpha = 0 } }]", "data.events.mix[1].cut_mix.alpha"),
+        ("data.images.recipe.augment = [{ cutout = { length = 0 } }]", "augment[0].cutout.length"),
+        (
+            "network.architecture = \"sequential\"\nnetwork.layers = [{ conv = { channels = 0 } }]",
+            "layers[0].conv.channels",
+        ),
+    ];
+    for (text, expected) in listed {
+        let said = parse(text, &[]).expect_err(text);
+        assert!(said.starts_with("a.toml:") && said.contains(expected), "{text}: {said}");
+    }
+}
+
+#[test]
+fn a_key_that_is_too_deep_is_refused() {
+    let deep = format!("{}=1", vec!["a"; 20_000].join("."));
+    assert!(parse("", &[deep.clone()]).unwrap_err().contains("more than 32"));
+    assert!(parse(&deep, &[]).unwrap_err().contains("more than 32"));
+}
