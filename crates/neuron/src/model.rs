@@ -244,8 +244,8 @@ pub struct Neuron {
     pub model: Model,
     /// Membrane at which the neuron fires, above 0.
     pub v_threshold: f32,
-    /// Hard reset: the membrane after a spike; `None` (in TOML `"none"`) for a soft reset, which takes the
-    /// threshold away from the membrane.
+    /// Hard reset: the membrane after a spike, below `v_threshold`. `"none"` in TOML for a soft reset, which takes
+    /// the threshold away from the membrane.
     #[serde(serialize_with = "write_reset", deserialize_with = "read_reset")]
     pub v_reset: Option<f32>,
     /// Whether no gradient flows through the reset.

@@ -128,6 +128,7 @@ fn each_choice_takes_its_defaults_by_name_or_names_what_it_needs_with_an_example
                     "`data.events.recipe.time_steps",
                     "`detach_reset = true`",
                     "it should be",
+                    "leave it out",
                 ];
                 assert!(needs.iter().any(|words| said.contains(words)), "{changes:?}: {said}");
             }
