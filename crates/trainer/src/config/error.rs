@@ -93,7 +93,10 @@ impl Sources<'_> {
                 format!("`{key}` is {value}: it should be {}", with_purpose(key, expected))
             }
             Problem::NeedsValue { expected } => {
-                format!("`{key}` needs a value: {}", with_purpose(key, expected))
+                let example = keys::find(key).filter(|_| !key.contains('[')).map(Key::example);
+                let example =
+                    example.map_or(String::new(), |value| format!(", for example `--set {key}={value}`"));
+                format!("`{key}` needs a value: {}{example}", with_purpose(key, expected))
             }
             _ => fault.to_string(),
         };
