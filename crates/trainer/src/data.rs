@@ -17,9 +17,7 @@ use tks_images::{ImageSamples, ImageSet, Preprocessor};
 use tks_models::{Input, InputShape};
 
 use crate::classes::Relabeled;
-use crate::config::{
-    BadEvents, Config, ConfigError, DataConfig, EventConfig, PartConfig, STATIC_TIME_STEPS,
-};
+use crate::config::{BadEvents, Config, ConfigError, DataConfig, EventConfig, PartConfig, STATIC_TIME_STEPS};
 use crate::datasets;
 use crate::display::counted;
 
