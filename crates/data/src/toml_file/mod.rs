@@ -14,6 +14,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 
 use crate::error::DataError;
+use crate::regular_file;
 
 pub use fault::{Fault, Problem};
 pub use item::{Entry, Item, Node, Place};
@@ -24,9 +25,9 @@ pub const MAX_DEPTH: usize = 32;
 /// The value that the TOML file at `path` holds.
 ///
 /// # Errors
-/// [`DataError::Io`] if it cannot be read, else as [`parse`].
+/// [`DataError::Io`] and [`DataError::NotAFile`] if it cannot be read, else as [`parse`].
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, DataError> {
-    let text = std::fs::read_to_string(path).map_err(|e| DataError::io("read", path, e))?;
+    let text = regular_file::read_to_string(path)?;
     parse(&text, path)
 }
 

@@ -23,11 +23,8 @@ use crate::checkpoint::{Checkpoint, Header, Which};
 use crate::config::{Config, keys};
 use crate::data::Data;
 use crate::display::Verbosity;
-<<<<<<< HEAD
-use crate::output::{eprint, print, unless_closed};
-=======
 use crate::message::told;
->>>>>>> 5dabbe2 (Configuration: errors in words of TOML with the whole key, its place and its range; a choice's name takes its defaults; upper ends are checked)
+use crate::output::{eprint, print, unless_closed};
 use crate::presets as preset_files;
 use crate::run_folder::RunFolder;
 use crate::trainer::{build_network, load_weights};
@@ -72,39 +69,26 @@ enum Command {
 
 /// Runs the program; the error's chain is printed once, here.
 pub fn main() -> ExitCode {
-<<<<<<< HEAD
     let result = match Cli::try_parse() {
         Ok(cli) => run(cli),
         Err(said) => say(&said),
     };
     result.unwrap_or_else(|error| {
         // Where standard error cannot be written either, the exit code is all that is left to say it.
-        let _ = eprint(&format!("error: {}", told_once(&error)));
+        let _ = eprint(&format!("error: {}", told(&error)));
         ExitCode::FAILURE
     })
 }
 
 /// Prints what the command line's parser has to say: help, the version, or what is wrong with the arguments.
 fn say(said: &clap::Error) -> Result<ExitCode> {
+    if let Some(text) = key_flag(said) {
+        eprint(&format!("error: {text}"))?;
+        return Ok(ExitCode::from(2));
+    }
     let printed = said.print().and_then(|()| std::io::stdout().flush());
     unless_closed(printed).context("cannot write the help")?;
     Ok(u8::try_from(said.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from))
-=======
-    let cli = Cli::try_parse().unwrap_or_else(|error| match key_flag(&error) {
-        Some(text) => {
-            eprintln!("error: {text}");
-            std::process::exit(2);
-        }
-        None => error.exit(),
-    });
-    match run(cli) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {}", told(&error));
-            ExitCode::FAILURE
-        }
-    }
->>>>>>> 5dabbe2 (Configuration: errors in words of TOML with the whole key, its place and its range; a choice's name takes its defaults; upper ends are checked)
 }
 
 /// What to write instead of an option that is none but is called like a key of the configuration: `--epochs 3`.
