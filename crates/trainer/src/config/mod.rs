@@ -10,7 +10,7 @@ mod training;
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use tks_data::toml_file::{Fault, Item};
 use tks_loss::LossConfig;
