@@ -126,10 +126,14 @@ impl Network {
     /// [`Self::start_recording`]; ends the recording. Empty where nothing was recorded.
     pub fn take_firing_rates(&self) -> Vec<LayerRates> {
         let Some(recorder) = self.recording.borrow_mut().take() else { return Vec::new() };
-        let layers = recorder.layers.into_iter().zip(recorder.not_finite).zip(&self.neuron_names);
-        let layer = |((steps, not_finite), name): ((Vec<_>, _), &String)| LayerRates {
+        let means = recorder.layers.into_iter().map(|steps| {
+            let mean = |(sum, calls)| sum / calls;
+            steps.into_iter().map(mean).collect::<Vec<f64>>()
+        });
+        let layers = means.zip(recorder.not_finite).zip(&self.neuron_names);
+        let layer = |((rates, not_finite), name): ((Vec<f64>, bool), &String)| LayerRates {
             name: name.clone(),
-            rates: steps.into_iter().map(|(sum, calls): (f64, f64)| sum / calls).collect(),
+            rates,
             finite: !not_finite,
         };
         layers.map(layer).collect()

@@ -39,7 +39,7 @@ pub struct Reader {
 #[derive(Debug)]
 enum ReaderKind {
     Events { reader: RecordingReader, recipe: Box<Recipe> },
-    Images { preprocessor: Box<Preprocessor>, scratch: Mutex<PreprocessScratch> },
+    Images { preprocessor: Box<Preprocessor>, scratch: Box<Mutex<PreprocessScratch>> },
 }
 
 impl Reader {
@@ -57,7 +57,7 @@ impl Reader {
             (true, _) => {
                 task.time_steps = config.time_steps.unwrap_or(task.time_steps);
                 let preprocessor = preprocessor(config, &task, manifest.as_ref())?;
-                ReaderKind::Images { preprocessor: preprocessor.into(), scratch: Mutex::default() }
+                ReaderKind::Images { preprocessor: preprocessor.into(), scratch: Box::default() }
             }
             (false, Some(manifest)) => {
                 let (events, time_steps) = event_config(config)?;

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tks_events::formats::{Camera, Format, LeftOut, ReadOptions, Reading, read, write};
 use tks_events::{Events, SensorSize};
 
-use super::told_once;
+use crate::message::told;
 use crate::output::{eprint, print};
 
 /// How recordings are read.
@@ -176,7 +176,7 @@ pub(super) fn info(args: &InfoArgs) -> Result<ExitCode> {
                 print(&if args.json { serde_json::to_string(&info)? } else { info.line() })?;
             }
             Err(error) => {
-                eprint(&format!("error: {}", told_once(&error.into())))?;
+                eprint(&format!("error: {}", told(&error.into())))?;
                 code = ExitCode::FAILURE;
             }
         }
