@@ -77,7 +77,7 @@ fn rust_words(text: &str) -> Vec<&'static str> {
             !before.is_some_and(|letter| letter.is_alphanumeric() || letter == '_')
         })
     };
-    WORDS.into_iter().filter(|word| is_word(&word)).collect()
+    WORDS.into_iter().filter(|word| is_word(word)).collect()
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn each_wrong_kind_of_value_of_each_key_is_answered_with_the_key_its_place_and_w
             assert_eq!(rust_words(&said), Vec::<&str>::new(), "{text}: {said}");
             if !key.name().contains("[]") {
                 let change = format!("{}={value}", key.name());
-                let said = parse("", &[change.clone()]).expect_err(&change);
+                let said = parse("", std::slice::from_ref(&change)).expect_err(&change);
                 let start: String = format!("`--set {change}").chars().take(60).collect();
                 assert!(said.starts_with(&start) && said.contains(&shown), "{said}");
                 assert_eq!(rust_words(&said), Vec::<&str>::new(), "{change}: {said}");
@@ -332,6 +332,6 @@ fn values_that_make_no_sense_are_refused_with_key_place_and_range() {
 #[test]
 fn a_key_that_is_too_deep_is_refused() {
     let deep = format!("{}=1", vec!["a"; 20_000].join("."));
-    assert!(parse("", &[deep.clone()]).unwrap_err().contains("more than 32"));
+    assert!(parse("", std::slice::from_ref(&deep)).unwrap_err().contains("more than 32"));
     assert!(parse(&deep, &[]).unwrap_err().contains("more than 32"));
 }

@@ -36,10 +36,13 @@ fn resume(run: &Path) -> Command {
     command
 }
 
+/// A checkpoint's state, position, digest, and tensors by name.
+type Saved = (RunState, Position, String, Vec<(String, Tensor)>);
+
 /// All of a run that depends on the training and not on the clock.
 #[derive(Debug, PartialEq)]
 struct Result {
-    checkpoints: Vec<(RunState, Position, String, Vec<(String, Tensor)>)>,
+    checkpoints: Vec<Saved>,
     batches: String,
     epochs: Vec<tks_report::EpochRecord>,
     rows: usize,

@@ -113,9 +113,8 @@ fn a_damaged_image_is_told_once() {
 fn recordings_of_no_bytes_are_not_sound() {
     let folder = tempfile::tempdir().unwrap();
     let shipped = tks_trainer::datasets::folder().unwrap().join("nmnist-1000");
-    let archive = std::fs::read_dir(shipped).unwrap().map(|item| item.unwrap().path());
-    let archive =
-        archive.filter(|path| path.extension().is_some_and(|ending| ending == "xz")).next().unwrap();
+    let mut files = std::fs::read_dir(shipped).unwrap().map(|item| item.unwrap().path());
+    let archive = files.find(|path| path.extension().is_some_and(|ending| ending == "xz")).unwrap();
     let archive = tks_data::Archive::open(archive).unwrap();
     for (index, entry) in archive.entries().iter().enumerate() {
         let path = folder.path().join(entry.name());

@@ -109,7 +109,8 @@ fn images_of_large_files() {
 
 #[test]
 fn images_in_files() {
-    let sets: [(&str, fn(&Path)); 4] = [
+    type Write = fn(&Path);
+    let sets: [(&str, Write); 4] = [
         ("imagenet-1k", stand_ins::imagenet),
         ("cub-200-2011", stand_ins::cub),
         ("stanford-dogs", stand_ins::dogs),
