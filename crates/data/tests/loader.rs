@@ -387,7 +387,7 @@ fn wrong_settings_are_refused() {
     };
     let base = LoaderConfig { batch_size: 2, ..Default::default() };
     assert!(refused(LoaderConfig { batch_size: 0, ..base.clone() }).starts_with("`batch_size`"));
-    assert!(refused(LoaderConfig { batch_size: 11, ..base.clone() }).contains("keep the last batch"));
+    assert!(refused(LoaderConfig { batch_size: 11, ..base.clone() }).contains("`last_batch = \"keep\"`"));
     assert!(refused(LoaderConfig { prefetch: 0, ..base.clone() }).starts_with("`prefetch`"));
     let shard = Shard { rank: 2, world_size: 2 };
     assert!(refused(LoaderConfig { shard, ..base.clone() }).contains("rank 2"));

@@ -72,7 +72,7 @@ fn mistakes_are_named_with_line_and_remedy() {
         ("channels = 2", "channels = \"two\"", "toy.toml:8:12: `channels` is \"two\"", "a whole number"),
         ("size = 123", "", "`size` is missing in `files[0]`", ""),
         ("size = 123", "size = \"many\"", "toy.toml:32:8: ", "a number, or \"unknown\""),
-        ("\"md5:d41d8cd9", "\"md5:d41d8c", "toy.toml:33:13: ", "32 hexadecimal digits"),
+        ("\"md5:d41d8cd9", "\"md5:d41d8c", "toy.toml:33:14: ", "32 hexadecimal digits"),
         ("\"https://example.org/toy.zip\"", "\"ftp://x\"", "toy.toml:31:7: ", "`manual`"),
         ("[\"zero\", \"one\"]", "[\"zero\", \"zero\"]", "toy.toml: `classes`", "twice"),
         ("name = \"toy\"", "name = \"Toy\"", "toy.toml: `name`", "small letters"),
