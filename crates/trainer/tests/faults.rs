@@ -332,7 +332,7 @@ fn data_and_threads_that_changed_are_named_when_a_run_goes_on() {
 #[test]
 fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
     for (signal, before, expected) in
-        [("HUP", "trap '' HUP", 0), ("HUP", "true", 130), ("INT", "trap '' INT", 0)]
+        [("HUP", "trap '' HUP", 0), ("TERM", "true", 130), ("INT", "trap '' INT", 0)]
     {
         let folder = tempfile::tempdir().unwrap();
         let train = train_command(folder.path(), &["training.epochs=4"]);
