@@ -239,7 +239,7 @@ fn values_that_make_no_sense_are_refused_with_key_place_and_range() {
         "network.classes=100000000",
         "network.dropout=1.0",
         "network.dropout=nan",
-        "network.width=64",
+        "network.width=0",
         "network.connect=and",
         "network.neuron.v_threshold=0",
         "network.neuron.v_threshold=-1.0",
@@ -342,4 +342,7 @@ fn defaults_fit_batches_of_any_size() {
         parse("", &[format!("training.batch_size={batch}")]).unwrap();
     }
     parse("", &["training.epochs=1".to_string()]).unwrap();
+    // A file for one architecture may be run with another.
+    parse("[network]\narchitecture = \"small\"\nwidth = 8\n", &["network.architecture=vgg_snn".to_string()])
+        .unwrap();
 }

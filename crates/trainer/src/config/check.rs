@@ -146,8 +146,7 @@ fn check_network(network: &NetworkConfig) -> Result<()> {
         ModelError::Neuron(error) => wrong("network.neuron", format!("makes no sense: {error}")),
         other => anyhow!("`network`: {other}"),
     })?;
-    let NetworkConfig { architecture, connect, width, .. } = network;
-    let usual = NetworkConfig::default();
+    let NetworkConfig { architecture, connect, .. } = network;
     let is_sew = matches!(
         architecture,
         Architecture::SewResnet18
@@ -160,10 +159,6 @@ fn check_network(network: &NetworkConfig) -> Result<()> {
     if *connect != Connect::Add && !is_sew {
         let problem = "is for SEW blocks, which this `network.architecture` does not have: leave it out";
         return Err(wrong("network.connect", problem));
-    }
-    if *width != usual.width && *architecture != Architecture::Small {
-        let problem = "is for `network.architecture = \"small\"` alone: choose that, or leave it out";
-        return Err(wrong("network.width", problem));
     }
     Ok(())
 }
