@@ -182,3 +182,31 @@ fn an_exported_network_is_rebuilt_with_the_same_answers() {
     std::fs::remove_file(&network).unwrap();
     refused("cannot open");
 }
+
+#[test]
+fn an_option_that_is_a_key_is_answered_with_the_change_to_type() {
+    let cases = [
+        (vec!["--epochs", "3"], "--set training.epochs=3"),
+        (vec!["--batch-size=8"], "--set training.batch_size=8"),
+        (vec!["--optimizer.lr", "0.1"], "--set optimizer.lr=0.1"),
+        (vec!["--lr"], "--set optimizer.lr=VALUE"),
+    ];
+    for (arguments, expected) in cases {
+        let output = run(tks().args(["train", "digits-small"]).args(&arguments));
+        let said = errors(&output);
+        assert!(output.status.code() == Some(2) && said.contains(expected), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn numbers_of_the_command_line_have_their_range() {
+    for arguments in [
+        ["eval", "no-run", "--time-steps", "0-3"],
+        ["predict", "no-run", "a.png", "--top=0"],
+        ["predict", "no-run", "a.png", "--time-steps=1000000000"],
+        ["data", "show", "digits-small", "--count=0"],
+    ] {
+        let said = errors(&run(tks().args(arguments)));
+        assert!(said.contains("it should be") && said.contains('1'), "{arguments:?}: {said}");
+    }
+}

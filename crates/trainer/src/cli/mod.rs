@@ -98,18 +98,14 @@ fn key_flag(error: &clap::Error) -> Option<String> {
         return None;
     }
     let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else { return None };
-    let (option, mut value) = match option.split_once('=') {
-        Some((option, value)) => (option, Some(value.to_string())),
-        None => (option.as_str(), None),
-    };
+    let option = option.split('=').next().unwrap_or(option);
     let name = option.strip_prefix("--")?.replace('-', "_");
     let key = keys::find(&name).map_or_else(|| keys::by_last_part(&name), |key| Some(key.name()))?;
     let mut given = std::env::args().skip_while(|argument| argument.split('=').next() != Some(option));
-    if value.is_none() {
-        value = given.nth(1).filter(|next| !next.starts_with("--"));
-    } else if let Some((_, whole)) = given.next().as_deref().and_then(|argument| argument.split_once('=')) {
-        value = Some(whole.to_string());
-    }
+    let value = match given.next()?.split_once('=') {
+        Some((_, value)) => Some(value.to_string()),
+        None => given.next().filter(|next| !next.starts_with("--")),
+    };
     let value = value.unwrap_or_else(|| "VALUE".into());
     Some(format!(
         "there is no option `{option}`; `{key}` is a key of the configuration: `--set {key}={value}`"
