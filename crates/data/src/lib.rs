@@ -6,7 +6,7 @@
 //! | [`mod@fetch`] | its files from the publisher or a mirror: resumed, checked, whole or not there |
 //! | [`archive`] | its files as downloaded or unpacked: folder, zip, tar, compressed tar, behind one type |
 //! | [`split`] | which samples are for training: lists of names, and the rules that make them |
-//! | [`cache`] | decoded samples on disk, in one memory-mapped file |
+//! | [`cache`] | decoded samples on disk, in one file |
 //! | [`dataset`] | samples by index, written straight into their place in the batch |
 //! | [`sampler`] | which samples an epoch has, in which order, and which are this rank's |
 //! | [`loader`], [`batch`] | batches made ahead by worker threads, the same whatever their number |

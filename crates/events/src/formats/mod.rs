@@ -1,6 +1,6 @@
 //! Recordings in files: every format that the field's data sets come in, read, and some written.
 //!
-//! The format is told by a file's content, not by its name. Decoding is a pass over a memory map, straight
+//! The format is told by a file's content, not by its name. Decoding is a pass over its bytes, straight
 //! into the columns of an [`EventStream`]. Values are as stored: no axis is flipped.
 //!
 //! | format | read | written |

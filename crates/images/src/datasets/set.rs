@@ -13,8 +13,8 @@ use crate::error::ImageError;
 
 /// A part of a data set: labels, and where each picture's bytes are.
 ///
-/// Small sets (CIFAR, MNIST) stay as they lie in their files, memory-mapped or unpacked in memory: a picture is a
-/// slice. Others are files of a folder or an archive, read when they are asked for.
+/// Small sets (CIFAR, MNIST) are held in memory as they lie in their files: a picture is a slice. Others are files
+/// of a folder or an archive, read when they are asked for.
 #[derive(Debug)]
 pub struct ImageSet {
     pub(super) name: String,
