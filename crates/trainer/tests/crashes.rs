@@ -98,6 +98,16 @@ fn ensure_sound(path: &Path, moment: &str) {
     }
 }
 
+/// Goes on with the run in `place` to its end, which has to be the expected one.
+fn ends_alike(folder: &Path, place: &Path, expected: &Result, moment: &str) {
+    // Before there is a configuration there is no run; the folder is free for another start.
+    let mut again =
+        if place.join("config.toml").exists() { resume(place) } else { train_command(folder, place) };
+    let output = run(&mut again);
+    assert!(output.status.success(), "{moment}: {}", errors(&output));
+    assert_eq!(&Result::read(place), expected, "{moment}");
+}
+
 #[test]
 fn a_training_that_is_killed_before_any_rename_goes_on_to_the_same_result() {
     let folder = tempfile::tempdir().unwrap();
@@ -117,14 +127,7 @@ fn a_training_that_is_killed_before_any_rename_goes_on_to_the_same_result() {
         }
         let moment = format!("before rename {number}");
         ensure_sound(&place, &moment);
-        // Before there is a configuration there is no run; the folder is free for another start.
-        let mut again = match place.join("config.toml").exists() {
-            true => resume(&place),
-            false => train_command(folder.path(), &place),
-        };
-        let output = run(&mut again);
-        assert!(output.status.success(), "{moment}: {}", errors(&output));
-        assert_eq!(Result::read(&place), expected, "{moment}");
+        ends_alike(folder.path(), &place, &expected, &moment);
         std::fs::remove_dir_all(&place).unwrap();
     }
 }
@@ -153,12 +156,6 @@ fn a_training_without_room_goes_on_to_the_same_result_when_it_has_some() {
             assert!(said.contains(&place.display().to_string()), "the file is named: {moment}");
         }
         ensure_sound(&place, &moment);
-        let mut again = match place.join("config.toml").exists() {
-            true => resume(&place),
-            false => train_command(folder.path(), &place),
-        };
-        let output = run(&mut again);
-        assert!(output.status.success(), "{moment}: {}", errors(&output));
-        assert_eq!(Result::read(&place), expected, "{moment}");
+        ends_alike(folder.path(), &place, &expected, &moment);
     }
 }

@@ -71,19 +71,23 @@ fn train(config: &Config) -> (RunFolder, tks_trainer::evaluation::Evaluation) {
     (run, *evaluation)
 }
 
+/// The documented example, changed, on images that are written into `folder`, where its run goes too.
+fn example(folder: &Path, changes: &[&str]) -> Config {
+    let images = folder.join("images");
+    write_images(&images);
+    let mut all = vec![
+        format!("data.path={:?}", images.display().to_string()),
+        format!("output.folder={:?}", folder.display().to_string()),
+        "hardware={ device = \"cpu\", threads = 1 }".into(),
+    ];
+    all.extend(changes.iter().map(|change| (*change).to_string()));
+    Config::parse(&documented(), "first-steps.md".as_ref(), &all).unwrap()
+}
+
 #[test]
 fn the_documented_folder_example_learns() {
     let folder = tempfile::tempdir().unwrap();
-    let images = folder.path().join("images");
-    write_images(&images);
-    let changes = [
-        format!("data.path={:?}", images.display().to_string()),
-        format!("output.folder={:?}", folder.path().display().to_string()),
-        "output.report=false".into(),
-        "hardware={ device = \"cpu\", threads = 1 }".into(),
-    ];
-    let config = Config::parse(&documented(), "first-steps.md".as_ref(), &changes).unwrap();
-    let (run, evaluation) = train(&config);
+    let (run, evaluation) = train(&example(folder.path(), &["output.report=false"]));
     assert!(evaluation.accuracy() > 0.8, "{}", evaluation.accuracy());
     assert_eq!(run.warnings(), Vec::<String>::new());
 }
@@ -91,19 +95,9 @@ fn the_documented_folder_example_learns() {
 #[test]
 fn a_training_of_too_few_steps_says_so_in_its_log_and_report() {
     let folder = tempfile::tempdir().unwrap();
-    let images = folder.path().join("images");
-    write_images(&images);
     // Two batches an epoch, and next to no learning rate: as a recipe for large sets has it.
-    let changes = [
-        format!("data.path={:?}", images.display().to_string()),
-        format!("output.folder={:?}", folder.path().display().to_string()),
-        "hardware={ device = \"cpu\", threads = 1 }".into(),
-        "training.batch_size=64".into(),
-        "training.epochs=4".into(),
-        "schedule.warmup_epochs=4".into(),
-    ];
-    let config = Config::parse(&documented(), "first-steps.md".as_ref(), &changes).unwrap();
-    let (run, _) = train(&config);
+    let changes = ["training.batch_size=64", "training.epochs=4", "schedule.warmup_epochs=4"];
+    let (run, _) = train(&example(folder.path(), &changes));
     let warnings = run.warnings();
     let page = text(&run, "report/index.html");
     for expected in ["2 steps of the optimiser", "after epoch 4 of 4", "running statistics of the batch norm"]

@@ -8,6 +8,9 @@
 //! [`cache_dir`](ArchiveOptions::cache_dir), written whole or not at all and found again the next time.
 
 mod folder;
+mod format;
+mod inflate;
+mod listing;
 mod name;
 mod tarball;
 mod unpack;
@@ -17,11 +20,13 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use flate2::Crc;
-
-use crate::bytes::{ByteSource, Bytes, Reader};
+use crate::bytes::{ByteSource, Bytes};
 use crate::error::DataError;
 use crate::regular_file;
+use format::{Format, has_archive_name, not_an_archive, unpacked_name};
+use inflate::{MAX_INFLATE_WINDOW, inflate};
+use listing::Listing;
+pub use listing::{SkipReason, Skipped};
 
 /// How archives are opened.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -94,113 +99,6 @@ pub struct Archive {
     skipped: Vec<Skipped>,
     empty_folders: Vec<Box<str>>,
     options: ArchiveOptions,
-}
-
-/// What an archive or a folder holds and does not give as a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Skipped {
-    /// Its name, with `/` between the parts.
-    pub name: Box<str>,
-    /// Why it is not given.
-    pub reason: SkipReason,
-}
-
-/// Why something in an archive or a folder is passed over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum SkipReason {
-    /// A system put it there: `__MACOSX`, `._*`, `.DS_Store`, `Thumbs.db`, `desktop.ini`, `@eaDir`.
-    System,
-    /// A link in a folder that leads to nothing.
-    DanglingLink,
-    /// A link in an archive that does not lead to one of its files.
-    Link,
-    /// A device, a pipe or a socket.
-    Special,
-    /// A later entry of an archive has the same name.
-    Replaced,
-}
-
-impl SkipReason {
-    /// What it is, in the singular: "a link to nothing".
-    pub fn text(self) -> &'static str {
-        match self {
-            SkipReason::System => "a file of the operating system",
-            SkipReason::DanglingLink => "a link to nothing",
-            SkipReason::Link => "a link that leads to no file of the archive",
-            SkipReason::Special => "a device, pipe or socket",
-            SkipReason::Replaced => "an entry with the name of a later one",
-        }
-    }
-}
-
-/// What a reader of a kind of archive found, in any order.
-#[derive(Default)]
-struct Listing {
-    entries: Vec<Entry>,
-    sources: Vec<Source>,
-    skipped: Vec<Skipped>,
-    /// Folders that may be empty.
-    folders: Vec<String>,
-}
-
-impl Listing {
-    fn skip(&mut self, name: impl Into<Box<str>>, reason: SkipReason) {
-        self.skipped.push(Skipped { name: name.into(), reason });
-    }
-
-    /// That `count` entries are not too many.
-    fn limit(&self, path: &Path, count: u64, options: &ArchiveOptions) -> Result<(), DataError> {
-        if count <= options.max_entries {
-            return Ok(());
-        }
-        Err(DataError::TooLarge {
-            path: path.to_path_buf(),
-            what: "the number of entries".into(),
-            size: count,
-            limit: options.max_entries,
-            remedy: "name a folder or archive that holds the data set alone".into(),
-        })
-    }
-
-    /// Sorts by name; of entries of one name the last one counts, as in a tar that was appended to.
-    fn finish(self, path: &Path) -> Archive {
-        let Listing { mut entries, sources, mut skipped, mut folders } = self;
-        entries.reverse();
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
-        entries.dedup_by(|earlier, kept| {
-            let same = earlier.name == kept.name;
-            if same {
-                skipped.push(Skipped { name: earlier.name.clone(), reason: SkipReason::Replaced });
-            }
-            same
-        });
-        entries.shrink_to_fit();
-        skipped.sort_by(|a, b| (a.reason, &a.name).cmp(&(b.reason, &b.name)));
-        folders.sort();
-        folders.dedup();
-        let has_a_file = |folder: &str| {
-            let first = entries.partition_point(|entry| *entry.name < *format!("{folder}/"));
-            entries.get(first).is_some_and(|entry| is_below(&entry.name, folder))
-        };
-        folders.retain(|folder| !folder.is_empty() && !has_a_file(folder));
-        let empty_folders = folders.into_iter().map(String::into_boxed_str).collect();
-        let options = ArchiveOptions::default();
-        Archive {
-            path: path.to_path_buf(),
-            key: String::new(),
-            entries,
-            sources,
-            skipped,
-            empty_folders,
-            options,
-        }
-    }
-}
-
-/// Whether a file lies in `folder` or in a folder of it.
-fn is_below(name: &str, folder: &str) -> bool {
-    name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// A file of an archive.
@@ -657,128 +555,4 @@ impl Archive {
 fn cache_dir(archive: &Path, options: &ArchiveOptions) -> PathBuf {
     let beside = || archive.parent().unwrap_or(Path::new("")).join(".tks-cache");
     options.cache_dir.clone().unwrap_or_else(beside)
-}
-
-/// What a file is, by its first bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Zip,
-    Tar,
-    Gzip,
-    Xz,
-}
-
-impl Format {
-    fn detect(source: &ByteSource) -> Result<Option<Format>, DataError> {
-        let mut scratch = Vec::new();
-        let head = source.bytes_in(0..source.len().min(tarball::HEAD), &mut scratch)?;
-        Ok(match head {
-            [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Some(Format::Zip),
-            [0x1f, 0x8b, ..] => Some(Format::Gzip),
-            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Format::Xz),
-            _ if tarball::is_tar(head) => Some(Format::Tar),
-            _ => None,
-        })
-    }
-}
-
-const ARCHIVE_NAMES: [&str; 12] = [
-    ".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tar.zst", ".tzst", ".7z",
-    ".rar",
-];
-
-fn has_archive_name(name: &str) -> bool {
-    let name = name.rsplit('/').next().unwrap_or(name);
-    ARCHIVE_NAMES.iter().any(|end| {
-        name.len() > end.len()
-            && name.is_char_boundary(name.len() - end.len())
-            && name[name.len() - end.len()..].eq_ignore_ascii_case(end)
-    })
-}
-
-fn not_an_archive(bytes: &[u8], path: &Path) -> DataError {
-    let start = String::from_utf8_lossy(bytes).trim().to_string();
-    let lower = start.to_lowercase();
-    let message = if bytes.is_empty() {
-        "the file is empty; fetch it again".to_string()
-    } else if lower.starts_with("<!doctype") || lower.starts_with("<html") {
-        "this is a web page, saved in place of the archive; fetch it again".to_string()
-    } else if bytes.starts_with(b"BZh") {
-        "bzip2 is not read; decompress the file with `bunzip2`".to_string()
-    } else if bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        "Zstandard is not read; decompress the file with `unzstd`".to_string()
-    } else if bytes.starts_with(b"7z\xbc\xaf") || bytes.starts_with(b"Rar!") {
-        "7z and rar are not read; unpack the archive into a folder".to_string()
-    } else {
-        format!("neither zip nor tar, gzip nor xz: it begins with {start:?}")
-    };
-    DataError::Archive { path: path.to_path_buf(), offset: 0, message }
-}
-
-/// `train.idx.gz` is `train.idx` within.
-fn unpacked_name(path: &Path) -> String {
-    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    match name.rsplit_once('.') {
-        Some((stem, end)) if matches!(end.to_ascii_lowercase().as_str(), "gz" | "xz") => stem.to_string(),
-        _ => name,
-    }
-}
-
-/// The memory that an entry is inflated into at first; it doubles as it fills.
-const INFLATE_ROOM: usize = 1 << 20;
-
-/// Bytes of a compressed entry that are read at a time, at most.
-const MAX_INFLATE_WINDOW: u64 = 1 << 16;
-
-/// What is wrong with a compressed entry.
-enum InflateError {
-    /// It is not what its header says.
-    Corrupt(String),
-    /// Its bytes could not be read.
-    Read(DataError),
-}
-
-impl InflateError {
-    fn into_error(self, path: &Path, offset: u64, entry: &str) -> DataError {
-        match self {
-            InflateError::Read(error) => error,
-            InflateError::Corrupt(message) => DataError::Archive {
-                path: path.to_path_buf(),
-                offset,
-                message: format!("entry `{entry}`: {message}"),
-            },
-        }
-    }
-}
-
-/// Inflates into `scratch`, which holds exactly the entry afterwards.
-fn inflate(packed: Reader, size: u64, crc: u32, scratch: &mut Vec<u8>) -> Result<(), InflateError> {
-    let corrupt = |message: String| Err(InflateError::Corrupt(message));
-    scratch.clear();
-    // What is claimed is no reason to take memory; from here on it doubles as it fills.
-    scratch.reserve(size.saturating_add(1).min(INFLATE_ROOM as u64) as usize);
-    let mut inflater = flate2::bufread::DeflateDecoder::new(packed);
-    // One more than there should be, to tell where there is more.
-    if let Err(error) = inflater.by_ref().take(size.saturating_add(1)).read_to_end(scratch) {
-        return match error.downcast::<DataError>() {
-            Ok(error) => Err(InflateError::Read(error)),
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                corrupt(format!("cut: {} of {size} bytes", scratch.len()))
-            }
-            Err(error) => corrupt(format!("corrupt at its byte {}: {error}", inflater.total_in())),
-        };
-    }
-    if scratch.len() as u64 > size {
-        return corrupt(format!("holds more than the {size} bytes it should"));
-    }
-    if scratch.len() as u64 != size {
-        return corrupt(format!("holds {} bytes where it should {size}", scratch.len()));
-    }
-    let mut sum = Crc::new();
-    sum.update(scratch);
-    if sum.sum() != crc {
-        let found = sum.sum();
-        return corrupt(format!("checksum {found:08x} where it should be {crc:08x}: the archive is corrupt"));
-    }
-    Ok(())
 }

@@ -1,0 +1,113 @@
+//! What is found in an archive or a folder, and what of it is passed over.
+
+use std::path::Path;
+
+use super::{Archive, ArchiveOptions, Entry, Source};
+use crate::error::DataError;
+
+/// What an archive or a folder holds and does not give as a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Its name, with `/` between the parts.
+    pub name: Box<str>,
+    /// Why it is not given.
+    pub reason: SkipReason,
+}
+
+/// Why something in an archive or a folder is passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum SkipReason {
+    /// A system put it there: `__MACOSX`, `._*`, `.DS_Store`, `Thumbs.db`, `desktop.ini`, `@eaDir`.
+    System,
+    /// A link in a folder that leads to nothing.
+    DanglingLink,
+    /// A link in an archive that does not lead to one of its files.
+    Link,
+    /// A device, a pipe or a socket.
+    Special,
+    /// A later entry of an archive has the same name.
+    Replaced,
+}
+
+impl SkipReason {
+    /// What it is, in the singular: "a link to nothing".
+    pub fn text(self) -> &'static str {
+        match self {
+            SkipReason::System => "a file of the operating system",
+            SkipReason::DanglingLink => "a link to nothing",
+            SkipReason::Link => "a link that leads to no file of the archive",
+            SkipReason::Special => "a device, pipe or socket",
+            SkipReason::Replaced => "an entry with the name of a later one",
+        }
+    }
+}
+
+/// What a reader of a kind of archive found, in any order.
+#[derive(Default)]
+pub(super) struct Listing {
+    pub(super) entries: Vec<Entry>,
+    pub(super) sources: Vec<Source>,
+    pub(super) skipped: Vec<Skipped>,
+    /// Folders that may be empty.
+    pub(super) folders: Vec<String>,
+}
+
+impl Listing {
+    pub(super) fn skip(&mut self, name: impl Into<Box<str>>, reason: SkipReason) {
+        self.skipped.push(Skipped { name: name.into(), reason });
+    }
+
+    /// That `count` entries are not too many.
+    pub(super) fn limit(&self, path: &Path, count: u64, options: &ArchiveOptions) -> Result<(), DataError> {
+        if count <= options.max_entries {
+            return Ok(());
+        }
+        Err(DataError::TooLarge {
+            path: path.to_path_buf(),
+            what: "the number of entries".into(),
+            size: count,
+            limit: options.max_entries,
+            remedy: "name a folder or archive that holds the data set alone".into(),
+        })
+    }
+
+    /// Sorts by name; of entries of one name the last one counts, as in a tar that was appended to.
+    pub(super) fn finish(self, path: &Path) -> Archive {
+        let Listing { mut entries, sources, mut skipped, mut folders } = self;
+        entries.reverse();
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        entries.dedup_by(|earlier, kept| {
+            let same = earlier.name == kept.name;
+            if same {
+                skipped.push(Skipped { name: earlier.name.clone(), reason: SkipReason::Replaced });
+            }
+            same
+        });
+        entries.shrink_to_fit();
+        skipped.sort_by(|a, b| (a.reason, &a.name).cmp(&(b.reason, &b.name)));
+        folders.sort();
+        folders.dedup();
+        let has_a_file = |folder: &str| {
+            let first = entries.partition_point(|entry| *entry.name < *format!("{folder}/"));
+            entries.get(first).is_some_and(|entry| is_below(&entry.name, folder))
+        };
+        folders.retain(|folder| !folder.is_empty() && !has_a_file(folder));
+        let empty_folders = folders.into_iter().map(String::into_boxed_str).collect();
+        let options = ArchiveOptions::default();
+        Archive {
+            path: path.to_path_buf(),
+            key: String::new(),
+            entries,
+            sources,
+            skipped,
+            empty_folders,
+            options,
+        }
+    }
+}
+
+/// Whether a file lies in `folder` or in a folder of it.
+fn is_below(name: &str, folder: &str) -> bool {
+    name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+}
