@@ -15,7 +15,9 @@ use crate::custom::{Backward, record};
 use crate::error::AutogradError;
 use crate::ffi::cuda::{self as ffi, Argument, Module};
 use crate::layout::{laid_out_as, time_first};
-use crate::multi_step::{LearnedTensors, Output, State, checked_state, step_like, steps_and_neurons};
+use crate::multi_step::{
+    LearnedTensors, Output, State, check_learned, checked_state, step_like, steps_and_neurons,
+};
 
 /// Opens libtorch's CUDA half where it lies beside the CPU half and CUDA's driver is installed. Returns whether
 /// libtorch now finds a GPU.
@@ -118,14 +120,14 @@ impl Plan {
 
     /// The arguments with which both kernels begin.
     fn first<'a>(&self, saved: &[Option<&'a Tensor>; 5]) -> Vec<Argument<'a>> {
-        let [input, membrane, second, parameter, v_threshold] = *saved;
+        let [input, membrane, auxiliary, parameters, v_threshold] = *saved;
         vec![
             Argument::Long(self.neurons as i64),
             Argument::Int(self.time_steps as i32),
             self.rows(input),
             self.row(membrane),
-            self.row(second),
-            Argument::Tensor(parameter, Kind::Float, 1),
+            self.row(auxiliary),
+            Argument::Tensor(parameters, Kind::Float, self.neuron.model.learned().len()),
             Argument::Tensor(v_threshold, Kind::Float, 1),
         ]
     }
@@ -153,9 +155,10 @@ pub(crate) fn multi_step(
     state: Option<&State>,
     learned: LearnedTensors<'_>,
 ) -> Result<Output, AutogradError> {
+    check_learned(neuron, learned)?;
     let initial = checked_state(neuron, input, state)?;
-    let has_second = neuron.model.second_state().is_some();
-    let (plan, spikes, [membrane, second], saved) = tch::no_grad(|| -> Result<_, AutogradError> {
+    let has_auxiliary = neuron.model.auxiliary_state().is_some();
+    let (plan, spikes, [membrane, auxiliary], saved) = tch::no_grad(|| -> Result<_, AutogradError> {
         let input = time_first(input)?;
         let plan = Plan::new(neuron, &input)?;
         let like = step_like(&input)?;
@@ -168,20 +171,20 @@ pub(crate) fn multi_step(
         let saved = [
             Some(input.shallow_clone()),
             place(initial.map(|(membrane, _)| membrane))?,
-            place(initial.and_then(|(_, second)| second))?,
-            number(learned.parameter)?,
+            place(initial.and_then(|(_, auxiliary)| auxiliary))?,
+            stacked(learned.parameters, input.device())?,
             number(learned.v_threshold)?,
         ];
         let spikes = input.f_empty_like()?;
         let membrane = step_like(&input)?;
-        let second = has_second.then(|| step_like(&input)).transpose()?;
+        let auxiliary = has_auxiliary.then(|| step_like(&input)).transpose()?;
         plan.forward(
             &saved.each_ref().map(Option::as_ref),
             &spikes,
-            [Some(&membrane), second.as_ref()],
+            [Some(&membrane), auxiliary.as_ref()],
             None,
         )?;
-        Ok((plan, spikes, [Some(membrane), second], saved))
+        Ok((plan, spikes, [Some(membrane), auxiliary], saved))
     })?;
     let Some(membrane) = membrane else {
         return Err(AutogradError::Libtorch("the forward pass gave no membrane".into()));
@@ -189,16 +192,20 @@ pub(crate) fn multi_step(
     let inputs = [
         Some(input),
         initial.map(|(membrane, _)| membrane),
-        initial.and_then(|(_, second)| second),
-        learned.parameter,
+        initial.and_then(|(_, auxiliary)| auxiliary),
         learned.v_threshold,
     ];
+    let inputs: Vec<_> = inputs.into_iter().chain(learned.parameters.iter().map(Some)).collect();
     let mut outputs = vec![&spikes, &membrane];
-    outputs.extend(second.as_ref());
-    let shapes = [learned.parameter.map(Tensor::size), learned.v_threshold.map(Tensor::size)];
-    let node = NeuronNode { plan, has_second, shapes };
+    outputs.extend(auxiliary.as_ref());
+    let node = NeuronNode {
+        plan,
+        has_auxiliary,
+        parameter_shapes: learned.parameters.iter().map(Tensor::size).collect(),
+        threshold_shape: learned.v_threshold.map(Tensor::size),
+    };
     record(c"tks::multi_step_cuda", &inputs, &outputs, &saved.each_ref().map(Option::as_ref), node)?;
-    Ok(Output { spikes, state: State { membrane, second } })
+    Ok(Output { spikes, state: State { membrane, auxiliary } })
 }
 
 /// As [`crate::membranes`], for tensors on a GPU.
@@ -208,6 +215,7 @@ pub(crate) fn membranes(
     state: Option<&State>,
     learned: LearnedTensors<'_>,
 ) -> Result<Tensor, AutogradError> {
+    check_learned(neuron, learned)?;
     let initial = checked_state(neuron, input, state)?;
     tch::no_grad(|| {
         let input = time_first(input)?;
@@ -215,9 +223,10 @@ pub(crate) fn membranes(
         let like = step_like(&input)?;
         let place = |tensor: Option<&Tensor>| tensor.map(|tensor| laid_out_as(tensor, &like)).transpose();
         let membrane = place(initial.map(|(membrane, _)| membrane))?;
-        let second = place(initial.and_then(|(_, second)| second))?;
+        let auxiliary = place(initial.and_then(|(_, auxiliary)| auxiliary))?;
+        let parameters = stacked(learned.parameters, input.device())?;
         let saved =
-            [Some(&input), membrane.as_ref(), second.as_ref(), learned.parameter, learned.v_threshold];
+            [Some(&input), membrane.as_ref(), auxiliary.as_ref(), parameters.as_ref(), learned.v_threshold];
         let trace = input.f_to_kind(Kind::Float)?.f_empty_like()?;
         plan.forward(&saved, &input.f_empty_like()?, [None, None], Some(&trace))?;
         Ok(trace)
@@ -227,9 +236,10 @@ pub(crate) fn membranes(
 /// The backward half of a neuron.
 struct NeuronNode {
     plan: Plan,
-    has_second: bool,
-    /// Shapes of the parameter and the threshold, where they are learned.
-    shapes: [Option<Vec<i64>>; 2],
+    has_auxiliary: bool,
+    /// Shapes of the parameters and the threshold, where they are learned.
+    parameter_shapes: Vec<Vec<i64>>,
+    threshold_shape: Option<Vec<i64>>,
 }
 
 impl Backward for NeuronNode {
@@ -240,54 +250,74 @@ impl Backward for NeuronNode {
         needed: &[bool],
     ) -> Result<Vec<Option<Tensor>>, AutogradError> {
         let plan = &self.plan;
-        let [Some(input), membrane, second, parameter, v_threshold] = saved else {
+        let [Some(input), membrane, auxiliary, parameters, v_threshold] = saved else {
             return Err(AutogradError::Libtorch("the saved input is gone".into()));
         };
         let step = || step_like(input);
         let like = step()?;
         let state_grad = |grad: Option<&Tensor>| grad.map(|grad| laid_out_as(grad, &like)).transpose();
         let grad_membrane = state_grad(grads[1].as_ref())?;
-        let grad_second = state_grad(grads.get(2).and_then(Option::as_ref))?;
+        let grad_auxiliary = state_grad(grads.get(2).and_then(Option::as_ref))?;
         let grad_spikes = match &grads[0] {
             Some(grad) => Some(laid_out_as(&grad.f_to_kind(plan.kind())?, input)?),
             None => None,
         };
         let grad_input = input.f_empty_like()?;
         let grad_initial = needed[1].then(step).transpose()?;
-        let grad_initial_second = (self.has_second && needed[2]).then(step).transpose()?;
-        let grad_parameter = needed[3].then(step).transpose()?;
-        let grad_threshold = needed[4].then(step).transpose()?;
+        let grad_initial_auxiliary = (self.has_auxiliary && needed[2]).then(step).transpose()?;
+        let grad_threshold = needed[3].then(step).transpose()?;
+        let own = self.parameter_shapes.len();
+        let grad_parameters = match needed[4..].contains(&true) {
+            true => {
+                let size = [own as i64, plan.neurons as i64];
+                Some(Tensor::f_empty(size, (Kind::Float, input.device()))?)
+            }
+            false => None,
+        };
         let chunk = Program::chunk_of(plan.time_steps);
         let count = Program::checkpoints(chunk, plan.time_steps, plan.neurons);
         let checkpoints = Tensor::f_empty([count as i64], (Kind::Float, input.device()))?;
         let places =
-            [Some(input), membrane.as_ref(), second.as_ref(), parameter.as_ref(), v_threshold.as_ref()];
+            [Some(input), membrane.as_ref(), auxiliary.as_ref(), parameters.as_ref(), v_threshold.as_ref()];
         let mut arguments = plan.first(&places);
         arguments.push(plan.rows(grad_spikes.as_ref()));
         arguments.push(Argument::Float(0.0));
         arguments.push(plan.row(grad_membrane.as_ref()));
-        arguments.push(plan.row(grad_second.as_ref()));
+        arguments.push(plan.row(grad_auxiliary.as_ref()));
         arguments.push(plan.rows(Some(&grad_input)));
-        arguments.extend(
-            [&grad_initial, &grad_initial_second, &grad_parameter, &grad_threshold]
-                .map(|tensor| plan.row(tensor.as_ref())),
-        );
+        arguments.push(plan.row(grad_initial.as_ref()));
+        arguments.push(plan.row(grad_initial_auxiliary.as_ref()));
+        arguments.push(Argument::Tensor(grad_parameters.as_ref(), Kind::Float, own * plan.neurons));
+        arguments.push(plan.row(grad_threshold.as_ref()));
         arguments.push(Argument::Tensor(Some(&checkpoints), Kind::Float, count));
         // SAFETY: the parameters of `neuron_backward`, as its documentation has them; lengths are checked.
         unsafe { plan.module()?.launch("neuron_backward", plan.neurons, &arguments)? };
-        let [parameter_shape, threshold_shape] = &self.shapes;
-        let sum = |rows: Option<Tensor>, shape: &Option<Vec<i64>>| -> Result<Option<Tensor>, AutogradError> {
-            let (Some(rows), Some(shape)) = (rows, shape) else { return Ok(None) };
-            Ok(Some(rows.f_sum(Kind::Double)?.f_to_kind(Kind::Float)?.f_reshape(shape)?))
+        let sum = |rows: &Tensor, shape: &[i64]| -> Result<Tensor, AutogradError> {
+            Ok(rows.f_sum(Kind::Double)?.f_to_kind(Kind::Float)?.f_reshape(shape)?)
         };
-        Ok(vec![
-            Some(grad_input),
-            grad_initial,
-            grad_initial_second,
-            sum(grad_parameter, parameter_shape)?,
-            sum(grad_threshold, threshold_shape)?,
-        ])
+        let grad_threshold = match (grad_threshold, &self.threshold_shape) {
+            (Some(rows), Some(shape)) => Some(sum(&rows, shape)?),
+            _ => None,
+        };
+        let mut gradients = vec![Some(grad_input), grad_initial, grad_initial_auxiliary, grad_threshold];
+        for (i, shape) in self.parameter_shapes.iter().enumerate() {
+            let rows = grad_parameters.as_ref().map(|rows| rows.f_select(0, i as i64)).transpose()?;
+            gradients.push(rows.map(|rows| sum(&rows, shape)).transpose()?);
+        }
+        Ok(gradients)
     }
+}
+
+/// The parameters as one tensor on the device, as the kernels read them; `None` where there are none.
+fn stacked(parameters: &[Tensor], device: Device) -> Result<Option<Tensor>, AutogradError> {
+    if parameters.is_empty() {
+        return Ok(None);
+    }
+    let flat: Vec<Tensor> = parameters
+        .iter()
+        .map(|tensor| tensor.f_detach()?.f_to_kind(Kind::Float)?.f_to_device(device)?.f_reshape([1]))
+        .collect::<Result<_, _>>()?;
+    Ok(Some(Tensor::f_cat(&flat, 0)?))
 }
 
 fn spike_module(

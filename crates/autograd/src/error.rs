@@ -4,6 +4,7 @@ use tks_neuron::NeuronError;
 
 /// Why an operation could not be done.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum AutogradError {
     /// The neuron or its buffers do not fit.
     #[error(transparent)]
@@ -24,6 +25,9 @@ pub enum AutogradError {
         /// What is needed, in words.
         expected: String,
     },
+    /// Something that this crate promises itself does not hold: a mistake in it, to be reported.
+    #[error("a mistake in tks-autograd, please report it: {0}")]
+    Invariant(String),
     /// A tensor is of a kind, device or layout that the operation does not know.
     #[error("{0}")]
     Unsupported(String),

@@ -74,14 +74,15 @@ impl Backend {
 pub struct NeuronLayer {
     neuron: Neuron,
     backend: Backend,
-    parameter: Option<Tensor>,
+    /// In the order of `Model::learned`.
+    parameters: Vec<Tensor>,
     v_threshold: Option<Tensor>,
     /// Sum of firing rates of each step and number of calls; `None`: off.
     recording: RefCell<Option<(Vec<f64>, f64)>>,
 }
 
 impl NeuronLayer {
-    /// Makes the layer, with its learned parameters (PLIF's `w`, KLIF's `k`, `v_threshold`) under `path` as
+    /// Makes the layer, with its learned parameters (those of `Model::learned`, `v_threshold`) under `path` as
     /// tensors of no dimension.
     ///
     /// # Errors
@@ -92,7 +93,12 @@ impl NeuronLayer {
         Ok(NeuronLayer {
             neuron,
             backend: options.backend,
-            parameter: neuron.model.learned().map(|(name, value)| learned(name, value)),
+            parameters: neuron
+                .model
+                .learned()
+                .into_iter()
+                .map(|(name, value)| learned(name, value))
+                .collect(),
             v_threshold: options.learn_threshold.then(|| learned("v_threshold", neuron.v_threshold)),
             recording: RefCell::new(None),
         })
@@ -105,7 +111,7 @@ impl NeuronLayer {
 
     /// The learned values, for [`crate::multi_step`](crate::multi_step()) and [`crate::membranes`].
     pub fn learned(&self) -> LearnedTensors<'_> {
-        LearnedTensors { parameter: self.parameter.as_ref(), v_threshold: self.v_threshold.as_ref() }
+        LearnedTensors { parameters: &self.parameters, v_threshold: self.v_threshold.as_ref() }
     }
 
     /// Runs the layer over `input`, `[T, B, ...]`, from `state` or from rest. A sequence of one step is a
@@ -212,7 +218,7 @@ impl NeuronLayer {
         NeuronLayer {
             neuron: self.neuron,
             backend: self.backend,
-            parameter: self.parameter.as_ref().map(Tensor::shallow_clone),
+            parameters: self.parameters.iter().map(Tensor::shallow_clone).collect(),
             v_threshold: self.v_threshold.as_ref().map(Tensor::shallow_clone),
             recording: RefCell::new(None),
         }

@@ -19,22 +19,23 @@ pub struct State {
     /// The membrane.
     pub membrane: Tensor,
     /// Synaptic current, adaptation or recovery, where the model has it.
-    pub second: Option<Tensor>,
+    pub auxiliary: Option<Tensor>,
 }
 
 impl State {
     /// The same values cut off from the graph: for truncated back-propagation through time.
     #[must_use]
     pub fn detach(&self) -> State {
-        State { membrane: self.membrane.detach(), second: self.second.as_ref().map(Tensor::detach) }
+        State { membrane: self.membrane.detach(), auxiliary: self.auxiliary.as_ref().map(Tensor::detach) }
     }
 }
 
 /// Learned values that take the place of the configuration's; tensors of one element.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LearnedTensors<'a> {
-    /// PLIF's `w` (`1 / tau = sigmoid(w)`) or KLIF's `k`.
-    pub parameter: Option<&'a Tensor>,
+    /// The parameters that the model has of its own, in the order of [`Model::learned`](tks_neuron::Model::learned), or
+    /// none for their initial values.
+    pub parameters: &'a [Tensor],
     /// The threshold.
     pub v_threshold: Option<&'a Tensor>,
 }
@@ -121,45 +122,46 @@ pub(crate) fn run(
 ) -> Result<Output, AutogradError> {
     let kernel = kernel_of(neuron, learned)?;
     let affine = normalization.as_ref().map(|normalization| normalization.by_channel.affine());
-    let has_second = neuron.model.second_state().is_some();
+    let has_auxiliary = neuron.model.auxiliary_state().is_some();
     let initial = checked_state(neuron, input, state)?;
     let (mut outputs, saved) = tch::no_grad(|| -> Result<_, AutogradError> {
         let input = time_first(input)?;
-        let saved_state = initial.map(|(membrane, second)| -> Result<_, AutogradError> {
+        let saved_state = initial.map(|(membrane, auxiliary)| -> Result<_, AutogradError> {
             let like = step_like(&input)?;
-            let second = second.map(|second| laid_out_as(second, &like)).transpose()?;
-            Ok((laid_out_as(membrane, &like)?, second))
+            let auxiliary = auxiliary.map(|auxiliary| laid_out_as(auxiliary, &like)).transpose()?;
+            Ok((laid_out_as(membrane, &like)?, auxiliary))
         });
-        let (membrane, second) = match saved_state.transpose()? {
-            Some((membrane, second)) => (Some(membrane), second),
+        let (membrane, auxiliary) = match saved_state.transpose()? {
+            Some((membrane, auxiliary)) => (Some(membrane), auxiliary),
             None => (None, None),
         };
-        let outputs = forward(&kernel, &input, affine, [membrane.as_ref(), second.as_ref()], has_second)?;
-        Ok((outputs, [Some(input), membrane, second]))
+        let outputs =
+            forward(&kernel, &input, affine, [membrane.as_ref(), auxiliary.as_ref()], has_auxiliary)?;
+        Ok((outputs, [Some(input), membrane, auxiliary]))
     })?;
-    let second = has_second.then(|| outputs.pop()).flatten();
+    let auxiliary = has_auxiliary.then(|| outputs.pop()).flatten();
     let mut differentiable: Vec<&Tensor> = outputs.iter().collect();
-    differentiable.extend(second.as_ref());
+    differentiable.extend(auxiliary.as_ref());
     let inputs = [
         Some(input),
         initial.map(|(membrane, _)| membrane),
-        initial.and_then(|(_, second)| second),
-        learned.parameter,
+        initial.and_then(|(_, auxiliary)| auxiliary),
         learned.v_threshold,
         normalization.as_ref().map(|normalization| normalization.weight),
         normalization.as_ref().map(|normalization| normalization.bias),
     ];
+    let inputs: Vec<_> = inputs.into_iter().chain(learned.parameters.iter().map(Some)).collect();
     let node = Node {
         kernel,
         by_channel: normalization.as_ref().map(|normalization| normalization.by_channel.clone()),
-        has_second,
-        parameter_shape: learned.parameter.map(Tensor::size),
+        has_auxiliary,
+        parameter_shapes: learned.parameters.iter().map(Tensor::size).collect(),
         threshold_shape: learned.v_threshold.map(Tensor::size),
     };
     record(c"tks::multi_step", &inputs, &differentiable, &saved.each_ref().map(Option::as_ref), node)?;
     let mut outputs = outputs.into_iter();
     match (outputs.next(), outputs.next()) {
-        (Some(spikes), Some(membrane)) => Ok(Output { spikes, state: State { membrane, second } }),
+        (Some(spikes), Some(membrane)) => Ok(Output { spikes, state: State { membrane, auxiliary } }),
         _ => Err(AutogradError::Libtorch("the forward pass gave no output".into())),
     }
 }
@@ -186,17 +188,17 @@ pub fn membranes(
         let (t, n) = steps_and_neurons(&input);
         let mut trace = input.f_empty_like()?;
         let mut spikes = vec![0u8; t * n];
-        let [membrane, second] = match initial {
-            Some((membrane, second)) => {
+        let [membrane, auxiliary] = match initial {
+            Some((membrane, auxiliary)) => {
                 let like = step_like(&input)?;
-                let second = second.map(|second| laid_out_as(second, &like)).transpose()?;
-                [Some(laid_out_as(membrane, &like)?), second]
+                let auxiliary = auxiliary.map(|auxiliary| laid_out_as(auxiliary, &like)).transpose()?;
+                [Some(laid_out_as(membrane, &like)?), auxiliary]
             }
             None => [None, None],
         };
         let mut arguments = Forward::new(t, n, values(&input)?, Spikes::U8(&mut spikes));
         arguments.initial_membrane = membrane.as_ref().map(values).transpose()?;
-        arguments.initial_second = second.as_ref().map(values).transpose()?;
+        arguments.initial_auxiliary = auxiliary.as_ref().map(values).transpose()?;
         arguments.membranes = Some(values_mut(&mut trace)?);
         kernel.forward(arguments)?;
         Ok(trace)
@@ -209,24 +211,38 @@ pub(crate) fn step_like(input: &Tensor) -> Result<Tensor, AutogradError> {
 }
 
 fn kernel_of(neuron: &Neuron, learned: LearnedTensors<'_>) -> Result<Kernel, AutogradError> {
+    check_learned(neuron, learned)?;
     let mut kernel = Kernel::new(neuron)?;
-    let number = |name: &'static str, tensor: &Tensor| match tensor.numel() {
-        1 => Ok(f64::try_from(tensor.f_detach()?.f_reshape([])?)? as f32),
-        _ => {
-            Err(AutogradError::Shape { tensor: name, actual: tensor.size(), expected: "one element".into() })
-        }
+    let number = |tensor: &Tensor| -> Result<f32, AutogradError> {
+        Ok(f64::try_from(tensor.f_detach()?.f_reshape([])?)? as f32)
     };
-    if let Some(parameter) = learned.parameter {
-        if neuron.model.learned().is_none() {
-            let problem = "has no learned parameter of its own";
-            return Err(NeuronError::State { model: neuron.model.name(), problem }.into());
-        }
-        kernel = kernel.with_parameter(number("parameter", parameter)?);
+    if let [parameter] = learned.parameters {
+        kernel = kernel.with_parameter(number(parameter)?);
     }
     if let Some(v_threshold) = learned.v_threshold {
-        kernel = kernel.with_threshold(number("v_threshold", v_threshold)?);
+        kernel = kernel.with_threshold(number(v_threshold)?);
     }
     Ok(kernel)
+}
+
+/// Checks the number and the sizes of what is learned.
+pub(crate) fn check_learned(neuron: &Neuron, learned: LearnedTensors<'_>) -> Result<(), AutogradError> {
+    let names = neuron.model.learned();
+    if !learned.parameters.is_empty() && learned.parameters.len() != names.len() {
+        let problem = match names.is_empty() {
+            true => "has no learned parameter of its own",
+            false => "has another number of learned parameters",
+        };
+        return Err(NeuronError::State { model: neuron.model.name(), problem }.into());
+    }
+    let own = names.iter().map(|(name, _)| *name).zip(learned.parameters);
+    for (name, tensor) in own.chain(learned.v_threshold.map(|tensor| ("v_threshold", tensor))) {
+        if tensor.numel() != 1 {
+            let expected = "one element".into();
+            return Err(AutogradError::Shape { tensor: name, actual: tensor.size(), expected });
+        }
+    }
+    Ok(())
 }
 
 /// The initial state's tensors, of the shape of one step of the input.
@@ -255,14 +271,14 @@ pub(crate) fn checked_state<'a>(
         }
     };
     fits("membrane", &state.membrane)?;
-    if let Some(second) = &state.second {
-        fits("second", second)?;
-        if neuron.model.second_state().is_none() {
-            let problem = "has no second state";
+    if let Some(auxiliary) = &state.auxiliary {
+        fits("auxiliary", auxiliary)?;
+        if neuron.model.auxiliary_state().is_none() {
+            let problem = "has no auxiliary state";
             return Err(NeuronError::State { model: neuron.model.name(), problem }.into());
         }
     }
-    Ok(Some((&state.membrane, state.second.as_ref())))
+    Ok(Some((&state.membrane, state.auxiliary.as_ref())))
 }
 
 /// `T` and `N` of a time-first tensor.
@@ -271,20 +287,20 @@ pub(crate) fn steps_and_neurons(tensor: &Tensor) -> (usize, usize) {
     (size[0] as usize, size[1..].iter().product::<i64>() as usize)
 }
 
-/// Spikes, final membrane, and the final second state where the model has one.
+/// Spikes, final membrane, and the final auxiliary state where the model has one.
 fn forward(
     kernel: &Kernel,
     original: &Tensor,
     affine: Option<ChannelAffine<'_>>,
-    [membrane, second]: [Option<&Tensor>; 2],
-    has_second: bool,
+    [membrane, auxiliary]: [Option<&Tensor>; 2],
+    has_auxiliary: bool,
 ) -> Result<Vec<Tensor>, AutogradError> {
     let (t, n) = steps_and_neurons(original);
     let input = original.f_to_kind(Kind::Float)?;
     let mut spikes = original.f_empty_like()?;
     let step = || step_like(&input);
     let mut final_membrane = step()?;
-    let mut final_second = has_second.then(step).transpose()?;
+    let mut final_auxiliary = has_auxiliary.then(step).transpose()?;
     let buffer = match spikes.kind() {
         Kind::BFloat16 => Spikes::Bf16(half_values_mut(&mut spikes)?),
         _ => Spikes::F32(values_mut(&mut spikes)?),
@@ -292,11 +308,11 @@ fn forward(
     let mut arguments = Forward::new(t, n, values(&input)?, buffer);
     arguments.affine = affine;
     arguments.initial_membrane = membrane.map(values).transpose()?;
-    arguments.initial_second = second.map(values).transpose()?;
+    arguments.initial_auxiliary = auxiliary.map(values).transpose()?;
     arguments.final_membrane = Some(values_mut(&mut final_membrane)?);
-    arguments.final_second = final_second.as_mut().map(values_mut).transpose()?;
+    arguments.final_auxiliary = final_auxiliary.as_mut().map(values_mut).transpose()?;
     kernel.forward(arguments)?;
-    Ok([spikes, final_membrane].into_iter().chain(final_second).collect())
+    Ok([spikes, final_membrane].into_iter().chain(final_auxiliary).collect())
 }
 
 impl ByChannel {
@@ -328,8 +344,8 @@ impl ByChannel {
 struct Node {
     kernel: Kernel,
     by_channel: Option<ByChannel>,
-    has_second: bool,
-    parameter_shape: Option<Vec<i64>>,
+    has_auxiliary: bool,
+    parameter_shapes: Vec<Vec<i64>>,
     threshold_shape: Option<Vec<i64>>,
 }
 
@@ -340,7 +356,7 @@ impl Backward for Node {
         grads: &[Option<Tensor>],
         needed: &[bool],
     ) -> Result<Vec<Option<Tensor>>, AutogradError> {
-        let [Some(original), membrane, second] = saved else {
+        let [Some(original), membrane, auxiliary] = saved else {
             return Err(AutogradError::Libtorch("the saved input is gone".into()));
         };
         let (t, n) = steps_and_neurons(original);
@@ -349,7 +365,7 @@ impl Backward for Node {
         let like = step()?;
         let state_grad = |grad: Option<&Tensor>| grad.map(|grad| laid_out_as(grad, &like)).transpose();
         let grad_membrane = state_grad(grads[1].as_ref())?;
-        let grad_second = state_grad(grads.get(2).and_then(Option::as_ref))?;
+        let grad_auxiliary = state_grad(grads.get(2).and_then(Option::as_ref))?;
         let rows;
         let grad_spikes = match &grads[0] {
             None => GradSpikes::Uniform(0.0),
@@ -364,18 +380,18 @@ impl Backward for Node {
         };
         let mut grad_input = input.f_empty_like()?;
         let mut grad_initial = needed[1].then(step).transpose()?;
-        let mut grad_initial_second = (self.has_second && needed[2]).then(step).transpose()?;
+        let mut grad_initial_auxiliary = (self.has_auxiliary && needed[2]).then(step).transpose()?;
         let mut sums = vec![ChannelSums::default(); self.by_channel.as_ref().map_or(0, |by| by.scale.len())];
         let learned = self.kernel.backward(BackwardArguments {
             affine: self.by_channel.as_ref().map(ByChannel::affine),
             channel_sums: self.by_channel.is_some().then_some(&mut sums),
             initial_membrane: membrane.as_ref().map(values).transpose()?,
-            initial_second: second.as_ref().map(values).transpose()?,
+            initial_auxiliary: auxiliary.as_ref().map(values).transpose()?,
             grad_final_membrane: grad_membrane.as_ref().map(values).transpose()?,
-            grad_final_second: grad_second.as_ref().map(values).transpose()?,
+            grad_final_auxiliary: grad_auxiliary.as_ref().map(values).transpose()?,
             grad_initial_membrane: grad_initial.as_mut().map(values_mut).transpose()?,
-            grad_initial_second: grad_initial_second.as_mut().map(values_mut).transpose()?,
-            learned: needed[3] || needed[4],
+            grad_initial_auxiliary: grad_initial_auxiliary.as_mut().map(values_mut).transpose()?,
+            learned: needed[3] || needed[6..].contains(&true),
             ..BackwardArguments::new(t, n, values(&input)?, grad_spikes, values_mut(&mut grad_input)?)
         })?;
         let mut normalization_grads = [None, None];
@@ -390,18 +406,22 @@ impl Backward for Node {
             normalization_grads = grads.map(|grad| Some(Tensor::from_slice(&grad)));
         }
         let [grad_weight, grad_bias] = normalization_grads;
-        let scalar = |shape: &Option<Vec<i64>>, value: f32| -> Result<Option<Tensor>, AutogradError> {
-            let Some(shape) = shape else { return Ok(None) };
+        let scalar = |shape: &Vec<i64>, value: f32| -> Result<Option<Tensor>, AutogradError> {
             Ok(Some(Tensor::f_full(shape, f64::from(value), (Kind::Float, input.device()))?))
         };
-        Ok(vec![
+        let grad_threshold = self.threshold_shape.as_ref();
+        let grad_threshold = grad_threshold.map(|shape| scalar(shape, learned.v_threshold)).transpose()?;
+        let mut gradients = vec![
             Some(grad_input.f_to_kind(original.kind())?),
             grad_initial,
-            grad_initial_second,
-            scalar(&self.parameter_shape, learned.parameter)?,
-            scalar(&self.threshold_shape, learned.v_threshold)?,
+            grad_initial_auxiliary,
+            grad_threshold.flatten(),
             grad_weight,
             grad_bias,
-        ])
+        ];
+        for shape in &self.parameter_shapes {
+            gradients.push(scalar(shape, learned.parameter)?);
+        }
+        Ok(gradients)
     }
 }

@@ -1,14 +1,16 @@
 //! Neurons by plain libtorch operations, one step at a time: slow, for every model, and the yardstick of the
 //! fused operations.
 //!
-//! The surrogate comes in by the detach trick: `step(u) + (u - u.detach()) * derivative(u).detach()` has the
+//! Runs the equations of `tks_neuron::reference`, written down by [`StepTape`], on tensors; libtorch differentiates
+//! them. The surrogate comes in by the detach trick: `step(u) + (u - u.detach()) * derivative(u).detach()` has the
 //! value of the step and the gradient of the surrogate.
 
 use tch::{Kind, Tensor};
-use tks_neuron::{Model, Neuron, ResetTime, Surrogate};
+use tks_neuron::tape::{Operation, StepTape, run_derivative};
+use tks_neuron::{Neuron, Surrogate};
 
 use crate::error::AutogradError;
-use crate::multi_step::{LearnedTensors, Output, State, checked_state};
+use crate::multi_step::{LearnedTensors, Output, State, check_learned, checked_state};
 
 type Result<T> = std::result::Result<T, AutogradError>;
 
@@ -27,49 +29,12 @@ pub fn spike(u: &Tensor, surrogate: &Surrogate, strict: bool) -> Result<Tensor> 
 /// # Errors
 /// What libtorch refuses.
 pub fn derivative(u: &Tensor, surrogate: &Surrogate) -> Result<Tensor> {
-    let of = f64::from;
-    let within = |width: f64| -> Result<Tensor> { Ok(u.f_abs()?.f_lt(width)?.f_to_kind(u.kind())?) };
-    let sigmoid = |alpha: f64| -> Result<Tensor> {
-        let s = (u * alpha).f_sigmoid()?;
-        Ok((&s - s.f_square()?) * alpha)
-    };
-    Ok(match *surrogate {
-        Surrogate::Atan { alpha } => {
-            let z = u * (std::f64::consts::FRAC_PI_2 * of(alpha));
-            (z.f_square()? + 1.0).f_reciprocal()? * (of(alpha) / 2.0)
-        }
-        Surrogate::Sigmoid { alpha } => sigmoid(of(alpha))?,
-        Surrogate::QGate { alpha } | Surrogate::PiecewiseQuadratic { alpha } => {
-            (u.f_abs()? * -of(alpha).powi(2) + of(alpha)).f_relu()?
-        }
-        Surrogate::Gate { alpha } => within(1.0 / of(alpha))?,
-        Surrogate::PiecewiseExp { alpha } => (u.f_abs()? * -of(alpha)).f_exp()? * (of(alpha) / 2.0),
-        Surrogate::SoftSign { alpha } => {
-            (u.f_abs()? * of(alpha) + 1.0).f_square()?.f_reciprocal()? * (of(alpha) / 2.0)
-        }
-        Surrogate::FastSigmoid { slope } => (u.f_abs()? * of(slope) + 1.0).f_square()?.f_reciprocal()?,
-        Surrogate::SuperSpike { alpha } => (u.f_abs()? + 1.0).f_square()?.f_reciprocal()? * of(alpha),
-        Surrogate::Erf { alpha } => {
-            (-(u * of(alpha)).f_square()?).f_exp()? * (of(alpha) / std::f64::consts::PI.sqrt())
-        }
-        Surrogate::Rect { alpha } => within(0.5 / of(alpha))? * of(alpha),
-        Surrogate::LeakyKRelu { leak, k } => {
-            u.f_ge(0.0)?.f_to_kind(u.kind())? * (of(k) - of(leak)) + of(leak)
-        }
-        Surrogate::PiecewiseLeakyRelu { w, c } => within(of(w))? * (0.5 / of(w) - of(c)) + of(c),
-        Surrogate::LogTailedRelu { alpha } => {
-            let above = u.f_clamp_min(1.0)?.f_reciprocal()?;
-            let positive = u.f_gt(0.0)?;
-            above.f_where_self(&positive, &Tensor::f_full_like(u, of(alpha))?)?
-        }
-        Surrogate::QPseudoSpike { alpha } => {
-            (u.f_abs()? * (2.0 / (of(alpha) - 1.0)) + 1.0).f_pow_tensor_scalar(-of(alpha))?
-        }
-        Surrogate::S2nn { alpha, beta } => {
-            let above = (u.f_abs()? + 1.0).f_reciprocal()? * of(beta);
-            sigmoid(of(alpha))?.f_where_self(&u.f_lt(0.0)?, &above)?
-        }
-    })
+    let value = run_derivative(*surrogate, |operation| match operation {
+        Operation::Variable(_) => Ok(Value::Tensor(u.shallow_clone())),
+        other => apply(other),
+    })?;
+    // Constant where the derivative is.
+    value.tensor_like(u)
 }
 
 /// As [`crate::multi_step`](crate::multi_step()), for every model, by plain operations on any device.
@@ -83,124 +48,206 @@ pub fn multi_step(
     learned: LearnedTensors<'_>,
 ) -> Result<Output> {
     neuron.check()?;
+    check_learned(neuron, learned)?;
     let initial = checked_state(neuron, input, state)?;
-    let kind = input.kind();
     let steps = input.f_to_kind(Kind::Float)?.f_unbind(0)?;
-    let options = (Kind::Float, input.device());
     let shape = &input.size()[1..];
-    let mut current = State {
-        membrane: match initial {
-            Some((membrane, _)) => membrane.shallow_clone(),
-            None => Tensor::f_full(shape, f64::from(neuron.v_rest()), options)?,
-        },
-        second: match (initial.and_then(|(_, second)| second), neuron.model.second_state()) {
-            (Some(second), _) => Some(second.shallow_clone()),
-            (None, Some(_)) => Some(Tensor::f_zeros(shape, options)?),
-            (None, None) => None,
-        },
+    let full = |value: f32| Tensor::f_full(shape, f64::from(value), (Kind::Float, input.device()));
+    let mut membrane = match initial {
+        Some((membrane, _)) => membrane.shallow_clone(),
+        None => full(neuron.v_rest())?,
     };
-    let scalar = |tensor: Option<&Tensor>, value: f32| match tensor {
-        Some(tensor) => Ok(tensor.f_reshape([])?),
-        None => Tensor::f_full([0i64; 0], f64::from(value), options),
+    let mut auxiliary = match initial.and_then(|(_, auxiliary)| auxiliary) {
+        Some(auxiliary) => auxiliary.shallow_clone(),
+        None => full(0.0)?,
     };
-    let parameter = scalar(learned.parameter, neuron.model.learned().map_or(0.0, |(_, value)| value))?;
-    let v_threshold = scalar(learned.v_threshold, neuron.v_threshold)?;
+    let mut constants = Vec::new();
+    for (i, (name, initial)) in neuron.model.learned().into_iter().enumerate() {
+        constants.push((name, Value::learned(learned.parameters.get(i), initial)?));
+    }
+    constants.push(("v_threshold", Value::learned(learned.v_threshold, neuron.v_threshold)?));
+    let tape = StepTape::new(neuron);
     let mut spikes = Vec::with_capacity(steps.len());
     for x in &steps {
-        let (spike, next) = step(neuron, x, &current, &parameter, &v_threshold)?;
-        spikes.push(spike);
-        current = next;
+        let after = tape.run(|operation| match operation {
+            Operation::Variable("x") => Ok(Value::Tensor(x.shallow_clone())),
+            Operation::Variable("membrane") => Ok(Value::Tensor(membrane.shallow_clone())),
+            Operation::Variable("auxiliary") => Ok(Value::Tensor(auxiliary.shallow_clone())),
+            Operation::Variable(name) => match constants.iter().find(|(known, _)| *known == name) {
+                Some((_, value)) => Ok(value.clone()),
+                None => Err(AutogradError::Invariant(format!("the step of a neuron has no variable {name}"))),
+            },
+            other => apply(other),
+        })?;
+        let [spike, next_membrane, next_auxiliary] = after;
+        spikes.push(spike.tensor_like(x)?);
+        (membrane, auxiliary) = (next_membrane.tensor_like(x)?, next_auxiliary.tensor_like(x)?);
     }
     let spikes = match spikes.is_empty() {
         true => input.f_zeros_like()?,
-        false => Tensor::f_stack(&spikes, 0)?.f_to_kind(kind)?,
+        false => Tensor::f_stack(&spikes, 0)?.f_to_kind(input.kind())?,
     };
-    Ok(Output { spikes, state: current })
+    let auxiliary = neuron.model.auxiliary_state().map(|_| auxiliary);
+    Ok(Output { spikes, state: State { membrane, auxiliary } })
 }
 
-/// One step; `x` of shape `[B, ...]`. Follows `tks_neuron::reference::step` line by line.
-fn step(
-    neuron: &Neuron,
-    x: &Tensor,
-    state: &State,
-    parameter: &Tensor,
-    v_threshold: &Tensor,
-) -> Result<(Tensor, State)> {
-    let of = f64::from;
-    let rest = of(neuron.v_rest());
-    let fire = |u: &Tensor| spike(u, &neuron.surrogate, neuron.strict);
-    let mut v = state.membrane.shallow_clone();
-    let mut second = state.second.as_ref().map(Tensor::shallow_clone);
-    let late = match neuron.reset_time {
-        ResetTime::NextStep => Some(fire(&v.f_sub(v_threshold)?)?.f_detach()?),
-        ResetTime::SameStep => None,
-    };
-    if let (Some(fired), Some(v_reset)) = (&late, neuron.v_reset) {
-        v = &v * (1.0 - fired) + fired * of(v_reset);
-    }
-    let leaky = |input: &Tensor, tau: f32, decay_input: bool| match decay_input {
-        true => &v + (input - (&v - rest)) / of(tau),
-        false => &v - (&v - rest) / of(tau) + input,
-    };
-    let missing = || AutogradError::Libtorch("the second state is gone".into());
-    let mut threshold = v_threshold.shallow_clone();
-    let charged = match neuron.model {
-        Model::If => &v + x,
-        Model::Lif { tau, decay_input } | Model::LeakyIntegrator { tau, decay_input } => {
-            leaky(x, tau, decay_input)
+/// What a formula computes with here.
+#[derive(Debug)]
+enum Value {
+    Number(f32),
+    Tensor(Tensor),
+}
+
+impl Clone for Value {
+    /// A tensor's clone is a second handle to it.
+    fn clone(&self) -> Self {
+        match self {
+            Value::Number(value) => Value::Number(*value),
+            Value::Tensor(tensor) => Value::Tensor(tensor.shallow_clone()),
         }
-        Model::Plif { decay_input, .. } => {
-            let leak = parameter.f_sigmoid()?;
-            match decay_input {
-                true => &v + (x - (&v - rest)) * leak,
-                false => &v - (&v - rest) * leak + x,
+    }
+}
+
+impl Value {
+    fn learned(tensor: Option<&Tensor>, initial: f32) -> Result<Value> {
+        match tensor {
+            Some(tensor) => Ok(Value::Tensor(tensor.f_reshape([])?)),
+            None => Ok(Value::Number(initial)),
+        }
+    }
+
+    fn tensor_like(self, like: &Tensor) -> Result<Tensor> {
+        match self {
+            Value::Number(value) => Ok(like.f_full_like(f64::from(value))?),
+            Value::Tensor(tensor) => Ok(tensor),
+        }
+    }
+
+    /// As a tensor that is spread over others where it is a number.
+    fn spread(&self, like: &Tensor) -> Result<Tensor> {
+        match self {
+            Value::Number(value) => {
+                Ok(Tensor::f_full([0i64; 0], f64::from(*value), (like.kind(), like.device()))?)
             }
+            Value::Tensor(tensor) => Ok(tensor.shallow_clone()),
         }
-        Model::CubaLif { tau, tau_synapse, decay_input } => {
-            let current = second.take().ok_or_else(missing)?;
-            let current = &current - &current / of(tau_synapse) + x;
-            let charged = leaky(&current, tau, decay_input);
-            second = Some(current);
-            charged
-        }
-        Model::Alif { tau, beta, decay_input, .. } => {
-            threshold = &threshold + second.as_ref().ok_or_else(missing)? * of(beta);
-            leaky(x, tau, decay_input)
-        }
-        Model::Klif { tau, decay_input } => (leaky(x, tau, decay_input) * parameter).f_relu()?,
-        Model::Qif { tau, v_c, a0, v_rest } => {
-            &v + (x + (&v - of(v_rest)) * (&v - of(v_c)) * of(a0)) / of(tau)
-        }
-        Model::Eif { tau, delta_t, theta_rh, v_rest } => {
-            let upstroke = ((&v - of(theta_rh)) / of(delta_t)).f_exp()? * of(delta_t);
-            &v + (x - (&v - of(v_rest)) + upstroke) / of(tau)
-        }
-        Model::Izhikevich { tau, v_c, a0, v_rest, tau_w, a, .. } => {
-            let w = second.take().ok_or_else(missing)?;
-            let charged = &v + (x + (&v - of(v_rest)) * (&v - of(v_c)) * of(a0) - &w) / of(tau);
-            second = Some(&w + ((&charged - of(v_rest)) * of(a) - &w) / of(tau_w));
-            charged
-        }
-    };
-    if matches!(neuron.model, Model::LeakyIntegrator { .. }) {
-        return Ok((x.f_zeros_like()?, State { membrane: charged, second }));
     }
-    let reset = |membrane: &Tensor, spike: &Tensor| match neuron.v_reset {
-        Some(v_reset) => membrane * (1.0 - spike) + spike * of(v_reset),
-        None => membrane - spike * &threshold,
-    };
-    if let Some(fired) = late {
-        let membrane = if neuron.v_reset.is_none() { reset(&charged, &fired) } else { charged };
-        let spike = fire(&membrane.f_sub(&threshold)?)?;
-        return Ok((spike, State { membrane, second }));
+}
+
+/// What an operation does to two numbers, to a tensor and a number, to a number and a tensor, to two tensors.
+struct Binary {
+    numbers: fn(f32, f32) -> f32,
+    right_number: fn(&Tensor, f64) -> std::result::Result<Tensor, tch::TchError>,
+    left_number: fn(f64, &Tensor) -> std::result::Result<Tensor, tch::TchError>,
+    tensors: fn(&Tensor, &Tensor) -> std::result::Result<Tensor, tch::TchError>,
+}
+
+impl Binary {
+    fn apply(&self, left: &Value, right: &Value) -> Result<Value> {
+        Ok(match (left, right) {
+            (Value::Number(left), Value::Number(right)) => Value::Number((self.numbers)(*left, *right)),
+            (Value::Tensor(left), Value::Number(right)) => {
+                Value::Tensor((self.right_number)(left, f64::from(*right))?)
+            }
+            (Value::Number(left), Value::Tensor(right)) => {
+                Value::Tensor((self.left_number)(f64::from(*left), right)?)
+            }
+            (Value::Tensor(left), Value::Tensor(right)) => Value::Tensor((self.tensors)(left, right)?),
+        })
     }
-    let spike = fire(&charged.f_sub(&threshold)?)?;
-    let felt = if neuron.detach_reset { spike.f_detach()? } else { spike.shallow_clone() };
-    let membrane = reset(&charged, &felt);
-    let second = match (neuron.model, second) {
-        (Model::Alif { tau_adaptation, .. }, Some(b)) => Some(&b + (&spike - &b) / of(tau_adaptation)),
-        (Model::Izhikevich { b, .. }, Some(w)) => Some(w + &spike * of(b)),
-        (_, second) => second,
+}
+
+const ADD: Binary = Binary {
+    numbers: |a, b| a + b,
+    right_number: |a, b| a.f_add_scalar(b),
+    left_number: |a, b| b.f_add_scalar(a),
+    tensors: Tensor::f_add,
+};
+const SUB: Binary = Binary {
+    numbers: |a, b| a - b,
+    right_number: |a, b| a.f_sub_scalar(b),
+    left_number: |a, b| b.f_neg()?.f_add_scalar(a),
+    tensors: Tensor::f_sub,
+};
+const MUL: Binary = Binary {
+    numbers: |a, b| a * b,
+    right_number: |a, b| a.f_mul_scalar(b),
+    left_number: |a, b| b.f_mul_scalar(a),
+    tensors: Tensor::f_mul,
+};
+const DIV: Binary = Binary {
+    numbers: |a, b| a / b,
+    right_number: |a, b| a.f_div_scalar(b),
+    left_number: |a, b| b.f_reciprocal()?.f_mul_scalar(a),
+    tensors: Tensor::f_div,
+};
+const POWER: Binary = Binary {
+    numbers: f32::powf,
+    right_number: |a, b| a.f_pow_tensor_scalar(b),
+    left_number: |a, b| Tensor::f_pow_scalar(a, b),
+    tensors: Tensor::f_pow,
+};
+
+/// One operation of a formula.
+fn apply(operation: Operation<&Value>) -> Result<Value> {
+    let unary = |a: &Value,
+                 number: fn(f32) -> f32,
+                 tensor: fn(&Tensor) -> std::result::Result<Tensor, tch::TchError>| {
+        Ok(match a {
+            Value::Number(a) => Value::Number(number(*a)),
+            Value::Tensor(a) => Value::Tensor(tensor(a)?),
+        })
     };
-    Ok((spike, State { membrane, second }))
+    match operation {
+        Operation::Constant(value) => Ok(Value::Number(value)),
+        Operation::Add(a, b) => ADD.apply(a, b),
+        Operation::Sub(a, b) => SUB.apply(a, b),
+        Operation::Mul(a, b) => MUL.apply(a, b),
+        Operation::Div(a, b) => DIV.apply(a, b),
+        Operation::Power(a, b) => POWER.apply(a, b),
+        Operation::Neg(a) => unary(a, |a| -a, Tensor::f_neg),
+        Operation::Abs(a) => unary(a, f32::abs, Tensor::f_abs),
+        Operation::Exp(a) => unary(a, f32::exp, Tensor::f_exp),
+        Operation::Relu(a) => unary(a, |a| a.max(0.0), Tensor::f_relu),
+        Operation::Detach(a) => unary(a, |a| a, Tensor::f_detach),
+        Operation::Spike { distance: Value::Tensor(u), strict, surrogate } => {
+            Ok(Value::Tensor(spike(u, &surrogate, strict)?))
+        }
+        Operation::Spike { distance: Value::Number(u), strict, .. } => {
+            Ok(Value::Number(f32::from(if strict { *u > 0.0 } else { *u >= 0.0 })))
+        }
+        Operation::Replace { original, spike, value } => {
+            let silent = SUB.apply(&Value::Number(1.0), spike)?;
+            ADD.apply(&MUL.apply(original, &silent)?, &MUL.apply(value, spike)?)
+        }
+        Operation::Select { left, or_equal, right, then, otherwise } => {
+            select(left, or_equal, right, then, otherwise)
+        }
+        other => Err(AutogradError::Invariant(format!("an operation that tensors do not have: {other:?}"))),
+    }
+}
+
+fn select(left: &Value, or_equal: bool, right: &Value, then: &Value, otherwise: &Value) -> Result<Value> {
+    let holds = match (left, right) {
+        (Value::Number(left), Value::Number(right)) => {
+            let holds = if or_equal { left <= right } else { left < right };
+            return Ok(if holds { then.clone() } else { otherwise.clone() });
+        }
+        (Value::Tensor(left), right) => {
+            let right = right.spread(left)?;
+            if or_equal { left.f_le_tensor(&right)? } else { left.f_lt_tensor(&right)? }
+        }
+        (left, Value::Tensor(right)) => {
+            let left = left.spread(right)?;
+            if or_equal { left.f_le_tensor(right)? } else { left.f_lt_tensor(right)? }
+        }
+    };
+    let like = match (then, otherwise, left, right) {
+        (Value::Tensor(like), ..)
+        | (_, Value::Tensor(like), ..)
+        | (_, _, Value::Tensor(like), _)
+        | (_, _, _, Value::Tensor(like)) => like,
+        _ => return Err(AutogradError::Invariant("a comparison of numbers is decided above".into())),
+    };
+    Ok(Value::Tensor(then.spread(like)?.f_where_self(&holds, &otherwise.spread(like)?)?))
 }

@@ -27,9 +27,10 @@ fn outcome(neuron: &Neuron, channels_last: bool, training: bool, fused: bool) ->
     let weight = (random(&[6]) * 0.3 + 1.0).set_requires_grad(true);
     let bias = (random(&[6]) * 0.3 + 0.4).set_requires_grad(true);
     let (running_mean, running_var) = (random(&[6]), random(&[6]).abs() + 0.5);
-    let parameter =
-        neuron.model.learned().map(|(_, value)| Tensor::from_slice(&[value]).set_requires_grad(true));
-    let learned = LearnedTensors { parameter: parameter.as_ref(), v_threshold: None };
+    let own = neuron.model.learned().into_iter();
+    let parameters: Vec<Tensor> =
+        own.map(|(_, value)| Tensor::from_slice(&[value]).set_requires_grad(true)).collect();
+    let learned = LearnedTensors { parameters: &parameters, v_threshold: None };
     let output = if fused {
         let norm = BatchNorm {
             weight: &weight,
@@ -63,7 +64,7 @@ fn outcome(neuron: &Neuron, channels_last: bool, training: bool, fused: bool) ->
         ("running mean", running_mean),
         ("running variance", running_var),
     ];
-    others.extend(parameter.map(|parameter| ("gradient of the parameter", parameter.grad())));
+    others.extend(parameters.iter().map(|parameter| ("gradient of a parameter", parameter.grad())));
     Outcome { spikes: output.spikes.detach(), others }
 }
 

@@ -26,21 +26,6 @@ fn gpu(test: &str) -> Option<Device> {
     None
 }
 
-fn models() -> [Model; 10] {
-    [
-        Model::If,
-        Model::Lif { tau: 2.0, decay_input: true },
-        Model::Plif { init_tau: 2.5, decay_input: false },
-        Model::CubaLif { tau: 2.0, tau_synapse: 3.0, decay_input: false },
-        Model::Alif { tau: 2.0, tau_adaptation: 5.0, beta: 1.8, decay_input: false },
-        Model::Klif { tau: 2.0, decay_input: true },
-        Model::Qif { tau: 2.0, v_c: 0.8, a0: 1.0, v_rest: 0.0 },
-        Model::Eif { tau: 2.0, delta_t: 1.0, theta_rh: 0.8, v_rest: 0.0 },
-        Model::Izhikevich { tau: 2.0, v_c: 0.8, a0: 1.0, v_rest: -0.1, tau_w: 2.0, a: 0.3, b: 0.2 },
-        Model::LeakyIntegrator { tau: 2.0, decay_input: false },
-    ]
-}
-
 #[test]
 fn every_kernel_compiles_for_sm_80_and_sm_90() {
     if !has_compiler("every_kernel_compiles_for_sm_80_and_sm_90") {
@@ -53,10 +38,10 @@ fn every_kernel_compiles_for_sm_80_and_sm_90() {
                 assert!(ptx.contains(&format!(".entry {kernel}(")), "{kernel} is not in {ptx}");
             }
         };
-        for (i, model) in models().into_iter().enumerate() {
+        for (i, model) in Model::all().iter().copied().enumerate() {
             let storage = if i % 2 == 0 { Storage::F32 } else { Storage::Bf16 };
-            let reset_time = if i % 3 == 0 { ResetTime::NextStep } else { ResetTime::SameStep };
-            let neuron = Neuron { reset_time, detach_reset: true, ..Neuron::new(model) };
+            let late = Neuron { reset_time: ResetTime::NextStep, detach_reset: true, ..Neuron::new(model) };
+            let neuron = if i % 3 == 0 && late.check().is_ok() { late } else { Neuron::new(model) };
             let program = Program::of(&neuron, storage, 16).unwrap();
             let ptx = cuda::compile(&program.text, capability).unwrap();
             has(ptx, ["neuron_forward", "neuron_backward"]);
@@ -87,24 +72,23 @@ fn golden_neurons_on_the_gpu() {
 #[test]
 fn every_model_on_the_gpu_equals_plain_operations() {
     let Some(device) = gpu("every_model_on_the_gpu_equals_plain_operations") else { return };
-    for (i, model) in models().into_iter().enumerate() {
+    for (i, model) in Model::all().iter().copied().enumerate() {
         let neuron = Neuron { v_reset: (i % 2 == 0).then_some(0.0), ..Neuron::new(model) };
         let shape = [37, 3, 50];
         let run = |operation: common::Operation, device: Device| {
             let noise = Noise::new(i as u64);
             let x = (noise.tensor(&shape) + 0.3).to_device(device).set_requires_grad(true);
             let membrane = noise.tensor(&shape[1..]).to_device(device).set_requires_grad(true);
-            let state = State { membrane: membrane.shallow_clone(), second: None };
-            let parameter = neuron
-                .model
-                .learned()
-                .map(|(_, value)| Tensor::from(value).to_device(device).set_requires_grad(true));
-            let learned = LearnedTensors { parameter: parameter.as_ref(), v_threshold: None };
+            let state = State { membrane: membrane.shallow_clone(), auxiliary: None };
+            let own = neuron.model.learned().into_iter();
+            let parameters: Vec<Tensor> =
+                own.map(|(_, value)| Tensor::from(value).to_device(device).set_requires_grad(true)).collect();
+            let learned = LearnedTensors { parameters: &parameters, v_threshold: None };
             let output = operation(&neuron, &x, Some(&state), learned).unwrap();
             let weight = noise.tensor(&shape).to_device(device);
             ((&output.spikes * weight).sum(Kind::Float) + output.state.membrane.sum(Kind::Float)).backward();
             let mut all = vec![output.spikes.detach(), x.grad(), membrane.grad()];
-            all.extend(parameter.map(|parameter| parameter.grad()));
+            all.extend(parameters.iter().map(Tensor::grad));
             all.into_iter().map(|tensor| tensor.to_device(Device::Cpu)).collect::<Vec<_>>()
         };
         let expected = run(plain::multi_step, Device::Cpu);

@@ -26,7 +26,7 @@ fn every_model_runs_as_a_layer_and_learns_its_parameters() {
         let store = nn::VarStore::new(Device::Cpu);
         let layer = layer(&store, model, Backend::Auto);
         let names: BTreeSet<String> = store.variables().into_keys().collect();
-        let own = model.learned().map(|(name, _)| name.to_owned());
+        let own = model.learned().into_iter().map(|(name, _)| name.to_owned());
         assert_eq!(names, own.into_iter().chain(["v_threshold".to_owned()]).collect());
         let mut optimizer = nn::Sgd::default().build(&store, 0.5).unwrap();
         let x = Noise::new(1).tensor(&[6, 4, 8]) + 0.8;
@@ -103,7 +103,7 @@ fn a_membrane_before_its_reset_is_at_the_threshold_where_the_neuron_fires() {
             let whole = layer.charged_membrane(None, &x.narrow(0, 0, t + 1), None).unwrap();
             assert!((&before - whole).abs().max().double_value(&[]) < 1e-5, "{model:?}");
             let adaptation = match (model, &state) {
-                (Model::Alif { beta, .. }, Some(State { second: Some(b), .. })) => b * f64::from(beta),
+                (Model::Alif { beta, .. }, Some(State { auxiliary: Some(b), .. })) => b * f64::from(beta),
                 _ => before.zeros_like(),
             };
             let output = layer.forward(&x.narrow(0, t, 1), state.as_ref()).unwrap();

@@ -5,7 +5,10 @@ mod common;
 use common::{Noise, Operation, error, golden_neurons};
 use tch::{Device, Kind, Tensor};
 use tks_autograd::{LearnedTensors, State, multi_step, plain};
-use tks_neuron::{Model, Neuron, ResetTime, Surrogate};
+use tks_golden::{noise, relative_error, test_neurons};
+use tks_neuron::kernel::Kernel;
+use tks_neuron::reference::{self, Learned};
+use tks_neuron::{Neuron, Surrogate};
 
 #[test]
 fn golden_neurons_by_autograd() {
@@ -14,69 +17,36 @@ fn golden_neurons_by_autograd() {
     }
 }
 
-fn neurons() -> Vec<Neuron> {
-    let mut neurons = Vec::new();
-    let mut surrogates = Surrogate::all().into_iter().cycle();
-    for decay_input in [true, false] {
-        for model in [
-            Model::If,
-            Model::Lif { tau: 1.7, decay_input },
-            Model::Plif { init_tau: 2.5, decay_input },
-            Model::CubaLif { tau: 1.6, tau_synapse: 3.0, decay_input },
-            Model::Alif { tau: 1.8, tau_adaptation: 4.0, beta: 0.7, decay_input },
-        ] {
-            for v_reset in [Some(0.1), None] {
-                for (detach_reset, reset_time) in
-                    [(false, ResetTime::SameStep), (true, ResetTime::SameStep), (true, ResetTime::NextStep)]
-                {
-                    let surrogate = surrogates.next().unwrap();
-                    let strict = neurons.len() % 2 == 0;
-                    let neuron = Neuron {
-                        model,
-                        v_threshold: 0.6,
-                        v_reset,
-                        detach_reset,
-                        strict,
-                        reset_time,
-                        surrogate,
-                    };
-                    if neuron.check().is_ok() {
-                        neurons.push(neuron);
-                    }
-                }
-            }
-        }
-    }
-    neurons
-}
-
-/// Every gradient of one run: input, membrane, second state, parameter, threshold; and the outputs.
+/// Every gradient of one run: input, membrane, auxiliary state, parameter, threshold; and the outputs.
 fn everything(operation: Operation, neuron: &Neuron, layout: fn(&Tensor) -> Tensor) -> Vec<Tensor> {
     let noise = Noise::new(7);
     let random = |shape: &[i64]| noise.tensor(shape);
     let shape = [5, 2, 3, 4, 4];
     let x = layout(&(random(&shape) * 1.5 + 0.5)).detach().set_requires_grad(true);
     let membrane = random(&shape[1..]).set_requires_grad(true);
-    let two = neuron.model.second_state().is_some();
-    let second = two.then(|| random(&shape[1..]).set_requires_grad(true));
-    let state =
-        State { membrane: membrane.shallow_clone(), second: second.as_ref().map(Tensor::shallow_clone) };
-    let parameter =
-        neuron.model.learned().map(|(_, value)| Tensor::from_slice(&[value]).set_requires_grad(true));
+    let two = neuron.model.auxiliary_state().is_some();
+    let auxiliary = two.then(|| random(&shape[1..]).set_requires_grad(true));
+    let state = State {
+        membrane: membrane.shallow_clone(),
+        auxiliary: auxiliary.as_ref().map(Tensor::shallow_clone),
+    };
+    let learned = neuron.model.learned().into_iter();
+    let parameters: Vec<Tensor> =
+        learned.map(|(_, value)| Tensor::from_slice(&[value]).set_requires_grad(true)).collect();
     let v_threshold = Tensor::from(neuron.v_threshold).set_requires_grad(true);
-    let learned = LearnedTensors { parameter: parameter.as_ref(), v_threshold: Some(&v_threshold) };
+    let learned = LearnedTensors { parameters: &parameters, v_threshold: Some(&v_threshold) };
     let output = operation(neuron, &x, Some(&state), learned).unwrap();
     let mut loss = (&output.spikes * random(&shape)).sum(Kind::Float);
     loss += (&output.state.membrane * random(&shape[1..])).sum(Kind::Float);
-    if let Some(second) = &output.state.second {
-        loss += (second * random(&shape[1..])).sum(Kind::Float);
+    if let Some(auxiliary) = &output.state.auxiliary {
+        loss += (auxiliary * random(&shape[1..])).sum(Kind::Float);
     }
     loss.backward();
     let mut found = vec![output.spikes.detach(), output.state.membrane.detach(), x.grad(), membrane.grad()];
     found.push(v_threshold.grad());
-    found.extend(output.state.second.map(|second| second.detach()));
-    found.extend(second.map(|second| second.grad()));
-    found.extend(parameter.map(|parameter| parameter.grad()));
+    found.extend(output.state.auxiliary.map(|auxiliary| auxiliary.detach()));
+    found.extend(auxiliary.map(|auxiliary| auxiliary.grad()));
+    found.extend(parameters.iter().map(Tensor::grad));
     found
 }
 
@@ -91,7 +61,10 @@ fn fused_equals_plain_in_value_and_every_gradient() {
     fn batch_first(x: &Tensor) -> Tensor {
         x.transpose(0, 1).contiguous().transpose(0, 1)
     }
-    for neuron in neurons() {
+    for neuron in test_neurons() {
+        if Kernel::new(&neuron).is_err() {
+            continue;
+        }
         let expected = everything(plain::multi_step, &neuron, contiguous);
         for layout in [contiguous, channels_last, batch_first] {
             let actual = everything(multi_step, &neuron, layout);
@@ -103,6 +76,91 @@ fn fused_equals_plain_in_value_and_every_gradient() {
                 let tolerance = if expected.numel() == 1 { 1e-4 } else { 1e-5 };
                 assert!(error <= tolerance, "{neuron:?}: output {i} is off by {error:.1e}");
             }
+        }
+    }
+}
+
+/// Every model with every option: spikes, state and each gradient of the plain operations are those of the scalar
+/// reference, which differentiates forwards.
+#[test]
+fn plain_equals_the_reference_in_value_and_every_gradient() {
+    let (t, n) = (7, 11);
+    for (index, neuron) in test_neurons().iter().enumerate() {
+        let draw = |part: u64, count: usize| noise(100 * index as u64 + part, count);
+        let tensor = |values: &[f32], size: &[i64]| Tensor::from_slice(values).reshape(size);
+        let leaf = |values: &[f32], size: &[i64]| tensor(values, size).set_requires_grad(true);
+        let (rows, row) = ([t as i64, n as i64], [n as i64]);
+        let input: Vec<f32> = draw(0, t * n).iter().map(|x| 0.9 * x + 0.4).collect();
+        let has_auxiliary = neuron.model.auxiliary_state().is_some();
+        let [membrane, mut auxiliary, grad_membrane, mut grad_auxiliary] =
+            [1, 2, 3, 4].map(|part| draw(part, n));
+        if !has_auxiliary {
+            auxiliary.fill(0.0);
+            grad_auxiliary.fill(0.0);
+        }
+        let grad_spikes = draw(5, t * n);
+        let mut learned = Learned::<f32>::initial(neuron);
+        learned.parameters.iter_mut().for_each(|value| *value += 0.1);
+
+        let x = leaf(&input, &rows);
+        let state = State {
+            membrane: leaf(&membrane, &row),
+            auxiliary: has_auxiliary.then(|| leaf(&auxiliary, &row)),
+        };
+        let parameters: Vec<Tensor> = learned.parameters.iter().map(|&value| leaf(&[value], &[])).collect();
+        let v_threshold = leaf(&[learned.v_threshold], &[]);
+        let tensors = LearnedTensors { parameters: &parameters, v_threshold: Some(&v_threshold) };
+        let output = plain::multi_step(neuron, &x, Some(&state), tensors).unwrap();
+        let mut loss = (&output.spikes * tensor(&grad_spikes, &rows)).sum(Kind::Float)
+            + (&output.state.membrane * tensor(&grad_membrane, &row)).sum(Kind::Float);
+        if let Some(last) = &output.state.auxiliary {
+            loss += (last * tensor(&grad_auxiliary, &row)).sum(Kind::Float);
+        }
+        loss.backward();
+        let values = |tensor: &Tensor| Vec::<f32>::try_from(tensor.detach().reshape([-1])).unwrap();
+        let grad = |tensor: &Tensor| match tensor.grad() {
+            grad if grad.defined() => values(&grad),
+            _ => vec![0.0; tensor.numel()],
+        };
+
+        let column = |rows: &[f32], i: usize| -> Vec<f32> { (0..t).map(|t| rows[t * n + i]).collect() };
+        let (mut expected, mut sums) = (Vec::new(), vec![0.0; 1 + parameters.len()]);
+        let (mut actual, mut scale) = (Vec::new(), 0.0f32);
+        for i in 0..n {
+            let start = reference::State { membrane: membrane[i], auxiliary: auxiliary[i] };
+            let run = reference::run(neuron, &learned, &column(&input, i), start);
+            assert_eq!(column(&values(&output.spikes), i), run.spikes, "{neuron:?}");
+            let end = reference::State { membrane: grad_membrane[i], auxiliary: grad_auxiliary[i] };
+            let gradient = reference::gradient(
+                neuron,
+                &learned,
+                &column(&input, i),
+                start,
+                &column(&grad_spikes, i),
+                end,
+            );
+            expected.extend([run.state.membrane, gradient.initial.membrane]);
+            actual.extend([values(&output.state.membrane)[i], grad(&state.membrane)[i]]);
+            if let (Some(first), Some(last)) = (&state.auxiliary, &output.state.auxiliary) {
+                expected.extend([run.state.auxiliary, gradient.initial.auxiliary]);
+                actual.extend([values(last)[i], grad(first)[i]]);
+            }
+            expected.extend(gradient.input);
+            actual.extend(column(&grad(&x), i));
+            for (sum, part) in sums.iter_mut().zip([gradient.v_threshold].iter().chain(&gradient.parameters))
+            {
+                *sum += part;
+                scale += part.abs();
+            }
+        }
+        let error = relative_error(&actual, &expected);
+        assert!(error < 2e-5, "{neuron:?}: off by {error:.1e}");
+        for (sum, tensor) in sums.iter().zip([&v_threshold].into_iter().chain(&parameters)) {
+            assert!(
+                (grad(tensor)[0] - sum).abs() <= 2e-5 * scale,
+                "{neuron:?}: {:?} and {sum}",
+                grad(tensor)
+            );
         }
     }
 }
@@ -156,14 +214,14 @@ fn tensors_that_do_not_fit_are_named() {
     let neuron = Neuron::default();
     let none = LearnedTensors::default();
     let x = Tensor::zeros([3, 2, 4], (Kind::Float, Device::Cpu));
-    let state = State { membrane: Tensor::zeros([2, 5], (Kind::Float, Device::Cpu)), second: None };
+    let state = State { membrane: Tensor::zeros([2, 5], (Kind::Float, Device::Cpu)), auxiliary: None };
     let problem = multi_step(&neuron, &x, Some(&state), none).unwrap_err().to_string();
     assert!(problem.contains("`membrane` has the shape [2, 5]") && problem.contains("[2, 4]"), "{problem}");
     let problem = multi_step(&neuron, &x.to_kind(Kind::Int64), None, none).unwrap_err().to_string();
     assert!(problem.contains("f32 or bf16"), "{problem}");
     assert!(multi_step(&neuron, &Tensor::from(1.0f32), None, none).is_err());
     let w = Tensor::zeros([2], (Kind::Float, Device::Cpu));
-    let learned = LearnedTensors { parameter: Some(&w), v_threshold: None };
+    let learned = LearnedTensors { parameters: &[w], v_threshold: None };
     assert!(multi_step(&neuron, &x, None, learned).is_err());
     let empty = multi_step(&neuron, &Tensor::zeros([0, 2], (Kind::Float, Device::Cpu)), None, none);
     assert_eq!(empty.unwrap().spikes.size(), [0, 2]);

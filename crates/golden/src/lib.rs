@@ -14,6 +14,7 @@
 //! ```
 
 mod neuron;
+mod neurons;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 pub use neuron::{NeuronCase, surrogate_of};
+pub use neurons::test_neurons;
 
 /// Environment variable that names another folder of golden cases.
 pub const GOLDEN_DIR_VARIABLE: &str = "TKS_GOLDEN_DIR";

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tks_neuron::{Model, Neuron, ResetTime, Surrogate};
 
 use crate::{GoldenCase, GoldenError};
@@ -14,35 +14,23 @@ use crate::{GoldenCase, GoldenError};
 pub fn surrogate_of(case: &GoldenCase) -> Result<Surrogate, GoldenError> {
     let name =
         case.text("surrogate").ok_or_else(|| case.attribute_error("surrogate", "is missing".into()))?;
-    let parameters = if case.kind == "surrogate" { case.object("params")? } else { BTreeMap::new() };
-    let number = |key: &str, default: f32| -> Result<f32, GoldenError> {
-        let value = match parameters.get(key) {
+    let given = if case.kind == "surrogate" { case.object("params")? } else { BTreeMap::new() };
+    let unknown = |error: &dyn std::fmt::Display| {
+        case.attribute_error("surrogate", format!("names no surrogate of this project: {name} ({error})"))
+    };
+    let named = |parameters: Value| -> Result<Surrogate, GoldenError> {
+        serde_json::from_value(json!({ &name: parameters })).map_err(|error| unknown(&error))
+    };
+    // With its defaults it says which parameters it has, by the names of configurations.
+    let mut parameters = serde_json::Map::new();
+    for (key, _) in named(json!({}))?.parameters() {
+        let value = match given.get(key) {
             Some(value) => value.as_f64(),
             None => case.number(key)?,
         };
-        Ok(value.map_or(default, |value| value as f32))
-    };
-    Ok(match name.as_str() {
-        "atan" => Surrogate::Atan { alpha: number("alpha", 2.0)? },
-        "sigmoid" => Surrogate::Sigmoid { alpha: number("alpha", 4.0)? },
-        "qgate" => Surrogate::QGate { alpha: number("alpha", 2.0)? },
-        "gate" => Surrogate::Gate { alpha: number("alpha", 2.0)? },
-        "piecewise_quadratic" => Surrogate::PiecewiseQuadratic { alpha: number("alpha", 1.0)? },
-        "piecewise_exp" => Surrogate::PiecewiseExp { alpha: number("alpha", 1.0)? },
-        "soft_sign" => Surrogate::SoftSign { alpha: number("alpha", 2.0)? },
-        "fast_sigmoid" => Surrogate::FastSigmoid { slope: number("slope", 25.0)? },
-        "super_spike" => Surrogate::SuperSpike { alpha: number("alpha", 1.0)? },
-        "erf" => Surrogate::Erf { alpha: number("alpha", 2.0)? },
-        "rect" => Surrogate::Rect { alpha: number("alpha", 1.0)? },
-        "leaky_k_relu" => Surrogate::LeakyKRelu { leak: number("leak", 0.0)?, k: number("k", 1.0)? },
-        "piecewise_leaky_relu" => {
-            Surrogate::PiecewiseLeakyRelu { w: number("w", 1.0)?, c: number("c", 0.01)? }
-        }
-        "log_tailed_relu" => Surrogate::LogTailedRelu { alpha: number("alpha", 0.0)? },
-        "q_pseudo_spike" => Surrogate::QPseudoSpike { alpha: number("alpha", 2.0)? },
-        "s2nn" => Surrogate::S2nn { alpha: number("alpha", 4.0)?, beta: number("beta", 1.0)? },
-        _ => return Err(case.attribute_error("surrogate", format!("names an unknown surrogate: {name}"))),
-    })
+        parameters.extend(value.map(|value| (key.to_owned(), value.into())));
+    }
+    named(parameters.into())
 }
 
 /// A golden case of kind `neuron`: a neuron, its input `[T, N]`, and what a peer made of them.
@@ -67,8 +55,11 @@ pub struct NeuronCase {
     pub membranes: Vec<f32>,
     /// The peer's gradient of the input, `[T, N]`.
     pub grad_input: Vec<f32>,
-    /// The learned parameter (PLIF's `w`, KLIF's `k`) and the peer's gradient of it.
-    pub parameter: Option<(f32, f32)>,
+    /// The values of the model's own learned parameters and the peer's gradients of them, in the order of
+    /// [`Model::learned`]; empty where it has none.
+    pub parameters: Vec<(f32, f32)>,
+    /// The peer's gradient of the threshold, where the case has it.
+    pub grad_v_threshold: Option<f32>,
 }
 
 impl NeuronCase {
@@ -82,14 +73,20 @@ impl NeuronCase {
         let input = case.tensor("x")?;
         let time_steps = input.shape().first().copied().unwrap_or(0);
         let neurons = input.len() / time_steps.max(1);
-        let parameter = case.tensor_names().into_iter().find(|name| name.starts_with("param."));
-        let parameter = match parameter {
-            Some(name) => Some((flat(&name)?[0], flat(&format!("grad_{name}"))?[0])),
-            None => None,
+        let candidates = candidates(case)?;
+        let number = |name: &str| -> Result<f32, GoldenError> {
+            flat(name)?.first().copied().ok_or_else(|| case.attribute_error(name, "is empty".into()))
         };
+        let learned = candidates.first().map(|neuron| neuron.model.learned()).unwrap_or_default();
+        let parameters = learned
+            .iter()
+            .map(|(name, _)| Ok((number(&format!("param.{name}"))?, number(&format!("grad_param.{name}"))?)));
+        let parameters = parameters.collect::<Result<_, GoldenError>>()?;
+        let threshold = "grad_v_threshold";
+        let grad_v_threshold = case.has_tensor(threshold).then(|| number(threshold)).transpose()?;
         Ok(NeuronCase {
             file: case.file.clone(),
-            candidates: candidates(case)?,
+            candidates,
             time_steps,
             neurons,
             input: input.into_iter().collect(),
@@ -97,12 +94,21 @@ impl NeuronCase {
             spikes: flat("s")?,
             membranes: flat("v")?,
             grad_input: flat("grad_x")?,
-            parameter,
+            parameters,
+            grad_v_threshold,
         })
     }
 }
 
 fn candidates(case: &GoldenCase) -> Result<Vec<Neuron>, GoldenError> {
+    // Newer cases hold the neuron in this project's words, as configurations do.
+    if case.text("configuration").is_some() {
+        let neuron = Value::from_iter(case.object("configuration")?);
+        return match serde_json::from_value(neuron) {
+            Ok(neuron) => Ok(vec![neuron]),
+            Err(error) => Err(case.attribute_error("configuration", format!("is no neuron: {error}"))),
+        };
+    }
     let attributes =
         if case.text("attributes").is_some() { case.object("attributes")? } else { BTreeMap::new() };
     let number = |keys: &[&str], default: f32| -> Result<f32, GoldenError> {

@@ -209,7 +209,7 @@ impl<'a> Builder<'a> {
         let input = self.signal.clone();
         let config = self.config;
         let options = LayerOptions { learn_threshold: config.learn_threshold, ..LayerOptions::default() };
-        let learned: Vec<_> = config.neuron.model.learned().map(|(name, _)| name).into_iter().collect();
+        let learned: Vec<_> = config.neuron.model.learned().into_iter().map(|(name, _)| name).collect();
         let learned: Vec<_> =
             learned.into_iter().chain(config.learn_threshold.then_some("v_threshold")).collect();
         let (path, last) = self.place(name);

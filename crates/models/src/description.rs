@@ -217,8 +217,8 @@ impl Network {
             Ok(tensor.f_to_kind(Kind::Double)?.f_double_value(&[])?)
         };
         let mut learned = BTreeMap::new();
-        let mut tau = tau(&neuron.model);
-        if let (Some(tensor), Some((own, _))) = (tensors.parameter, neuron.model.learned()) {
+        let mut tau = neuron.model.tau().map(f64::from);
+        for (tensor, (own, _)) in tensors.parameters.iter().zip(neuron.model.learned()) {
             let number = value(tensor)?;
             learned.insert(own.to_owned(), number);
             if matches!(neuron.model, Model::Plif { .. }) {
@@ -232,21 +232,5 @@ impl Network {
             learned.insert("v_threshold".to_owned(), number);
         }
         Ok(LayerDescription::Neurons { name, neuron, tau, learned, output })
-    }
-}
-
-/// The membrane's time constant in steps before any learning.
-fn tau(model: &Model) -> Option<f64> {
-    match *model {
-        Model::If => None,
-        Model::Lif { tau, .. }
-        | Model::CubaLif { tau, .. }
-        | Model::Alif { tau, .. }
-        | Model::Klif { tau, .. }
-        | Model::Qif { tau, .. }
-        | Model::Eif { tau, .. }
-        | Model::Izhikevich { tau, .. }
-        | Model::LeakyIntegrator { tau, .. } => Some(f64::from(tau)),
-        Model::Plif { init_tau, .. } => Some(f64::from(init_tau)),
     }
 }

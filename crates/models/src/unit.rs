@@ -289,7 +289,7 @@ impl Neurons {
     /// Appends the tensors that gradients flow to.
     pub(crate) fn learned<'a>(&'a self, tensors: &mut Vec<&'a Tensor>) {
         let learned = self.layer.learned();
-        tensors.extend(learned.parameter);
+        tensors.extend(learned.parameters);
         tensors.extend(learned.v_threshold);
     }
 }

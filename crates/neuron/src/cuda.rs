@@ -18,9 +18,8 @@ use std::fmt::Write;
 
 use crate::error::NeuronError;
 use crate::model::Neuron;
-use crate::reference::{Learned, State, step};
 use crate::surrogate::Surrogate;
-use crate::symbol::{Symbol, Tape, derivative_text, name};
+use crate::tape::{StepTape, derivative_text};
 
 /// How the sequences (input, spikes and their gradients) lie in memory; states are always `f32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,15 +43,17 @@ pub const COMPILER_OPTIONS: [&str; 1] = ["--fmad=false"];
 /// With one thread a neuron; pointers marked `?` may be null. `N` neurons, `T` steps, `S` is the storage.
 ///
 /// `neuron_forward(long long N, int T, const S* input, const float* initial_membrane?,
-/// const float* initial_second?, const float* parameter?, const float* v_threshold?, S* spikes,
-/// float* final_membrane?, float* final_second?, float* membranes?)`
+/// const float* initial_auxiliary?, const float* parameters?, const float* v_threshold?, S* spikes,
+/// float* final_membrane?, float* final_auxiliary?, float* membranes?)`
 ///
 /// `neuron_backward(long long N, int T, const S* input, const float* initial_membrane?,
-/// const float* initial_second?, const float* parameter?, const float* v_threshold?, const S* grad_spikes?,
-/// float uniform_grad, const float* grad_final_membrane?, const float* grad_final_second?, S* grad_input,
-/// float* grad_initial_membrane?, float* grad_initial_second?, float* grad_parameter?,
-/// float* grad_v_threshold?, float* checkpoints?)`: the gradients of what is learned are `[N]`, to be summed;
-/// `checkpoints` has [`Program::checkpoints`] values.
+/// const float* initial_auxiliary?, const float* parameters?, const float* v_threshold?, const S* grad_spikes?,
+/// float uniform_grad, const float* grad_final_membrane?, const float* grad_final_auxiliary?, S* grad_input,
+/// float* grad_initial_membrane?, float* grad_initial_auxiliary?, float* grad_parameters?,
+/// float* grad_v_threshold?, float* checkpoints?)`.
+///
+/// `parameters` are the `P` of [`Model::learned`](crate::Model::learned), in its order. The gradients of what is learned
+/// are each neuron's, `grad_parameters` `[P, N]` and `grad_v_threshold` `[N]`, to be summed; `checkpoints` has [`Program::checkpoints`] values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
     /// CUDA C++.
@@ -70,16 +71,12 @@ impl Program {
         neuron.check()?;
         let chunk = Program::chunk_of(time_steps);
         let mut text = prelude(storage, neuron.surrogate);
-        let learned = Learned::<f32>::initial(neuron);
-        let rest = State::<f32>::rest(neuron);
-        for (constant, value) in [
-            ("PARAMETER", learned.parameter),
-            ("V_THRESHOLD", learned.v_threshold),
-            ("V_REST", rest.membrane),
-        ] {
+        let constants = [("V_THRESHOLD", neuron.v_threshold), ("V_REST", neuron.v_rest())];
+        for (constant, value) in constants {
             let _ = writeln!(text, "#define {constant} ({value:e}f)");
         }
         let _ = writeln!(text, "#define CHUNK {chunk}");
+        text.push_str(&parameter_functions(neuron));
         text.push_str(&step_functions(neuron));
         text.push_str(include_str!("cuda/neuron.cu"));
         Ok(Program { text, chunk })
@@ -114,29 +111,43 @@ fn prelude(storage: Storage, surrogate: Surrogate) -> String {
     format!("{storage}{}", derivative_text(surrogate, "__device__ __forceinline__"))
 }
 
+/// `PARAMETERS`, the number of the model's own, and `read_parameters`: given ones, or those from which training starts.
+fn parameter_functions(neuron: &Neuron) -> String {
+    let learned = neuron.model.learned();
+    let mut text = format!(
+        "#define PARAMETERS {}\n__device__ __forceinline__ void read_parameters(const float* from, float* to) {{\n",
+        learned.len()
+    );
+    for (i, (_, initial)) in learned.iter().enumerate() {
+        let _ = writeln!(text, "    to[{i}] = from ? from[{i}] : {initial:e}f;");
+    }
+    text.push_str("}\n");
+    text
+}
+
 /// `step` and `step_backward` of the reference: its operations, one statement each.
 fn step_functions(neuron: &Neuron) -> String {
-    const VARIABLES: [&str; 5] = ["x", "membrane", "second", "parameter", "v_threshold"];
-    let (tape, (spike, state)) = Tape::record(|| {
-        let [x, membrane, second, parameter, v_threshold] = VARIABLES.map(Symbol::variable);
-        let mut state = State { membrane, second };
-        let spike = step(neuron, &Learned { parameter, v_threshold }, x, &mut state);
-        (spike, state)
-    });
-    let outputs =
-        [(spike, "grad_spike"), (state.membrane, "grad_next_membrane"), (state.second, "grad_next_second")];
-    let forward = tape.forward_text(&outputs.map(|(symbol, _)| symbol));
-    let backward = tape.backward_text(&outputs, &VARIABLES);
-    let [spike, membrane, second] = outputs.map(|(symbol, _)| name(symbol));
+    let tape = StepTape::new(neuron);
+    let own: Vec<&'static str> = neuron.model.learned().into_iter().map(|(name, _)| name).collect();
+    let variables = [&["x", "membrane", "auxiliary", "v_threshold"], &own[..]].concat();
+    let mut read = String::new();
+    let mut add = String::new();
+    for (i, name) in own.iter().enumerate() {
+        let _ = writeln!(read, "    const float {name} = parameters[{i}];");
+        let _ = writeln!(add, "    grad_parameters_[{i}] += grad_{name};");
+    }
+    let (forward, [spike, membrane, auxiliary]) = tape.forward_text();
+    let gradients = ["grad_spike", "grad_next_membrane", "grad_next_auxiliary"];
+    let backward = tape.backward_text(gradients, &variables);
     format!(
-        "__device__ __forceinline__ float step(float x, float& membrane_, float& second_, float parameter, float \
-         v_threshold) {{\n    const float membrane = membrane_, second = second_;\n{forward}    membrane_ = \
-         {membrane};\n    second_ = {second};\n    return {spike};\n}}\n__device__ __forceinline__ float \
-         step_backward(float x, float membrane, float second, float parameter, float v_threshold, float \
-         grad_spike, float& grad_membrane_, float& grad_second_, float& grad_parameter_, float& \
-         grad_v_threshold_) {{\n    const float grad_next_membrane = grad_membrane_, grad_next_second = \
-         grad_second_;\n{forward}{backward}    grad_membrane_ = grad_membrane;\n    grad_second_ = \
-         grad_second;\n    grad_parameter_ += grad_parameter;\n    grad_v_threshold_ += \
-         grad_v_threshold;\n    return grad_x;\n}}\n"
+        "__device__ __forceinline__ float step(float x, float& membrane_, float& auxiliary_, const float* \
+         parameters, float v_threshold) {{\n    const float membrane = membrane_, auxiliary = \
+         auxiliary_;\n{read}{forward}    membrane_ = {membrane};\n    auxiliary_ = {auxiliary};\n    return \
+         {spike};\n}}\n__device__ __forceinline__ float step_backward(float x, float membrane, float auxiliary, \
+         const float* parameters, float v_threshold, float grad_spike, float& grad_membrane_, float& \
+         grad_auxiliary_, float* grad_parameters_, float& grad_v_threshold_) {{\n    const float \
+         grad_next_membrane = grad_membrane_, grad_next_auxiliary = \
+         grad_auxiliary_;\n{read}{forward}{backward}    grad_membrane_ = grad_membrane;\n    grad_auxiliary_ = \
+         grad_auxiliary;\n{add}    grad_v_threshold_ += grad_v_threshold;\n    return grad_x;\n}}\n"
     )
 }

@@ -10,6 +10,7 @@
 //! - [`normalize`]: batch norm's passes over memory, for fusing it with a neuron.
 //! - [`reference`](mod@reference): every model as one scalar step, the yardstick of all else.
 //! - [`scalar`]: the numbers that formulas are written over.
+//! - [`tape`]: the reference written down, to be run on other values: tensors, kernels' texts.
 //! - [`winograd`]: the transforms of a dense 3 x 3 convolution with a quarter of the multiplications.
 //!
 //! ```
@@ -43,7 +44,7 @@ pub mod reference;
 pub mod scalar;
 mod simd;
 pub mod surrogate;
-mod symbol;
+pub mod tape;
 pub mod winograd;
 
 pub use error::NeuronError;

@@ -15,6 +15,7 @@ use crate::surrogate::Surrogate;
 /// `model = { lif = { tau = 2.0 } }`; parameters that are left out have SpikingJelly's defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Model {
     /// Integrate and fire: `v + x`. Lapicque, 1907.
     If,
@@ -170,6 +171,23 @@ fn yes() -> bool {
 }
 
 impl Model {
+    /// Every model with its default parameters, in the order of the documentation.
+    pub const fn all() -> &'static [Model] {
+        const TAU: f32 = 2.0;
+        &[
+            Model::If,
+            Model::Lif { tau: TAU, decay_input: true },
+            Model::Plif { init_tau: TAU, decay_input: true },
+            Model::CubaLif { tau: TAU, tau_synapse: TAU, decay_input: true },
+            Model::Alif { tau: TAU, tau_adaptation: 20.0, beta: 1.8, decay_input: true },
+            Model::Klif { tau: TAU, decay_input: true },
+            Model::Qif { tau: TAU, v_c: 0.8, a0: 1.0, v_rest: 0.0 },
+            Model::Eif { tau: TAU, delta_t: 1.0, theta_rh: 0.8, v_rest: 0.0 },
+            Model::Izhikevich { tau: TAU, v_c: 0.8, a0: 1.0, v_rest: -0.1, tau_w: TAU, a: 0.0, b: 0.0 },
+            Model::LeakyIntegrator { tau: TAU, decay_input: true },
+        ]
+    }
+
     /// The name by which configurations call it.
     pub fn name(&self) -> &'static str {
         match self {
@@ -186,8 +204,8 @@ impl Model {
         }
     }
 
-    /// What the model's second state is called beside the membrane, where it has one.
-    pub fn second_state(&self) -> Option<&'static str> {
+    /// What the model remembers beside the membrane, by its name, where it does.
+    pub fn auxiliary_state(&self) -> Option<&'static str> {
         match self {
             Model::CubaLif { .. } => Some("synaptic_current"),
             Model::Alif { .. } => Some("adaptation"),
@@ -196,13 +214,98 @@ impl Model {
         }
     }
 
-    /// The learned parameter that the model has of its own, and its initial value: PLIF's `w`, KLIF's `k`.
-    pub fn learned(&self) -> Option<(&'static str, f32)> {
+    /// The learned parameters that the model has of its own, each with its initial value: PLIF's `w`, KLIF's `k`.
+    pub fn learned(&self) -> Vec<(&'static str, f32)> {
         match *self {
-            Model::Plif { init_tau, .. } => Some(("w", -(init_tau - 1.0).ln())),
-            Model::Klif { .. } => Some(("k", 1.0)),
-            _ => None,
+            Model::Plif { init_tau, .. } => vec![("w", -(init_tau - 1.0).ln())],
+            Model::Klif { .. } => vec![("k", 1.0)],
+            _ => Vec::new(),
         }
+    }
+
+    /// The membrane's time constant in steps before any learning, where the model has one.
+    pub fn tau(&self) -> Option<f32> {
+        match *self {
+            Model::Plif { init_tau, .. } => Some(init_tau),
+            _ => self.parameters().into_iter().find(|(name, ..)| *name == "tau").map(|(_, tau, _)| tau),
+        }
+    }
+
+    /// Whether a spike changes the auxiliary state in its own step, which a reset in the next step would come after.
+    fn adapts(&self) -> bool {
+        matches!(self, Model::Alif { .. } | Model::Izhikevich { .. })
+    }
+
+    /// Whether the model resets the membrane by a rule of its own and not as `v_reset` says.
+    pub fn has_own_reset(&self) -> bool {
+        false
+    }
+
+    /// The parameters, each with what it may be.
+    fn parameters(&self) -> Vec<(&'static str, f32, Range)> {
+        use Range::{AboveOne, AboveZero, AtLeastOne, Finite};
+        match *self {
+            Model::If => Vec::new(),
+            Model::Lif { tau, .. } | Model::Klif { tau, .. } | Model::LeakyIntegrator { tau, .. } => {
+                vec![("tau", tau, AtLeastOne)]
+            }
+            Model::Plif { init_tau, .. } => vec![("init_tau", init_tau, AboveOne)],
+            Model::CubaLif { tau, tau_synapse, .. } => {
+                vec![("tau", tau, AtLeastOne), ("tau_synapse", tau_synapse, AtLeastOne)]
+            }
+            Model::Alif { tau, tau_adaptation, beta, .. } => vec![
+                ("tau", tau, AtLeastOne),
+                ("tau_adaptation", tau_adaptation, AtLeastOne),
+                ("beta", beta, Finite),
+            ],
+            Model::Qif { tau, v_c, a0, v_rest } => vec![
+                ("tau", tau, AtLeastOne),
+                ("v_c", v_c, Finite),
+                ("a0", a0, AboveZero),
+                ("v_rest", v_rest, Finite),
+            ],
+            Model::Eif { tau, delta_t, theta_rh, v_rest } => vec![
+                ("tau", tau, AtLeastOne),
+                ("delta_t", delta_t, AboveZero),
+                ("theta_rh", theta_rh, Finite),
+                ("v_rest", v_rest, Finite),
+            ],
+            Model::Izhikevich { tau, v_c, a0, v_rest, tau_w, a, b } => vec![
+                ("tau", tau, AtLeastOne),
+                ("v_c", v_c, Finite),
+                ("a0", a0, AboveZero),
+                ("v_rest", v_rest, Finite),
+                ("tau_w", tau_w, AtLeastOne),
+                ("a", a, Finite),
+                ("b", b, Finite),
+            ],
+        }
+    }
+}
+
+/// What a parameter may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Range {
+    Finite,
+    AboveZero,
+    /// A time constant in steps.
+    AtLeastOne,
+    /// PLIF's time constant.
+    AboveOne,
+}
+
+impl Range {
+    fn check(self, parameter: &'static str, value: f32) -> Result<(), NeuronError> {
+        let (fine, range) = match self {
+            Range::Finite => (true, "finite"),
+            Range::AboveZero => (value > 0.0, "finite and above 0"),
+            Range::AtLeastOne => (value >= 1.0, "finite and 1 or above (a time constant in steps)"),
+            Range::AboveOne => (value > 1.0, "finite and above 1, since 1 / tau = sigmoid(w) is below 1"),
+        };
+        if fine && value.is_finite() {
+            return Ok(());
+        }
+        Err(NeuronError::OutOfRange { parameter, value: f64::from(value), range })
     }
 }
 
@@ -289,26 +392,8 @@ impl Neuron {
     /// # Errors
     /// [`NeuronError::OutOfRange`] or [`NeuronError::Incompatible`], naming the parameter.
     pub fn check(&self) -> Result<(), NeuronError> {
-        let finite = |parameter, value: f32| match value.is_finite() {
-            true => Ok(()),
-            false => Err(NeuronError::OutOfRange { parameter, value: f64::from(value), range: "finite" }),
-        };
-        let at_least_one = |parameter, value: f32| match value >= 1.0 && value.is_finite() {
-            true => Ok(()),
-            false => {
-                let range = "finite and 1 or above (a time constant in steps)";
-                Err(NeuronError::OutOfRange { parameter, value: f64::from(value), range })
-            }
-        };
-        let above_zero = |parameter, value: f32| match value > 0.0 && value.is_finite() {
-            true => Ok(()),
-            false => {
-                let range = "finite and above 0";
-                Err(NeuronError::OutOfRange { parameter, value: f64::from(value), range })
-            }
-        };
-        above_zero("v_threshold", self.v_threshold)?;
-        finite("v_reset", self.v_rest())?;
+        Range::AboveZero.check("v_threshold", self.v_threshold)?;
+        Range::Finite.check("v_reset", self.v_rest())?;
         if self.v_reset.is_some_and(|reset| reset >= self.v_threshold) {
             return Err(NeuronError::Incompatible {
                 what: "`v_reset` is not below `v_threshold`: the neuron would fire at every step",
@@ -316,48 +401,14 @@ impl Neuron {
             });
         }
         self.surrogate.check()?;
-        match self.model {
-            Model::If => {}
-            Model::Lif { tau, .. } | Model::Klif { tau, .. } | Model::LeakyIntegrator { tau, .. } => {
-                at_least_one("tau", tau)?;
-            }
-            Model::Plif { init_tau, .. } => {
-                at_least_one("init_tau", init_tau)?;
-                if init_tau == 1.0 {
-                    let range = "above 1, since 1 / tau = sigmoid(w) is below 1";
-                    return Err(NeuronError::OutOfRange { parameter: "init_tau", value: 1.0, range });
-                }
-            }
-            Model::CubaLif { tau, tau_synapse, .. } => {
-                at_least_one("tau", tau)?;
-                at_least_one("tau_synapse", tau_synapse)?;
-            }
-            Model::Alif { tau, tau_adaptation, beta, .. } => {
-                at_least_one("tau", tau)?;
-                at_least_one("tau_adaptation", tau_adaptation)?;
-                finite("beta", beta)?;
-            }
-            Model::Qif { tau, v_c, a0, v_rest } => {
-                at_least_one("tau", tau)?;
-                finite("v_c", v_c)?;
-                above_zero("a0", a0)?;
-                finite("v_rest", v_rest)?;
-            }
-            Model::Eif { tau, delta_t, theta_rh, v_rest } => {
-                at_least_one("tau", tau)?;
-                above_zero("delta_t", delta_t)?;
-                finite("theta_rh", theta_rh)?;
-                finite("v_rest", v_rest)?;
-            }
-            Model::Izhikevich { tau, v_c, a0, v_rest, tau_w, a, b } => {
-                at_least_one("tau", tau)?;
-                finite("v_c", v_c)?;
-                above_zero("a0", a0)?;
-                finite("v_rest", v_rest)?;
-                at_least_one("tau_w", tau_w)?;
-                finite("a", a)?;
-                finite("b", b)?;
-            }
+        for (parameter, value, range) in self.model.parameters() {
+            range.check(parameter, value)?;
+        }
+        if self.model.has_own_reset() && self.v_reset.is_some_and(|reset| reset != 0.0) {
+            return Err(NeuronError::Incompatible {
+                what: "this model has a reset of its own, to which `v_reset` says nothing",
+                remedy: "leave `v_reset` out",
+            });
         }
         if self.reset_time == ResetTime::NextStep {
             if !self.detach_reset {
@@ -366,9 +417,9 @@ impl Neuron {
                     remedy: "set `detach_reset = true` with `reset_time = \"next_step\"`",
                 });
             }
-            if self.model.second_state().is_some_and(|name| name != "synaptic_current") {
+            if self.model.adapts() || self.model.has_own_reset() {
                 return Err(NeuronError::Incompatible {
-                    what: "this model adapts in the step of the spike",
+                    what: "this model adapts or is reset in the step of the spike",
                     remedy: "set `reset_time = \"same_step\"`",
                 });
             }
@@ -421,8 +472,7 @@ mod tests {
 
     #[test]
     fn configurations_survive_a_round_trip() {
-        for model in [Model::If, Model::Alif { tau: 3.0, tau_adaptation: 9.0, beta: 0.5, decay_input: false }]
-        {
+        for &model in Model::all() {
             for v_reset in [None, Some(-0.25)] {
                 let neuron = Neuron { model, v_reset, ..Neuron::default() };
                 let text = toml::to_string(&neuron).unwrap();
@@ -432,12 +482,15 @@ mod tests {
     }
 
     #[test]
-    fn each_model_has_a_default_for_each_parameter() {
-        for name in
-            ["lif", "plif", "cuba_lif", "alif", "klif", "qif", "eif", "izhikevich", "leaky_integrator"]
-        {
-            let neuron: Neuron = toml::from_str(&format!("model = {{ {name} = {{}} }}")).unwrap();
-            assert_eq!(neuron.model.name(), name);
+    fn each_parameter_that_is_left_out_has_the_default_that_all_says() {
+        for model in Model::all() {
+            let name = model.name();
+            let text = match model {
+                Model::If => format!("model = \"{name}\""),
+                _ => format!("model = {{ {name} = {{}} }}"),
+            };
+            let neuron: Neuron = toml::from_str(&text).unwrap();
+            assert_eq!(neuron.model, *model);
             neuron.check().unwrap();
         }
     }

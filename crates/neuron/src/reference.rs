@@ -5,10 +5,10 @@ use crate::model::{Model, Neuron, ResetTime};
 use crate::scalar::{Dual, Real};
 
 /// What training may change about a neuron.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Learned<R> {
-    /// PLIF's `w` or KLIF's `k`; not looked at by other models.
-    pub parameter: R,
+    /// The parameters that the model has of its own, in the order of [`Model::learned`].
+    pub parameters: Vec<R>,
     /// The threshold.
     pub v_threshold: R,
 }
@@ -17,9 +17,14 @@ impl<R: Real> Learned<R> {
     /// The values from which training starts.
     pub fn initial(neuron: &Neuron) -> Self {
         Learned {
-            parameter: R::of(neuron.model.learned().map_or(0.0, |(_, value)| value)),
+            parameters: neuron.model.learned().into_iter().map(|(_, value)| R::of(value)).collect(),
             v_threshold: R::of(neuron.v_threshold),
         }
+    }
+
+    /// All parameters, `N` of them.
+    fn parameters<const N: usize>(&self) -> [R; N] {
+        self.parameters.first_chunk().copied().expect("as many parameters as Model::learned names")
     }
 }
 
@@ -28,87 +33,117 @@ impl<R: Real> Learned<R> {
 pub struct State<R> {
     /// The membrane.
     pub membrane: R,
-    /// Synaptic current, adaptation or recovery, where the model has it.
-    pub second: R,
+    /// What [`Model::auxiliary_state`] names, where the model has it.
+    pub auxiliary: R,
 }
 
 impl<R: Real> State<R> {
-    /// At rest: the membrane at [`Neuron::v_rest`], the second state at 0.
+    /// At rest: the membrane at [`Neuron::v_rest`], the auxiliary state at 0.
     pub fn rest(neuron: &Neuron) -> Self {
-        State { membrane: R::of(neuron.v_rest()), second: R::of(0.0) }
+        State { membrane: R::of(neuron.v_rest()), auxiliary: R::of(0.0) }
     }
 }
 
-/// One step of one neuron: charge, fire, reset. Returns the spike (0 or 1).
+/// One step of one neuron: charge, fire, adapt, reset. Returns the spike (0 or 1).
+///
+/// A model says how it is charged ([`charge`]) and may have a threshold, an adaptation and a reset of its own
+/// ([`threshold`], [`adapt`], [`reset`]).
+///
+/// # Panics
+/// Where `learned` has fewer parameters than [`Model::learned`] names.
 pub fn step<R: Real>(neuron: &Neuron, learned: &Learned<R>, x: R, state: &mut State<R>) -> R {
-    let of = R::of;
-    let second = state.second;
     let mut v = state.membrane;
     let late = (neuron.reset_time == ResetTime::NextStep)
         .then(|| (v - learned.v_threshold).spike(&neuron.surrogate, neuron.strict).detach());
     if let (Some(fired), Some(v_reset)) = (late, neuron.v_reset) {
-        v = v.replace(fired, of(v_reset));
+        v = v.replace(fired, R::of(v_reset));
     }
+    let threshold = threshold(neuron, learned, state.auxiliary);
+    let charged = charge(neuron, learned, v, x, &mut state.auxiliary);
+    if matches!(neuron.model, Model::LeakyIntegrator { .. }) {
+        state.membrane = charged;
+        return R::of(0.0);
+    }
+    if let Some(fired) = late {
+        let soft = neuron.v_reset.is_none();
+        state.membrane = if soft { charged.replace(fired, charged - threshold) } else { charged };
+        return (state.membrane - threshold).spike(&neuron.surrogate, neuron.strict);
+    }
+    let spike = (charged - threshold).spike(&neuron.surrogate, neuron.strict);
+    let resetting = if neuron.detach_reset { spike.detach() } else { spike };
+    adapt(neuron, charged, spike, &mut state.auxiliary);
+    state.membrane = reset(neuron, charged, resetting, threshold, state.auxiliary);
+    spike
+}
+
+/// The membrane `v` after the step's input `x`; changes the auxiliary state where the model does so before it fires.
+fn charge<R: Real>(neuron: &Neuron, learned: &Learned<R>, v: R, x: R, auxiliary: &mut R) -> R {
+    let of = R::of;
     let rest = of(neuron.v_rest());
     let leaky = |input: R, tau: f32, decay_input: bool| match decay_input {
         true => v + (input - (v - rest)) / of(tau),
         false => v - (v - rest) / of(tau) + input,
     };
-    let mut threshold = learned.v_threshold;
-    let charged = match neuron.model {
+    match neuron.model {
         Model::If => v + x,
-        Model::Lif { tau, decay_input } | Model::LeakyIntegrator { tau, decay_input } => {
-            leaky(x, tau, decay_input)
-        }
+        Model::Lif { tau, decay_input }
+        | Model::Alif { tau, decay_input, .. }
+        | Model::LeakyIntegrator { tau, decay_input } => leaky(x, tau, decay_input),
         Model::Plif { decay_input, .. } => {
-            let leak = learned.parameter.sigmoid();
+            let leak = learned.parameters::<1>()[0].sigmoid();
             match decay_input {
                 true => v + (x - (v - rest)) * leak,
                 false => v - (v - rest) * leak + x,
             }
         }
         Model::CubaLif { tau, tau_synapse, decay_input } => {
-            state.second = second - second / of(tau_synapse) + x;
-            leaky(state.second, tau, decay_input)
+            *auxiliary = *auxiliary - *auxiliary / of(tau_synapse) + x;
+            leaky(*auxiliary, tau, decay_input)
         }
-        Model::Alif { tau, beta, decay_input, .. } => {
-            threshold = threshold + of(beta) * second;
-            leaky(x, tau, decay_input)
+        Model::Klif { tau, decay_input } => {
+            let [k] = learned.parameters();
+            (k * leaky(x, tau, decay_input)).relu()
         }
-        Model::Klif { tau, decay_input } => (learned.parameter * leaky(x, tau, decay_input)).relu(),
         Model::Qif { tau, v_c, a0, v_rest } => v + (x + of(a0) * (v - of(v_rest)) * (v - of(v_c))) / of(tau),
         Model::Eif { tau, delta_t, theta_rh, v_rest } => {
             let upstroke = of(delta_t) * ((v - of(theta_rh)) / of(delta_t)).exp();
             v + (x - (v - of(v_rest)) + upstroke) / of(tau)
         }
         Model::Izhikevich { tau, v_c, a0, v_rest, tau_w, a, .. } => {
-            let charged = v + (x + of(a0) * (v - of(v_rest)) * (v - of(v_c)) - second) / of(tau);
-            state.second = second + (of(a) * (charged - of(v_rest)) - second) / of(tau_w);
+            let recovery = *auxiliary;
+            let charged = v + (x + of(a0) * (v - of(v_rest)) * (v - of(v_c)) - recovery) / of(tau);
+            *auxiliary = recovery + (of(a) * (charged - of(v_rest)) - recovery) / of(tau_w);
             charged
         }
-    };
-    if matches!(neuron.model, Model::LeakyIntegrator { .. }) {
-        state.membrane = charged;
-        return of(0.0);
     }
-    let reset = |membrane: R, spike: R| match neuron.v_reset {
-        Some(v_reset) => membrane.replace(spike, of(v_reset)),
-        None => membrane.replace(spike, membrane - threshold),
-    };
-    if let Some(fired) = late {
-        state.membrane = if neuron.v_reset.is_none() { reset(charged, fired) } else { charged };
-        return (state.membrane - threshold).spike(&neuron.surrogate, neuron.strict);
+}
+
+/// What the charged membrane is compared with; `auxiliary` is the state before the step.
+fn threshold<R: Real>(neuron: &Neuron, learned: &Learned<R>, auxiliary: R) -> R {
+    match neuron.model {
+        Model::Alif { beta, .. } => learned.v_threshold + R::of(beta) * auxiliary,
+        _ => learned.v_threshold,
     }
-    let spike = (charged - threshold).spike(&neuron.surrogate, neuron.strict);
-    state.membrane = reset(charged, if neuron.detach_reset { spike.detach() } else { spike });
+}
+
+/// What a spike, or its absence, does to the auxiliary state.
+fn adapt<R: Real>(neuron: &Neuron, _charged: R, spike: R, auxiliary: &mut R) {
     match neuron.model {
         Model::Alif { tau_adaptation, .. } => {
-            state.second = second + (spike - second) / of(tau_adaptation);
+            *auxiliary = *auxiliary + (spike - *auxiliary) / R::of(tau_adaptation);
         }
-        Model::Izhikevich { b, .. } => state.second = state.second + of(b) * spike,
+        Model::Izhikevich { b, .. } => *auxiliary = *auxiliary + R::of(b) * spike,
         _ => {}
     }
-    spike
+}
+
+/// The membrane after the step: as `v_reset` says, unless the model has a reset of its own, which
+/// [`Model::has_own_reset`] then says. `auxiliary` is the state after the step.
+fn reset<R: Real>(neuron: &Neuron, charged: R, spike: R, threshold: R, _auxiliary: R) -> R {
+    match (neuron.model, neuron.v_reset) {
+        (_, Some(v_reset)) => charged.replace(spike, R::of(v_reset)),
+        (_, None) => charged.replace(spike, charged - threshold),
+    }
 }
 
 /// What [`run`] returns, over `[T]` steps of one neuron.
@@ -140,14 +175,14 @@ pub struct Gradient {
     pub input: Vec<f32>,
     /// With respect to the initial state.
     pub initial: State<f32>,
-    /// With respect to PLIF's `w` or KLIF's `k`.
-    pub parameter: f32,
+    /// With respect to the model's own parameters, in the order of [`Model::learned`].
+    pub parameters: Vec<f32>,
     /// With respect to the threshold.
     pub v_threshold: f32,
 }
 
 /// The surrogate gradient of `sum_t grad_spikes[t] s[t] + grad_final . final_state`, by forward-mode
-/// differentiation in each variable in turn: `T + 4` runs of `T` steps, no back-propagation.
+/// differentiation in each variable in turn: a run of `T` steps for each, no back-propagation.
 pub fn gradient(
     neuron: &Neuron,
     learned: &Learned<f32>,
@@ -162,22 +197,24 @@ pub fn gradient(
             place += 1;
             if place - 1 == index { Dual::variable(value) } else { Dual::of(value) }
         };
-        let mut state = State { membrane: variable(state.membrane), second: variable(state.second) };
-        let learned =
-            Learned { parameter: variable(learned.parameter), v_threshold: variable(learned.v_threshold) };
+        let mut state = State { membrane: variable(state.membrane), auxiliary: variable(state.auxiliary) };
+        let v_threshold = variable(learned.v_threshold);
+        let parameters = learned.parameters.iter().map(|&value| variable(value)).collect();
+        let learned = Learned { parameters, v_threshold };
         let mut slope = 0.0f64;
         for (&x, &grad) in input.iter().zip(grad_spikes) {
             let spike = step(neuron, &learned, variable(x), &mut state);
             slope += f64::from(spike.slope) * f64::from(grad);
         }
         slope += f64::from(state.membrane.slope) * f64::from(grad_final.membrane);
-        slope += f64::from(state.second.slope) * f64::from(grad_final.second);
+        slope += f64::from(state.auxiliary.slope) * f64::from(grad_final.auxiliary);
         slope as f32
     };
+    let own = learned.parameters.len();
     Gradient {
-        initial: State { membrane: along(0), second: along(1) },
-        parameter: along(2),
-        v_threshold: along(3),
-        input: (0..input.len()).map(|t| along(4 + t)).collect(),
+        initial: State { membrane: along(0), auxiliary: along(1) },
+        v_threshold: along(2),
+        parameters: (0..own).map(|index| along(3 + index)).collect(),
+        input: (0..input.len()).map(|t| along(3 + own + t)).collect(),
     }
 }

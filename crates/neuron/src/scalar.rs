@@ -1,4 +1,4 @@
-//! The number types that formulas are written over: `f32`, `f64`, dual numbers; `symbol` has one more, which
+//! The number types that formulas are written over: `f32`, `f64`, dual numbers; `tape` has one more, which
 //! writes the formula down.
 
 use std::ops::{Add, Div, Mul, Neg, Sub};

@@ -13,26 +13,26 @@ struct Outcome {
     spikes: Vec<f32>,
     membranes: Vec<f32>,
     grad_input: Vec<f32>,
-    grad_parameter: f32,
+    grad_parameters: Vec<f32>,
+    grad_v_threshold: f32,
 }
 
 fn by_reference(case: &NeuronCase, neuron: &Neuron) -> Outcome {
     let (t, n) = (case.time_steps, case.neurons);
     let mut learned = Learned::initial(neuron);
-    if let Some((value, _)) = case.parameter {
-        learned.parameter = value;
-    }
+    learned.parameters = case.parameters.iter().map(|(value, _)| *value).collect();
     let mut outcome = Outcome {
         spikes: vec![0.0; t * n],
         membranes: vec![0.0; t * n],
         grad_input: vec![0.0; t * n],
-        grad_parameter: 0.0,
+        grad_parameters: vec![0.0; case.parameters.len()],
+        grad_v_threshold: 0.0,
     };
     for i in 0..n {
         let column = |rows: &[f32]| -> Vec<f32> { (0..t).map(|t| rows[t * n + i]).collect() };
         let rest = State::rest(neuron);
         let forward = run(neuron, &learned, &column(&case.input), rest);
-        let grad_final = State { membrane: 0.0, second: 0.0 };
+        let grad_final = State { membrane: 0.0, auxiliary: 0.0 };
         let backward =
             gradient(neuron, &learned, &column(&case.input), rest, &column(&case.grad_spikes), grad_final);
         for t in 0..t {
@@ -40,7 +40,8 @@ fn by_reference(case: &NeuronCase, neuron: &Neuron) -> Outcome {
             outcome.membranes[t * n + i] = forward.membranes[t];
             outcome.grad_input[t * n + i] = backward.input[t];
         }
-        outcome.grad_parameter += backward.parameter;
+        outcome.grad_parameters.iter_mut().zip(backward.parameters).for_each(|(sum, part)| *sum += part);
+        outcome.grad_v_threshold += backward.v_threshold;
     }
     outcome
 }
@@ -51,9 +52,9 @@ fn by_kernel(case: &NeuronCase, neuron: &Neuron) -> Option<Outcome> {
         Err(NeuronError::NoKernel { .. }) => return None,
         kernel => kernel.expect("golden neurons are valid"),
     };
-    let kernel = match case.parameter {
-        Some((value, _)) => kernel.with_parameter(value),
-        None => kernel,
+    let kernel = match case.parameters[..] {
+        [(value, _)] => kernel.with_parameter(value),
+        _ => kernel,
     };
     let (mut spikes, mut membranes, mut grad_input) = (vec![0.0; t * n], vec![0.0; t * n], vec![0.0; t * n]);
     let mut forward = Forward::new(t, n, &case.input, Spikes::F32(&mut spikes));
@@ -62,8 +63,9 @@ fn by_kernel(case: &NeuronCase, neuron: &Neuron) -> Option<Outcome> {
     let grad_spikes = GradSpikes::Rows(&case.grad_spikes);
     let mut backward = Backward::new(t, n, &case.input, grad_spikes, &mut grad_input);
     backward.learned = true;
-    let grad_parameter = kernel.backward(backward).unwrap().parameter;
-    Some(Outcome { spikes, membranes, grad_input, grad_parameter })
+    let learned = kernel.backward(backward).unwrap();
+    let grad_parameters = vec![learned.parameter; case.parameters.len()];
+    Some(Outcome { spikes, membranes, grad_input, grad_parameters, grad_v_threshold: learned.v_threshold })
 }
 
 /// What is off, in words; empty where all agrees.
@@ -81,8 +83,11 @@ fn disagreements(case: &NeuronCase, outcome: &Outcome) -> Vec<String> {
     };
     check("membrane", &outcome.membranes, &case.membranes);
     check("gradient of the input", &outcome.grad_input, &case.grad_input);
-    if let Some((_, grad)) = case.parameter {
-        check("gradient of the parameter", &[outcome.grad_parameter], &[grad]);
+    for (&actual, (_, expected)) in outcome.grad_parameters.iter().zip(&case.parameters) {
+        check("gradient of a parameter", &[actual], &[*expected]);
+    }
+    if let Some(expected) = case.grad_v_threshold {
+        check("gradient of the threshold", &[outcome.grad_v_threshold], &[expected]);
     }
     found
 }

@@ -7,7 +7,7 @@ mod common;
 
 use std::process::Command;
 
-use common::{has_second, neurons};
+use common::{has_auxiliary, neurons};
 use half::bf16;
 use tks_golden::noise;
 use tks_neuron::kernel::{
@@ -40,19 +40,19 @@ fn run(neuron: &Neuron, t: usize, n: usize, seed: u64, inner: Option<usize>) -> 
     let kernel = Kernel::new(neuron).unwrap();
     let input: Vec<f32> = noise(seed, t * n).iter().map(|x| 1.6 * x + 0.5).collect();
     let grad_spikes = noise(seed + 1, t * n);
-    let (membrane, second) = (noise(seed + 2, n), noise(seed + 3, n));
-    let two = has_second(neuron);
+    let (membrane, auxiliary) = (noise(seed + 2, n), noise(seed + 3, n));
+    let two = has_auxiliary(neuron);
     let (scale, shift) = ([1.5, 0.75, 1.25], [0.1, 0.3, -0.2]);
     let affine = inner.map(|inner| ChannelAffine { scale: &scale, shift: &shift, inner });
 
     let (mut spikes, mut membranes) = (vec![0.0; t * n], vec![0.0; t * n]);
-    let (mut final_membrane, mut final_second) = (vec![0.0; n], vec![0.0; n]);
+    let (mut final_membrane, mut final_auxiliary) = (vec![0.0; n], vec![0.0; n]);
     let forward = Forward {
         affine,
         initial_membrane: Some(&membrane),
-        initial_second: two.then_some(&second),
+        initial_auxiliary: two.then_some(&auxiliary),
         final_membrane: Some(&mut final_membrane),
-        final_second: two.then_some(&mut final_second),
+        final_auxiliary: two.then_some(&mut final_auxiliary),
         membranes: Some(&mut membranes),
         ..Forward::new(t, n, &input, Spikes::F32(&mut spikes))
     };
@@ -68,7 +68,7 @@ fn run(neuron: &Neuron, t: usize, n: usize, seed: u64, inner: Option<usize>) -> 
             affine,
             channel_sums: inner.map(|_| sums.as_mut_slice()),
             initial_membrane: Some(&membrane),
-            initial_second: two.then_some(&second),
+            initial_auxiliary: two.then_some(&auxiliary),
             grad_initial_membrane: Some(&mut grad_initial),
             learned: with_learned,
             ..Backward::new(t, n, &input, GradSpikes::Rows(&grad_spikes), &mut grad_input)
@@ -78,7 +78,7 @@ fn run(neuron: &Neuron, t: usize, n: usize, seed: u64, inner: Option<usize>) -> 
         learned.extend(&grad_input);
     }
     let mut bits = Bits::new();
-    for values in [&spikes, &membranes, &final_membrane, &final_second, &grad_initial, &learned] {
+    for values in [&spikes, &membranes, &final_membrane, &final_auxiliary, &grad_initial, &learned] {
         bits.add_all(values);
     }
     sums.iter().for_each(|sum| [sum.grad, sum.grad_x].iter().for_each(|sum| bits.add(sum.to_bits())));

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{has_second, neurons};
+use common::{has_auxiliary, neurons};
 use half::bf16;
 use proptest::prelude::*;
 use tks_golden::{noise, relative_error};
@@ -18,46 +18,46 @@ fn kernels_equal_the_reference_in_value_and_gradient() {
     for (index, neuron) in neurons().iter().enumerate() {
         let seed = index as u64;
         let input: Vec<f32> = noise(seed, t * n).iter().map(|x| 1.6 * x + 0.5).collect();
-        let (membrane, second) = (noise(seed + 1000, n), noise(seed + 2000, n));
+        let (membrane, auxiliary) = (noise(seed + 1000, n), noise(seed + 2000, n));
         let (grad_spikes, grad_membrane) = (noise(seed + 3000, t * n), noise(seed + 4000, n));
-        let grad_second = noise(seed + 5000, n);
-        let two = has_second(neuron);
+        let grad_auxiliary = noise(seed + 5000, n);
+        let two = has_auxiliary(neuron);
 
         let kernel = Kernel::new(neuron).unwrap();
         let (mut spikes, mut membranes) = (vec![0.0; t * n], vec![0.0; t * n]);
-        let (mut final_membrane, mut final_second) = (vec![0.0; n], vec![0.0; n]);
+        let (mut final_membrane, mut final_auxiliary) = (vec![0.0; n], vec![0.0; n]);
         kernel
             .forward(Forward {
                 initial_membrane: Some(&membrane),
-                initial_second: two.then_some(&second),
+                initial_auxiliary: two.then_some(&auxiliary),
                 final_membrane: Some(&mut final_membrane),
-                final_second: two.then_some(&mut final_second),
+                final_auxiliary: two.then_some(&mut final_auxiliary),
                 membranes: Some(&mut membranes),
                 ..Forward::new(t, n, &input, Spikes::F32(&mut spikes))
             })
             .unwrap();
         let mut grad_input = vec![0.0; t * n];
-        let (mut grad_initial, mut grad_initial_second) = (vec![0.0; n], vec![0.0; n]);
+        let (mut grad_initial, mut grad_initial_auxiliary) = (vec![0.0; n], vec![0.0; n]);
         let learned = kernel
             .backward(Backward {
                 initial_membrane: Some(&membrane),
-                initial_second: two.then_some(&second),
+                initial_auxiliary: two.then_some(&auxiliary),
                 grad_final_membrane: Some(&grad_membrane),
-                grad_final_second: two.then_some(&grad_second),
+                grad_final_auxiliary: two.then_some(&grad_auxiliary),
                 grad_initial_membrane: Some(&mut grad_initial),
-                grad_initial_second: two.then_some(&mut grad_initial_second),
+                grad_initial_auxiliary: two.then_some(&mut grad_initial_auxiliary),
                 learned: true,
                 ..Backward::new(t, n, &input, GradSpikes::Rows(&grad_spikes), &mut grad_input)
             })
             .unwrap();
 
         let mut expected_input = vec![0.0; t * n];
-        let (mut expected_initial, mut expected_second) = (vec![0.0; n], vec![0.0; n]);
+        let (mut expected_initial, mut expected_auxiliary) = (vec![0.0; n], vec![0.0; n]);
         let (mut parameter, mut v_threshold) = (0.0f32, 0.0f32);
         let mut scale = 0.0f32;
         for i in 0..n {
             let column = |rows: &[f32]| -> Vec<f32> { (0..t).map(|t| rows[t * n + i]).collect() };
-            let state = State { membrane: membrane[i], second: if two { second[i] } else { 0.0 } };
+            let state = State { membrane: membrane[i], auxiliary: if two { auxiliary[i] } else { 0.0 } };
             let values = Learned::initial(neuron);
             let forward = run(neuron, &values, &column(&input), state);
             assert_eq!(column(&spikes), forward.spikes, "{neuron:?}, neuron {i}");
@@ -65,19 +65,19 @@ fn kernels_equal_the_reference_in_value_and_gradient() {
             assert!(error < 1e-5, "{neuron:?}, neuron {i}: membrane off by {error:.1e}");
             assert_eq!(final_membrane[i], membranes[(t - 1) * n + i]);
             if two {
-                assert!((final_second[i] - forward.state.second).abs() < 1e-5, "{neuron:?}");
+                assert!((final_auxiliary[i] - forward.state.auxiliary).abs() < 1e-5, "{neuron:?}");
             }
             let grad_final =
-                State { membrane: grad_membrane[i], second: if two { grad_second[i] } else { 0.0 } };
+                State { membrane: grad_membrane[i], auxiliary: if two { grad_auxiliary[i] } else { 0.0 } };
             let grads = gradient(neuron, &values, &column(&input), state, &column(&grad_spikes), grad_final);
             for t in 0..t {
                 expected_input[t * n + i] = grads.input[t];
             }
             expected_initial[i] = grads.initial.membrane;
-            expected_second[i] = grads.initial.second;
-            parameter += grads.parameter;
+            expected_auxiliary[i] = grads.initial.auxiliary;
+            parameter += grads.parameters.iter().sum::<f32>();
             v_threshold += grads.v_threshold;
-            scale += grads.v_threshold.abs() + grads.parameter.abs();
+            scale += grads.v_threshold.abs() + grads.parameters.iter().map(|grad| grad.abs()).sum::<f32>();
         }
         for (name, actual, expected) in
             [("input", &grad_input, &expected_input), ("initial membrane", &grad_initial, &expected_initial)]
@@ -86,8 +86,8 @@ fn kernels_equal_the_reference_in_value_and_gradient() {
             assert!(error < 2e-5, "{neuron:?}: gradient of the {name} off by {error:.1e}");
         }
         if two {
-            let error = relative_error(&grad_initial_second, &expected_second);
-            assert!(error < 2e-5, "{neuron:?}: gradient of the second state off by {error:.1e}");
+            let error = relative_error(&grad_initial_auxiliary, &expected_auxiliary);
+            assert!(error < 2e-5, "{neuron:?}: gradient of the auxiliary state off by {error:.1e}");
         }
         if matches!(neuron.model, Model::Plif { .. }) {
             assert!((learned.parameter - parameter).abs() <= 2e-5 * scale, "{neuron:?}");
@@ -196,7 +196,7 @@ fn buffers_that_do_not_fit_are_named() {
     let error = kernel.forward(Forward::new(2, 3, &[0.0; 6], Spikes::F32(&mut spikes[..4]))).unwrap_err();
     assert!(matches!(error, NeuronError::Length { buffer: "spikes", .. }));
     let mut forward = Forward::new(2, 3, &[0.0; 6], Spikes::F32(&mut spikes));
-    forward.initial_second = Some(&[0.0; 3]);
+    forward.initial_auxiliary = Some(&[0.0; 3]);
     assert!(matches!(kernel.forward(forward), Err(NeuronError::State { model: "lif", .. })));
     let qif = Neuron::new(Model::Qif { tau: 2.0, v_c: 0.8, a0: 1.0, v_rest: 0.0 });
     assert_eq!(Kernel::new(&qif), Err(NeuronError::NoKernel { model: "qif" }));
@@ -215,33 +215,33 @@ proptest! {
         let (t, n) = (12, 70);
         let neuron = neurons()[which];
         let kernel = Kernel::new(&neuron).unwrap();
-        let two = has_second(&neuron);
+        let two = has_auxiliary(&neuron);
         let input: Vec<f32> = noise(seed, t * n).iter().map(|x| 2.0 * x + 0.3).collect();
         let (mut whole, mut pieces) = (vec![0.0; t * n], vec![0.0; t * n]);
         let mut end = (vec![0.0; n], vec![0.0; n]);
         kernel.forward(Forward {
             final_membrane: Some(&mut end.0),
-            final_second: two.then_some(&mut end.1),
+            final_auxiliary: two.then_some(&mut end.1),
             ..Forward::new(t, n, &input, Spikes::F32(&mut whole))
         }).unwrap();
 
         let mut cuts = cuts;
         cuts.extend([0, t]);
         cuts.sort_unstable();
-        let (mut membrane, mut second) = (vec![neuron.v_rest(); n], vec![0.0; n]);
+        let (mut membrane, mut auxiliary) = (vec![neuron.v_rest(); n], vec![0.0; n]);
         for pair in cuts.windows(2) {
             let (from, to) = (pair[0] * n, pair[1] * n);
-            let (before, before_second) = (membrane.clone(), second.clone());
+            let (before, before_auxiliary) = (membrane.clone(), auxiliary.clone());
             kernel.forward(Forward {
                 initial_membrane: Some(&before),
-                initial_second: two.then_some(&before_second),
+                initial_auxiliary: two.then_some(&before_auxiliary),
                 final_membrane: Some(&mut membrane),
-                final_second: two.then_some(&mut second),
+                final_auxiliary: two.then_some(&mut auxiliary),
                 ..Forward::new(pair[1] - pair[0], n, &input[from..to], Spikes::F32(&mut pieces[from..to]))
             }).unwrap();
         }
         prop_assert_eq!(&whole, &pieces);
-        prop_assert!(end.0 == membrane && end.1 == second);
+        prop_assert!(end.0 == membrane && end.1 == auxiliary);
     }
 }
 
@@ -259,8 +259,8 @@ fn many_neurons_give_what_few_of_them_give() {
         let seed = 100 * index as u64;
         let input: Vec<f32> = noise(seed, t * n).iter().map(|x| 1.6 * x + 0.5).collect();
         let (grad_spikes, membrane) = (noise(seed + 1, t * n), noise(seed + 2, n));
-        let (second, grad_membrane) = (noise(seed + 3, n), noise(seed + 4, n));
-        let two = has_second(neuron);
+        let (auxiliary, grad_membrane) = (noise(seed + 3, n), noise(seed + 4, n));
+        let two = has_auxiliary(neuron);
         let kernel = Kernel::new(neuron).unwrap();
         // Every other neuron with the same channel; in pieces, whole pairs.
         let affine = (index % 3 == 0).then_some(ChannelAffine { scale: &scale, shift: &shift, inner: 1 });
@@ -268,28 +268,28 @@ fn many_neurons_give_what_few_of_them_give() {
             let n_part = range.len();
             let (x, grads) = (columns(&input, n, range.clone()), columns(&grad_spikes, n, range.clone()));
             let (mut spikes, mut membranes) = (vec![0.0; t * n_part], vec![0.0; t * n_part]);
-            let (mut last, mut last_second) = (vec![0.0; n_part], vec![0.0; n_part]);
+            let (mut last, mut last_auxiliary) = (vec![0.0; n_part], vec![0.0; n_part]);
             let forward = Forward {
                 affine,
                 initial_membrane: Some(&membrane[range.clone()]),
-                initial_second: two.then_some(&second[range.clone()]),
+                initial_auxiliary: two.then_some(&auxiliary[range.clone()]),
                 final_membrane: Some(&mut last),
-                final_second: two.then_some(&mut last_second),
+                final_auxiliary: two.then_some(&mut last_auxiliary),
                 membranes: Some(&mut membranes),
                 ..Forward::new(t, n_part, &x, Spikes::F32(&mut spikes))
             };
             kernel.forward(forward).unwrap();
             let (mut grad_input, mut grad_initial) = (vec![0.0; t * n_part], vec![0.0; n_part]);
-            let mut grad_second = vec![0.0; n_part];
+            let mut grad_auxiliary = vec![0.0; n_part];
             let mut sums = [ChannelSums::default(); 2];
             let backward = Backward {
                 affine,
                 channel_sums: affine.map(|_| sums.as_mut_slice()),
                 initial_membrane: Some(&membrane[range.clone()]),
-                initial_second: two.then_some(&second[range.clone()]),
+                initial_auxiliary: two.then_some(&auxiliary[range.clone()]),
                 grad_final_membrane: Some(&grad_membrane[range.clone()]),
                 grad_initial_membrane: Some(&mut grad_initial),
-                grad_initial_second: two.then_some(&mut grad_second),
+                grad_initial_auxiliary: two.then_some(&mut grad_auxiliary),
                 learned: index % 2 == 0,
                 ..Backward::new(t, n_part, &x, GradSpikes::Rows(&grads), &mut grad_input)
             };
@@ -302,7 +302,7 @@ fn many_neurons_give_what_few_of_them_give() {
                 sums[0].grad_x,
                 sums[1].grad_x,
             ];
-            ([spikes, membranes, grad_input], [last, last_second, grad_initial, grad_second], sums)
+            ([spikes, membranes, grad_input], [last, last_auxiliary, grad_initial, grad_auxiliary], sums)
         };
         let n = n - usize::from(affine.is_some());
         let whole = run(0..n);

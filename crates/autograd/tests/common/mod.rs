@@ -35,10 +35,10 @@ pub(crate) fn golden_neurons(name: &str, operation: Operation, device: Device) {
         let mut verdicts = Vec::new();
         for neuron in &case.candidates {
             let x = tensor(&case.input).to_device(device).set_requires_grad(true);
-            let parameter = case
-                .parameter
-                .map(|(value, _)| Tensor::from_slice(&[value]).to_device(device).set_requires_grad(true));
-            let learned = LearnedTensors { parameter: parameter.as_ref(), v_threshold: None };
+            let leaf = |value: f32| Tensor::from(value).to_device(device).set_requires_grad(true);
+            let parameters: Vec<Tensor> = case.parameters.iter().map(|(value, _)| leaf(*value)).collect();
+            let v_threshold = case.grad_v_threshold.map(|_| leaf(neuron.v_threshold));
+            let learned = LearnedTensors { parameters: &parameters, v_threshold: v_threshold.as_ref() };
             let output = match operation(neuron, &x, None, learned) {
                 Err(AutogradError::Neuron(NeuronError::NoKernel { .. })) => continue,
                 output => output.unwrap(),
@@ -49,8 +49,9 @@ pub(crate) fn golden_neurons(name: &str, operation: Operation, device: Device) {
             let flips =
                 here(&output.spikes).ne_tensor(&tensor(&case.spikes)).sum(Kind::Int64).int64_value(&[]);
             let mut worst = error(&here(&x.grad()), &tensor(&case.grad_input));
-            if let (Some(parameter), Some((_, grad))) = (&parameter, case.parameter) {
-                worst = worst.max(error(&here(&parameter.grad()), &Tensor::from_slice(&[grad])));
+            let expected = case.parameters.iter().map(|(_, grad)| *grad).chain(case.grad_v_threshold);
+            for (leaf, grad) in parameters.iter().chain(&v_threshold).zip(expected) {
+                worst = worst.max(error(&here(&leaf.grad()), &Tensor::from(grad)));
             }
             let last = tensor(&case.membranes).select(0, -1);
             worst = worst.max(error(&here(&output.state.membrane), &last));

@@ -30,7 +30,7 @@ pub(crate) fn folder() -> PathBuf {
 pub(crate) fn all() -> Result<[(&'static str, String); 2]> {
     Ok([
         ("surrogates.svg", drawn((2000, 1720), surrogates)?),
-        ("membranes.svg", drawn((2000, 2200), membranes)?),
+        ("membranes.svg", drawn((2000, 60 + 428 * shown().len().div_ceil(2) as u32), membranes)?),
     ])
 }
 
@@ -125,6 +125,7 @@ fn surrogates(area: &Area<'_>) -> Result<()> {
 }
 
 /// What a model is shown with.
+#[derive(Clone, Copy)]
 struct Shown {
     neuron: Neuron,
     input: f32,
@@ -132,7 +133,21 @@ struct Shown {
     with: &'static str,
 }
 
-fn shown() -> [Shown; 10] {
+/// Every model, in the order of the documentation: where its default parameters show little, with others.
+fn shown() -> Vec<Shown> {
+    let chosen = chosen();
+    let of = |model: &Model| {
+        let known = chosen.iter().find(|shown| shown.neuron.model.name() == model.name());
+        known.copied().unwrap_or(Shown {
+            neuron: Neuron::new(*model),
+            input: 1.3,
+            with: "default parameters",
+        })
+    };
+    Model::all().iter().map(of).collect()
+}
+
+fn chosen() -> [Shown; 10] {
     let shown = |model, input, with| Shown { neuron: Neuron::new(model), input, with };
     let (tau, v_rest, v_c, a0, decay_input) = (5.0, 0.0, 0.8, 1.0, true);
     let izhikevich = Model::Izhikevich { tau, v_c, a0, v_rest, tau_w: 20.0, a: 0.5, b: 0.2 };
@@ -165,25 +180,25 @@ struct Trace {
     /// Before and after the reset of each step.
     membrane: Vec<(f64, f64)>,
     threshold: Vec<(f64, f64)>,
-    second: Vec<(f64, f64)>,
+    auxiliary: Vec<(f64, f64)>,
     spikes: Vec<f64>,
 }
 
 fn trace(Shown { neuron, input, .. }: &Shown) -> Trace {
     let mut learned = Learned::initial(neuron);
     if let Model::Klif { .. } = neuron.model {
-        learned.parameter = 1.05;
+        learned.parameters = vec![1.05];
     }
     // The charged membrane is what is left where nothing can fire.
-    let silent = Learned { v_threshold: f32::MAX, ..learned };
+    let silent = Learned { v_threshold: f32::MAX, ..learned.clone() };
     let mut state = State::rest(neuron);
     let mut trace =
-        Trace { membrane: Vec::new(), threshold: Vec::new(), second: Vec::new(), spikes: Vec::new() };
+        Trace { membrane: Vec::new(), threshold: Vec::new(), auxiliary: Vec::new(), spikes: Vec::new() };
     for t in 0..STEPS {
         let x = if DRIVEN.contains(&t) { *input } else { 0.0 };
         let at = f64::from(t);
         let raised = match neuron.model {
-            Model::Alif { beta, .. } => beta * state.second,
+            Model::Alif { beta, .. } => beta * state.auxiliary,
             _ => 0.0,
         };
         trace.threshold.push((at, f64::from(neuron.v_threshold + raised)));
@@ -194,28 +209,29 @@ fn trace(Shown { neuron, input, .. }: &Shown) -> Trace {
             trace.spikes.push(at);
         }
         trace.membrane.push((at, f64::from(state.membrane)));
-        trace.second.push((at, f64::from(state.second)));
+        trace.auxiliary.push((at, f64::from(state.auxiliary)));
     }
     trace
 }
 
-/// Membrane, threshold, second state and spikes of every model under a constant input.
+/// Membrane, threshold, auxiliary state and spikes of every model under a constant input.
 fn membranes(area: &Area<'_>) -> Result<()> {
     let (head, body) = area.split_vertically(60);
     let entries = [
         ("membrane", BLUE, 5),
         ("threshold", GREY, 3),
-        ("second state (synaptic current, adaptation, recovery)", GREEN, 3),
+        ("auxiliary state (synaptic current, adaptation, ...)", GREEN, 3),
         ("spikes", VERMILION, 5),
         ("steps with input", SAND, 20),
     ];
     legend(&head, 34, &entries)?;
-    for (area, shown) in body.split_evenly((5, 2)).iter().zip(shown()) {
+    let all = shown();
+    for (area, shown) in body.split_evenly((all.len().div_ceil(2), 2)).iter().zip(all) {
         let Shown { neuron, input, with } = &shown;
-        let second = neuron.model.second_state().map(|name| name.replace('_', " "));
+        let auxiliary = neuron.model.auxiliary_state().map(|name| name.replace('_', " "));
         let comma = if with.is_empty() { "" } else { ", " };
         let title = format!("{}: input {input}{comma}{with}", neuron.model.name());
-        let y_title = second.as_ref().map_or("membrane".into(), |name| format!("membrane, {name}"));
+        let y_title = auxiliary.as_ref().map_or("membrane".into(), |name| format!("membrane, {name}"));
         let last = f64::from(STEPS - 1);
         let [bottom, top] = [-0.4, 2.6];
         let mut chart = panel(area, &title, ([0.0, last], [bottom, top]), ("time step", &y_title))?;
@@ -226,8 +242,8 @@ fn membranes(area: &Area<'_>) -> Result<()> {
         if !matches!(neuron.model, Model::LeakyIntegrator { .. }) {
             line(&mut chart, trace.threshold, GREY, 3)?;
         }
-        if second.is_some() {
-            line(&mut chart, trace.second, GREEN, 3)?;
+        if auxiliary.is_some() {
+            line(&mut chart, trace.auxiliary, GREEN, 3)?;
         }
         line(&mut chart, trace.membrane, BLUE, 4)?;
         for at in trace.spikes {

@@ -3,14 +3,14 @@
 //! The block's membranes are recomputed from the input into a scratch buffer that stays in cache, then the
 //! steps are walked backwards. With `g` the gradient of the membrane after step `t`, one step is: back
 //! through reset and fire (`passes::fire_backward`), back through the charge (`passes::charge_backward`),
-//! and back through the second state.
+//! and back through the auxiliary state.
 
 use super::affine::{AffineRows, ChannelAffine, ChannelSums};
 use super::forward::{StateRows, Step, strips};
 use super::grid::Grid;
 use super::passes::{self, Row, STRIP};
 use super::stream::Stores;
-use super::{Backward, GradSpikes, Kernel, Second, stream};
+use super::{Auxiliary, Backward, GradSpikes, Kernel, stream};
 use crate::simd::Work;
 
 /// A backward call's buffers, taken apart so that blocks can write them side by side.
@@ -22,13 +22,13 @@ pub(super) struct Pass<'a> {
     affine: Option<ChannelAffine<'a>>,
     channel_sums: bool,
     initial_membrane: Option<&'a [f32]>,
-    initial_second: Option<&'a [f32]>,
+    initial_auxiliary: Option<&'a [f32]>,
     grad_spikes: GradSpikes<'a>,
     grad_final_membrane: Option<&'a [f32]>,
-    grad_final_second: Option<&'a [f32]>,
+    grad_final_auxiliary: Option<&'a [f32]>,
     grad_input: Grid<'a, f32>,
     grad_initial_membrane: Option<Grid<'a, f32>>,
-    grad_initial_second: Option<Grid<'a, f32>>,
+    grad_initial_auxiliary: Option<Grid<'a, f32>>,
     learned: bool,
 }
 
@@ -41,8 +41,8 @@ pub(super) struct Scratch {
     before: Vec<f32>,
     /// Gradient of the membrane.
     grad: Vec<f32>,
-    /// Gradient of the second state, where the model has it.
-    grad_second: Vec<f32>,
+    /// Gradient of the auxiliary state, where the model has it.
+    grad_auxiliary: Vec<f32>,
     /// Each neuron's part of the gradients of what is learned, where they were asked for.
     leak_sum: Vec<f32>,
     threshold_sum: Vec<f32>,
@@ -71,13 +71,13 @@ impl<'a> Pass<'a> {
             affine: arguments.affine,
             channel_sums,
             initial_membrane: arguments.initial_membrane,
-            initial_second: arguments.initial_second,
+            initial_auxiliary: arguments.initial_auxiliary,
             grad_spikes: arguments.grad_spikes,
             grad_final_membrane: arguments.grad_final_membrane,
-            grad_final_second: arguments.grad_final_second,
+            grad_final_auxiliary: arguments.grad_final_auxiliary,
             grad_input: Grid::new(arguments.grad_input, t, n),
             grad_initial_membrane: arguments.grad_initial_membrane.as_deref_mut().map(state),
-            grad_initial_second: arguments.grad_initial_second.as_deref_mut().map(state),
+            grad_initial_auxiliary: arguments.grad_initial_auxiliary.as_deref_mut().map(state),
             learned: arguments.learned,
         }
     }
@@ -85,13 +85,13 @@ impl<'a> Pass<'a> {
     /// What a thread needs for blocks of so many neurons.
     pub(super) fn scratch(&self, lanes: usize) -> Scratch {
         let rows = |wanted: bool, values: usize| vec![0.0; if wanted { values } else { 0 }];
-        let adapts = matches!(self.kernel.second, Second::Adaptation { .. });
+        let adapts = matches!(self.kernel.auxiliary, Auxiliary::Adaptation { .. });
         Scratch {
             state: StateRows::new(self.kernel, self.affine.as_ref(), lanes),
             charged: rows(true, self.time_steps * lanes),
             before: rows(adapts, self.time_steps * lanes),
             grad: rows(true, lanes),
-            grad_second: rows(self.kernel.second != Second::None, lanes),
+            grad_auxiliary: rows(self.kernel.auxiliary != Auxiliary::None, lanes),
             leak_sum: rows(self.learned, lanes),
             threshold_sum: rows(self.learned, lanes),
             channel_sum: rows(self.channel_sums, lanes),
@@ -129,7 +129,7 @@ impl<'a> Work for Block<'_, 'a> {
         let kernel = pass.kernel;
         let columns = start..start + n;
         let initial_membrane = pass.initial_membrane.map(|state| &state[columns.clone()]);
-        let initial_second = pass.initial_second.map(|state| &state[columns.clone()]);
+        let initial_auxiliary = pass.initial_auxiliary.map(|state| &state[columns.clone()]);
         let row_of = |rows: &'a [f32], t: usize| &rows[t * pass.neurons + start..][..n];
         let input = |t: usize| row_of(pass.input, t);
         let grad_spikes = match pass.grad_spikes {
@@ -138,10 +138,10 @@ impl<'a> Work for Block<'_, 'a> {
         };
 
         let mut step = Step::new(kernel, pass.affine.as_ref(), &mut scratch.state, start, n);
-        step.begin(initial_membrane, initial_second);
+        step.begin(initial_membrane, initial_auxiliary);
         for t in 0..pass.time_steps {
-            if let Second::Adaptation { .. } = kernel.second {
-                scratch.before[t * n..][..n].copy_from_slice(step.second());
+            if let Auxiliary::Adaptation { .. } = kernel.auxiliary {
+                scratch.before[t * n..][..n].copy_from_slice(step.auxiliary());
             }
             // After the last step's input comes the last step's gradient.
             let next = match t + 1 < pass.time_steps {
@@ -158,7 +158,7 @@ impl<'a> Work for Block<'_, 'a> {
         }
 
         let grad_row = zeroed(&mut scratch.grad, n);
-        let grad_second_row = zeroed(&mut scratch.grad_second, n);
+        let grad_auxiliary_row = zeroed(&mut scratch.grad_auxiliary, n);
         let (leak_sum, threshold_sum) =
             (zeroed(&mut scratch.leak_sum, n), zeroed(&mut scratch.threshold_sum, n));
         let channel_sum = zeroed(&mut scratch.channel_sum, n);
@@ -166,8 +166,8 @@ impl<'a> Work for Block<'_, 'a> {
         if let Some(state) = pass.grad_final_membrane {
             grad_row.copy_from_slice(&state[columns.clone()]);
         }
-        if let Some(state) = pass.grad_final_second {
-            grad_second_row.copy_from_slice(&state[columns.clone()]);
+        if let Some(state) = pass.grad_final_auxiliary {
+            grad_auxiliary_row.copy_from_slice(&state[columns.clone()]);
         }
         let mut affine: Option<&mut AffineRows> = step.into_affine();
         let empty = [0.0f32; STRIP];
@@ -179,7 +179,7 @@ impl<'a> Work for Block<'_, 'a> {
         };
         let attached = kernel.attached_reset;
         let stores = Stores::of(pass.time_steps * pass.neurons);
-        let reads_input = pass.channel_sums || (pass.learned && kernel.second == Second::None);
+        let reads_input = pass.channel_sums || (pass.learned && kernel.auxiliary == Auxiliary::None);
         // Learned values and late resets need what the one-loop pass does not keep.
         let cell = kernel.cell().filter(|_| !pass.learned);
         for t in (0..pass.time_steps).rev() {
@@ -223,20 +223,20 @@ impl<'a> Work for Block<'_, 'a> {
                         passes::fire_charge_backward(cell, attached, h, slope, arriving, grad, grad_x);
                     }
                     None => {
-                        match kernel.second {
-                            Second::Adaptation { beta, .. } => {
+                        match kernel.auxiliary {
+                            Auxiliary::Adaptation { beta, .. } => {
                                 let b = &scratch.before[t * columns.len()..][strip.clone()];
                                 passes::distance(h, kernel.v_threshold, Some((beta, b)), u);
                             }
-                            Second::None | Second::Current { .. } => {
+                            Auxiliary::None | Auxiliary::Current { .. } => {
                                 passes::distance(h, kernel.v_threshold, None, u)
                             }
                         }
                         passes::fire(u, kernel.strict, s);
                         passes::derivative(kernel.surrogate, u, slope);
                         grad_s.copy_from_slice(arriving);
-                        if let Second::Adaptation { gain, .. } = kernel.second {
-                            passes::scale_and_add(1.0, gain, &grad_second_row[strip.clone()], grad_s);
+                        if let Auxiliary::Adaptation { gain, .. } = kernel.auxiliary {
+                            passes::scale_and_add(1.0, gain, &grad_auxiliary_row[strip.clone()], grad_s);
                         }
 
                         let row = Row { h, u, s, slope, grad_s };
@@ -255,7 +255,7 @@ impl<'a> Work for Block<'_, 'a> {
                                 }
                             }
                         } else {
-                            if pass.learned || matches!(kernel.second, Second::Adaptation { .. }) {
+                            if pass.learned || matches!(kernel.auxiliary, Auxiliary::Adaptation { .. }) {
                                 passes::threshold_backward(
                                     kernel.v_reset,
                                     attached,
@@ -271,7 +271,7 @@ impl<'a> Work for Block<'_, 'a> {
                             passes::fire_backward(kernel.v_reset, attached, row, grad);
                         }
 
-                        if pass.learned && kernel.second == Second::None {
+                        if pass.learned && kernel.auxiliary == Auxiliary::None {
                             let before = &mut before[..n];
                             known.membrane_before(t, u, s, before);
                             let x = &input(t)[strip.clone()];
@@ -290,19 +290,19 @@ impl<'a> Work for Block<'_, 'a> {
                     known.previous_spikes(t, u, s);
                     passes::reset_hard_late(0.0, s, grad);
                 }
-                match kernel.second {
-                    Second::None => {}
-                    Second::Current { keep } => {
+                match kernel.auxiliary {
+                    Auxiliary::None => {}
+                    Auxiliary::Current { keep } => {
                         // i[t] = keep i[t-1] + x[t]: the current's gradient is the input's, and it flows on.
-                        let grad_second = &mut grad_second_row[strip.clone()];
-                        passes::scale_and_add(1.0, 1.0, grad_second, grad_x);
+                        let grad_auxiliary = &mut grad_auxiliary_row[strip.clone()];
+                        passes::scale_and_add(1.0, 1.0, grad_auxiliary, grad_x);
                         for i in 0..n {
-                            grad_second[i] = grad_x[i] * keep;
+                            grad_auxiliary[i] = grad_x[i] * keep;
                         }
                     }
-                    Second::Adaptation { keep, beta, .. } => {
-                        let grad_second = &mut grad_second_row[strip.clone()];
-                        passes::scale_and_add(keep, beta, grad_threshold, grad_second);
+                    Auxiliary::Adaptation { keep, beta, .. } => {
+                        let grad_auxiliary = &mut grad_auxiliary_row[strip.clone()];
+                        passes::scale_and_add(keep, beta, grad_threshold, grad_auxiliary);
                     }
                 }
                 let place = start + strip.start..start + strip.end;
@@ -319,9 +319,9 @@ impl<'a> Work for Block<'_, 'a> {
             // SAFETY: as above.
             unsafe { grid.row(0, columns.clone()) }.copy_from_slice(grad_row);
         }
-        if let Some(grid) = &pass.grad_initial_second {
+        if let Some(grid) = &pass.grad_initial_auxiliary {
             // SAFETY: as above.
-            unsafe { grid.row(0, columns) }.copy_from_slice(grad_second_row);
+            unsafe { grid.row(0, columns) }.copy_from_slice(grad_auxiliary_row);
         }
         let sum = |row: &[f32]| row.iter().map(|&value| f64::from(value)).sum();
         let mut channels = Vec::new();

@@ -7,7 +7,7 @@ use super::grid::Grid;
 use super::passes::{self, STRIP};
 use super::spikes::SpikeGrid;
 use super::stream::Stores;
-use super::{Forward, Kernel, Second, stream};
+use super::{Auxiliary, Forward, Kernel, stream};
 use crate::simd::Work;
 
 /// A forward call's buffers, taken apart so that blocks can write them side by side.
@@ -18,10 +18,10 @@ pub(super) struct Pass<'a> {
     input: &'a [f32],
     affine: Option<ChannelAffine<'a>>,
     initial_membrane: Option<&'a [f32]>,
-    initial_second: Option<&'a [f32]>,
+    initial_auxiliary: Option<&'a [f32]>,
     spikes: SpikeGrid<'a>,
     final_membrane: Option<Grid<'a, f32>>,
-    final_second: Option<Grid<'a, f32>>,
+    final_auxiliary: Option<Grid<'a, f32>>,
     membranes: Option<Grid<'a, f32>>,
 }
 
@@ -35,10 +35,10 @@ impl<'a> Pass<'a> {
             input: arguments.input,
             affine: arguments.affine,
             initial_membrane: arguments.initial_membrane,
-            initial_second: arguments.initial_second,
+            initial_auxiliary: arguments.initial_auxiliary,
             spikes: arguments.spikes.grid(t, n),
             final_membrane: arguments.final_membrane.as_deref_mut().map(|buffer| Grid::new(buffer, 1, n)),
-            final_second: arguments.final_second.as_deref_mut().map(|buffer| Grid::new(buffer, 1, n)),
+            final_auxiliary: arguments.final_auxiliary.as_deref_mut().map(|buffer| Grid::new(buffer, 1, n)),
             membranes: arguments.membranes.as_deref_mut().map(|buffer| Grid::new(buffer, t, n)),
         }
     }
@@ -71,7 +71,7 @@ impl Work for Block<'_, '_> {
         let mut step = Step::new(pass.kernel, pass.affine.as_ref(), rows, start, lanes);
         step.begin(
             pass.initial_membrane.map(|state| &state[columns.clone()]),
-            pass.initial_second.map(|state| &state[columns.clone()]),
+            pass.initial_auxiliary.map(|state| &state[columns.clone()]),
         );
         let stores = Stores::of(pass.time_steps * pass.neurons);
         for t in 0..pass.time_steps {
@@ -100,9 +100,9 @@ impl Work for Block<'_, '_> {
             // SAFETY: as above.
             unsafe { grid.row(0, columns.clone()) }.copy_from_slice(step.membrane());
         }
-        if let Some(grid) = &pass.final_second {
+        if let Some(grid) = &pass.final_auxiliary {
             // SAFETY: as above.
-            unsafe { grid.row(0, columns) }.copy_from_slice(step.second());
+            unsafe { grid.row(0, columns) }.copy_from_slice(step.auxiliary());
         }
     }
 }
@@ -118,16 +118,16 @@ pub(super) struct StateRows {
     /// Membrane after the last step.
     v: Vec<f32>,
     /// Synaptic current or adaptation after the last step, where the model has it.
-    second: Vec<f32>,
+    auxiliary: Vec<f32>,
     affine: Option<AffineRows>,
 }
 
 impl StateRows {
     pub(super) fn new(kernel: &Kernel, affine: Option<&ChannelAffine<'_>>, lanes: usize) -> Self {
-        let second = if kernel.second == Second::None { 0 } else { lanes };
+        let auxiliary = if kernel.auxiliary == Auxiliary::None { 0 } else { lanes };
         StateRows {
             v: vec![0.0; lanes],
-            second: vec![0.0; second],
+            auxiliary: vec![0.0; auxiliary],
             affine: affine.map(|_| AffineRows::new(lanes)),
         }
     }
@@ -138,7 +138,7 @@ pub(super) struct Step<'k> {
     kernel: &'k Kernel,
     affine: Option<&'k mut AffineRows>,
     v: &'k mut [f32],
-    second: &'k mut [f32],
+    auxiliary: &'k mut [f32],
     /// Charged membrane of the last strip.
     h: [f32; STRIP],
     /// Distance to the threshold of the last strip.
@@ -157,16 +157,16 @@ impl<'k> Step<'k> {
         lanes: usize,
     ) -> Self {
         let strip = [0.0; STRIP];
-        let StateRows { v, second, affine: affine_rows } = rows;
+        let StateRows { v, auxiliary, affine: affine_rows } = rows;
         if let (Some(rows), Some(affine)) = (&mut *affine_rows, affine) {
             rows.begin(affine, start, lanes);
         }
-        let seconds = second.len().min(lanes);
+        let auxiliaries = auxiliary.len().min(lanes);
         Step {
             kernel,
             affine: affine_rows.as_mut(),
             v: &mut v[..lanes],
-            second: &mut second[..seconds],
+            auxiliary: &mut auxiliary[..auxiliaries],
             h: strip,
             u: strip,
             s: strip,
@@ -175,14 +175,14 @@ impl<'k> Step<'k> {
 
     /// Sets the state before the first step.
     #[inline(always)]
-    pub(super) fn begin(&mut self, membrane: Option<&[f32]>, second: Option<&[f32]>) {
+    pub(super) fn begin(&mut self, membrane: Option<&[f32]>, auxiliary: Option<&[f32]>) {
         match membrane {
             Some(membrane) => self.v.copy_from_slice(membrane),
             None => self.v.fill(self.kernel.v_rest),
         }
-        match second {
-            Some(second) => self.second.copy_from_slice(second),
-            None => self.second.fill(0.0),
+        match auxiliary {
+            Some(auxiliary) => self.auxiliary.copy_from_slice(auxiliary),
+            None => self.auxiliary.fill(0.0),
         }
     }
 
@@ -191,8 +191,8 @@ impl<'k> Step<'k> {
     pub(super) fn advance_to_spikes(&mut self, strip: Range<usize>, x: &[f32]) {
         match self.kernel.cell() {
             Some(cell) => {
-                let Step { kernel, affine, v, second, s, .. } = self;
-                let x = charging_input(kernel, affine, strip.clone(), x, second);
+                let Step { kernel, affine, v, auxiliary, s, .. } = self;
+                let x = charging_input(kernel, affine, strip.clone(), x, auxiliary);
                 passes::charge_fire_reset(cell, x, &mut v[strip], passes::SpikesOut(s));
             }
             None => self.advance(strip, x),
@@ -205,8 +205,8 @@ impl<'k> Step<'k> {
     pub(super) fn advance_to_charged(&mut self, strip: Range<usize>, x: &[f32], charged: &mut [f32]) {
         match self.kernel.cell() {
             Some(cell) => {
-                let Step { kernel, affine, v, second, .. } = self;
-                let x = charging_input(kernel, affine, strip.clone(), x, second);
+                let Step { kernel, affine, v, auxiliary, .. } = self;
+                let x = charging_input(kernel, affine, strip.clone(), x, auxiliary);
                 passes::charge_fire_reset(cell, x, &mut v[strip], passes::ChargedOut(charged));
             }
             None => {
@@ -226,9 +226,9 @@ impl<'k> Step<'k> {
             Some(affine) => affine.apply(strip.clone(), x),
             None => x,
         };
-        let second = match kernel.second {
-            Second::None => &mut [],
-            Second::Current { .. } | Second::Adaptation { .. } => &mut self.second[strip.clone()],
+        let auxiliary = match kernel.auxiliary {
+            Auxiliary::None => &mut [],
+            Auxiliary::Current { .. } | Auxiliary::Adaptation { .. } => &mut self.auxiliary[strip.clone()],
         };
         let v = &mut self.v[strip];
         let (h, u, s) = (&mut self.h[..n], &mut self.u[..n], &mut self.s[..n]);
@@ -239,21 +239,21 @@ impl<'k> Step<'k> {
                 passes::reset_hard_late(v_reset, s, v);
             }
         }
-        match kernel.second {
-            Second::Current { keep } => {
-                passes::decay_and_add(keep, x, second);
-                passes::charge(kernel.charge, v, second, h);
+        match kernel.auxiliary {
+            Auxiliary::Current { keep } => {
+                passes::decay_and_add(keep, x, auxiliary);
+                passes::charge(kernel.charge, v, auxiliary, h);
             }
-            Second::None | Second::Adaptation { .. } => passes::charge(kernel.charge, v, x, h),
+            Auxiliary::None | Auxiliary::Adaptation { .. } => passes::charge(kernel.charge, v, x, h),
         }
         if kernel.late_reset && kernel.v_reset.is_none() {
             passes::reset_soft_late(kernel.v_threshold, s, h);
         }
-        match kernel.second {
-            Second::Adaptation { beta, .. } => {
-                passes::distance(h, kernel.v_threshold, Some((beta, second)), u);
+        match kernel.auxiliary {
+            Auxiliary::Adaptation { beta, .. } => {
+                passes::distance(h, kernel.v_threshold, Some((beta, auxiliary)), u);
             }
-            Second::None | Second::Current { .. } => passes::distance(h, kernel.v_threshold, None, u),
+            Auxiliary::None | Auxiliary::Current { .. } => passes::distance(h, kernel.v_threshold, None, u),
         }
         passes::fire(u, kernel.strict, s);
         if kernel.late_reset {
@@ -261,8 +261,8 @@ impl<'k> Step<'k> {
         } else {
             passes::reset(kernel.v_reset, h, u, s, v);
         }
-        if let Second::Adaptation { keep, gain, .. } = kernel.second {
-            passes::scale_and_add(keep, gain, s, second);
+        if let Auxiliary::Adaptation { keep, gain, .. } = kernel.auxiliary {
+            passes::scale_and_add(keep, gain, s, auxiliary);
         }
     }
 
@@ -278,8 +278,8 @@ impl<'k> Step<'k> {
     }
 
     #[inline(always)]
-    pub(super) fn second(&self) -> &[f32] {
-        self.second
+    pub(super) fn auxiliary(&self) -> &[f32] {
+        self.auxiliary
     }
 }
 
@@ -291,18 +291,18 @@ fn charging_input<'r>(
     affine: &'r mut Option<&mut AffineRows>,
     strip: Range<usize>,
     x: &'r [f32],
-    second: &'r mut [f32],
+    auxiliary: &'r mut [f32],
 ) -> &'r [f32] {
     let x = match affine {
         Some(affine) => affine.apply(strip.clone(), x),
         None => x,
     };
-    match kernel.second {
-        Second::Current { keep } => {
-            let second = &mut second[strip];
-            passes::decay_and_add(keep, x, second);
-            second
+    match kernel.auxiliary {
+        Auxiliary::Current { keep } => {
+            let auxiliary = &mut auxiliary[strip];
+            passes::decay_and_add(keep, x, auxiliary);
+            auxiliary
         }
-        Second::None | Second::Adaptation { .. } => x,
+        Auxiliary::None | Auxiliary::Adaptation { .. } => x,
     }
 }

@@ -64,7 +64,7 @@ const VALUES_WORTH_A_THREAD: usize = 1 << 15;
 pub struct Kernel {
     model: &'static str,
     charge: Charge,
-    second: Second,
+    auxiliary: Auxiliary,
     v_threshold: f32,
     v_rest: f32,
     v_reset: Option<f32>,
@@ -74,9 +74,9 @@ pub struct Kernel {
     surrogate: crate::Surrogate,
 }
 
-/// The model's second state.
+/// The model's auxiliary state.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Second {
+enum Auxiliary {
     None,
     /// `i = keep i + x`, in the place of the input.
     Current {
@@ -103,14 +103,14 @@ pub struct Forward<'a> {
     pub affine: Option<ChannelAffine<'a>>,
     /// Membrane before the first step, `[N]`; `None`: [`Neuron::v_rest`].
     pub initial_membrane: Option<&'a [f32]>,
-    /// Second state before the first step, `[N]`; `None`: 0.
-    pub initial_second: Option<&'a [f32]>,
+    /// Auxiliary state before the first step, `[N]`; `None`: 0.
+    pub initial_auxiliary: Option<&'a [f32]>,
     /// Spikes, `[T, N]`.
     pub spikes: Spikes<'a>,
     /// Membrane after the last step, `[N]`.
     pub final_membrane: Option<&'a mut [f32]>,
-    /// Second state after the last step, `[N]`.
-    pub final_second: Option<&'a mut [f32]>,
+    /// Auxiliary state after the last step, `[N]`.
+    pub final_auxiliary: Option<&'a mut [f32]>,
     /// Membrane after each step, `[T, N]`, for traces.
     pub membranes: Option<&'a mut [f32]>,
 }
@@ -124,10 +124,10 @@ impl<'a> Forward<'a> {
             input,
             affine: None,
             initial_membrane: None,
-            initial_second: None,
+            initial_auxiliary: None,
             spikes,
             final_membrane: None,
-            final_second: None,
+            final_auxiliary: None,
             membranes: None,
         }
     }
@@ -157,20 +157,20 @@ pub struct Backward<'a> {
     pub channel_sums: Option<&'a mut [ChannelSums]>,
     /// The forward pass's initial membrane.
     pub initial_membrane: Option<&'a [f32]>,
-    /// The forward pass's initial second state.
-    pub initial_second: Option<&'a [f32]>,
+    /// The forward pass's initial auxiliary state.
+    pub initial_auxiliary: Option<&'a [f32]>,
     /// Gradient of the spikes.
     pub grad_spikes: GradSpikes<'a>,
     /// Gradient of the membrane after the last step, `[N]`; `None`: 0.
     pub grad_final_membrane: Option<&'a [f32]>,
-    /// Gradient of the second state after the last step, `[N]`; `None`: 0.
-    pub grad_final_second: Option<&'a [f32]>,
+    /// Gradient of the auxiliary state after the last step, `[N]`; `None`: 0.
+    pub grad_final_auxiliary: Option<&'a [f32]>,
     /// Gradient of the input, `[T, N]`.
     pub grad_input: &'a mut [f32],
     /// Gradient of the initial membrane, `[N]`.
     pub grad_initial_membrane: Option<&'a mut [f32]>,
-    /// Gradient of the initial second state, `[N]`.
-    pub grad_initial_second: Option<&'a mut [f32]>,
+    /// Gradient of the initial auxiliary state, `[N]`.
+    pub grad_initial_auxiliary: Option<&'a mut [f32]>,
     /// Whether the gradients of PLIF's `w` and of the threshold are wanted.
     pub learned: bool,
 }
@@ -191,13 +191,13 @@ impl<'a> Backward<'a> {
             affine: None,
             channel_sums: None,
             initial_membrane: None,
-            initial_second: None,
+            initial_auxiliary: None,
             grad_spikes,
             grad_final_membrane: None,
-            grad_final_second: None,
+            grad_final_auxiliary: None,
             grad_input,
             grad_initial_membrane: None,
-            grad_initial_second: None,
+            grad_initial_auxiliary: None,
             learned: false,
         }
     }
@@ -222,19 +222,19 @@ impl Kernel {
         neuron.check()?;
         InstructionSet::in_use()?;
         let v_rest = neuron.v_rest();
-        let (charge, second) = match neuron.model {
-            Model::If => (Charge::Integrate, Second::None),
-            Model::Lif { tau, decay_input } => (leak_by(tau, decay_input, v_rest), Second::None),
+        let (charge, auxiliary) = match neuron.model {
+            Model::If => (Charge::Integrate, Auxiliary::None),
+            Model::Lif { tau, decay_input } => (leak_by(tau, decay_input, v_rest), Auxiliary::None),
             Model::Plif { init_tau, decay_input } => {
                 let leak = 1.0 / init_tau;
-                (multiply_by(leak, decay_input, v_rest), Second::None)
+                (multiply_by(leak, decay_input, v_rest), Auxiliary::None)
             }
             Model::CubaLif { tau, tau_synapse, decay_input } => {
-                (leak_by(tau, decay_input, v_rest), Second::Current { keep: keep(tau_synapse) })
+                (leak_by(tau, decay_input, v_rest), Auxiliary::Current { keep: keep(tau_synapse) })
             }
             Model::Alif { tau, tau_adaptation, beta, decay_input } => {
                 let adaptation =
-                    Second::Adaptation { keep: keep(tau_adaptation), gain: 1.0 / tau_adaptation, beta };
+                    Auxiliary::Adaptation { keep: keep(tau_adaptation), gain: 1.0 / tau_adaptation, beta };
                 (leak_by(tau, decay_input, v_rest), adaptation)
             }
             _ => return Err(NeuronError::NoKernel { model: neuron.model.name() }),
@@ -242,7 +242,7 @@ impl Kernel {
         let kernel = Kernel {
             model: neuron.model.name(),
             charge,
-            second,
+            auxiliary,
             v_threshold: neuron.v_threshold,
             v_rest,
             v_reset: neuron.v_reset,
@@ -251,9 +251,9 @@ impl Kernel {
             late_reset: neuron.reset_time == ResetTime::NextStep,
             surrogate: neuron.surrogate,
         };
-        Ok(match neuron.model.learned() {
-            Some((_, value)) => kernel.with_parameter(value),
-            None => kernel,
+        Ok(match neuron.model.learned()[..] {
+            [(_, value)] => kernel.with_parameter(value),
+            _ => kernel,
         })
     }
 
@@ -288,13 +288,13 @@ impl Kernel {
         check_length("input", arguments.input.len(), t * n, "T * N")?;
         arguments.spikes.check(t, n)?;
         check_state("initial_membrane", arguments.initial_membrane, n)?;
-        check_state("initial_second", arguments.initial_second, n)?;
+        check_state("initial_auxiliary", arguments.initial_auxiliary, n)?;
         check_state("final_membrane", arguments.final_membrane.as_deref(), n)?;
-        check_state("final_second", arguments.final_second.as_deref(), n)?;
+        check_state("final_auxiliary", arguments.final_auxiliary.as_deref(), n)?;
         if let Some(membranes) = arguments.membranes.as_deref() {
             check_length("membranes", membranes.len(), t * n, "T * N")?;
         }
-        self.check_second(arguments.initial_second.is_some() || arguments.final_second.is_some())?;
+        self.check_auxiliary(arguments.initial_auxiliary.is_some() || arguments.final_auxiliary.is_some())?;
         arguments.affine.map_or(Ok(()), |affine| affine.check(n))?;
         let pass = forward::Pass::new(self, &mut arguments);
         let width = lanes_of(t, n);
@@ -320,15 +320,15 @@ impl Kernel {
             check_length("grad_spikes", rows.len(), t * n, "T * N")?;
         }
         check_state("initial_membrane", arguments.initial_membrane, n)?;
-        check_state("initial_second", arguments.initial_second, n)?;
+        check_state("initial_auxiliary", arguments.initial_auxiliary, n)?;
         check_state("grad_final_membrane", arguments.grad_final_membrane, n)?;
-        check_state("grad_final_second", arguments.grad_final_second, n)?;
+        check_state("grad_final_auxiliary", arguments.grad_final_auxiliary, n)?;
         check_state("grad_initial_membrane", arguments.grad_initial_membrane.as_deref(), n)?;
-        check_state("grad_initial_second", arguments.grad_initial_second.as_deref(), n)?;
-        self.check_second(
-            arguments.initial_second.is_some()
-                || arguments.grad_final_second.is_some()
-                || arguments.grad_initial_second.is_some(),
+        check_state("grad_initial_auxiliary", arguments.grad_initial_auxiliary.as_deref(), n)?;
+        self.check_auxiliary(
+            arguments.initial_auxiliary.is_some()
+                || arguments.grad_final_auxiliary.is_some()
+                || arguments.grad_initial_auxiliary.is_some(),
         )?;
         arguments.affine.map_or(Ok(()), |affine| affine.check(n))?;
         let channels = arguments.affine.map_or(0, |affine| affine.scale.len());
@@ -367,15 +367,14 @@ impl Kernel {
     /// once; other options take a pass for each of their parts.
     #[inline(always)]
     fn cell(&self) -> Option<Cell> {
-        let plain = !self.late_reset && !matches!(self.second, Second::Adaptation { .. });
+        let plain = !self.late_reset && !matches!(self.auxiliary, Auxiliary::Adaptation { .. });
         let Kernel { charge, v_threshold, v_reset, strict, .. } = *self;
         plain.then_some(Cell { charge, v_threshold, v_reset, strict })
     }
 
-    fn check_second(&self, given: bool) -> Result<(), NeuronError> {
-        if given && self.second == Second::None {
-            let problem =
-                "has no second state: leave `initial_second`, `final_second` and their gradients out";
+    fn check_auxiliary(&self, given: bool) -> Result<(), NeuronError> {
+        if given && self.auxiliary == Auxiliary::None {
+            let problem = "has no auxiliary state: leave `initial_auxiliary`, `final_auxiliary` and their gradients out";
             return Err(NeuronError::State { model: self.model, problem });
         }
         Ok(())
