@@ -137,6 +137,14 @@ pub enum Model {
         #[serde(default)]
         b: f32,
     },
+    /// Complementary LIF: LIF without `decay_input` beside a complementary potential
+    /// `m = m sigmoid(h / tau) + s`, `h` the charged membrane. A spike takes `v_threshold + sigmoid(m)` off the membrane:
+    /// its reset is its own. Huang et al., "CLIF", ICML 2024.
+    Clif {
+        /// Membrane time constant in steps, 1 or above.
+        #[serde(default = "default_tau")]
+        tau: f32,
+    },
     /// A LIF that never fires: the read-out of a membrane.
     LeakyIntegrator {
         /// Membrane time constant in steps, 1 or above.
@@ -184,6 +192,7 @@ impl Model {
             Model::Qif { tau: TAU, v_c: 0.8, a0: 1.0, v_rest: 0.0 },
             Model::Eif { tau: TAU, delta_t: 1.0, theta_rh: 0.8, v_rest: 0.0 },
             Model::Izhikevich { tau: TAU, v_c: 0.8, a0: 1.0, v_rest: -0.1, tau_w: TAU, a: 0.0, b: 0.0 },
+            Model::Clif { tau: TAU },
             Model::LeakyIntegrator { tau: TAU, decay_input: true },
         ]
     }
@@ -200,6 +209,7 @@ impl Model {
             Model::Qif { .. } => "qif",
             Model::Eif { .. } => "eif",
             Model::Izhikevich { .. } => "izhikevich",
+            Model::Clif { .. } => "clif",
             Model::LeakyIntegrator { .. } => "leaky_integrator",
         }
     }
@@ -210,6 +220,7 @@ impl Model {
             Model::CubaLif { .. } => Some("synaptic_current"),
             Model::Alif { .. } => Some("adaptation"),
             Model::Izhikevich { .. } => Some("recovery"),
+            Model::Clif { .. } => Some("complementary_potential"),
             _ => None,
         }
     }
@@ -238,7 +249,7 @@ impl Model {
 
     /// Whether the model resets the membrane by a rule of its own and not as `v_reset` says.
     pub fn has_own_reset(&self) -> bool {
-        false
+        matches!(self, Model::Clif { .. })
     }
 
     /// The parameters, each with what it may be.
@@ -246,9 +257,10 @@ impl Model {
         use Range::{AboveOne, AboveZero, AtLeastOne, Finite};
         match *self {
             Model::If => Vec::new(),
-            Model::Lif { tau, .. } | Model::Klif { tau, .. } | Model::LeakyIntegrator { tau, .. } => {
-                vec![("tau", tau, AtLeastOne)]
-            }
+            Model::Lif { tau, .. }
+            | Model::Klif { tau, .. }
+            | Model::Clif { tau }
+            | Model::LeakyIntegrator { tau, .. } => vec![("tau", tau, AtLeastOne)],
             Model::Plif { init_tau, .. } => vec![("init_tau", init_tau, AboveOne)],
             Model::CubaLif { tau, tau_synapse, .. } => {
                 vec![("tau", tau, AtLeastOne), ("tau_synapse", tau_synapse, AtLeastOne)]

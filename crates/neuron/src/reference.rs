@@ -115,6 +115,7 @@ fn charge<R: Real>(neuron: &Neuron, learned: &Learned<R>, v: R, x: R, auxiliary:
             *auxiliary = recovery + (of(a) * (charged - of(v_rest)) - recovery) / of(tau_w);
             charged
         }
+        Model::Clif { tau } => leaky(x, tau, false),
     }
 }
 
@@ -127,20 +128,22 @@ fn threshold<R: Real>(neuron: &Neuron, learned: &Learned<R>, auxiliary: R) -> R 
 }
 
 /// What a spike, or its absence, does to the auxiliary state.
-fn adapt<R: Real>(neuron: &Neuron, _charged: R, spike: R, auxiliary: &mut R) {
+fn adapt<R: Real>(neuron: &Neuron, charged: R, spike: R, auxiliary: &mut R) {
     match neuron.model {
         Model::Alif { tau_adaptation, .. } => {
             *auxiliary = *auxiliary + (spike - *auxiliary) / R::of(tau_adaptation);
         }
         Model::Izhikevich { b, .. } => *auxiliary = *auxiliary + R::of(b) * spike,
+        Model::Clif { tau } => *auxiliary = *auxiliary * (charged / R::of(tau)).sigmoid() + spike,
         _ => {}
     }
 }
 
 /// The membrane after the step: as `v_reset` says, unless the model has a reset of its own, which
 /// [`Model::has_own_reset`] then says. `auxiliary` is the state after the step.
-fn reset<R: Real>(neuron: &Neuron, charged: R, spike: R, threshold: R, _auxiliary: R) -> R {
+fn reset<R: Real>(neuron: &Neuron, charged: R, spike: R, threshold: R, auxiliary: R) -> R {
     match (neuron.model, neuron.v_reset) {
+        (Model::Clif { .. }, _) => charged.replace(spike, charged - (threshold + auxiliary.sigmoid())),
         (_, Some(v_reset)) => charged.replace(spike, R::of(v_reset)),
         (_, None) => charged.replace(spike, charged - threshold),
     }
