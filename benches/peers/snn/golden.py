@@ -1,4 +1,4 @@
-"""Golden cases about neurons that came after the first ones: what SpikingJelly makes of CLIF. Appends to
+"""Golden cases about neurons that came after the first ones: what SpikingJelly makes of CLIF and GLIF. Appends to
 datasets/golden/index.json the cases that it lacks.
 
     pip install torch numpy safetensors scipy tqdm spikingjelly==2.0.0
@@ -16,7 +16,7 @@ import sys
 import numpy as np
 import torch
 from safetensors.numpy import save_file
-from spikingjelly.activation_based import neuron, surrogate
+from spikingjelly.activation_based import functional, neuron, surrogate
 
 FOLDER = sys.argv[1]
 PEER = f"spikingjelly {importlib.metadata.version('spikingjelly')}"
@@ -51,8 +51,33 @@ def clif(file, seed, tau, v_threshold, function, ours):
     add(file, "clif", configuration, {"x": x, "grad_s": grad_s, "s": s, "v": node.state_seqs[0], "grad_x": x.grad})
 
 
+def glif(file, seed, v_threshold, function, ours):
+    """Gated LIF with one set of parameters for all neurons and one conductance for all steps."""
+    x, grad_s = sequence(seed)
+    names = ["alpha", "beta", "gamma", "tau", "linear_decay", "v_subreset", "conduct"]
+    generator = torch.Generator().manual_seed(seed + 1)
+    learned = {name: torch.randn((), generator=generator).requires_grad_() for name in names}
+    threshold = torch.tensor(v_threshold, requires_grad=True)
+    rates = {name: value.sigmoid() for name, value in learned.items()}
+    v, spike = torch.zeros(N), torch.zeros(N)
+    membranes, spikes = [], []
+    for step in x:
+        spike, v = functional.gated_lif_step(step, v, spike, v_threshold=threshold, surrogate_function=function, **rates)
+        membranes.append(v)
+        spikes.append(spike)
+    s = torch.stack(spikes)
+    (s * grad_s).sum().backward()
+    tensors = {"x": x, "grad_s": grad_s, "s": s, "v": torch.stack(membranes), "grad_x": x.grad,
+               "grad_v_threshold": threshold.grad.reshape(1)}
+    for name, value in learned.items():
+        tensors |= {f"param.{name}": value.reshape(1), f"grad_param.{name}": value.grad.reshape(1)}
+    add(file, "glif", {"model": {"glif": {}}, "v_threshold": v_threshold, "surrogate": ours}, tensors)
+
+
 clif("clif_sj_tau2.0_sigmoid.safetensors", 1, 2.0, 1.0, surrogate.Sigmoid(alpha=4.0), {"sigmoid": {"alpha": 4.0}})
 clif("clif_sj_tau1.5_rect.safetensors", 2, 1.5, 0.75, surrogate.Rect(alpha=1.0), {"rect": {"alpha": 1.0}})
+glif("glif_sj_sigmoid.safetensors", 11, 0.5, surrogate.Sigmoid(alpha=4.0), {"sigmoid": {"alpha": 4.0}})
+glif("glif_sj_atan.safetensors", 5, 0.75, surrogate.ATan(alpha=2.0), {"atan": {"alpha": 2.0}})
 
 json.dump(index, open(index_path, "w"), indent=1)
 print(f"{len(index) - len(known)} cases added")

@@ -145,6 +145,24 @@ pub enum Model {
         #[serde(default = "default_tau")]
         tau: f32,
     },
+    /// Gated LIF: learned gates blend two ways to leak (by a share and by an amount), to take the input (as it is and
+    /// by a conductance) and to be reset (to 0 and by an amount), with every rate a `sigmoid` of a learned parameter. A
+    /// spike resets the membrane as it is charged in the next step: its reset is its own. The gates start at 1/2; one set
+    /// of parameters for all neurons of a layer and one conductance for all steps. Yao et al., "GLIF", NeurIPS 2022.
+    Glif {
+        /// Share of the membrane that the leak by a share keeps in a step; above 0, below 1.
+        #[serde(default = "default_glif_tau")]
+        init_tau: f32,
+        /// Amount that the leak by an amount takes in a step; above 0, below 1.
+        #[serde(default = "default_linear_decay")]
+        init_linear_decay: f32,
+        /// Amount that the reset by an amount takes; above 0, below 1.
+        #[serde(default = "half")]
+        init_v_subreset: f32,
+        /// Conductance, the share of the input that is taken by it; above 0, below 1.
+        #[serde(default = "half")]
+        init_conduct: f32,
+    },
     /// A LIF that never fires: the read-out of a membrane.
     LeakyIntegrator {
         /// Membrane time constant in steps, 1 or above.
@@ -171,6 +189,15 @@ fn default_v_c() -> f32 {
 fn default_izhikevich_rest() -> f32 {
     -0.1
 }
+fn default_glif_tau() -> f32 {
+    0.25
+}
+fn default_linear_decay() -> f32 {
+    0.0625
+}
+fn half() -> f32 {
+    0.5
+}
 fn one() -> f32 {
     1.0
 }
@@ -193,6 +220,12 @@ impl Model {
             Model::Eif { tau: TAU, delta_t: 1.0, theta_rh: 0.8, v_rest: 0.0 },
             Model::Izhikevich { tau: TAU, v_c: 0.8, a0: 1.0, v_rest: -0.1, tau_w: TAU, a: 0.0, b: 0.0 },
             Model::Clif { tau: TAU },
+            Model::Glif {
+                init_tau: 0.25,
+                init_linear_decay: 0.0625,
+                init_v_subreset: 0.5,
+                init_conduct: 0.5,
+            },
             Model::LeakyIntegrator { tau: TAU, decay_input: true },
         ]
     }
@@ -210,6 +243,7 @@ impl Model {
             Model::Eif { .. } => "eif",
             Model::Izhikevich { .. } => "izhikevich",
             Model::Clif { .. } => "clif",
+            Model::Glif { .. } => "glif",
             Model::LeakyIntegrator { .. } => "leaky_integrator",
         }
     }
@@ -221,15 +255,26 @@ impl Model {
             Model::Alif { .. } => Some("adaptation"),
             Model::Izhikevich { .. } => Some("recovery"),
             Model::Clif { .. } => Some("complementary_potential"),
+            Model::Glif { .. } => Some("last_spike"),
             _ => None,
         }
     }
 
-    /// The learned parameters that the model has of its own, each with its initial value: PLIF's `w`, KLIF's `k`.
+    /// The learned parameters that the model has of its own, each with its initial value: PLIF's `w`, KLIF's `k`,
+    /// GLIF's gates and rates.
     pub fn learned(&self) -> Vec<(&'static str, f32)> {
         match *self {
             Model::Plif { init_tau, .. } => vec![("w", -(init_tau - 1.0).ln())],
             Model::Klif { .. } => vec![("k", 1.0)],
+            Model::Glif { init_tau, init_linear_decay, init_v_subreset, init_conduct } => vec![
+                ("alpha", 0.0),
+                ("beta", 0.0),
+                ("gamma", 0.0),
+                ("tau", logit(init_tau)),
+                ("linear_decay", logit(init_linear_decay)),
+                ("v_subreset", logit(init_v_subreset)),
+                ("conduct", logit(init_conduct)),
+            ],
             _ => Vec::new(),
         }
     }
@@ -249,12 +294,12 @@ impl Model {
 
     /// Whether the model resets the membrane by a rule of its own and not as `v_reset` says.
     pub fn has_own_reset(&self) -> bool {
-        matches!(self, Model::Clif { .. })
+        matches!(self, Model::Clif { .. } | Model::Glif { .. })
     }
 
     /// The parameters, each with what it may be.
     fn parameters(&self) -> Vec<(&'static str, f32, Range)> {
-        use Range::{AboveOne, AboveZero, AtLeastOne, Finite};
+        use Range::{AboveOne, AboveZero, AtLeastOne, Finite, Share};
         match *self {
             Model::If => Vec::new(),
             Model::Lif { tau, .. }
@@ -269,6 +314,12 @@ impl Model {
                 ("tau", tau, AtLeastOne),
                 ("tau_adaptation", tau_adaptation, AtLeastOne),
                 ("beta", beta, Finite),
+            ],
+            Model::Glif { init_tau, init_linear_decay, init_v_subreset, init_conduct } => vec![
+                ("init_tau", init_tau, Share),
+                ("init_linear_decay", init_linear_decay, Share),
+                ("init_v_subreset", init_v_subreset, Share),
+                ("init_conduct", init_conduct, Share),
             ],
             Model::Qif { tau, v_c, a0, v_rest } => vec![
                 ("tau", tau, AtLeastOne),
@@ -295,6 +346,11 @@ impl Model {
     }
 }
 
+/// The parameter whose `sigmoid` is this share.
+fn logit(share: f32) -> f32 {
+    -(1.0 / share - 1.0).ln()
+}
+
 /// What a parameter may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Range {
@@ -304,6 +360,8 @@ enum Range {
     AtLeastOne,
     /// PLIF's time constant.
     AboveOne,
+    /// GLIF's rates.
+    Share,
 }
 
 impl Range {
@@ -312,6 +370,9 @@ impl Range {
             Range::Finite => (true, "finite"),
             Range::AboveZero => (value > 0.0, "finite and above 0"),
             Range::AtLeastOne => (value >= 1.0, "finite and 1 or above (a time constant in steps)"),
+            Range::Share => {
+                (value > 0.0 && value < 1.0, "above 0 and below 1, since it is a sigmoid's value")
+            }
             Range::AboveOne => (value > 1.0, "finite and above 1, since 1 / tau = sigmoid(w) is below 1"),
         };
         if fine && value.is_finite() {

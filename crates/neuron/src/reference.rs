@@ -71,7 +71,7 @@ pub fn step<R: Real>(neuron: &Neuron, learned: &Learned<R>, x: R, state: &mut St
     }
     let spike = (charged - threshold).spike(&neuron.surrogate, neuron.strict);
     let resetting = if neuron.detach_reset { spike.detach() } else { spike };
-    adapt(neuron, charged, spike, &mut state.auxiliary);
+    adapt(neuron, charged, spike, resetting, &mut state.auxiliary);
     state.membrane = reset(neuron, charged, resetting, threshold, state.auxiliary);
     spike
 }
@@ -116,6 +116,17 @@ fn charge<R: Real>(neuron: &Neuron, learned: &Learned<R>, v: R, x: R, auxiliary:
             charged
         }
         Model::Clif { tau } => leaky(x, tau, false),
+        Model::Glif { .. } => {
+            let [alpha, beta, gamma, tau, linear_decay, v_subreset, conduct] =
+                learned.parameters().map(R::sigmoid);
+            let one = of(1.0);
+            let kept = (one - alpha * (one - tau)) * v;
+            let taken = x * (one - beta * (one - conduct));
+            let last_spike = *auxiliary;
+            kept - (one - alpha) * linear_decay + taken
+                - gamma * kept * last_spike
+                - (one - gamma) * v_subreset * last_spike
+        }
     }
 }
 
@@ -127,13 +138,14 @@ fn threshold<R: Real>(neuron: &Neuron, learned: &Learned<R>, auxiliary: R) -> R 
     }
 }
 
-/// What a spike, or its absence, does to the auxiliary state.
-fn adapt<R: Real>(neuron: &Neuron, charged: R, spike: R, auxiliary: &mut R) {
+/// What a spike, or its absence, does to the auxiliary state; `resetting` is the spike as resets feel it.
+fn adapt<R: Real>(neuron: &Neuron, charged: R, spike: R, resetting: R, auxiliary: &mut R) {
     match neuron.model {
         Model::Alif { tau_adaptation, .. } => {
             *auxiliary = *auxiliary + (spike - *auxiliary) / R::of(tau_adaptation);
         }
         Model::Izhikevich { b, .. } => *auxiliary = *auxiliary + R::of(b) * spike,
+        Model::Glif { .. } => *auxiliary = resetting,
         Model::Clif { tau } => *auxiliary = *auxiliary * (charged / R::of(tau)).sigmoid() + spike,
         _ => {}
     }
@@ -144,6 +156,7 @@ fn adapt<R: Real>(neuron: &Neuron, charged: R, spike: R, auxiliary: &mut R) {
 fn reset<R: Real>(neuron: &Neuron, charged: R, spike: R, threshold: R, auxiliary: R) -> R {
     match (neuron.model, neuron.v_reset) {
         (Model::Clif { .. }, _) => charged.replace(spike, charged - (threshold + auxiliary.sigmoid())),
+        (Model::Glif { .. }, _) => charged,
         (_, Some(v_reset)) => charged.replace(spike, R::of(v_reset)),
         (_, None) => charged.replace(spike, charged - threshold),
     }
