@@ -81,13 +81,13 @@ fn a_soft_label_that_is_no_distribution_is_named() {
 #[test]
 fn a_logit_that_is_not_finite_is_named_with_its_step() {
     for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-        let bad = logits([3, 2, 4]);
-        let _filled = bad.get(2).get(1).get(3).fill_(value);
-        let _filled = bad.get(1).get(0).get(2).fill_(value);
-        let labels = Tensor::from_slice(&[0i64, 1]);
+        let bad = logits([3, 3, 4]);
+        let _filled = bad.get(2).get(2).get(3).fill_(value);
+        let _filled = bad.get(1).get(1).get(2).fill_(value);
+        let labels = Tensor::from_slice(&[0i64, 1, 2]);
         refused(
             hard(&bad, &labels),
-            &format!("logits[1, 0, 2] is {value}: step, sample and class of the first of 2"),
+            &format!("logits[1, 1, 2] is {value}: step, sample and class of the first of 2"),
         );
     }
 }

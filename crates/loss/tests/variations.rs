@@ -32,6 +32,11 @@ fn assert_equals_reference(config: LossConfig) -> Result<()> {
         let loss = output.loss.double_value(&[]);
         let off = relative_error(&[loss], &[expected.loss]);
         ensure!(off < 1e-12, "{config:?} {shape:?}: the loss is {loss}, not {}", expected.loss);
+        let label_weight = match &config {
+            LossConfig::Tks(tks) => Some(tks.label_weight(PROGRESS)?),
+            _ => None,
+        };
+        ensure!(output.label_weight == label_weight, "{config:?}: {:?}", output.label_weight);
         let parts: Vec<f64> = output.parts.iter().map(|(_, part)| part.double_value(&[])).collect();
         ensure!(relative_error(&parts, &expected.parts) < 1e-12, "{config:?} {shape:?}: {parts:?}");
 

@@ -213,9 +213,10 @@ mod tests {
 
     #[test]
     fn combine_is_its_formula() {
-        for inner in [1usize, 3] {
-            let x: Vec<f32> = (0..12).map(|i| i as f32).collect();
-            let mut grad = vec![1.0; 12];
+        // In one chunk, and in several: a multiple of three and of both periods.
+        for (inner, length) in [(1usize, 12usize), (3, 12), (1, 3 * CHUNK), (3, 3 * CHUNK)] {
+            let x: Vec<f32> = (0..length).map(|i| i as f32).collect();
+            let mut grad = vec![1.0; length];
             combine(&x, &mut grad, &[[1.0, 2.0, 3.0], [-1.0, 0.5, 0.0]], inner).unwrap();
             for (i, grad) in grad.iter().enumerate() {
                 let x = i as f32;

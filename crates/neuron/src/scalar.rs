@@ -235,6 +235,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn at_the_threshold_only_a_neuron_that_is_not_strict_fires() {
+        for (u, strict, expected) in [(0.0, true, false), (0.0, false, true), (1e-30, true, true)] {
+            assert_eq!(fires(u, strict), expected, "{u} {strict}");
+        }
+        assert!(!fires(-1e-30, false) && !fires(f32::NAN, false));
+    }
+
+    #[test]
     fn exp_is_within_two_units_in_the_last_place() {
         let mut worst = 0.0f64;
         for i in -86_999..88_000 {

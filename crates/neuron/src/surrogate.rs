@@ -489,9 +489,34 @@ mod tests {
         (-400..400).map(|i| f64::from(i) * 0.01 + 0.0037)
     }
 
+    /// Every surrogate with its defaults and with other parameters.
+    fn with_other_parameters() -> impl Iterator<Item = Surrogate> {
+        let others = [
+            Surrogate::Atan { alpha: 0.7 },
+            Surrogate::Sigmoid { alpha: 1.5 },
+            Surrogate::QGate { alpha: 0.8 },
+            Surrogate::Gate { alpha: 0.6 },
+            Surrogate::PiecewiseQuadratic { alpha: 1.7 },
+            Surrogate::PiecewiseExp { alpha: 2.5 },
+            Surrogate::SoftSign { alpha: 0.9 },
+            Surrogate::FastSigmoid { slope: 3.0 },
+            Surrogate::SuperSpike { alpha: 0.4 },
+            Surrogate::Erf { alpha: 0.6 },
+            Surrogate::Rect { alpha: 0.3 },
+            Surrogate::LeakyKRelu { leak: 0.2, k: 1.6 },
+            Surrogate::PiecewiseLeakyRelu { w: 0.6, c: 0.3 },
+            Surrogate::LogTailedRelu { alpha: 0.4 },
+            Surrogate::QPseudoSpike { alpha: 3.5 },
+            Surrogate::S2nn { alpha: 1.2, beta: 0.7 },
+        ];
+        let kinds = Surrogate::all().map(|surrogate| std::mem::discriminant(&surrogate));
+        assert_eq!(others.each_ref().map(std::mem::discriminant), kinds, "one of each");
+        Surrogate::all().into_iter().chain(others)
+    }
+
     #[test]
     fn derivative_is_that_of_the_primitive() {
-        for surrogate in Surrogate::all() {
+        for surrogate in with_other_parameters() {
             for u in smooth_points() {
                 let d = 1e-6;
                 let numeric = (surrogate.primitive(u + d) - surrogate.primitive(u - d)) / (2.0 * d);
@@ -503,7 +528,7 @@ mod tests {
 
     #[test]
     fn single_precision_agrees_with_double() {
-        for surrogate in Surrogate::all() {
+        for surrogate in with_other_parameters() {
             for u in smooth_points() {
                 let (single, double) =
                     (f64::from(surrogate.derivative(u as f32)), surrogate.derivative_f64(u));
@@ -511,6 +536,19 @@ mod tests {
                 let error = (single - double).abs() / double.abs().max(0.1);
                 assert!(error < 3e-6, "{} at {u}: {single} {double}", surrogate.name());
             }
+        }
+    }
+
+    #[test]
+    fn a_name_alone_has_the_listed_parameters() {
+        #[derive(Deserialize)]
+        struct Table {
+            surrogate: Surrogate,
+        }
+        for surrogate in Surrogate::all() {
+            let text = format!("surrogate = {{ {} = {{}} }}", surrogate.name());
+            let table: Table = toml::from_str(&text).unwrap();
+            assert_eq!(table.surrogate, surrogate);
         }
     }
 

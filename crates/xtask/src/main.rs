@@ -6,6 +6,7 @@ mod cargo;
 mod compiler;
 mod demo;
 mod libtorch;
+mod mutants;
 mod pip;
 mod python;
 mod reference;
@@ -34,6 +35,8 @@ enum Chore {
     Test(test::TestOptions),
     /// Write the configuration's reference page from the types
     Reference(reference::ReferenceOptions),
+    /// Change the sources of a package in many places, one at a time, and see whether its tests notice
+    Mutants(mutants::MutantsOptions),
     /// Set up, build, and train a small spiking network on the digits that ship (seconds after the build)
     Demo(demo::DemoOptions),
 }
@@ -54,6 +57,7 @@ fn run(chore: &Chore) -> Result<()> {
         Chore::Setup(options) => setup::run(&workspace, options),
         Chore::Test(options) => test::run(&workspace, options),
         Chore::Reference(options) => reference::run(&workspace, options),
+        Chore::Mutants(options) => mutants::run(&workspace, options),
         Chore::Demo(options) => demo::run(&workspace, options),
     }
 }
