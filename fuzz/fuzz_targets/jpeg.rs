@@ -1,9 +1,8 @@
-//! JPEG files: an error or a picture, and a part is that part of the whole.
+//! JPEG files: an error or an image, and a region is that part of the whole.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tks_images::Picture;
-use tks_images::decode::{Decoder, Part};
+use tks_jpeg::{DecodeRegion, Decoder, Dimensions};
 
 fuzz_target!(|data: &[u8]| {
     const START: &[u8] = &[0xff, 0xd8, 0xff];
@@ -11,27 +10,25 @@ fuzz_target!(|data: &[u8]| {
     file.extend_from_slice(data.strip_prefix(START).unwrap_or(data));
     // without the mark of its end a file is refused before anything is decoded
     file.extend_from_slice(&[0xff, 0xd9]);
-    let (mut decoder, mut picture, mut small) = (Decoder::default(), Picture::default(), Picture::default());
-    let whole = decoder.decode(&file, &mut picture);
-    if whole.is_ok() {
-        assert_eq!(picture.pixels.len(), picture.height * picture.width * 3);
+    let (mut decoder, mut image, mut part) = (Decoder::default(), Vec::new(), Vec::new());
+    let whole = decoder.decode(&file, &mut image);
+    if let Ok(full) = whole {
+        assert_eq!(image.len(), full.height * full.width * 3);
+        assert_eq!(decoder.dimensions(&file), Ok(full));
     }
-    // which part: by the bytes, so that it is the same again
+    let Ok(full) = decoder.dimensions(&file) else { return };
+    // which region: by the bytes, so that it is the same again
     let draw = |at: usize, below: usize| usize::from(data[at % data.len().max(1)]) * 257 % below.max(1);
-    for reduction in [1, 1 << (data.len() % 4)] {
-        let choose = |size: [usize; 2]| {
-            let [rows, columns] = size.map(|side| side.div_ceil(reduction));
-            let (top, left) = (draw(3, rows), draw(17, columns));
-            let (height, width) = (1 + draw(29, rows - top), 1 + draw(41, columns - left));
-            Part { reduction, top, left, height, width }
-        };
-        let mut asked = None;
-        let part = decoder.decode_part(&file, |size| *asked.insert(choose(size)), &mut small);
-        if whole.is_ok() && reduction == 1 {
-            let Part { top, left, height, width, .. } = asked.unwrap();
-            let mut expected = Picture::default();
-            picture.crop(top, left, height, width, &mut expected);
-            assert!(part.is_ok() && small == expected);
+    for scale_denominator in [1, 1 << (data.len() % 4)] {
+        let Dimensions { height: rows, width: columns } = full.scaled(scale_denominator);
+        let (top, left) = (draw(3, rows), draw(17, columns));
+        let (height, width) = (1 + draw(29, rows - top), 1 + draw(41, columns - left));
+        let region = DecodeRegion { scale_denominator, top, left, height, width };
+        let decoded = decoder.decode_region(&file, region, &mut part);
+        if whole.is_ok() && scale_denominator == 1 {
+            assert_eq!(decoded, Ok(Dimensions { height, width }));
+            let expected = image.chunks_exact(3 * full.width).skip(top).take(height);
+            assert!(expected.flat_map(|row| &row[3 * left..3 * (left + width)]).eq(&part));
         }
     }
 });

@@ -5,10 +5,10 @@ use std::io::Cursor;
 use image::ImageDecoder;
 use image::codecs::{bmp::BmpDecoder, gif::GifDecoder, webp::WebPDecoder};
 use png::{ColorType, Transformations};
+use tks_jpeg::Limits;
+pub use tks_jpeg::{DecodeRegion, Dimensions, JpegError};
 
 use crate::format::{Format, other_by_content};
-use crate::jpeg;
-pub use crate::jpeg::Part;
 use crate::picture::Picture;
 
 /// Why a picture does not decode.
@@ -54,19 +54,9 @@ pub enum DecodeError {
     /// It is of a kind that is not read.
     #[error("{0}, which is not read: save it as a plain one")]
     Unsupported(&'static str),
-    /// A part that is not in the picture.
-    #[error("no part {part:?} in a picture of {height} x {width} pixels (height, width)")]
-    Part {
-        /// What was asked for.
-        part: Part,
-        /// Rows of the picture at that reduction.
-        height: usize,
-        /// Pixels of a row.
-        width: usize,
-    },
-    /// A JPEG that does not hold what it should.
-    #[error("the JPEG is damaged: {0}")]
-    Damaged(String),
+    /// A JPEG that does not decode.
+    #[error(transparent)]
+    Jpeg(#[from] JpegError),
     /// A codec's own words.
     #[error("{0}")]
     Codec(String),
@@ -75,7 +65,7 @@ pub enum DecodeError {
 /// Decodes pictures, with memory that is used again from one to the next.
 #[derive(Debug, Clone, Default)]
 pub struct Decoder {
-    jpeg: jpeg::Scratch,
+    jpeg: tks_jpeg::Decoder,
     /// Pixels of other channels than red, green, blue.
     buffer: Vec<u8>,
 }
@@ -103,52 +93,49 @@ impl Decoder {
     pub fn decode(&mut self, bytes: &[u8], out: &mut Picture) -> Result<(), DecodeError> {
         match format(bytes)? {
             Format::Jpeg => {
-                require_end(bytes)?;
-                jpeg::decode(bytes, None, out, &mut self.jpeg)
+                let Dimensions { height, width } = self.jpeg.decode(bytes, &mut out.pixels)?;
+                out.reset(height, width, 3);
+                Ok(())
             }
             other => self.decode_whole(other, bytes, out),
         }
     }
 
-    /// Decodes the part of a JPEG file that `choose` names by the picture's height and width, which costs less than
-    /// all of it. Of other files, whose parts cost as much as the whole, all is decoded, and `choose` is not
+    /// Decodes the region of a JPEG file that `choose` names by the picture's height and width, which costs less than
+    /// all of it. Of other files, whose regions cost as much as the whole, all is decoded, and `choose` is not
     /// asked.
     ///
     /// Whole pictures at a half, a quarter or an eighth are libjpeg-turbo's (Pillow's `Image.draft`) to the bit, and
-    /// a part is that part of them.
+    /// a region is that part of them.
     ///
     /// # Errors
-    /// Those of [`Decoder::decode`], and a part that is not in the picture. Of what a part does not need, damage may
+    /// Those of [`Decoder::decode`], and a region that is not in the picture. Of what a region does not need, damage may
     /// go unseen.
     ///
     /// ```no_run
     /// use tks_images::Picture;
-    /// use tks_images::decode::{Decoder, Part};
+    /// use tks_images::decode::{DecodeRegion, Decoder, Dimensions};
     ///
     /// let file = std::fs::read("photograph.jpg")?;
     /// let mut picture = Picture::default();
     /// // a quarter of its height and width
-    /// let all = |[height, width]: [usize; 2]| Part {
-    ///     reduction: 4,
-    ///     top: 0,
-    ///     left: 0,
-    ///     height: height.div_ceil(4),
-    ///     width: width.div_ceil(4),
-    /// };
-    /// Decoder::default().decode_part(&file, all, &mut picture)?;
+    /// let all = |[height, width]: [usize; 2]| DecodeRegion::whole(Dimensions { height, width }, 4);
+    /// Decoder::default().decode_region(&file, all, &mut picture)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn decode_part(
+    pub fn decode_region(
         &mut self,
         bytes: &[u8],
-        choose: impl FnOnce([usize; 2]) -> Part,
+        choose: impl FnOnce([usize; 2]) -> DecodeRegion,
         out: &mut Picture,
     ) -> Result<(), DecodeError> {
         match format(bytes)? {
             Format::Jpeg => {
-                require_end(bytes)?;
-                let part = choose(jpeg::size(bytes)?);
-                jpeg::decode(bytes, Some(part), out, &mut self.jpeg)
+                let Dimensions { height, width } = self.jpeg.dimensions(bytes)?;
+                let region = choose([height, width]);
+                let Dimensions { height, width } = self.jpeg.decode_region(bytes, region, &mut out.pixels)?;
+                out.reset(height, width, 3);
+                Ok(())
             }
             other => self.decode_whole(other, bytes, out),
         }
@@ -181,7 +168,7 @@ impl Decoder {
         let codec = |error: image::ImageError| codec(name, &error);
         // a frame may be larger than the canvas that is its place
         let mut limits = image::Limits::no_limits();
-        limits.max_alloc = Some(most_memory(length) as u64);
+        limits.max_alloc = Some(LIMITS.max_memory(length) as u64);
         decoder.set_limits(limits).map_err(codec)?;
         out.reset(height, width, 3);
         if channels == 3 {
@@ -250,13 +237,16 @@ impl Decoder {
 /// As [`Decoder::decode`], as far as the header tells.
 ///
 /// ```
-/// let file = std::fs::read("tests/fixtures/pictures/china.jpg")?;
-/// assert_eq!(tks_images::decode::dimensions(&file)?, [107, 160]);
+/// let file = std::fs::read("tests/fixtures/pictures/china-rgb.png")?;
+/// assert_eq!(tks_images::decode::dimensions(&file)?, [47, 53]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn dimensions(bytes: &[u8]) -> Result<[usize; 2], DecodeError> {
     Ok(match format(bytes)? {
-        Format::Jpeg => jpeg::size(bytes)?,
+        Format::Jpeg => {
+            let Dimensions { height, width } = tks_jpeg::Decoder::default().dimensions(bytes)?;
+            [height, width]
+        }
         Format::Png => png_size(&png_reader(bytes)?),
         Format::WebP => size_of(&webp(bytes)?),
         Format::Bmp => size_of(&bmp(bytes)?),
@@ -268,32 +258,20 @@ pub fn dimensions(bytes: &[u8]) -> Result<[usize; 2], DecodeError> {
 const DEFLATE_RATIO: usize = 1032;
 
 /// The most pixels of an image, as many as Pillow takes: what claims more is damaged, or not for training.
-pub const MAX_PIXELS: usize = 178_956_970;
+pub const MAX_PIXELS: usize = LIMITS.max_pixels;
 
-/// Memory that an image may take whatever its file's length.
-const FREE_MEMORY: usize = 64 << 20;
-
-/// How many times its file's length an image may take beyond that. Photographs take less than a fifth of it.
-const MEMORY_RATIO: usize = 256;
+/// What decoding may take, the same for all formats.
+const LIMITS: Limits = Limits::DEFAULT;
 
 /// That an image has a size that a sample can have, and is worth the memory that decoding it takes.
-pub(crate) fn require_worth(
-    height: usize,
-    width: usize,
-    memory: usize,
-    length: usize,
-) -> Result<(), DecodeError> {
+fn require_worth(height: usize, width: usize, memory: usize, length: usize) -> Result<(), DecodeError> {
     if height == 0 || width == 0 || height.saturating_mul(width) > MAX_PIXELS {
         return Err(DecodeError::Size { height, width });
     }
-    match memory <= most_memory(length) {
-        true => Ok(()),
-        false => Err(DecodeError::Ratio { height, width, length }),
+    if memory > LIMITS.max_memory(length) {
+        return Err(DecodeError::Ratio { height, width, length });
     }
-}
-
-fn most_memory(length: usize) -> usize {
-    FREE_MEMORY.max(MEMORY_RATIO.saturating_mul(length))
+    Ok(())
 }
 
 fn format(bytes: &[u8]) -> Result<Format, DecodeError> {
@@ -341,13 +319,4 @@ fn gif(bytes: &[u8]) -> Result<GifDecoder<Cursor<&[u8]>>, DecodeError> {
 fn size_of(decoder: &impl ImageDecoder) -> [usize; 2] {
     let (width, height) = decoder.dimensions();
     [height as usize, width as usize]
-}
-
-/// That a JPEG's last scan is followed by the mark of the picture's end. Neither mark can occur inside of a scan.
-fn require_end(bytes: &[u8]) -> Result<(), DecodeError> {
-    let marks = |mark: u8| bytes.windows(2).rposition(move |pair| pair == [0xff, mark]);
-    match (marks(0xda), marks(0xd9)) {
-        (Some(scan), Some(end)) if end > scan => Ok(()),
-        _ => Err(DecodeError::Truncated { length: bytes.len() }),
-    }
 }

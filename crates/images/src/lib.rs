@@ -26,7 +26,6 @@ pub mod datasets;
 pub mod decode;
 pub mod error;
 mod format;
-mod jpeg;
 pub mod parse;
 pub mod picture;
 pub mod preprocess;

@@ -102,14 +102,16 @@ impl Preprocessor {
                         region = Some(within);
                         part
                     };
-                    decoder.decode_part(file, choose, &mut room.picture).map_err(name)?;
+                    decoder.decode_region(file, choose, &mut room.picture).map_err(name)?;
                     if let Some(region) = region {
                         crop.resize(region, room)?;
                         return self.recipe.augment_from(1, &self.normalization, *rng, out, room);
                     }
                 }
                 (Beginning::Reduced(resize), _) => {
-                    decoder.decode_part(file, |size| resize.part(size), &mut room.picture).map_err(name)?;
+                    decoder
+                        .decode_region(file, |size| resize.decode_region(size), &mut room.picture)
+                        .map_err(name)?;
                 }
                 (Beginning::Whole | Beginning::Crop(_), _) => {
                     decoder.decode(file, &mut room.picture).map_err(name)?;

@@ -1,6 +1,5 @@
 //! The loops that gain by wide vectors, in one binary for all processors.
 
-use crate::jpeg::{Block, Rounding, double_any, rgb_of_ycc, transform_any};
 use crate::resize::{Coefficients, LOWER_BITS, PRECISION};
 
 const HALF: i32 = 1 << (PRECISION - 1);
@@ -78,66 +77,11 @@ fn vertical_any(source: &[u8], stride: usize, taps: &[i32], out: &mut [u8]) {
     }
 }
 
-/// The samples of a JPEG file's block.
-pub(crate) fn transform(block: &Block, quantisation: &Block) -> [u8; 64] {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has AVX2, as was just asked.
-        return unsafe { x86::transform(block, quantisation) };
-    }
-    transform_any(block, quantisation)
-}
-
-/// Twice as many samples in a row, see [`double_any`].
-pub(crate) fn double(sums: &[u16], rounding: &Rounding, out: &mut [u8]) {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has AVX2, as was just asked.
-        return unsafe { x86::double(sums, rounding, out) };
-    }
-    double_any(sums, rounding, out);
-}
-
-/// A row of pixels from luma and the two differences of colour.
-pub(crate) fn ycc_to_rgb(lines: [&[u8]; 3], out: &mut [[u8; 3]]) {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has AVX2, as was just asked.
-        return unsafe { x86::ycc_to_rgb(lines, out) };
-    }
-    ycc_to_rgb_any(lines, out);
-}
-
-#[inline(always)]
-fn ycc_to_rgb_any([y, cb, cr]: [&[u8]; 3], out: &mut [[u8; 3]]) {
-    for (((pixel, &y), &cb), &cr) in out.iter_mut().zip(y).zip(cb).zip(cr) {
-        *pixel = rgb_of_ycc(y, cb, cr);
-    }
-}
-
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{
-        Block, Coefficients, HALF, LOWER_BITS, PRECISION, Rounding, double_any, transform_any, vertical_any,
-        ycc_to_rgb_any,
-    };
-
-    #[target_feature(enable = "avx2")]
-    pub(super) fn transform(block: &Block, quantisation: &Block) -> [u8; 64] {
-        transform_any(block, quantisation)
-    }
-
-    #[target_feature(enable = "avx2")]
-    pub(super) fn double(sums: &[u16], rounding: &Rounding, out: &mut [u8]) {
-        double_any(sums, rounding, out);
-    }
-
-    #[target_feature(enable = "avx2")]
-    pub(super) fn ycc_to_rgb(lines: [&[u8]; 3], out: &mut [[u8; 3]]) {
-        ycc_to_rgb_any(lines, out);
-    }
+    use super::{Coefficients, HALF, LOWER_BITS, PRECISION, vertical_any};
 
     #[target_feature(enable = "avx2")]
     pub(super) fn vertical_row(source: &[u8], stride: usize, taps: &[i32], out: &mut [u8]) {

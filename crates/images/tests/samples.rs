@@ -5,7 +5,7 @@ mod common;
 use std::path::Path;
 use std::sync::Arc;
 
-use common::{fixture, write};
+use common::{fixture, jpeg_fixture, write};
 use tks_data::rng::sample_rng;
 use tks_data::{LastBatch, Loader, LoaderConfig, Sampler, Shard};
 use tks_images::datasets::{OpenOptions, open_folder};
@@ -27,8 +27,12 @@ const NAMES: [&str; 6] = [
 fn pictures(root: &Path) -> Arc<ImageSet> {
     for (number, name) in NAMES.iter().chain(&NAMES).enumerate() {
         let extension = name.rsplit('.').next().unwrap();
+        let bytes = match extension {
+            "jpg" => std::fs::read(jpeg_fixture(name)).unwrap(),
+            _ => fixture(&format!("pictures/{name}")),
+        };
         let path = format!("{}/{number:02}.{extension}", ["first", "second"][number / NAMES.len()]);
-        write(root, &path, fixture(&format!("pictures/{name}")));
+        write(root, &path, bytes);
     }
     Arc::new(open_folder(root, None, &OpenOptions::default()).unwrap())
 }
@@ -185,7 +189,7 @@ fn grey_levels_normalised_later_are_the_values() {
 fn a_damaged_picture_is_an_error_that_names_its_file() {
     let folder = tempfile::tempdir().unwrap();
     let set = pictures(folder.path());
-    let whole = fixture("pictures/china.jpg");
+    let whole = std::fs::read(jpeg_fixture("china.jpg")).unwrap();
     write(folder.path(), "first/00.jpg", &whole[..whole.len() / 2]);
     let loader =
         Loader::new(Arc::new(samples::<f32>(&set, recipe(), true)), LoaderConfig::evaluation(4, 2)).unwrap();

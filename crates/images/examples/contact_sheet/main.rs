@@ -76,7 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = arguments.next().ok_or("usage: contact_sheet OUT.jpg [PICTURE...]")?;
     let mut pictures: Vec<PathBuf> = arguments.collect();
     if pictures.is_empty() {
-        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pictures");
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../jpeg/tests/fixtures");
         pictures = ["china.jpg", "flower.jpg"].map(|name| shipped.join(name)).into();
     }
     let folder = tempfile::tempdir()?;

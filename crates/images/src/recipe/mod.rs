@@ -10,7 +10,7 @@ pub use normalize::{Level, Normalization, Normalize};
 
 use crate::augment::crop::{Rectangle, random_rectangle};
 use crate::augment::{self, Augment};
-use crate::decode::Part;
+use crate::decode::{DecodeRegion, Dimensions};
 use crate::error::ImageError;
 use crate::picture::Picture;
 use crate::resize::{self, Filter, Region, resize};
@@ -330,7 +330,7 @@ pub(crate) struct FirstCrop {
 
 impl FirstCrop {
     /// Draws the part of a picture of this height and width: what is decoded, and where in that it lies.
-    pub(crate) fn draw(&self, size: [usize; 2], rng: &mut impl Rng) -> (Part, Region) {
+    pub(crate) fn draw(&self, size: [usize; 2], rng: &mut impl Rng) -> (DecodeRegion, Region) {
         let Rectangle { top, left, height, width } = random_rectangle(size, self.scale, self.ratio, rng);
         let reduction = if self.reduce { reduction([height, width], self.size) } else { 1 };
         // the pixels that the part reaches into
@@ -342,8 +342,14 @@ impl FirstCrop {
         };
         let (first_row, rows, [upper, lower]) = side(top, height);
         let (first_column, columns, [left, right]) = side(left, width);
-        let part = Part { reduction, top: first_row, left: first_column, height: rows, width: columns };
-        (part, Region { left, top: upper, right, bottom: lower })
+        let decoded = DecodeRegion {
+            scale_denominator: reduction,
+            top: first_row,
+            left: first_column,
+            height: rows,
+            width: columns,
+        };
+        (decoded, Region { left, top: upper, right, bottom: lower })
     }
 
     /// Brings the drawn part of what is in `scratch` to its size.
@@ -377,17 +383,13 @@ impl Resize {
     fn before_crop(&self, [h, w]: [usize; 2]) -> [usize; 2] {
         let before = |size: usize| (size as f64 / self.crop).floor() as usize;
         let (rows, columns) = (before(self.height), before(self.width));
-        match columns * h >= rows * w {
-            true => [columns * h / w.max(1), columns],
-            false => [rows, rows * w / h.max(1)],
-        }
+        if columns * h >= rows * w { [columns * h / w.max(1), columns] } else { [rows, rows * w / h.max(1)] }
     }
 
     /// What is decoded of a picture of this height and width: all of it, perhaps reduced.
-    pub(crate) fn part(&self, size: [usize; 2]) -> Part {
-        let reduction = reduction(size, self.before_crop(size));
-        let [height, width] = size.map(|side| side.div_ceil(reduction));
-        Part { reduction, top: 0, left: 0, height, width }
+    pub(crate) fn decode_region(&self, size: [usize; 2]) -> DecodeRegion {
+        let [height, width] = size;
+        DecodeRegion::whole(Dimensions { height, width }, reduction(size, self.before_crop(size)))
     }
 
     /// As torchvision's `Resize` of the shorter side and `CenterCrop`, with the size before the crop as timm has it.
