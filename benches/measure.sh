@@ -5,7 +5,7 @@
 #
 # PYTHON has the packages of benches/peers/requirements.txt. FOLDER gets a file of raw lines and a table (.md) for each
 # part: neurons snn convolution training decode frames loader images (all unless named). CIFAR10 (the folder with
-# data_batch_1.bin) and PHOTOGRAPHS (any folder of photographs) are for the pictures' loader, whose part is left out
+# data_batch_1.bin) and PHOTOGRAPHS (any folder of photographs) are for the images' loader, whose part is left out
 # without them. TINY=1 takes the smallest sizes once: whether everything works. THREADS is 2 unless set. A part that
 # fails is told at the end; the others are measured all the same. Let nothing else run meanwhile.
 set -uo pipefail
@@ -85,14 +85,14 @@ images() {
         echo "images: left out, neither CIFAR10 nor PHOTOGRAPHS is set"
         return
     fi
-    [ -n "$tiny" ] && given+=(--pictures 8)
-    "$python" benches/peers/images/loader.py "$release/examples/picture_epoch" "${given[@]}" \
+    [ -n "$tiny" ] && given+=(--images 8)
+    "$python" benches/peers/images/loader.py "$release/examples/image_epoch" "${given[@]}" \
         --rounds "${tiny:-3}" >"$folder/images.md"
 }
 
 cargo build --release -p tks-benches || exit
 cargo build --release -p tks-events --example loader_epoch || exit
-cargo build --release -p tks-images --example picture_epoch || exit
+cargo build --release -p tks-images --example image_epoch || exit
 for part in $parts; do
     echo "== $part, $(date +%H:%M:%S)"
     "$part" || failed+=("$part")

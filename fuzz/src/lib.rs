@@ -1,6 +1,6 @@
 //! What several targets do.
 
-use tks_images::Picture;
+use tks_images::Image;
 use tks_images::decode::{Decoder, dimensions};
 
 /// An image file that begins with `magic`, whatever `data` begin with: decoded to the size that its header states, or
@@ -8,9 +8,9 @@ use tks_images::decode::{Decoder, dimensions};
 pub fn image(magic: &[u8], data: &[u8]) {
     let mut file = magic.to_vec();
     file.extend_from_slice(data.strip_prefix(magic).unwrap_or(data));
-    let mut picture = Picture::default();
-    if Decoder::default().decode(&file, &mut picture).is_ok() {
-        assert_eq!(picture.pixels.len(), picture.height * picture.width * 3);
-        assert_eq!(dimensions(&file), Ok([picture.height, picture.width]));
+    let mut image = Image::default();
+    if Decoder::default().decode(&file, &mut image).is_ok() {
+        assert_eq!(image.pixels.len(), image.height * image.width * 3);
+        assert_eq!(dimensions(&file), Ok([image.height, image.width]));
     }
 }

@@ -1,9 +1,9 @@
-"""An epoch of the picture loader beside torchvision's transforms in PyTorch's DataLoader: the same pictures, the same
+"""An epoch of the image loader beside torchvision's transforms in PyTorch's DataLoader: the same images, the same
 augmentation, batches of 128, two workers; ours and each peer in turn, several rounds, medians.
 
-    cargo build --release -p tks-images --example picture_epoch
-    python benches/peers/images/loader.py target/release/examples/picture_epoch --cifar10 cifar-10-batches-bin
-    python benches/peers/images/loader.py target/release/examples/picture_epoch --photographs FOLDER
+    cargo build --release -p tks-images --example image_epoch
+    python benches/peers/images/loader.py target/release/examples/image_epoch --cifar10 cifar-10-batches-bin
+    python benches/peers/images/loader.py target/release/examples/image_epoch --photographs FOLDER
 
 `--cifar10` takes the 50,000 records of the training files. `--photographs` takes any folder of photographs and saves
 parts of them as JPEGs of 500 x 375 pixels (or `--size`) in a temporary folder. Both sides give normalised f32 batches
@@ -46,7 +46,7 @@ auto_augment.NAME_TO_OP["PosterizeIncreasing"] = posterize
 
 
 class Cifar10(Dataset):
-    """As torchvision's CIFAR10 has it: all pixels in memory, a Pillow picture of each record."""
+    """As torchvision's CIFAR10 has it: all pixels in memory, a Pillow image of each record."""
 
     def __init__(self, folder, transform):
         files = [np.fromfile(folder / f"data_batch_{i}.bin", np.uint8).reshape(-1, 3073) for i in range(1, 6)]
@@ -121,13 +121,13 @@ def save_photographs(source, folder, count, size):
     (folder / "all").mkdir()
     written = 0
     for number in range(count):
-        picture = Image.open(files[number % len(files)]).convert("RGB")
-        scale = draw.uniform(0.9, 1.0) * min(picture.width / size[0], picture.height / size[1])
+        image = Image.open(files[number % len(files)]).convert("RGB")
+        scale = draw.uniform(0.9, 1.0) * min(image.width / size[0], image.height / size[1])
         width, height = scale * size[0], scale * size[1]
-        left, top = draw.uniform(0, picture.width - width), draw.uniform(0, picture.height - height)
+        left, top = draw.uniform(0, image.width - width), draw.uniform(0, image.height - height)
         box = (left, top, left + width, top + height)
         path = folder / "all" / f"{number:05}.jpg"
-        picture.resize(size, Image.Resampling.LANCZOS, box=box).save(path, quality=95, subsampling=2)
+        image.resize(size, Image.Resampling.LANCZOS, box=box).save(path, quality=95, subsampling=2)
         written += path.stat().st_size
     print(f"{count} JPEGs from {len(files)} photographs, {written / count / 1000:.0f} kB on average")
 
@@ -137,8 +137,8 @@ def epochs(dataset, count):
     seconds, total = [], 0.0
     for epoch in range(count + 1):
         begin = time.perf_counter()
-        for pictures, _ in loader:
-            total += pictures.view(-1)[::97].sum().item()
+        for images, _ in loader:
+            total += images.view(-1)[::97].sum().item()
         if epoch > 0:
             seconds.append(time.perf_counter() - begin)
     return seconds
@@ -154,27 +154,27 @@ def compare(program, kind, folder, name, recipe, peers, rounds, count):
         ways["ours, u8 batches"] = [*ways["ours"], "u8"]
         ways["ours, reduced_decoding"] = [json.dumps({**recipe, "reduced_decoding": True}), str(2 * count)]
     seconds = {who: [] for who in [*ways, *peers]}
-    pictures = len(next(iter(peers.values())))
+    images = len(next(iter(peers.values())))
     for _ in range(rounds):
         for who, arguments in ways.items():
             command = [program, kind, str(folder), *arguments]
             result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-            assert result["pictures"] == pictures
+            assert result["images"] == images
             seconds[who] += result["seconds"]
         for peer, dataset in peers.items():
             seconds[peer] += epochs(dataset, count)
     ours = statistics.median(seconds["ours"])
     for who, values in seconds.items():
         median = statistics.median(values)
-        print(f"| {name} | {who} | {median:.2f} | {pictures / median:,.0f} | {median / ours:.1f} |", flush=True)
+        print(f"| {name} | {who} | {median:.2f} | {images / median:,.0f} | {median / ours:.1f} |", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("program", help="the built example picture_epoch")
+    parser.add_argument("program", help="the built example image_epoch")
     parser.add_argument("--cifar10", type=pathlib.Path, help="the folder with data_batch_1.bin to data_batch_5.bin")
     parser.add_argument("--photographs", type=pathlib.Path, help="a folder of photographs")
-    parser.add_argument("--pictures", type=int, default=1000, help="JPEGs to make of the photographs")
+    parser.add_argument("--images", type=int, default=1000, help="JPEGs to make of the photographs")
     parser.add_argument("--size", type=int, nargs=2, default=[500, 375], help="width and height of these")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=1, help="epochs of a peer in a round; ours runs twice as many")
@@ -182,7 +182,7 @@ def main():
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, torchvision {torchvision.__version__}, timm {timm.__version__}, ", end="")
     print(f"Pillow {PIL.__version__}\n")
-    header = "| pictures and augmentation | loader | epoch, s | pictures/s | slower than ours |\n|---|---|---|---|---|"
+    header = "| images and augmentation | loader | epoch, s | images/s | slower than ours |\n|---|---|---|---|---|"
     tail = (arguments.rounds, arguments.epochs)
     if arguments.cifar10:
         print(header)
@@ -191,7 +191,7 @@ def main():
     if arguments.photographs:
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
-            save_photographs(arguments.photographs, folder, arguments.pictures, arguments.size)
+            save_photographs(arguments.photographs, folder, arguments.images, arguments.size)
             print(header)
             for name, (recipe, peers) in folder_peers(folder, arguments.size).items():
                 compare(arguments.program, "folder", folder, name, recipe, peers, *tail)

@@ -41,7 +41,7 @@ def fill(net):
             p.copy_(values.view_as(p).float())
 
 
-def picture(channels, size):
+def image(channels, size):
     i = torch.arange(BATCH * channels * size * size, dtype=torch.float64)
     return (0.5 + 0.5 * torch.sin(i * 0.7390851332151607)).float().view(BATCH, channels, size, size)
 
@@ -94,7 +94,7 @@ def measure(build, size):
     for name, node in neurons.items():
         node.register_forward_hook(
             lambda module, inputs, output, name=name: rates.__setitem__(name, output.float().mean().item()))
-    logits = forward(picture(3, size))
+    logits = forward(image(3, size))
     loss = nn.functional.cross_entropy(logits.mean(0), torch.arange(BATCH) % CLASSES)
     loss.backward()
     # BrainCog counts a neuron's threshold among the parameters.

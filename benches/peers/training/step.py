@@ -97,7 +97,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--batch", type=int, default=BATCH)
-    parser.add_argument("--channels-last", action="store_true", help="weights and pictures with their channels last")
+    parser.add_argument("--channels-last", action="store_true", help="weights and images with their channels last")
     parser.add_argument("--compile", action="store_true", help="torch.compile the network")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

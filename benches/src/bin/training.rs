@@ -44,7 +44,7 @@ struct Options {
 enum Which {
     /// T = 10, batch 16, 2x48x48 frames
     VggSnn,
-    /// T = 4, batch 16, 3x32x32 pictures
+    /// T = 4, batch 16, 3x32x32 images
     SewResnet19,
 }
 

@@ -31,12 +31,12 @@ impl Element for u8 {
 pub struct SampleShape {
     /// Number of time steps; `None` for what knows no time, whose batches have no such axis.
     pub time_steps: Option<usize>,
-    /// Shape of one time step or picture: `[C, H, W]`, or `[N]` for what has no place.
+    /// Shape of one time step or image: `[C, H, W]`, or `[N]` for what has no place.
     pub frame: Vec<usize>,
 }
 
 impl SampleShape {
-    /// A picture: batches are `[B, C, H, W]`.
+    /// An image: batches are `[B, C, H, W]`.
     pub fn image(channels: usize, height: usize, width: usize) -> Self {
         SampleShape { time_steps: None, frame: vec![channels, height, width] }
     }
@@ -46,7 +46,7 @@ impl SampleShape {
         SampleShape { time_steps: Some(time_steps), frame: vec![channels, height, width] }
     }
 
-    /// Elements in one time step or picture.
+    /// Elements in one time step or image.
     pub fn frame_len(&self) -> usize {
         self.frame.iter().product()
     }

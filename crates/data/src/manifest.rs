@@ -27,9 +27,9 @@ pub struct Manifest {
     pub kind: Kind,
     /// Name of the layout of its files; the loader of that name reads it.
     pub layout: String,
-    /// Size of the sensor or of a picture in pixels; `"varies"` where every sample has its own.
+    /// Size of the sensor or of an image in pixels; `"varies"` where every sample has its own.
     pub size: SampleSize,
-    /// Channels of a picture (1 grey, 3 colour), or polarities of an event.
+    /// Channels of an image (1 grey, 3 colour), or polarities of an event.
     pub channels: usize,
     /// The classes: their names in the order of their indices, or only how many.
     pub classes: Classes,
@@ -46,10 +46,10 @@ pub struct Manifest {
     /// What a user should know before using it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// Mean of each channel of the training pictures, pixels scaled to 0..1.
+    /// Mean of each channel of the training images, pixels scaled to 0..1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean: Option<Vec<f32>>,
-    /// Standard deviation of each channel of the training pictures, pixels scaled to 0..1.
+    /// Standard deviation of each channel of the training images, pixels scaled to 0..1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub std: Option<Vec<f32>>,
 }
@@ -60,7 +60,7 @@ pub struct Manifest {
 pub enum Kind {
     /// Recordings of an event camera or a silicon cochlea.
     Events,
-    /// Static pictures.
+    /// Static images.
     Images,
 }
 

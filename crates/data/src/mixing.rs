@@ -1,4 +1,4 @@
-//! What mixing two samples takes, pictures or recordings.
+//! What mixing two samples takes, images or recordings.
 
 use rand::{Rng, RngExt};
 use rand_distr::{Beta, Distribution};

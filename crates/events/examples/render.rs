@@ -53,11 +53,11 @@ fn render(input: &Path, output: &str, frames: usize) -> Result<(), Box<dyn Error
     stream.sort();
     let sensor = stream.sensor();
     let counts = Representation::default().to_array(&stream.events(), &Slicing::time_bins(frames))?;
-    let pictures = Pictures::new(&counts);
+    let images = Images::new(&counts);
     let gif = PathBuf::from(format!("{output}.gif"));
     let png = PathBuf::from(format!("{output}.png"));
-    pictures.write_gif(&gif, stream.duration_us())?;
-    pictures.write_strip(&png)?;
+    images.write_gif(&gif, stream.duration_us())?;
+    images.write_strip(&png)?;
     println!(
         "{}: {} events in {:.1} ms on {} x {} pixels; {frames} frames in {} and {}",
         input.display(),
@@ -72,13 +72,13 @@ fn render(input: &Path, output: &str, frames: usize) -> Result<(), Box<dyn Error
 }
 
 /// Frames as indices of the palette, enlarged so that a pixel can be seen.
-struct Pictures {
+struct Images {
     frames: Vec<Vec<u8>>,
     width: usize,
     height: usize,
 }
 
-impl Pictures {
+impl Images {
     fn new(counts: &Array4<f32>) -> Self {
         let (_, _, height, width) = counts.dim();
         let scale = (320 / width.max(height)).max(1);
@@ -90,7 +90,7 @@ impl Pictures {
             let shade = (count / bright * (SHADES - 1) as f32).ceil();
             shade.min((SHADES - 1) as f32) as u8
         };
-        let picture = |frame: ArrayView3<f32>| {
+        let image = |frame: ArrayView3<f32>| {
             let size = width * scale * height * scale;
             (0..size)
                 .map(|i| {
@@ -99,8 +99,8 @@ impl Pictures {
                 })
                 .collect()
         };
-        Pictures {
-            frames: counts.outer_iter().map(picture).collect(),
+        Images {
+            frames: counts.outer_iter().map(image).collect(),
             width: width * scale,
             height: height * scale,
         }
@@ -127,8 +127,8 @@ impl Pictures {
         let (width, height) = (u16::try_from(self.width)?, u16::try_from(self.height)?);
         let mut encoder = gif::Encoder::new(file, width, height, &Self::palette())?;
         encoder.set_repeat(gif::Repeat::Infinite)?;
-        for picture in &self.frames {
-            let mut frame = gif::Frame::from_indexed_pixels(width, height, picture.as_slice(), None);
+        for image in &self.frames {
+            let mut frame = gif::Frame::from_indexed_pixels(width, height, image.as_slice(), None);
             frame.delay = u16::try_from(hundredths.max(2))?;
             encoder.write_frame(&frame)?;
         }
@@ -142,10 +142,10 @@ impl Pictures {
         let height = rows * (self.height + GAP) - GAP;
         let mut strip = ndarray::Array3::from_elem((height, width, 3), 255u8);
         let palette = Self::palette();
-        for (i, picture) in self.frames.iter().enumerate() {
+        for (i, image) in self.frames.iter().enumerate() {
             let (x, y) = (i % ROW * (self.width + GAP), i / ROW * (self.height + GAP));
             let mut place = strip.slice_mut(s![y..y + self.height, x..x + self.width, ..]);
-            for (mut pixel, &index) in place.lanes_mut(ndarray::Axis(2)).into_iter().zip(picture) {
+            for (mut pixel, &index) in place.lanes_mut(ndarray::Axis(2)).into_iter().zip(image) {
                 for (value, &colour) in pixel.iter_mut().zip(&palette[3 * usize::from(index)..]) {
                     *value = colour;
                 }

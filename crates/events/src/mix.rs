@@ -1,6 +1,6 @@
 //! Two samples made into one, with a label that says how much of each it holds.
 //!
-//! MixUp and CutMix as for pictures, and EventMix, which was made for recordings.
+//! MixUp and CutMix as for images, and EventMix, which was made for recordings.
 
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};

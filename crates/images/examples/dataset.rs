@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release -p tks-images --example dataset -- fashion-mnist /usr/share/datasets/fashion-mnist
-//! cargo run --release -p tks-images --example dataset -- folder pictures/ --json
+//! cargo run --release -p tks-images --example dataset -- folder images/ --json
 //! ```
 
 use std::error::Error;
@@ -53,12 +53,12 @@ fn print(report: &CheckReport) {
     println!("{} in {}", report.dataset, report.root.display());
     for part in &report.parts {
         let expected = part.expected.map_or("not stated".to_owned(), |expected| expected.to_string());
-        println!("\n{}: {} pictures (expected: {expected})", part.part, part.pictures);
+        println!("\n{}: {} images (expected: {expected})", part.part, part.images);
         if let Some(failure) = &part.failure {
             println!("  {failure}");
         }
-        for class in part.classes.iter().filter(|class| class.pictures > 0).take(CLASSES_SHOWN) {
-            println!("  {:>6}  {}", class.pictures, class.class);
+        for class in part.classes.iter().filter(|class| class.images > 0).take(CLASSES_SHOWN) {
+            println!("  {:>6}  {}", class.images, class.class);
         }
         if part.classes.len() > CLASSES_SHOWN {
             println!("          ... {} classes in all", part.classes.len());

@@ -9,9 +9,9 @@ use tks_jpeg::Limits;
 pub use tks_jpeg::{DecodeRegion, Dimensions, JpegError};
 
 use crate::format::{Format, other_by_content};
-use crate::picture::Picture;
+use crate::image::Image;
 
-/// Why a picture does not decode.
+/// Why an image does not decode.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
@@ -45,7 +45,7 @@ pub enum DecodeError {
         /// The file's length.
         length: usize,
     },
-    /// Its end is missing: what there is would decode to a picture that is grey below some row.
+    /// Its end is missing: what there is would decode to an image that is grey below some row.
     #[error("the file is cut: its {length} bytes end before the image does")]
     Truncated {
         /// The bytes that are there.
@@ -62,7 +62,7 @@ pub enum DecodeError {
     Codec(String),
 }
 
-/// Decodes pictures, with memory that is used again from one to the next.
+/// Decodes images, with memory that is used again from one to the next.
 #[derive(Debug, Clone, Default)]
 pub struct Decoder {
     jpeg: tks_jpeg::Decoder,
@@ -84,13 +84,13 @@ impl Decoder {
     /// bits).
     ///
     /// ```
-    /// use tks_images::Picture;
+    /// use tks_images::Image;
     /// use tks_images::decode::{DecodeError, Decoder};
     ///
-    /// let error = Decoder::default().decode(b"II*\0", &mut Picture::default());
+    /// let error = Decoder::default().decode(b"II*\0", &mut Image::default());
     /// assert_eq!(error, Err(DecodeError::OtherFormat("a TIFF image")));
     /// ```
-    pub fn decode(&mut self, bytes: &[u8], out: &mut Picture) -> Result<(), DecodeError> {
+    pub fn decode(&mut self, bytes: &[u8], out: &mut Image) -> Result<(), DecodeError> {
         match format(bytes)? {
             Format::Jpeg => {
                 let Dimensions { height, width } = self.jpeg.decode(bytes, &mut out.pixels)?;
@@ -101,33 +101,33 @@ impl Decoder {
         }
     }
 
-    /// Decodes the region of a JPEG file that `choose` names by the picture's height and width, which costs less than
+    /// Decodes the region of a JPEG file that `choose` names by the image's height and width, which costs less than
     /// all of it. Of other files, whose regions cost as much as the whole, all is decoded, and `choose` is not
     /// asked.
     ///
-    /// Whole pictures at a half, a quarter or an eighth are libjpeg-turbo's (Pillow's `Image.draft`) to the bit, and
+    /// Whole images at a half, a quarter or an eighth are libjpeg-turbo's (Pillow's `Image.draft`) to the bit, and
     /// a region is that part of them.
     ///
     /// # Errors
-    /// Those of [`Decoder::decode`], and a region that is not in the picture. Of what a region does not need, damage may
+    /// Those of [`Decoder::decode`], and a region that is not in the image. Of what a region does not need, damage may
     /// go unseen.
     ///
     /// ```no_run
-    /// use tks_images::Picture;
+    /// use tks_images::Image;
     /// use tks_images::decode::{DecodeRegion, Decoder, Dimensions};
     ///
     /// let file = std::fs::read("photograph.jpg")?;
-    /// let mut picture = Picture::default();
+    /// let mut image = Image::default();
     /// // a quarter of its height and width
     /// let all = |[height, width]: [usize; 2]| DecodeRegion::whole(Dimensions { height, width }, 4);
-    /// Decoder::default().decode_region(&file, all, &mut picture)?;
+    /// Decoder::default().decode_region(&file, all, &mut image)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn decode_region(
         &mut self,
         bytes: &[u8],
         choose: impl FnOnce([usize; 2]) -> DecodeRegion,
-        out: &mut Picture,
+        out: &mut Image,
     ) -> Result<(), DecodeError> {
         match format(bytes)? {
             Format::Jpeg => {
@@ -141,7 +141,7 @@ impl Decoder {
         }
     }
 
-    fn decode_whole(&mut self, format: Format, bytes: &[u8], out: &mut Picture) -> Result<(), DecodeError> {
+    fn decode_whole(&mut self, format: Format, bytes: &[u8], out: &mut Image) -> Result<(), DecodeError> {
         match format {
             Format::WebP => self.decode_by(webp(bytes)?, "WebP", bytes.len(), out),
             Format::Bmp => self.decode_by(bmp(bytes)?, "BMP", bytes.len(), out),
@@ -156,7 +156,7 @@ impl Decoder {
         mut decoder: impl ImageDecoder,
         name: &str,
         length: usize,
-        out: &mut Picture,
+        out: &mut Image,
     ) -> Result<(), DecodeError> {
         let [height, width] = size_of(&decoder);
         // what comes out, and what the codec works in: planes, a canvas, a buffer of all four channels
@@ -186,7 +186,7 @@ impl Decoder {
         Ok(())
     }
 
-    fn decode_png(&mut self, bytes: &[u8], out: &mut Picture) -> Result<(), DecodeError> {
+    fn decode_png(&mut self, bytes: &[u8], out: &mut Image) -> Result<(), DecodeError> {
         let codec = |error: png::DecodingError| codec("PNG", &error);
         let mut reader = png_reader(bytes)?;
         let [height, width] = png_size(&reader);
@@ -237,7 +237,7 @@ impl Decoder {
 /// As [`Decoder::decode`], as far as the header tells.
 ///
 /// ```
-/// let file = std::fs::read("tests/fixtures/pictures/china-rgb.png")?;
+/// let file = std::fs::read("tests/fixtures/images/china-rgb.png")?;
 /// assert_eq!(tks_images::decode::dimensions(&file)?, [47, 53]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

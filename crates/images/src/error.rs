@@ -1,4 +1,4 @@
-//! What can go wrong with a picture data set.
+//! What can go wrong with an image data set.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ pub enum ImageError {
     /// Files, archives, manifests.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// A label or picture file that does not read.
+    /// A label or image file that does not read.
     #[error("{}: {source}", path.display())]
     Parse {
         /// The file.
@@ -22,7 +22,7 @@ pub enum ImageError {
         /// What is wrong in it, and where.
         source: ParseError,
     },
-    /// A picture that does not decode.
+    /// An image that does not decode.
     #[error("{}: {source}; fetch it again, or leave it out", path.display())]
     Decode {
         /// The file, or the archive and its entry.
@@ -77,16 +77,16 @@ pub enum ImageError {
         path.display(), classes - 1
     )]
     Label {
-        /// The picture, or the file and record.
+        /// The image, or the file and record.
         path: PathBuf,
         /// The label, counted from 0.
         label: i64,
         /// The number of classes.
         classes: usize,
     },
-    /// Another number of pictures than the manifest has.
+    /// Another number of images than the manifest has.
     #[error(
-        "{}: `{part}` of {dataset} has {expected} pictures, but {found} are here; fetch what is missing, or set \
+        "{}: `{part}` of {dataset} has {expected} images, but {found} are here; fetch what is missing, or set \
          `data.accept_counts = true` if this is a part of the data set on purpose",
         path.display()
     )]
@@ -102,9 +102,9 @@ pub enum ImageError {
         /// The number found.
         found: u64,
     },
-    /// Pictures that the labels name and that are not there.
+    /// Images that the labels name and that are not there.
     #[error(
-        "{}: {count} of the pictures that `{list}` names are not here, the first is `{first}`; fetch the archive \
+        "{}: {count} of the images that `{list}` names are not here, the first is `{first}`; fetch the archive \
          again, or unpack it again",
         path.display()
     )]

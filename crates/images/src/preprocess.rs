@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tks_data::{DataError, Manifest, SampleRng};
 
-use crate::datasets::{ImageSet, PictureBytes};
+use crate::datasets::{ImageBytes, ImageSet};
 use crate::decode::Decoder;
 use crate::error::ImageError;
 use crate::recipe::{self, Beginning, Level, Normalization, Recipe};
@@ -79,7 +79,7 @@ impl Preprocessor {
     /// recipe does not resize, and those of the recipe's steps.
     pub fn write<E: Level>(
         &self,
-        image: PictureBytes<'_>,
+        image: ImageBytes<'_>,
         bounding_box: Option<[f32; 4]>,
         rng: Option<&mut SampleRng>,
         out: &mut [E],
@@ -90,10 +90,10 @@ impl Preprocessor {
         let mut rng = rng;
         let name = |source| ImageError::Decode { path: path(), source };
         match image {
-            PictureBytes::Planar { pixels, channels, height, width } => {
-                room.picture.copy_planes(pixels, channels, height, width);
+            ImageBytes::Planar { pixels, channels, height, width } => {
+                room.image.copy_planes(pixels, channels, height, width);
             }
-            PictureBytes::Encoded(file) => match (self.recipe.beginning(rng.is_some()), &mut rng) {
+            ImageBytes::Encoded(file) => match (self.recipe.beginning(rng.is_some()), &mut rng) {
                 // of an image that is cropped or resized first, no more than that needs is decoded
                 (Beginning::Crop(crop), Some(rng)) => {
                     let mut region = None;
@@ -102,7 +102,7 @@ impl Preprocessor {
                         region = Some(within);
                         part
                     };
-                    decoder.decode_region(file, choose, &mut room.picture).map_err(name)?;
+                    decoder.decode_region(file, choose, &mut room.image).map_err(name)?;
                     if let Some(region) = region {
                         crop.resize(region, room)?;
                         return self.recipe.augment_from(1, &self.normalization, *rng, out, room);
@@ -110,18 +110,18 @@ impl Preprocessor {
                 }
                 (Beginning::Reduced(resize), _) => {
                     decoder
-                        .decode_region(file, |size| resize.decode_region(size), &mut room.picture)
+                        .decode_region(file, |size| resize.decode_region(size), &mut room.image)
                         .map_err(name)?;
                 }
                 (Beginning::Whole | Beginning::Crop(_), _) => {
-                    decoder.decode(file, &mut room.picture).map_err(name)?;
+                    decoder.decode(file, &mut room.image).map_err(name)?;
                 }
             },
         }
         if let Some(rng) = rng {
             return self.recipe.write_augmented(&self.normalization, bounding_box, rng, out, room);
         }
-        let found = [room.picture.height, room.picture.width];
+        let found = [room.image.height, room.image.width];
         let expected = [self.shape[1], self.shape[2]];
         if self.recipe.resize.is_none() && self.recipe.bounding_box.is_none() && found != expected {
             return Err(ImageError::Size { path: path(), found, expected });

@@ -1,13 +1,13 @@
-//! Pictures in another size, as Pillow's `Image.resize(size, resample, box=...)` gives them.
+//! Images in another size, as Pillow's `Image.resize(size, resample, box=...)` gives them.
 //!
-//! A filter is widened by the scale where the picture becomes smaller, which keeps fine patterns from turning into
+//! A filter is widened by the scale where the image becomes smaller, which keeps fine patterns from turning into
 //! coarse ones. The result is Pillow 13's to the bit: the same coefficients of 22 bits, 8 bits between the passes over
 //! columns and rows, in the same order.
 
 use serde::{Deserialize, Serialize};
 use tks_data::DataError;
 
-use crate::picture::Picture;
+use crate::image::Image;
 use crate::simd::{horizontal, vertical};
 
 /// How a pixel is made of those around it.
@@ -26,7 +26,7 @@ pub enum Filter {
 }
 
 impl Filter {
-    /// How far it reaches, in pixels of the smaller of the two pictures.
+    /// How far it reaches, in pixels of the smaller of the two images.
     fn support(self) -> f64 {
         match self {
             Filter::Nearest => 0.0,
@@ -63,7 +63,7 @@ fn sinc(x: f64) -> f64 {
     }
 }
 
-/// A part of a picture, in pixels from its upper left corner; edges may lie within a pixel.
+/// A part of an image, in pixels from its upper left corner; edges may lie within a pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Region {
@@ -71,16 +71,16 @@ pub struct Region {
     pub left: f32,
     /// The upper edge.
     pub top: f32,
-    /// The right edge: above `left`, at most the picture's width.
+    /// The right edge: above `left`, at most the image's width.
     pub right: f32,
-    /// The lower edge: above `top`, at most the picture's height.
+    /// The lower edge: above `top`, at most the image's height.
     pub bottom: f32,
 }
 
 impl Region {
-    /// The whole of a picture.
-    pub fn whole(picture: &Picture) -> Self {
-        Self { left: 0.0, top: 0.0, right: picture.width as f32, bottom: picture.height as f32 }
+    /// The whole of an image.
+    pub fn whole(image: &Image) -> Self {
+        Self { left: 0.0, top: 0.0, right: image.width as f32, bottom: image.height as f32 }
     }
 
     /// Whole pixels, from a corner on.
@@ -89,13 +89,13 @@ impl Region {
         Self { left: left as f32, top: top as f32, right, bottom }
     }
 
-    fn lies_in(&self, picture: &Picture) -> bool {
+    fn lies_in(&self, image: &Image) -> bool {
         let within = |low: f32, high: f32, size: usize| 0.0 <= low && low < high && high <= size as f32;
-        within(self.left, self.right, picture.width) && within(self.top, self.bottom, picture.height)
+        within(self.left, self.right, image.width) && within(self.top, self.bottom, image.height)
     }
 }
 
-/// Memory that is used again from picture to picture.
+/// Memory that is used again from image to image.
 #[derive(Debug, Clone, Default)]
 pub struct Scratch {
     columns: Coefficients,
@@ -103,35 +103,35 @@ pub struct Scratch {
     between: Vec<u8>,
 }
 
-/// Writes `region` of `source` to `out`, as a picture of `height` x `width`.
+/// Writes `region` of `source` to `out`, as an image of `height` x `width`.
 ///
 /// # Errors
-/// [`DataError::Setting`] for a region that is empty or reaches beyond the picture, and for a size of 0.
+/// [`DataError::Setting`] for a region that is empty or reaches beyond the image, and for a size of 0.
 ///
 /// ```
-/// use tks_images::Picture;
+/// use tks_images::Image;
 /// use tks_images::resize::{Filter, Region, Scratch, resize};
 ///
-/// let source = Picture { pixels: vec![0, 100, 200, 40], height: 1, width: 4, channels: 1 };
-/// let mut out = Picture::default();
+/// let source = Image { pixels: vec![0, 100, 200, 40], height: 1, width: 4, channels: 1 };
+/// let mut out = Image::default();
 /// resize(&source, Region::whole(&source), 1, 2, Filter::Bilinear, &mut out, &mut Scratch::default())?;
 /// assert_eq!(out.pixels, [71, 117]);
 /// # Ok::<(), tks_data::DataError>(())
 /// ```
 pub fn resize(
-    source: &Picture,
+    source: &Image,
     region: Region,
     height: usize,
     width: usize,
     filter: Filter,
-    out: &mut Picture,
+    out: &mut Image,
     scratch: &mut Scratch,
 ) -> Result<(), DataError> {
     if !region.lies_in(source) {
         return Err(DataError::Setting {
             field: "region",
             message: format!(
-                "{region:?} should be of some size, within the picture of {} x {} pixels (height, width)",
+                "{region:?} should be of some size, within the image of {} x {} pixels (height, width)",
                 source.height, source.width
             ),
         });
@@ -150,7 +150,7 @@ pub fn resize(
     Ok(())
 }
 
-fn nearest(source: &Picture, region: Region, out: &mut Picture) {
+fn nearest(source: &Image, region: Region, out: &mut Image) {
     // positions are summed up, not multiplied, since the sums' rounding decides where two pixels are equally near
     let places = |low: f32, high: f32, count: usize, size: usize| -> Vec<usize> {
         let step = f64::from(high - low) / count as f64;
@@ -174,7 +174,7 @@ fn nearest(source: &Picture, region: Region, out: &mut Picture) {
     }
 }
 
-fn convolve(source: &Picture, region: Region, filter: Filter, out: &mut Picture, scratch: &mut Scratch) {
+fn convolve(source: &Image, region: Region, filter: Filter, out: &mut Image, scratch: &mut Scratch) {
     let Scratch { columns, rows, between } = scratch;
     let (width, height) = (source.width, source.height);
     let is_whole =

@@ -1,4 +1,4 @@
-//! Pictures as arrays, for the loader.
+//! Images as arrays, for the loader.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::error::ImageError;
 use crate::preprocess::{PreprocessScratch, Preprocessor};
 use crate::recipe::{Level, Normalization, Recipe};
 
-/// Some pictures of a data set, by a recipe: batches are `[B, C, H, W]`.
+/// Some images of a data set, by a recipe: batches are `[B, C, H, W]`.
 ///
 /// Of `f32` they are normalised. Of `u8` they are grey levels of 0 to 255, to be normalised on the device by
 /// [`ImageSamples::normalization`].
@@ -39,7 +39,7 @@ pub struct ImageSamples<E> {
     element: PhantomData<E>,
 }
 
-/// What a worker keeps from one picture to the next.
+/// What a worker keeps from one image to the next.
 #[derive(Default)]
 struct Scratch {
     bytes: Vec<u8>,
@@ -47,7 +47,7 @@ struct Scratch {
 }
 
 impl<E: Level> ImageSamples<E> {
-    /// The pictures `indices` of `set`, by `recipe`; with `augment` changed at random as it says.
+    /// The images `indices` of `set`, by `recipe`; with `augment` changed at random as it says.
     ///
     /// # Errors
     /// [`DataError::Setting`] for an option of the recipe that makes no sense or does not fit the data set, an index
@@ -63,7 +63,7 @@ impl<E: Level> ImageSamples<E> {
         Self::with_preprocessor(set, indices, preprocessor, augment)
     }
 
-    /// The pictures `indices` of `set`, by a preprocessor that others have too.
+    /// The images `indices` of `set`, by a preprocessor that others have too.
     ///
     /// # Errors
     /// As [`ImageSamples::new`].
@@ -75,7 +75,7 @@ impl<E: Level> ImageSamples<E> {
     ) -> Result<Self, ImageError> {
         let wrong = |field, message: String| Err(DataError::Setting { field, message }.into());
         if let Some(outside) = indices.iter().find(|&&index| index >= set.len()) {
-            return wrong("indices", format!("{outside} is not below the data set's {} pictures", set.len()));
+            return wrong("indices", format!("{outside} is not below the data set's {} images", set.len()));
         }
         preprocessor.require_boxes(set.name(), set.has_bounding_boxes())?;
         if augment
@@ -104,7 +104,7 @@ impl<E: Level> ImageSamples<E> {
 
     fn write(&self, index: usize, context: &mut SampleContext, out: &mut [E]) -> Result<(), ImageError> {
         let (rng, Scratch { bytes, preprocess }) = context.rng_and_scratch::<Scratch>();
-        let image = self.set.picture(index, bytes)?;
+        let image = self.set.image(index, bytes)?;
         let place = self.set.bounding_box(index);
         let rng = self.augment.then_some(rng);
         self.preprocessor.write(image, place, rng, out, preprocess, || self.set.path(index))

@@ -32,8 +32,8 @@ fn the_digits_that_ship_are_sound() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/digits");
     let report = check("digits", &folder, &CheckOptions::default()).unwrap();
     assert!(report.is_sound(), "{report:?}");
-    let pictures: Vec<u64> = report.parts.iter().map(|part| part.pictures).collect();
-    assert_eq!(pictures, [359, 1438]);
+    let images: Vec<u64> = report.parts.iter().map(|part| part.images).collect();
+    assert_eq!(images, [359, 1438]);
     let text = serde_json::to_string(&report).unwrap();
     assert_eq!(serde_json::from_str::<CheckReport>(&text).unwrap(), report);
 }
@@ -48,7 +48,7 @@ fn wrong_labels_counts_and_duplicates_of_cifar10_are_found() {
     let same = cifar10_batch(2, 1);
     batch[3073 + 1..2 * 3073].copy_from_slice(&same[1..]);
     write(folder.path(), "cifar-10-batches-bin/data_batch_2.bin", &batch);
-    // and a picture of the test part is the first of the training part
+    // and an image of the test part is the first of the training part
     let mut test = cifar10_batch(20, 4);
     test[..3073].copy_from_slice(&cifar10_batch(0, 1));
     write(folder.path(), "cifar-10-batches-bin/test_batch.bin", &test);
@@ -70,10 +70,10 @@ fn wrong_labels_counts_and_duplicates_of_cifar10_are_found() {
     let across = problems(&report, "train", ProblemKind::DuplicateAcrossParts);
     assert_eq!(across.len(), 1, "{across:?}");
     assert!(across[0].1.contains("test_batch.bin record 0 of `test`, both of class 0"));
-    assert_eq!(problems(&report, "test", ProblemKind::Count)[0].1, "4 pictures, not 10000");
+    assert_eq!(problems(&report, "test", ProblemKind::Count)[0].1, "4 images, not 10000");
     assert_eq!(count(&report, "test", ProblemKind::ClassCount), 10);
     let classes = &report.parts.iter().find(|part| part.part == "train").unwrap().classes;
-    assert_eq!(classes.iter().map(|class| class.pictures).sum::<u64>(), 19);
+    assert_eq!(classes.iter().map(|class| class.images).sum::<u64>(), 19);
 
     let short = CheckOptions { max_listed: 3, ..partial() };
     let report = check("cifar10", folder.path(), &short).unwrap();
@@ -93,7 +93,7 @@ fn a_part_that_cannot_be_walked_says_why() {
 }
 
 #[test]
-fn missing_unreadable_and_mislabelled_pictures_are_found() {
+fn missing_unreadable_and_mislabelled_images_are_found() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "train_list.mat", fixture("dogs_train_list.mat"));
     write(folder.path(), "test_list.mat", fixture("dogs_test_list.mat"));
@@ -136,7 +136,7 @@ fn missing_unreadable_and_mislabelled_pictures_are_found() {
 }
 
 #[test]
-fn a_folder_of_pictures_is_checked_across_its_parts() {
+fn a_folder_of_images_is_checked_across_its_parts() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "train/cat/1.jpg", jpeg(1));
     write(folder.path(), "train/dog/2.jpg", jpeg(2));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use common::{cifar10_batch, fixture, gzip, idx, jpeg, tar, write, write_cifar10};
 use sha2::{Digest, Sha256};
 use tks_images::datasets::{manifest, names, open, open_folder};
-use tks_images::{ImageSet, OpenOptions, PictureBytes};
+use tks_images::{ImageBytes, ImageSet, OpenOptions};
 
 fn partial() -> OpenOptions {
     OpenOptions { accept_counts: true, ..OpenOptions::default() }
@@ -21,16 +21,16 @@ fn problem(name: &str, root: &Path, part: &str, options: &OpenOptions) -> String
     open(name, root, part, options).map(|set| set.len()).unwrap_err().to_string()
 }
 
-/// The labels and the bytes of all pictures.
+/// The labels and the bytes of all images.
 fn contents(set: &ImageSet) -> (Vec<u32>, Vec<Vec<u8>>) {
     let mut scratch = Vec::new();
-    let pictures = (0..set.len())
-        .map(|index| match set.picture(index, &mut scratch).unwrap() {
-            PictureBytes::Encoded(bytes) => bytes.to_vec(),
-            PictureBytes::Planar { pixels, .. } => pixels.to_vec(),
+    let images = (0..set.len())
+        .map(|index| match set.image(index, &mut scratch).unwrap() {
+            ImageBytes::Encoded(bytes) => bytes.to_vec(),
+            ImageBytes::Planar { pixels, .. } => pixels.to_vec(),
         })
         .collect();
-    (set.labels().to_vec(), pictures)
+    (set.labels().to_vec(), images)
 }
 
 fn file_names(set: &ImageSet) -> Vec<String> {
@@ -80,11 +80,10 @@ fn real_cifar10_agrees_with_numpy_in_every_record() {
         let (mut labels, mut pixels) = (Sha256::new(), Sha256::new());
         for index in batch * 10_000..(batch + 1) * 10_000 {
             labels.update([set.label(index) as u8]);
-            let PictureBytes::Planar { pixels: picture, .. } = set.picture(index, &mut scratch).unwrap()
-            else {
+            let ImageBytes::Planar { pixels: image, .. } = set.image(index, &mut scratch).unwrap() else {
                 panic!("planar")
             };
-            pixels.update(picture);
+            pixels.update(image);
         }
         let hex = |digest: &[u8]| digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         assert_eq!([hex(&labels.finalize()), hex(&pixels.finalize())], expected[2..4], "{}", expected[0]);
@@ -99,12 +98,12 @@ fn cifar10_unpacked_packed_and_from_python_are_the_same() {
     let unpacked = open_partial("cifar10", folder.path(), "train");
     assert_eq!(unpacked.len(), 20);
     assert_eq!(unpacked.labels()[..12], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]);
-    let (labels, pictures) = contents(&unpacked);
-    assert_eq!(pictures[5], cifar10_batch(5, 1)[1..]);
+    let (labels, images) = contents(&unpacked);
+    assert_eq!(images[5], cifar10_batch(5, 1)[1..]);
     assert!(unpacked.path(5).ends_with("cifar-10-batches-bin/data_batch_2.bin record 1"));
 
     let inner = folder.path().join("cifar-10-batches-bin");
-    assert_eq!(contents(&open_partial("cifar10", &inner, "train")), (labels.clone(), pictures.clone()));
+    assert_eq!(contents(&open_partial("cifar10", &inner, "train")), (labels.clone(), images.clone()));
     assert_eq!(open_partial("cifar10", folder.path(), "test").labels(), [0, 1, 2, 3]);
 
     let names: Vec<String> =
@@ -114,7 +113,7 @@ fn cifar10_unpacked_packed_and_from_python_are_the_same() {
     let packed = tempfile::tempdir().unwrap();
     write(packed.path(), "cifar-10-binary.tar.gz", gzip(&tar(&files)));
     for root in [packed.path().to_owned(), packed.path().join("cifar-10-binary.tar.gz")] {
-        assert_eq!(contents(&open_partial("cifar10", &root, "train")), (labels.clone(), pictures.clone()));
+        assert_eq!(contents(&open_partial("cifar10", &root, "train")), (labels.clone(), images.clone()));
     }
 
     let python = tempfile::tempdir().unwrap();
@@ -126,9 +125,9 @@ fn cifar10_unpacked_packed_and_from_python_are_the_same() {
     let set = open_partial("cifar10", python.path(), "train");
     assert_eq!(set.labels()[..7], [6, 9, 9, 4, 1, 6, 9]);
     let binary = fixture("cifar10_batch.bin");
-    let (_, pictures) = contents(&set);
-    for (index, picture) in pictures.iter().enumerate() {
-        assert_eq!(picture, &binary[index % 5 * 3073 + 1..][..3072]);
+    let (_, images) = contents(&set);
+    for (index, image) in images.iter().enumerate() {
+        assert_eq!(image, &binary[index % 5 * 3073 + 1..][..3072]);
     }
 }
 
@@ -149,7 +148,7 @@ fn cifar100_gives_fine_or_coarse_labels() {
 }
 
 #[test]
-fn cifar100_in_its_layout_with_other_pictures() {
+fn cifar100_in_its_layout_with_other_images() {
     let Some(folder) = environment("TKS_CIFAR100_FIXTURE_DIR") else { return };
     let train = open_partial("cifar100", &folder, "train");
     let coarse = open_partial("cifar100-coarse", &folder, "train");
@@ -164,7 +163,7 @@ fn cifar_errors_name_the_file_and_the_remedy() {
     let folder = tempfile::tempdir().unwrap();
     write_cifar10(folder.path(), 4);
     let strict = problem("cifar10", folder.path(), "train", &OpenOptions::default());
-    assert!(strict.contains("`train` of cifar10 has 50000 pictures, but 20 are here"), "{strict}");
+    assert!(strict.contains("`train` of cifar10 has 50000 images, but 20 are here"), "{strict}");
     assert!(problem("cifar10", folder.path(), "val", &partial()).contains("no part named `val`"));
 
     let inside = folder.path().join("cifar-10-batches-bin");
@@ -217,7 +216,7 @@ fn mnist_plain_and_gzip() {
         assert_eq!(set.len(), if part == "train" { 6 } else { 3 });
         assert_eq!(contents(&set), contents(&open_partial("fashion-mnist", packed.path(), part)));
         let mut scratch = Vec::new();
-        let PictureBytes::Planar { channels, height, width, pixels } = set.picture(2, &mut scratch).unwrap()
+        let ImageBytes::Planar { channels, height, width, pixels } = set.image(2, &mut scratch).unwrap()
         else {
             panic!("planar")
         };
@@ -225,7 +224,7 @@ fn mnist_plain_and_gzip() {
     }
     write(plain.path(), "train-labels-idx1-ubyte", idx(&[5], [0, 1, 2, 3, 4]));
     let error = problem("mnist", plain.path(), "train", &partial());
-    assert!(error.contains("6 pictures, but 5 labels"), "{error}");
+    assert!(error.contains("6 images, but 5 labels"), "{error}");
     write(packed.path(), "t10k-labels-idx1-ubyte.gz", gzip(&idx(&[3], [0, 1, 12])));
     let error = problem("mnist", packed.path(), "test", &partial());
     assert!(error.contains("record 2: label 12"), "{error}");
@@ -253,9 +252,9 @@ fn the_digits_that_ship() {
     assert_eq!((train.len(), test.len()), (1438, 359));
     let all: Vec<usize> = train.per_class().iter().zip(test.per_class()).map(|(a, b)| a + b).collect();
     assert_eq!(all, [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]);
-    let (labels, pictures) = contents(&train);
+    let (labels, images) = contents(&train);
     // the file's first line: 0,0,5,13,9,1,0,0,..., of 16, and the class 0
-    assert_eq!((labels[0], &pictures[0][..8]), (0, &[0, 0, 80, 207, 143, 16, 0, 0][..]));
+    assert_eq!((labels[0], &images[0][..8]), (0, &[0, 0, 80, 207, 143, 16, 0, 0][..]));
 }
 
 const ALBATROSS: &str = "001.Black_footed_Albatross";
@@ -328,7 +327,7 @@ fn cub_unpacked_and_packed() {
         .unwrap();
     let error = problem("cub-200-2011", folder.path(), "train", &partial());
     assert!(
-        error.contains("1 of the pictures that `images.txt` names") && error.contains("0009_34.jpg"),
+        error.contains("1 of the images that `images.txt` names") && error.contains("0009_34.jpg"),
         "{error}"
     );
     write(&inner, "image_class_labels.txt", "1 1\n2 1\n3 201\n4 200\n");
@@ -340,7 +339,7 @@ fn cub_unpacked_and_packed() {
     assert!(error.contains("train_test_split.txt") && error.contains("line 2: `2 one`"), "{error}");
     write(&inner, "train_test_split.txt", "1 1\n");
     let error = problem("cub-200-2011", folder.path(), "train", &partial());
-    assert!(error.contains("picture 2") && error.contains("not in `train_test_split.txt`"), "{error}");
+    assert!(error.contains("image 2") && error.contains("not in `train_test_split.txt`"), "{error}");
 }
 
 #[test]
@@ -349,7 +348,7 @@ fn dogs_unpacked_and_packed() {
         let folder = tempfile::tempdir().unwrap();
         let lists = ["train", "test"]
             .map(|part| (format!("{part}_list.mat"), fixture(&format!("dogs_{part}_list{suffix}.mat"))));
-        let pictures = [
+        let images = [
             "n02085620-Chihuahua/n02085620_5927.jpg",
             "n02085620-Chihuahua/n02085620_4441.jpg",
             "n02085782-Japanese_spaniel/n02085782_1039.jpg",
@@ -361,7 +360,7 @@ fn dogs_unpacked_and_packed() {
         for (name, bytes) in &lists {
             write(folder.path(), name, bytes);
         }
-        for (seed, name) in pictures.iter().enumerate() {
+        for (seed, name) in images.iter().enumerate() {
             write(folder.path(), name, jpeg(seed as u8));
         }
         let train = open_partial("stanford-dogs", folder.path(), "train");
@@ -373,7 +372,7 @@ fn dogs_unpacked_and_packed() {
         let lists: Vec<(&str, Vec<u8>)> =
             lists.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
         let images: Vec<(&str, Vec<u8>)> =
-            pictures.iter().enumerate().map(|(seed, name)| (name.as_str(), jpeg(seed as u8))).collect();
+            images.iter().enumerate().map(|(seed, name)| (name.as_str(), jpeg(seed as u8))).collect();
         write(packed.path(), "lists.tar", tar(&lists));
         write(packed.path(), "images.tar", tar(&images));
         assert_eq!(contents(&open_partial("stanford-dogs", packed.path(), "train")), contents(&train));
@@ -466,11 +465,11 @@ const TENCH_LABEL: u32 = 0;
 const SETTER_LABEL: u32 = 212;
 
 #[test]
-fn imagenet_training_pictures_by_folder_tar_and_tar_of_tars() {
-    let pictures = [(TENCH, "n01440764_10026.JPEG"), (SETTER, "n02100735_1.JPEG"), (FOX, "n02119789_9.JPEG")];
+fn imagenet_training_images_by_folder_tar_and_tar_of_tars() {
+    let images = [(TENCH, "n01440764_10026.JPEG"), (SETTER, "n02100735_1.JPEG"), (FOX, "n02119789_9.JPEG")];
     let labels = [TENCH_LABEL, SETTER_LABEL, FOX_LABEL];
     let folder = tempfile::tempdir().unwrap();
-    for (seed, (synset, name)) in pictures.iter().enumerate() {
+    for (seed, (synset, name)) in images.iter().enumerate() {
         write(folder.path(), &format!("train/{synset}/{name}"), jpeg(seed as u8));
     }
     let unpacked = open_partial("imagenet-1k", folder.path(), "train");
@@ -478,7 +477,7 @@ fn imagenet_training_pictures_by_folder_tar_and_tar_of_tars() {
     assert!(unpacked.classes()[0].starts_with("n01440764 tench"));
     assert_eq!(open_partial("imagenet-1k", &folder.path().join("train"), "train").labels(), labels);
 
-    let inner: Vec<(String, Vec<u8>)> = pictures
+    let inner: Vec<(String, Vec<u8>)> = images
         .iter()
         .enumerate()
         .map(|(seed, (synset, name))| (format!("{synset}.tar"), tar(&[(name, jpeg(seed as u8))])))
@@ -504,11 +503,11 @@ fn imagenet_training_pictures_by_folder_tar_and_tar_of_tars() {
 }
 
 #[test]
-fn imagenet_validation_pictures_flat_and_by_folder() {
+fn imagenet_validation_images_flat_and_by_folder() {
     let folder = tempfile::tempdir().unwrap();
-    let pictures: Vec<(String, Vec<u8>)> =
+    let images: Vec<(String, Vec<u8>)> =
         (1..=3).map(|number| (format!("ILSVRC2012_val_{number:08}.JPEG"), jpeg(number))).collect();
-    for (name, bytes) in &pictures {
+    for (name, bytes) in &images {
         write(folder.path(), &format!("val/{name}"), bytes);
     }
     write(folder.path(), "train/n01440764/n01440764_10026.JPEG", jpeg(0));
@@ -531,7 +530,7 @@ fn imagenet_validation_pictures_flat_and_by_folder() {
 
     let packed = tempfile::tempdir().unwrap();
     let files: Vec<(&str, Vec<u8>)> =
-        pictures.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
+        images.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
     write(packed.path(), "ILSVRC2012_img_val.tar", tar(&files));
     let devkit = [
         (truth, b"3\n1\n2\n".to_vec()),
@@ -541,7 +540,7 @@ fn imagenet_validation_pictures_flat_and_by_folder() {
     assert_eq!(contents(&open_partial("imagenet-1k", packed.path(), "val")), contents(&flat));
 
     let kaggle = tempfile::tempdir().unwrap();
-    for (name, bytes) in &pictures {
+    for (name, bytes) in &images {
         write(kaggle.path(), &format!("ILSVRC/Data/CLS-LOC/val/{name}"), bytes);
     }
     let rows = [(2, FOX), (1, SETTER), (3, TENCH)]
@@ -555,8 +554,8 @@ fn imagenet_validation_pictures_flat_and_by_folder() {
         (1..).zip(labels).map(|(n, label)| format!("ILSVRC2012_val_{n:08}.JPEG {label}\n")).collect();
     for (name, text) in [("val.txt", caffe), ("imagenet_2012_validation_synset_labels.txt", synsets)] {
         let listed = tempfile::tempdir().unwrap();
-        for (picture, bytes) in &pictures {
-            write(listed.path(), &format!("val/{picture}"), bytes);
+        for (image, bytes) in &images {
+            write(listed.path(), &format!("val/{image}"), bytes);
         }
         write(listed.path(), &format!("caffe_ilsvrc12/{name}"), &text);
         assert_eq!(open_partial("imagenet-1k", listed.path(), "val").labels(), labels, "{name}");
@@ -570,7 +569,7 @@ fn imagenet_validation_pictures_flat_and_by_folder() {
     }
 
     let sorted = tempfile::tempdir().unwrap();
-    for ((name, bytes), synset) in pictures.iter().zip([SETTER, FOX, TENCH]) {
+    for ((name, bytes), synset) in images.iter().zip([SETTER, FOX, TENCH]) {
         write(sorted.path(), &format!("val/{synset}/{name}"), bytes);
     }
     let set = open_partial("imagenet-1k", sorted.path(), "val");
@@ -585,7 +584,7 @@ fn any_folder_with_a_folder_a_class() {
     {
         write(folder.path(), name, jpeg(seed as u8));
     }
-    write(folder.path(), "train/cat/notes.txt", "no picture");
+    write(folder.path(), "train/cat/notes.txt", "no image");
     let set = open_folder(folder.path(), Some("train"), &OpenOptions::default()).unwrap();
     // byte by byte, as torchvision sorts: capitals first
     assert_eq!((set.classes(), set.labels()), (&["Dog".to_owned(), "cat".to_owned()][..], &[0, 1, 1][..]));

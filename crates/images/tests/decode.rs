@@ -4,11 +4,11 @@ mod common;
 
 use common::fixture;
 use flate2::Crc;
-use tks_images::Picture;
+use tks_images::Image;
 use tks_images::decode::{DecodeError, Decoder};
 
 fn problem(bytes: &[u8]) -> String {
-    Decoder::default().decode(bytes, &mut Picture::default()).unwrap_err().to_string()
+    Decoder::default().decode(bytes, &mut Image::default()).unwrap_err().to_string()
 }
 
 /// A PNG chunk with its sum.
@@ -42,9 +42,9 @@ fn a_palette_of_no_whole_number_of_colours_is_an_error() {
     let file = |palette: usize| {
         png(&[header(4, 1, 3), chunk(b"PLTE", &vec![7; palette]), black(4), chunk(b"IEND", &[])])
     };
-    let mut picture = Picture::default();
-    Decoder::default().decode(&file(6), &mut picture).unwrap();
-    assert_eq!(picture.pixels, [7; 12]);
+    let mut image = Image::default();
+    Decoder::default().decode(&file(6), &mut image).unwrap();
+    assert_eq!(image.pixels, [7; 12]);
     for palette in [4, 7, 127, 766] {
         let error = problem(&file(palette));
         assert!(error.contains(&format!("palette is of {palette} bytes")), "{error}");
@@ -59,9 +59,9 @@ fn a_png_that_claims_more_than_it_can_hold_takes_no_memory() {
 
 #[test]
 fn every_cut_of_a_png_is_an_error() {
-    let whole = Picture::default();
+    let whole = Image::default();
     for name in ["china-rgb.png", "china-palette.png"] {
-        let file = fixture(&format!("pictures/{name}"));
+        let file = fixture(&format!("images/{name}"));
         let mut decoder = Decoder::default();
         // the last chunk is empty
         for length in (0..file.len() - 12).step_by(7) {
@@ -104,7 +104,7 @@ fn others() -> [(&'static str, Vec<u8>); 3] {
 #[test]
 fn a_cut_webp_bmp_or_gif_is_an_error_or_lost_nothing() {
     for (name, file) in others() {
-        let (mut whole, mut part) = (Picture::default(), Picture::default());
+        let (mut whole, mut part) = (Image::default(), Image::default());
         Decoder::default().decode(&file, &mut whole).unwrap();
         for length in 0..file.len() {
             let decoded = Decoder::default().decode(&file[..length], &mut part);
@@ -148,12 +148,12 @@ fn a_size_that_is_claimed_takes_no_memory() {
         file
     };
     for name in ["webp", "bmp", "gif"] {
-        let error = Decoder::default().decode(&claim(name, 12_000), &mut Picture::default()).unwrap_err();
+        let error = Decoder::default().decode(&claim(name, 12_000), &mut Image::default()).unwrap_err();
         let expected = DecodeError::Ratio { height: 12_000, width: 12_000, length: claim(name, 9).len() };
         assert_eq!(error, expected, "{name}");
     }
     for name in ["bmp", "gif", "webp"] {
-        let error = Decoder::default().decode(&claim(name, 16_000), &mut Picture::default()).unwrap_err();
+        let error = Decoder::default().decode(&claim(name, 16_000), &mut Image::default()).unwrap_err();
         assert_eq!(error, DecodeError::Size { height: 16_000, width: 16_000 }, "{name}");
     }
     let error = problem(&png(&[header(60_000, 60_000, 2), black(4), chunk(b"IEND", &[])]));
@@ -169,7 +169,7 @@ fn of_an_animation_the_first_frame_is_read() {
         encoder.encode_frame(Frame::new(RgbaImage::from_pixel(3, 2, colour.into()))).unwrap();
     }
     drop(encoder);
-    let mut picture = Picture::default();
-    Decoder::default().decode(&bytes, &mut picture).unwrap();
-    assert_eq!(picture.pixels, [255, 0, 0].repeat(6));
+    let mut image = Image::default();
+    Decoder::default().decode(&bytes, &mut image).unwrap();
+    assert_eq!(image.pixels, [255, 0, 0].repeat(6));
 }

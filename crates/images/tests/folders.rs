@@ -9,9 +9,9 @@ use std::path::Path;
 
 use common::{gzip, jpeg, tar, write};
 use image::{ExtendedColorType, ImageEncoder};
-use tks_images::datasets::{CheckOptions, CheckReport, PictureBytes, ProblemKind, check_folder, open_folder};
+use tks_images::datasets::{CheckOptions, CheckReport, ImageBytes, ProblemKind, check_folder, open_folder};
 use tks_images::decode::{Decoder, dimensions};
-use tks_images::{ImageError, ImageSet, OpenOptions, Picture};
+use tks_images::{Image, ImageError, ImageSet, OpenOptions};
 
 fn open(root: &Path, part: &str) -> Result<ImageSet, ImageError> {
     open_folder(root, Some(part), &OpenOptions::default())
@@ -79,18 +79,18 @@ fn webp_bmp_and_gif_are_read_whatever_their_names_say() {
     let set = open(folder.path(), "train").unwrap();
     assert_eq!(set.classes(), ["bmp", "gif", "none", "other", "png", "webp", "wrong"]);
     assert_eq!(set.left_out(), []);
-    let (mut scratch, mut picture) = (Vec::new(), Picture::default());
+    let (mut scratch, mut image) = (Vec::new(), Image::default());
     for (index, (seed, exact)) in
         [(2, true), (4, false), (9, true), (10, true), (3, true), (1, true), (11, false)]
             .into_iter()
             .enumerate()
     {
-        let PictureBytes::Encoded(bytes) = set.picture(index, &mut scratch).unwrap() else { panic!() };
+        let ImageBytes::Encoded(bytes) = set.image(index, &mut scratch).unwrap() else { panic!() };
         assert_eq!(dimensions(bytes).unwrap(), [4, 5]);
-        Decoder::default().decode(bytes, &mut picture).unwrap();
-        assert_eq!((picture.height, picture.width, picture.channels), (4, 5, 3));
+        Decoder::default().decode(bytes, &mut image).unwrap();
+        assert_eq!((image.height, image.width, image.channels), (4, 5, 3));
         // a GIF's palette is chosen by the encoder
-        assert!(!exact || picture.pixels == pixels(seed), "{}", set.path(index).display());
+        assert!(!exact || image.pixels == pixels(seed), "{}", set.path(index).display());
     }
 }
 
@@ -125,7 +125,7 @@ fn a_format_that_is_not_read_is_counted_and_an_error_where_a_class_is_lost_by_it
     assert!(error.contains("1 AVIF image, which is not read (`train/fox/1.avif`)"), "{error}");
     let report = check(folder.path());
     let classes: Vec<(&str, u64)> =
-        report.parts[0].classes.iter().map(|class| (class.class.as_str(), class.pictures)).collect();
+        report.parts[0].classes.iter().map(|class| (class.class.as_str(), class.images)).collect();
     assert_eq!(classes, [("cat", 2), ("dog", 2), ("emu", 2), ("fox", 0), ("gnu", 0)]);
     assert_eq!(report.parts[0].counts.get(&ProblemKind::EmptyClass), Some(&2));
 }
@@ -161,9 +161,9 @@ fn a_class_that_one_part_lacks_is_named() {
 fn parts_are_found_in_any_spelling_and_packing() {
     let sorted = |set: &ImageSet| -> Vec<Vec<u8>> {
         let mut scratch = Vec::new();
-        let bytes = |index| match set.picture(index, &mut scratch).unwrap() {
-            PictureBytes::Encoded(bytes) => bytes.to_vec(),
-            PictureBytes::Planar { .. } => panic!(),
+        let bytes = |index| match set.image(index, &mut scratch).unwrap() {
+            ImageBytes::Encoded(bytes) => bytes.to_vec(),
+            ImageBytes::Planar { .. } => panic!(),
         };
         (0..set.len()).map(bytes).collect()
     };
@@ -180,7 +180,7 @@ fn parts_are_found_in_any_spelling_and_packing() {
         ("Train", "Valid"),
         ("TRAIN", "validation"),
         ("training_set/training_set", "val_set/val_set"),
-        ("pictures/train", "pictures/valid"),
+        ("images/train", "images/valid"),
         ("a/b/Training", "a/b/VALIDATION"),
     ] {
         let folder = tempfile::tempdir().unwrap();
@@ -201,7 +201,7 @@ fn parts_are_found_in_any_spelling_and_packing() {
             assert_eq!(sorted(&second), [11, 12, 13].map(jpeg));
             let report = check(&root);
             assert!(report.is_sound(), "{report:?}");
-            let counts: Vec<u64> = report.parts.iter().map(|part| part.pictures).collect();
+            let counts: Vec<u64> = report.parts.iter().map(|part| part.images).collect();
             assert_eq!(counts, [3, 3]);
         }
     }
@@ -227,7 +227,7 @@ fn a_class_called_train_is_a_class() {
     // and nothing to train on
     assert!(problem(folder.path(), "train").contains("`train/<class>/`"));
     let report = check(folder.path());
-    assert_eq!(report.parts[0].pictures, 3);
+    assert_eq!(report.parts[0].images, 3);
     assert!(report.parts[0].counts.contains_key(&ProblemKind::NoParts) && !report.is_sound());
 }
 
@@ -268,7 +268,7 @@ fn a_name_that_is_not_utf8_is_read() {
     let set = open(folder.path(), "train").unwrap();
     assert_eq!(set.classes(), ["caf\\xe9", "cat", "dog", "emu"]);
     let mut scratch = Vec::new();
-    assert_eq!(set.picture(0, &mut scratch).unwrap(), PictureBytes::Encoded(&jpeg(50)));
+    assert_eq!(set.image(0, &mut scratch).unwrap(), ImageBytes::Encoded(&jpeg(50)));
 }
 
 #[test]

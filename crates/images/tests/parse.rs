@@ -170,7 +170,7 @@ fn cut_and_changed_files_are_errors_not_panics() {
             .chain(["imagenet_meta_plain.mat", "cifar10_meta_py2.pickle"])
             .map(fixture)
             .collect();
-    // the programs of the pickles, with pixels for one picture only
+    // the programs of the pickles, with pixels for one image only
     for name in ["cifar10_batch_py2.pickle", "cifar10_batch_py3.pickle", "cifar100_train_py2.pickle"] {
         let file = fixture(name);
         let middle = file.len() / 2;

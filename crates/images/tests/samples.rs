@@ -1,4 +1,4 @@
-//! Pictures as the loader gives them.
+//! Images as the loader gives them.
 
 mod common;
 
@@ -23,13 +23,13 @@ const NAMES: [&str; 6] = [
     "china-411-baseline.jpg",
 ];
 
-/// Twelve pictures in two classes.
-fn pictures(root: &Path) -> Arc<ImageSet> {
+/// Twelve images in two classes.
+fn images(root: &Path) -> Arc<ImageSet> {
     for (number, name) in NAMES.iter().chain(&NAMES).enumerate() {
         let extension = name.rsplit('.').next().unwrap();
         let bytes = match extension {
             "jpg" => std::fs::read(jpeg_fixture(name)).unwrap(),
-            _ => fixture(&format!("pictures/{name}")),
+            _ => fixture(&format!("images/{name}")),
         };
         let path = format!("{}/{number:02}.{extension}", ["first", "second"][number / NAMES.len()]);
         write(root, &path, bytes);
@@ -58,7 +58,7 @@ fn samples<E: Level>(set: &Arc<ImageSet>, recipe: Recipe, augment: bool) -> Imag
     ImageSamples::new(Arc::clone(set), (0..set.len()).collect(), recipe, augment).unwrap()
 }
 
-fn on_pictures_only() -> Recipe {
+fn on_images_only() -> Recipe {
     let mut recipe = recipe();
     recipe.augment.pop();
     recipe
@@ -77,7 +77,7 @@ fn batches(set: &Arc<ImageSet>, config: LoaderConfig) -> Vec<(Vec<i64>, Vec<f32>
 #[test]
 fn batches_are_the_same_for_any_number_of_workers() {
     let folder = tempfile::tempdir().unwrap();
-    let set = pictures(folder.path());
+    let set = images(folder.path());
     for sampler in [
         Sampler::Shuffled,
         Sampler::ClassBalanced { per_epoch: Some(9) },
@@ -109,8 +109,8 @@ fn batches_are_the_same_for_any_number_of_workers() {
 #[test]
 fn a_decoded_part_is_that_part_of_the_whole() {
     let folder = tempfile::tempdir().unwrap();
-    let set = pictures(folder.path());
-    let recipe = on_pictures_only();
+    let set = images(folder.path());
+    let recipe = on_images_only();
     let loaded = samples::<f32>(&set, recipe.clone(), true);
     let config =
         LoaderConfig { batch_size: 1, sampler: Sampler::Sequential, seed: 3, ..LoaderConfig::default() };
@@ -119,8 +119,8 @@ fn a_decoded_part_is_that_part_of_the_whole() {
     let mut scratch = Scratch::default();
     for epoch in 0..20 {
         for (index, batch) in loader.epoch(epoch).unwrap().enumerate() {
-            let file = fixture(&format!("pictures/{}", NAMES[index % NAMES.len()]));
-            Decoder::default().decode(&file, &mut scratch.picture).unwrap();
+            let file = fixture(&format!("images/{}", NAMES[index % NAMES.len()]));
+            Decoder::default().decode(&file, &mut scratch.image).unwrap();
             let mut expected = vec![0.0f32; 3 * 40 * 48];
             let mut rng = sample_rng(3, epoch, index as u64);
             recipe.write_augmented(&normalization, None, &mut rng, &mut expected, &mut scratch).unwrap();
@@ -131,11 +131,11 @@ fn a_decoded_part_is_that_part_of_the_whole() {
 
 /// Reduced decoding changes a photograph little, and one that is not large enough not at all.
 #[test]
-fn reduced_decoding_keeps_the_picture() {
+fn reduced_decoding_keeps_the_image() {
     let folder = tempfile::tempdir().unwrap();
-    let set = pictures(folder.path());
+    let set = images(folder.path());
     let values = |size: usize, reduced_decoding: bool, augment: bool| {
-        let mut recipe = on_pictures_only();
+        let mut recipe = on_images_only();
         recipe.augment.truncate(1);
         recipe.augment[0] = serde_json::from_value(
             serde_json::json!({ "random_resized_crop": { "height": size, "width": size, "scale": [0.8, 1.0] } }),
@@ -146,7 +146,7 @@ fn reduced_decoding_keeps_the_picture() {
         recipe.reduced_decoding = reduced_decoding;
         let config = LoaderConfig { batch_size: 1, sampler: Sampler::Sequential, ..LoaderConfig::default() };
         let loader = Loader::new(Arc::new(samples::<f32>(&set, recipe, augment)), config).unwrap();
-        // the first picture is china.jpg, of 160 x 107 pixels
+        // the first image is china.jpg, of 160 x 107 pixels
         loader.epoch(0).unwrap().next().unwrap().unwrap().as_slice().to_vec()
     };
     for augment in [false, true] {
@@ -154,7 +154,7 @@ fn reduced_decoding_keeps_the_picture() {
             let (plain, reduced) = (values(size, false, augment), values(size, true, augment));
             assert_eq!(plain == reduced, same, "{size}");
             let distance = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f32>();
-            // a picture that is shifted by a pixel differs more than twice as much
+            // an image that is shifted by a pixel differs more than twice as much
             let (off, shifted) = (distance(&plain, &reduced), distance(&plain, &plain[1..]));
             assert!(2.0 * off < shifted, "{size} pixels, augmented {augment}: {off}, {shifted}");
         }
@@ -164,14 +164,13 @@ fn reduced_decoding_keeps_the_picture() {
 #[test]
 fn grey_levels_normalised_later_are_the_values() {
     let folder = tempfile::tempdir().unwrap();
-    let set = pictures(folder.path());
+    let set = images(folder.path());
     for augment in [false, true] {
         let config = LoaderConfig { batch_size: 12, sampler: Sampler::Sequential, ..LoaderConfig::default() };
-        let levels = samples::<u8>(&set, on_pictures_only(), augment);
+        let levels = samples::<u8>(&set, on_images_only(), augment);
         let normalization = levels.normalization().clone();
         let levels = Loader::new(Arc::new(levels), config.clone()).unwrap();
-        let values =
-            Loader::new(Arc::new(samples::<f32>(&set, on_pictures_only(), augment)), config).unwrap();
+        let values = Loader::new(Arc::new(samples::<f32>(&set, on_images_only(), augment)), config).unwrap();
         let (levels, values) = (
             levels.epoch(0).unwrap().next().unwrap().unwrap(),
             values.epoch(0).unwrap().next().unwrap().unwrap(),
@@ -186,9 +185,9 @@ fn grey_levels_normalised_later_are_the_values() {
 }
 
 #[test]
-fn a_damaged_picture_is_an_error_that_names_its_file() {
+fn a_damaged_image_is_an_error_that_names_its_file() {
     let folder = tempfile::tempdir().unwrap();
-    let set = pictures(folder.path());
+    let set = images(folder.path());
     let whole = std::fs::read(jpeg_fixture("china.jpg")).unwrap();
     write(folder.path(), "first/00.jpg", &whole[..whole.len() / 2]);
     let loader =
@@ -206,7 +205,7 @@ fn a_damaged_picture_is_an_error_that_names_its_file() {
 #[test]
 fn what_does_not_fit_is_refused_before_anything_is_read() {
     let folder = tempfile::tempdir().unwrap();
-    let set = pictures(folder.path());
+    let set = images(folder.path());
     let error = |recipe: Recipe, indices: Vec<usize>| {
         let floats = ImageSamples::<f32>::new(Arc::clone(&set), indices.clone(), recipe.clone(), true).err();
         let levels = ImageSamples::<u8>::new(Arc::clone(&set), indices, recipe, true).err();
@@ -216,7 +215,7 @@ fn what_does_not_fit_is_refused_before_anything_is_read() {
     assert_eq!(floats, None);
     assert!(levels.unwrap().contains("follows normalisation"));
     let [floats, _] = error(recipe(), vec![12]);
-    assert!(floats.unwrap().contains("12 is not below the data set's 12 pictures"));
+    assert!(floats.unwrap().contains("12 is not below the data set's 12 images"));
     let [floats, _] = error(Recipe::default(), vec![0]);
     assert!(floats.unwrap().contains("of several sizes"));
 }

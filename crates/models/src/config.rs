@@ -76,12 +76,12 @@ pub enum Architecture {
     /// 64C3-128C3-AP2-256C3-256C3-AP2-512C3-512C3-AP2-512C3-512C3-AP2-FC, for event frames. Names as BrainCog's.
     #[default]
     VggSnn,
-    /// SEW-ResNet-18 for large pictures. Fang et al., "Deep Residual Learning in Spiking Neural Networks",
+    /// SEW-ResNet-18 for large images. Fang et al., "Deep Residual Learning in Spiking Neural Networks",
     /// NeurIPS 2021. Names as SpikingJelly's.
     SewResnet18,
-    /// SEW-ResNet-19 for small pictures, the network of the TKS paper. Names as BrainCog's.
+    /// SEW-ResNet-19 for small images, the network of the TKS paper. Names as BrainCog's.
     SewResnet19,
-    /// SEW-ResNet-20 for small pictures. Names as BrainCog's.
+    /// SEW-ResNet-20 for small images. Names as BrainCog's.
     SewResnet20,
     /// SEW-ResNet-34. Names as SpikingJelly's.
     SewResnet34,

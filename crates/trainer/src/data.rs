@@ -37,7 +37,7 @@ pub struct Task {
     pub input: InputShape,
     /// Time steps `T`.
     pub time_steps: usize,
-    /// Whether a sample is a picture, the same at each step.
+    /// Whether a sample is an image, the same at each step.
     pub is_static: bool,
 }
 
@@ -69,7 +69,7 @@ enum Source {
     Images,
 }
 
-/// Name of the data set that is any folder of pictures.
+/// Name of the data set that is any folder of images.
 pub const FOLDER: &str = "folder";
 
 impl Data {
@@ -118,7 +118,7 @@ impl Data {
         Ok(Loader::new(Arc::clone(&self.test), self.test_loader.clone())?)
     }
 
-    /// The test part with recordings in another number of bins; pictures are the same at each step anyway.
+    /// The test part with recordings in another number of bins; images are the same at each step anyway.
     ///
     /// # Errors
     /// A slicing whose steps do not follow a number of bins.
@@ -145,7 +145,7 @@ pub fn rebinned(recipe: &Recipe, time_steps: usize) -> Result<Recipe> {
     Ok(recipe)
 }
 
-/// What a network of this configuration is for, by the manifest alone: no data are needed, but for a folder of pictures.
+/// What a network of this configuration is for, by the manifest alone: no data are needed, but for a folder of images.
 ///
 /// # Errors
 /// No such data set, a recipe that makes no sense.
@@ -267,7 +267,7 @@ fn open_events(config: &Config, manifest: Manifest, path: &Path, known: Option<&
     let data = &config.data;
     ensure!(
         data.images.is_none(),
-        "`data.images` is for pictures, but `{}` holds recordings: use `data.events`",
+        "`data.images` is for images, but `{}` holds recordings: use `data.events`",
         data.name
     );
     let (events, time_steps) = event_config(config)?;
@@ -371,15 +371,15 @@ fn open_images(
     let data = &config.data;
     ensure!(
         data.events.is_none(),
-        "`data.events` is for recordings, but `{}` holds pictures: use `data.images`",
+        "`data.events` is for recordings, but `{}` holds images: use `data.images`",
         data.name
     );
     if let Some(split) = &data.split {
-        // Pictures have the parts that their publisher gave them.
+        // Images have the parts that their publisher gave them.
         let published = manifest.and_then(|manifest| manifest.splits.first()).map(|split| &split.name);
         ensure!(
             published == Some(split),
-            "`data.split` is \"{split}\", but pictures are split as they were published: leave it out"
+            "`data.split` is \"{split}\", but images are split as they were published: leave it out"
         );
     }
     let images = data.images.clone().unwrap_or_default();
@@ -427,7 +427,7 @@ fn open_images(
         test.shape().frame
     );
     let &[channels, height, width] = train.shape().frame.as_slice() else {
-        bail!("pictures have channels, height and width, not {:?}", train.shape().frame)
+        bail!("images have channels, height and width, not {:?}", train.shape().frame)
     };
     let hook: Option<Hook> = images.mix.map(|mix: tks_images::augment::Mix| -> Hook {
         Box::new(move |batch, rng| Ok(mix.on_batch(batch, rng)?))
@@ -465,7 +465,7 @@ pub fn first(samples: &Arc<Samples>, count: usize) -> Result<Arc<Samples>> {
 /// A batch as tensors on the device.
 #[derive(Debug)]
 pub struct TensorBatch {
-    /// `[T, B, C, H, W]`, or `[B, C, H, W]` for pictures.
+    /// `[T, B, C, H, W]`, or `[B, C, H, W]` for images.
     pub inputs: Tensor,
     /// The classes, `[B]`, `i64`.
     pub labels: Tensor,

@@ -20,7 +20,7 @@ const LISTED: usize = 20;
 /// What a check found.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Checked {
-    /// Of pictures.
+    /// Of images.
     Images(CheckReport),
     /// Of recordings.
     Events(EventReport),
@@ -47,7 +47,7 @@ pub struct EventReport {
     pub empty: Vec<String>,
 }
 
-/// Walks a data set: every picture is decoded, every recording read.
+/// Walks a data set: every image is decoded, every recording read.
 ///
 /// # Errors
 /// Nothing there is of this data set.
@@ -136,12 +136,12 @@ fn write_images(report: &CheckReport, formatter: &mut fmt::Formatter<'_>) -> fmt
     writeln!(formatter, "{} in {}", report.dataset, report.root.display())?;
     for part in &report.parts {
         let expected = part.expected.map_or("not stated".to_string(), |count| count.to_string());
-        let noun = if part.pictures == 1 { "image" } else { "images" };
-        writeln!(formatter, "{}: {} {noun} (expected: {expected})", part.part, part.pictures)?;
+        let noun = if part.images == 1 { "image" } else { "images" };
+        writeln!(formatter, "{}: {} {noun} (expected: {expected})", part.part, part.images)?;
         if let Some(failure) = &part.failure {
             writeln!(formatter, "  {failure}")?;
         }
-        write_classes(formatter, part.classes.iter().map(|class| (class.class.as_str(), class.pictures)))?;
+        write_classes(formatter, part.classes.iter().map(|class| (class.class.as_str(), class.images)))?;
         for left_out in &part.left_out {
             writeln!(formatter, "  passed over: {left_out}")?;
         }

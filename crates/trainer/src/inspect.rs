@@ -42,7 +42,7 @@ pub struct InspectedLayer {
     pub firing_rate: Option<f64>,
 }
 
-/// The network of a configuration. No data are needed, but for a folder of pictures.
+/// The network of a configuration. No data are needed, but for a folder of images.
 ///
 /// # Errors
 /// A network that does not fit the data.
@@ -69,7 +69,7 @@ fn inspect(config: &Config, task: Task, evaluation: Option<Evaluation>) -> Resul
         .layers
         .iter()
         .map(|layer| InspectedLayer { summary: layer.clone(), firing_rate: rate(&layer.name) });
-    // The first layer of a static picture is computed once.
+    // The first layer of a static image is computed once.
     let analog = |layer: &LayerSummary| task.is_static && !layer.spiking_input;
     let macs = summary.layers.iter().map(|layer| match analog(layer) {
         true => layer.macs,
@@ -88,7 +88,7 @@ fn inspect(config: &Config, task: Task, evaluation: Option<Evaluation>) -> Resul
 impl fmt::Display for Inspected {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Task { data, classes, input, time_steps, is_static } = &self.task;
-        let shown = if *is_static { "a picture, the same at each of" } else { "a sequence of" };
+        let shown = if *is_static { "an image, the same at each of" } else { "a sequence of" };
         writeln!(
             formatter,
             "{} for {data}: {shown} {}, {}x{}x{}, {}\n",

@@ -10,7 +10,7 @@ use tks_events::datasets::RecordingReader;
 use tks_events::frames::FramesMut;
 use tks_events::recipe::{Recipe, Scratch as EventScratch};
 use tks_images::preprocess::PreprocessScratch;
-use tks_images::{ImageError, PictureBytes, Preprocessor};
+use tks_images::{ImageBytes, ImageError, Preprocessor};
 use tks_models::{Input, Network};
 
 use crate::config::{Config, FewerSteps};
@@ -123,7 +123,7 @@ fn image(
     let mut values = vec![0.0f32; channels * height * width];
     let bytes = tks_data::regular_file::read(path)?;
     let written =
-        preprocessor.write(PictureBytes::Encoded(&bytes), bounding_box, None, &mut values, scratch, || {
+        preprocessor.write(ImageBytes::Encoded(&bytes), bounding_box, None, &mut values, scratch, || {
             path.to_path_buf()
         });
     match written {

@@ -1,4 +1,4 @@
-//! Samples as a picture, as a network sees them: a row a sample for recordings, a grid for pictures.
+//! Samples as an image, as a network sees them: a row a sample for recordings, a grid for images.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,16 +8,16 @@ use tks_data::{SampleContext, SampleSlot};
 
 use crate::data::Samples;
 
-/// Pixels between two pictures.
+/// Pixels between two images.
 const GAP: usize = 2;
 
-/// The least height of a picture on the sheet: smaller ones are enlarged by a whole number.
+/// The least height of an image on the sheet: smaller ones are enlarged by a whole number.
 const LEAST_HEIGHT: usize = 64;
 
-/// Pictures in a row, for samples without time.
+/// Images in a row, for samples without time.
 const COLUMNS: usize = 8;
 
-/// A picture of samples, `[H, W, 3]` grey levels.
+/// An image of samples, `[H, W, 3]` grey levels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sheet {
     width: usize,
@@ -91,7 +91,7 @@ impl Sheet {
     }
 }
 
-/// What of a sample is black and what is white: pictures are normalised, and event counts have no upper end.
+/// What of a sample is black and what is white: images are normalised, and event counts have no upper end.
 struct Range {
     low: f32,
     high: f32,

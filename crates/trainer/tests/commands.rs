@@ -4,7 +4,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{errors, pictures_config, run, text, tks, train, write_pictures};
+use common::{errors, images_config, run, text, tks, train, write_images};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 use tks_images::recipe::Normalize;
@@ -42,11 +42,11 @@ fn accuracies_of_training(place: &RunFolder) -> Vec<f64> {
 }
 
 #[test]
-fn pictures_are_evaluated_at_any_number_of_steps_and_classified() {
+fn images_are_evaluated_at_any_number_of_steps_and_classified() {
     let folder = tempfile::tempdir().unwrap();
-    let pictures = folder.path().join("pictures");
-    write_pictures(&pictures, 20);
-    let mut changes = pictures_config(&pictures);
+    let images = folder.path().join("images");
+    write_images(&images, 20);
+    let mut changes = images_config(&images);
     changes.push("training.epochs=6".into());
     let changes: Vec<&str> = changes.iter().map(String::as_str).collect();
     let (place, _) = train(folder.path(), &changes);
@@ -57,7 +57,7 @@ fn pictures_are_evaluated_at_any_number_of_steps_and_classified() {
     assert!(found[3] > 0.9, "{found:?}");
 
     let place = place.path().display().to_string();
-    let file = |class: &str| pictures.join("test").join(class).join("3.png").display().to_string();
+    let file = |class: &str| images.join("test").join(class).join("3.png").display().to_string();
     let (dark, bright) = (file("dark"), file("bright"));
     let predictions = json_of(&["predict", &place, &dark, &bright, "--time-steps", "5"]);
     for (prediction, (path, class)) in predictions.iter().zip([(&dark, "dark"), (&bright, "bright")]) {
@@ -154,9 +154,9 @@ fn an_exported_network_is_rebuilt_with_the_same_answers() {
     assert_eq!(description.layers, network.describe_layers().unwrap());
     let expected = build_network(&config, &task, Device::Cpu).unwrap();
     load_weights(&expected, &Checkpoint::read(&place.checkpoint(Which::Best)).unwrap()).unwrap();
-    let pictures = Tensor::arange(4 * 64, (Kind::Float, Device::Cpu)).sin().view([4, 1, 8, 8]);
+    let images = Tensor::arange(4 * 64, (Kind::Float, Device::Cpu)).sin().view([4, 1, 8, 8]);
     let [actual, expected] = [&network, &expected].map(|network| {
-        tch::no_grad(|| network.forward(Input::Static(&pictures, 3), false, &config.execution)).unwrap()
+        tch::no_grad(|| network.forward(Input::Static(&images, 3), false, &config.execution)).unwrap()
     });
     assert_eq!(actual, expected);
     assert!(actual.abs().max().double_value(&[]) > 0.0);

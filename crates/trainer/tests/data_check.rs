@@ -61,7 +61,7 @@ fn train(folder: &Path, data: &Path) -> (bool, String) {
 #[test]
 fn a_class_that_a_part_lacks_is_named_by_the_check_and_by_the_training() {
     let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("pictures");
+    let data = folder.path().join("images");
     part(&data, "train", &["cat", "dog", "emu"], 1);
     part(&data, "Valid", &["cat", "emu"], 101);
     let (sound, told) = check(&["folder"], &data);
@@ -74,7 +74,7 @@ fn a_class_that_a_part_lacks_is_named_by_the_check_and_by_the_training() {
 #[test]
 fn what_is_passed_over_is_told_by_both_and_a_lost_class_is_refused_by_both() {
     let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("pictures");
+    let data = folder.path().join("images");
     part(&data, "train", &["cat", "dog"], 1);
     part(&data, "val", &["cat", "dog"], 101);
     let (sound, told) = check(&["folder"], &data);
@@ -98,7 +98,7 @@ fn what_is_passed_over_is_told_by_both_and_a_lost_class_is_refused_by_both() {
 #[test]
 fn a_damaged_image_is_told_once() {
     let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("pictures");
+    let data = folder.path().join("images");
     part(&data, "train", &["cat", "dog"], 1);
     part(&data, "val", &["cat", "dog"], 101);
     std::fs::write(data.join("train/dog/2.png"), b"").unwrap();

@@ -5,7 +5,7 @@ mod common;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{TINY, config, errors, files, pictures_config, run, text, tks, train, write_pictures};
+use common::{TINY, config, errors, files, images_config, run, text, tks, train, write_images};
 use tks_trainer::checkpoint::{Checkpoint, Which};
 use tks_trainer::run_folder::RunFolder;
 use tks_trainer::stop::Stop;
@@ -111,14 +111,14 @@ fn a_configuration_for_another_network_is_refused() {
 fn data_that_go_while_training_are_named() {
     let folder = tempfile::tempdir().unwrap();
     // What is listed at the start is read when its turn comes.
-    let pictures = folder.path().join("pictures");
-    write_pictures(&pictures, 40);
-    let mut changes = pictures_config(&pictures);
+    let images = folder.path().join("images");
+    write_images(&images, 40);
+    let mut changes = images_config(&images);
     changes.push("training.epochs=3".into());
     let changes: Vec<&str> = changes.iter().map(String::as_str).collect();
     let config = config(folder.path(), &changes);
     let place = RunFolder::create(&config).unwrap();
-    let gone = pictures.join("train/bright");
+    let gone = images.join("train/bright");
     let mut listeners = files(&place);
     listeners.push(Box::new(common::Hears(move |message: &tks_trainer::message::Message| {
         if matches!(message, tks_trainer::message::Message::Epoch(_)) && gone.exists() {
@@ -166,7 +166,7 @@ fn after_an_overflow_what_is_on_disk_is_finite_and_a_smaller_rate_goes_on() {
 #[test]
 fn the_state_before_a_failure_is_that_of_before_its_batch_running_statistics_included() {
     let folder = tempfile::tempdir().unwrap();
-    // Pictures whose levels are infinite: the first batch fails, after it went into the running statistics.
+    // Images whose levels are infinite: the first batch fails, after it went into the running statistics.
     let changes = ["data.images.recipe.normalize={ values = { mean = [0.0], std = [1e-42] } }"];
     let config = config(folder.path(), &changes);
     let place = RunFolder::create(&config).unwrap();
@@ -193,13 +193,13 @@ fn weights_that_are_not_finite_are_refused_by_name_by_every_command() {
         bytes[at..].copy_from_slice(&f32::NAN.to_le_bytes());
         std::fs::write(&file, bytes).unwrap();
     }
-    let picture = folder.path().join("x.png");
-    std::fs::write(&picture, "x").unwrap();
-    let picture = picture.display().to_string();
+    let image = folder.path().join("x.png");
+    std::fs::write(&image, "x").unwrap();
+    let image = image.display().to_string();
     for command in [
         &["eval", &path][..],
         &["export", &path],
-        &["predict", &path, &picture],
+        &["predict", &path, &image],
         &["report", &path],
         &["resume", &path, "--set", "training.epochs=2"],
     ] {
@@ -308,13 +308,13 @@ fn files_that_can_be_made_again_do_not_keep_a_run_from_going_on() {
 #[test]
 fn data_and_threads_that_changed_are_named_when_a_run_goes_on() {
     let folder = tempfile::tempdir().unwrap();
-    let pictures = folder.path().join("pictures");
-    write_pictures(&pictures, 20);
-    let changes = pictures_config(&pictures);
+    let images = folder.path().join("images");
+    write_images(&images, 20);
+    let changes = images_config(&images);
     let changes: Vec<&str> = changes.iter().map(String::as_str).chain(["training.epochs=1"]).collect();
     let (trained, _) = train(folder.path(), &changes);
-    // Exchanged labels: the same names, counts and sizes, other pictures behind them.
-    let train_part = pictures.join("train");
+    // Exchanged labels: the same names, counts and sizes, other images behind them.
+    let train_part = images.join("train");
     std::fs::rename(train_part.join("dark"), train_part.join("x")).unwrap();
     std::fs::rename(train_part.join("bright"), train_part.join("dark")).unwrap();
     std::fs::rename(train_part.join("x"), train_part.join("bright")).unwrap();

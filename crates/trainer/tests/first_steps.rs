@@ -4,7 +4,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{config, errors, files, pictures_config, run, text, tks, turn, write_pictures};
+use common::{config, errors, files, images_config, run, text, tks, turn, write_images};
 use tch::Device;
 use tks_trainer::config::Config;
 use tks_trainer::data::{Data, Task};
@@ -113,9 +113,9 @@ fn a_training_of_too_few_steps_says_so_in_its_log_and_report() {
 fn batch_norm_of_one_value_is_refused_before_training() {
     let folder = tempfile::tempdir().unwrap();
     let images = folder.path().join("images");
-    write_pictures(&images, 5);
+    write_images(&images, 5);
     let start = |more: &[&str]| {
-        let mut changes = pictures_config(&images);
+        let mut changes = images_config(&images);
         changes.push("data.images.recipe.resize={ height = 1, width = 1 }".into());
         changes
             .push("network={ architecture = \"sequential\", layers = [{ conv = { channels = 8 } }] }".into());
@@ -173,12 +173,12 @@ fn weights_that_are_not_numbers_do_not_evaluate_to_an_accuracy() {
 fn classes_are_compared_by_name_in_evaluation() {
     let folder = tempfile::tempdir().unwrap();
     let [one, other, fewer] = ["one", "other", "fewer"].map(|name| folder.path().join(name));
-    [&one, &other, &fewer].into_iter().for_each(|images| write_pictures(images, 8));
+    [&one, &other, &fewer].into_iter().for_each(|images| write_images(images, 8));
     for part in ["train", "test"] {
         std::fs::rename(other.join(part).join("dark"), other.join(part).join("zebra")).unwrap();
         std::fs::remove_dir_all(fewer.join(part).join("dark")).unwrap();
     }
-    let mut changes = pictures_config(&one);
+    let mut changes = images_config(&one);
     changes.push("training.epochs=1".into());
     let changes: Vec<&str> = changes.iter().map(String::as_str).collect();
     let (place, _) = common::train(folder.path(), &changes);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tch::Tensor;
 use tks_data::{SampleContext, SampleSlot};
-use tks_images::PictureBytes;
+use tks_images::ImageBytes;
 use tks_images::datasets::{OpenOptions, open_manifest};
 use tks_trainer::config::Config;
 use tks_trainer::data::Data;
@@ -67,8 +67,7 @@ fn as_png(name: &str, data: &Path, part: &str, index: usize, folder: &Path) -> F
     let options = OpenOptions { accept_counts: true, ..OpenOptions::default() };
     let set = open_manifest(&manifest, data, part, &options).unwrap();
     let mut bytes = Vec::new();
-    let PictureBytes::Planar { pixels, channels, height, width } = set.picture(index, &mut bytes).unwrap()
-    else {
+    let ImageBytes::Planar { pixels, channels, height, width } = set.image(index, &mut bytes).unwrap() else {
         panic!("{name} keeps its images in a few files")
     };
     let area = height * width;

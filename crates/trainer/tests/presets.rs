@@ -24,7 +24,7 @@ fn two_steps(preset: &str, data: &Path) {
         "data.test.to=2".into(),
         "training.epochs=1".into(),
         "training.batch_size=2".into(),
-        // Half the usual steps: the large pictures' networks take seconds a step.
+        // Half the usual steps: the large images' networks take seconds a step.
         "time_steps=2".into(),
         "hardware.device=cpu".into(),
         "output.report=false".into(),

@@ -20,7 +20,7 @@ pub(crate) struct DemoOptions {
     arguments: Vec<String>,
 }
 
-/// What is trained: recordings of events, and pictures.
+/// What is trained: recordings of events, and images.
 const PRESETS: [&str; 2] = ["nmnist-small", "digits-small"];
 
 /// With what: the first is what the report is of.

@@ -2,7 +2,7 @@
 //!
 //! | module | reads |
 //! |---|---|
-//! | [`mat`] | MATLAB v5 `.mat`: lists of pictures and their labels, recordings of events |
+//! | [`mat`] | MATLAB v5 `.mat`: lists of images and their labels, recordings of events |
 //!
 //! Nothing here opens a file, panics on bad bytes, or takes memory out of proportion to the input: a reader that
 //! unpacks has a limit. An error tells the byte offset, what is wrong there and what to do; who opened the file adds

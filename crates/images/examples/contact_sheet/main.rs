@@ -1,11 +1,11 @@
-//! Draws what the augmentations make of some pictures, through the loader, as a network would see them: four samples
+//! Draws what the augmentations make of some images, through the loader, as a network would see them: four samples
 //! of each, with its name.
 //!
 //! ```text
 //! cargo run --release -p tks-images --example contact_sheet -- augmentations.jpg a.jpg b.jpg
 //! ```
 //!
-//! Without pictures: of those that the crate is tested with.
+//! Without images: of those that the crate is tested with.
 
 mod font;
 
@@ -18,7 +18,7 @@ use image::{ExtendedColorType, ImageEncoder};
 use tks_data::{Batch, LastBatch, Loader, LoaderConfig, Sampler};
 use tks_images::augment::Mix;
 use tks_images::datasets::{OpenOptions, open_folder};
-use tks_images::{ImageSamples, ImageSet, Picture, Recipe};
+use tks_images::{Image, ImageSamples, ImageSet, Recipe};
 
 /// What is drawn: a name, the steps in JSON, and how the batch is mixed.
 const BLOCKS: [(&str, &str, &str); 16] = [
@@ -73,19 +73,19 @@ const INK: u8 = 40;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
-    let out = arguments.next().ok_or("usage: contact_sheet OUT.jpg [PICTURE...]")?;
-    let mut pictures: Vec<PathBuf> = arguments.collect();
-    if pictures.is_empty() {
+    let out = arguments.next().ok_or("usage: contact_sheet OUT.jpg [IMAGE...]")?;
+    let mut images: Vec<PathBuf> = arguments.collect();
+    if images.is_empty() {
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../jpeg/tests/fixtures");
-        pictures = ["china.jpg", "flower.jpg"].map(|name| shipped.join(name)).into();
+        images = ["china.jpg", "flower.jpg"].map(|name| shipped.join(name)).into();
     }
     let folder = tempfile::tempdir()?;
-    let set = Arc::new(set_of(&pictures, folder.path())?);
+    let set = Arc::new(set_of(&images, folder.path())?);
 
     let rows = BLOCKS.len().div_ceil(COLUMNS);
     let (height, width) =
         (MARGIN + rows * (BLOCK_HEIGHT + MARGIN), MARGIN + COLUMNS * (BLOCK_WIDTH + MARGIN));
-    let mut sheet = Picture::new(height, width, 3);
+    let mut sheet = Image::new(height, width, 3);
     sheet.pixels.fill(PAPER);
     for (number, (label, steps, mix)) in BLOCKS.iter().enumerate() {
         let top = MARGIN + number / COLUMNS * (BLOCK_HEIGHT + MARGIN);
@@ -115,23 +115,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn put(sheet: &mut Picture, y: usize, x: usize, colour: [u8; 3]) {
+fn put(sheet: &mut Image, y: usize, x: usize, colour: [u8; 3]) {
     let at = (y * sheet.width + x) * 3;
     sheet.pixels[at..at + 3].copy_from_slice(&colour);
 }
 
-/// The pictures as a data set: a class each.
-fn set_of(pictures: &[PathBuf], folder: &Path) -> Result<ImageSet, Box<dyn Error>> {
-    for (number, path) in pictures.iter().enumerate() {
+/// The images as a data set: a class each.
+fn set_of(images: &[PathBuf], folder: &Path) -> Result<ImageSet, Box<dyn Error>> {
+    for (number, path) in images.iter().enumerate() {
         let class = folder.join(format!("{number:03}"));
         std::fs::create_dir(&class)?;
-        let name = path.file_name().ok_or("a picture without a name")?;
+        let name = path.file_name().ok_or("an image without a name")?;
         std::fs::copy(path, class.join(name)).map_err(|error| format!("{}: {error}", path.display()))?;
     }
     Ok(open_folder(folder, None, &OpenOptions::default())?)
 }
 
-/// Samples after `steps` and `mix`, as pixels `[H, W, 3]`: one of each picture in the first epoch, then in the next.
+/// Samples after `steps` and `mix`, as pixels `[H, W, 3]`: one of each image in the first epoch, then in the next.
 fn samples(set: &Arc<ImageSet>, steps: &str, mix: &str) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
     let recipe: Recipe = serde_json::from_str(&format!(
         r#"{{

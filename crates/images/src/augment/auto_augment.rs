@@ -1,4 +1,4 @@
-//! AutoAugment's settings, and its choice for a picture.
+//! AutoAugment's settings, and its choice for an image.
 
 use std::fmt;
 use std::str::FromStr;
@@ -76,7 +76,7 @@ impl AutoPolicy {
         matches!(self.table(), Table::Binned(_))
     }
 
-    /// Draws the operations for a picture of `[height, width]` and hands each to `run`.
+    /// Draws the operations for an image of `[height, width]` and hands each to `run`.
     pub(super) fn draw<R: Rng>(&self, size: [usize; 2], rng: &mut R, mut run: impl FnMut(Operation, &mut R)) {
         match self.table() {
             Table::Binned(pairs) => {

@@ -4,11 +4,11 @@ use rand::{Rng, RngExt};
 
 use super::Scratch;
 use super::ops::{Operation, Sampling};
-use crate::picture::Picture;
+use crate::image::Image;
 
 /// Brightness, contrast and saturation by factors of up to `amounts[..3]` from 1, and the hue by up to
 /// `amounts[3]` of the circle, in random order; what has no amount is left out.
-pub(super) fn apply(picture: &mut Picture, scratch: &mut Scratch, amounts: [f64; 4], rng: &mut impl Rng) {
+pub(super) fn apply(image: &mut Image, scratch: &mut Scratch, amounts: [f64; 4], rng: &mut impl Rng) {
     let mut order = [0, 1, 2, 3];
     for i in (1..order.len()).rev() {
         order.swap(i, rng.random_range(0..=i));
@@ -25,6 +25,6 @@ pub(super) fn apply(picture: &mut Picture, scratch: &mut Scratch, amounts: [f64;
             2 => Operation::Color { factor },
             _ => Operation::Hue { factor: super::between(rng, [-amount, amount]) },
         };
-        operation.run(picture, Sampling::default(), scratch);
+        operation.run(image, Sampling::default(), scratch);
     }
 }

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Scratch, setting};
 use crate::error::ImageError;
-use crate::picture::Picture;
+use crate::image::Image;
 use crate::resize::{Filter, Region, resize};
 
-/// What lies beyond a picture's border.
+/// What lies beyond an image's border.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PaddingMode {
@@ -17,9 +17,9 @@ pub enum PaddingMode {
     Constant,
     /// The outermost pixel.
     Edge,
-    /// The picture's mirror image, without the outermost pixel: `2 1 | 0 1 2 | 1 0`.
+    /// The image's mirror image, without the outermost pixel: `2 1 | 0 1 2 | 1 0`.
     Reflect,
-    /// The picture's mirror image: `1 0 | 0 1 2 | 2 1`.
+    /// The image's mirror image: `1 0 | 0 1 2 | 2 1`.
     Symmetric,
 }
 
@@ -47,9 +47,9 @@ impl PaddingMode {
     }
 }
 
-/// A crop of `[height, width]` at a random place of the picture with `padding` pixels around it.
+/// A crop of `[height, width]` at a random place of the image with `padding` pixels around it.
 pub(super) fn random_crop(
-    picture: &mut Picture,
+    image: &mut Image,
     scratch: &mut Scratch,
     [height, width]: [usize; 2],
     padding: usize,
@@ -58,58 +58,58 @@ pub(super) fn random_crop(
 ) -> Result<(), ImageError> {
     let mut place = |field, size: usize, length: usize| {
         let room = length + 2 * padding;
-        let expected = format_args!("up to the picture's {length} pixels and its padding, {room} in all");
+        let expected = format_args!("up to the image's {length} pixels and its padding, {room} in all");
         setting(size <= room && length > 0, field, size, expected)?;
         Ok::<_, ImageError>(rng.random_range(0..=room - size) as isize - padding as isize)
     };
-    let top = place("height", height, picture.height)?;
-    let left = place("width", width, picture.width)?;
-    let channels = picture.channels;
-    let other = &mut scratch.picture;
+    let top = place("height", height, image.height)?;
+    let left = place("width", width, image.width)?;
+    let channels = image.channels;
+    let other = &mut scratch.image;
     other.reset(height, width, channels);
-    // Columns of the crop that lie in the picture: one piece of each row.
+    // Columns of the crop that lie in the image: one piece of each row.
     let first = (-left).clamp(0, width as isize) as usize;
-    let end = (picture.width as isize - left).clamp(first as isize, width as isize) as usize;
+    let end = (image.width as isize - left).clamp(first as isize, width as isize) as usize;
     for (y, row) in other.pixels.chunks_exact_mut((width * channels).max(1)).enumerate() {
-        let Some(source) = mode.source(top + y as isize, picture.height) else {
+        let Some(source) = mode.source(top + y as isize, image.height) else {
             row.chunks_exact_mut(channels).for_each(|pixel| pixel.copy_from_slice(&fill[..channels]));
             continue;
         };
-        let source = picture.row(source);
+        let source = image.row(source);
         if first < end {
             let from = (left + first as isize) as usize * channels;
             let length = (end - first) * channels;
             row[first * channels..][..length].copy_from_slice(&source[from..from + length]);
         }
         for x in (0..first).chain(end..width) {
-            let pixel = match mode.source(left + x as isize, picture.width) {
+            let pixel = match mode.source(left + x as isize, image.width) {
                 Some(source_x) => &source[source_x * channels..][..channels],
                 None => &fill[..channels],
             };
             row[x * channels..][..channels].copy_from_slice(pixel);
         }
     }
-    std::mem::swap(picture, other);
+    std::mem::swap(image, other);
     Ok(())
 }
-/// A rectangle of a picture, drawn by [`random_rectangle`] and brought to a size by `filter`, as if nothing lay
+/// A rectangle of an image, drawn by [`random_rectangle`] and brought to a size by `filter`, as if nothing lay
 /// around it.
 pub(super) fn random_resized_crop(
-    picture: &mut Picture,
+    image: &mut Image,
     scratch: &mut Scratch,
     [height, width]: [usize; 2],
     (scale, ratio): ([f64; 2], [f64; 2]),
     filter: Filter,
     rng: &mut impl Rng,
 ) -> Result<(), ImageError> {
-    let part = random_rectangle([picture.height, picture.width], scale, ratio, rng);
-    let other = &mut scratch.picture;
-    other.reset(part.height, part.width, picture.channels);
+    let part = random_rectangle([image.height, image.width], scale, ratio, rng);
+    let other = &mut scratch.image;
+    other.reset(part.height, part.width, image.channels);
     let stride = other.stride();
     for (row, out) in other.pixels.chunks_exact_mut(stride).enumerate() {
-        out.copy_from_slice(&picture.row(part.top + row)[part.left * picture.channels..][..stride]);
+        out.copy_from_slice(&image.row(part.top + row)[part.left * image.channels..][..stride]);
     }
-    resize(other, Region::whole(other), height, width, filter, picture, &mut scratch.resize)?;
+    resize(other, Region::whole(other), height, width, filter, image, &mut scratch.resize)?;
     Ok(())
 }
 
@@ -148,7 +148,7 @@ pub(crate) fn random_rectangle(
     } else if own > most {
         w = (height as f64 * most).round_ties_even() as usize;
     }
-    // A ratio that a picture of few pixels cannot have is met as nearly as it can be.
+    // A ratio that an image of few pixels cannot have is met as nearly as it can be.
     let (h, w) = (h.clamp(1, height), w.clamp(1, width));
     Rectangle { top: (height - h) / 2, left: (width - w) / 2, height: h, width: w }
 }
@@ -162,7 +162,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_rectangle_lies_in_the_picture(
+        fn a_rectangle_lies_in_the_image(
             height in 1usize..300, width in 1usize..300, seed: u64,
             low in 0.01f64..1.0, more in 0.0f64..1.0, narrow in 0.2f64..1.0, wide in 1.0f64..5.0,
         ) {

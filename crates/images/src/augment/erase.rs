@@ -1,10 +1,10 @@
-//! Rectangles of normalised pictures, erased.
+//! Rectangles of normalised images, erased.
 
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
 
-/// What stands in an erased rectangle of a normalised picture.
+/// What stands in an erased rectangle of a normalised image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EraseMode {
@@ -31,7 +31,7 @@ fn fill(plane: &mut [f32], width: usize, region: &Region, mut value: impl FnMut(
     }
 }
 
-/// Erases `count` rectangles, drawn between two numbers, of `area / count` of the picture's area and `aspect` of
+/// Erases `count` rectangles, drawn between two numbers, of `area / count` of the image's area and `aspect` of
 /// height to width each, drawn too. One that does not fit is drawn again, up to ten times.
 pub(super) fn random_erasing(
     values: &mut [f32],

@@ -1,11 +1,11 @@
 //! Mirror images.
 
-use crate::picture::Picture;
+use crate::image::Image;
 
 /// Left becomes right.
-pub(super) fn horizontal(picture: &mut Picture) {
-    let (stride, channels) = (picture.stride().max(1), picture.channels);
-    for row in picture.pixels.chunks_exact_mut(stride) {
+pub(super) fn horizontal(image: &mut Image) {
+    let (stride, channels) = (image.stride().max(1), image.channels);
+    for row in image.pixels.chunks_exact_mut(stride) {
         match channels {
             3 => row.as_chunks_mut::<3>().0.reverse(),
             _ => row.reverse(),
@@ -14,10 +14,10 @@ pub(super) fn horizontal(picture: &mut Picture) {
 }
 
 /// Top becomes bottom.
-pub(super) fn vertical(picture: &mut Picture) {
-    let (stride, height) = (picture.stride(), picture.height);
+pub(super) fn vertical(image: &mut Image) {
+    let (stride, height) = (image.stride(), image.height);
     for y in 0..height / 2 {
-        let (above, below) = picture.pixels.split_at_mut((height - 1 - y) * stride);
+        let (above, below) = image.pixels.split_at_mut((height - 1 - y) * stride);
         above[y * stride..(y + 1) * stride].swap_with_slice(&mut below[..stride]);
     }
 }

@@ -42,7 +42,7 @@ impl Leveled {
         matches!(self, Leveled::Posterize | Leveled::PosterizeIncreasing | Leveled::PosterizeOriginal)
     }
 
-    /// The operation at a level, for a picture of `[height, width]`. `negative` is asked where the argument has
+    /// The operation at a level, for an image of `[height, width]`. `negative` is asked where the argument has
     /// a sign.
     pub(super) fn operation(
         self,
@@ -145,7 +145,7 @@ impl Binned {
         Binned::Equalize,
     ];
 
-    /// The operation at magnitude number `bin`, for a picture of `[height, width]`. `negative` is asked where
+    /// The operation at magnitude number `bin`, for an image of `[height, width]`. `negative` is asked where
     /// the argument has a sign.
     pub(super) fn operation(
         self,

@@ -1,4 +1,4 @@
-//! Two pictures made into one, with a label that says how much of each it holds.
+//! Two images made into one, with a label that says how much of each it holds.
 
 use ndarray::{Array2, Axis};
 use rand::{Rng, RngExt};

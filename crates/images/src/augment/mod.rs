@@ -1,8 +1,8 @@
-//! Random changes to pictures, so that a network sees each one in many guises.
+//! Random changes to images, so that a network sees each one in many guises.
 //!
 //! Every draw comes from one generator, best that of the sample and epoch
 //! ([`tks_data::rng::sample_rng`]): the same seed gives the same changes, with any number of workers. Steps are
-//! done on 8-bit pictures, but for the last two, random erasing and cutout, which follow normalisation.
+//! done on 8-bit images, but for the last two, random erasing and cutout, which follow normalisation.
 
 mod auto_augment;
 mod color_jitter;
@@ -31,7 +31,7 @@ pub use rand_augment::{BinnedRandAugment, RandPolicy};
 pub use timm_policy::{Choice, Spread, TimmRandAugment};
 
 use crate::error::ImageError;
-use crate::picture::Picture;
+use crate::image::Image;
 use crate::resize::{self, Filter};
 use level::{Binned, Bins};
 use ops::{Interpolation, Operation, Sampling};
@@ -40,35 +40,35 @@ use ops::{Interpolation, Operation, Sampling};
 ///
 /// ```
 /// use tks_data::rng::sample_rng;
-/// use tks_images::Picture;
+/// use tks_images::Image;
 /// use tks_images::augment::{Augment, Scratch};
 ///
-/// let mut picture = Picture::new(32, 32, 3);
+/// let mut image = Image::new(32, 32, 3);
 /// let (mut scratch, mut rng) = (Scratch::default(), sample_rng(7, 0, 0));
 /// for step in Augment::reference().iter().filter(|step| !step.is_on_values()) {
-///     step.on_picture(&mut picture, &mut scratch, &mut rng)?;
+///     step.on_image(&mut image, &mut scratch, &mut rng)?;
 /// }
-/// assert_eq!((picture.height, picture.width), (32, 32));
+/// assert_eq!((image.height, image.width), (32, 32));
 /// # Ok::<(), tks_images::ImageError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Augment {
-    /// A part of the picture with `padding` pixels around it, at a random place.
+    /// A part of the image with `padding` pixels around it, at a random place.
     RandomCrop {
-        /// Rows of the part; left out: those of the picture.
+        /// Rows of the part; left out: those of the image.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         height: Option<usize>,
-        /// Pixels of its rows; left out: those of the picture.
+        /// Pixels of its rows; left out: those of the image.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         width: Option<usize>,
-        /// Pixels on each side of the picture, up to 65535.
+        /// Pixels on each side of the image, up to 65535.
         #[serde(default = "defaults::padding")]
         padding: usize,
         /// What they are.
         #[serde(default)]
         padding_mode: PaddingMode,
-        /// Their colour where that is constant: red, green, blue. Grey pictures take the first.
+        /// Their colour where that is constant: red, green, blue. Grey images take the first.
         #[serde(default)]
         fill: [u8; 3],
     },
@@ -81,7 +81,7 @@ pub enum Augment {
         /// Columns it is brought to.
         #[serde(default = "defaults::size")]
         width: usize,
-        /// Between which shares of the picture's area, above 0, up to 1.
+        /// Between which shares of the image's area, above 0, up to 1.
         #[serde(default = "defaults::scale")]
         scale: [f64; 2],
         /// Between which ratios of width to height, above 0.
@@ -103,7 +103,7 @@ pub enum Augment {
         #[serde(default = "defaults::half")]
         probability: f64,
     },
-    /// Brightness, contrast, saturation and hue, each by a random factor, in random order. Of grey pictures,
+    /// Brightness, contrast, saturation and hue, each by a random factor, in random order. Of grey images,
     /// the first two.
     ColorJitter {
         /// How probable it is, 0 to 1.
@@ -147,7 +147,7 @@ pub enum Augment {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         interpolation: Option<Interpolation>,
         /// Beyond the border: red, green, blue. Left out: 128 with timm's string, black with torchvision's
-        /// numbers. Grey pictures take the first.
+        /// numbers. Grey images take the first.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fill: Option<[u8; 3]>,
     },
@@ -161,7 +161,7 @@ pub enum Augment {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         interpolation: Option<Interpolation>,
         /// Beyond the border: red, green, blue. Left out: 128 with timm's magnitudes, black with
-        /// torchvision's. Grey pictures take the first.
+        /// torchvision's. Grey images take the first.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fill: Option<[u8; 3]>,
     },
@@ -174,11 +174,11 @@ pub enum Augment {
         /// How transforms sample.
         #[serde(default)]
         interpolation: Interpolation,
-        /// Beyond the border: red, green, blue. Grey pictures take the first.
+        /// Beyond the border: red, green, blue. Grey images take the first.
         #[serde(default)]
         fill: [u8; 3],
     },
-    /// Rectangles of the normalised picture are replaced. Zhong et al., "Random Erasing Data Augmentation",
+    /// Rectangles of the normalised image are replaced. Zhong et al., "Random Erasing Data Augmentation",
     /// AAAI 2020, as timm has it.
     RandomErasing {
         /// How probable it is, 0 to 1.
@@ -187,7 +187,7 @@ pub enum Augment {
         /// By what.
         #[serde(default)]
         mode: EraseMode,
-        /// Between which shares of the picture's area all rectangles are together, 0 to 1.
+        /// Between which shares of the image's area all rectangles are together, 0 to 1.
         #[serde(default = "defaults::area")]
         area: [f64; 2],
         /// Between which ratios of height to width each is, above 0.
@@ -197,7 +197,7 @@ pub enum Augment {
         #[serde(default = "defaults::single")]
         count: [usize; 2],
     },
-    /// 0 in squares of the normalised picture, whose middle is any pixel; what lies beyond the border is cut
+    /// 0 in squares of the normalised image, whose middle is any pixel; what lies beyond the border is cut
     /// off. DeVries and Taylor, arXiv 1708.04552; 16 pixels for CIFAR10, 8 for CIFAR100.
     Cutout {
         /// Side in pixels, 1 or above; an odd one counts as one less.
@@ -214,10 +214,10 @@ fn between(rng: &mut impl Rng, [low, high]: [f64; 2]) -> f64 {
     low + (high - low) * rng.random::<f64>()
 }
 
-/// Room to work in that is kept from picture to picture; one a worker.
+/// Room to work in that is kept from image to image; one a worker.
 #[derive(Debug, Clone, Default)]
 pub struct Scratch {
-    picture: Picture,
+    image: Image,
     resize: resize::Scratch,
 }
 
@@ -246,17 +246,17 @@ fn range(field: &'static str, [from, to]: [f64; 2], low: f64, high: f64) -> Resu
     setting(right, field, format_args!("[{from}, {to}]"), expected)
 }
 
-/// That a picture's bytes are those of its shape, `[H, W, C]` with C of 1 or 3.
-fn require_valid(picture: &Picture) -> Result<(), ImageError> {
-    let Picture { pixels, height, width, channels } = picture;
+/// That an image's bytes are those of its shape, `[H, W, C]` with C of 1 or 3.
+fn require_valid(image: &Image) -> Result<(), ImageError> {
+    let Image { pixels, height, width, channels } = image;
     let right = [1, 3].contains(channels) && pixels.len() == height * width * channels;
     let given = format_args!("{} bytes for a shape of [{height}, {width}, {channels}]", pixels.len());
-    setting(right, "picture", given, "of H * W * C bytes, with 1 or 3 channels")
+    setting(right, "image", given, "of H * W * C bytes, with 1 or 3 channels")
 }
 
 impl Augment {
-    /// The reference recipe's for small pictures: a random crop with 4 pixels of padding, horizontal flips,
-    /// RandAugment `rand-m9-mstd0.5-inc1`, random erasing of a quarter of the pictures with noise.
+    /// The reference recipe's for small images: a random crop with 4 pixels of padding, horizontal flips,
+    /// RandAugment `rand-m9-mstd0.5-inc1`, random erasing of a quarter of the images with noise.
     pub fn reference() -> Vec<Augment> {
         vec![
             Augment::RandomCrop {
@@ -337,96 +337,95 @@ impl Augment {
         }
     }
 
-    /// Whether this changes the values of a normalised picture ([`Augment::on_values`]) and not its pixels
-    /// ([`Augment::on_picture`]).
+    /// Whether this changes the values of a normalised image ([`Augment::on_values`]) and not its pixels
+    /// ([`Augment::on_image`]).
     pub fn is_on_values(&self) -> bool {
         matches!(self, Augment::RandomErasing { .. } | Augment::Cutout { .. })
     }
 
-    /// Changes a picture of 1 or 3 channels.
+    /// Changes an image of 1 or 3 channels.
     ///
     /// # Errors
-    /// [`DataError::Setting`] for an option that makes no sense, for a picture smaller than its crop, and for a
+    /// [`DataError::Setting`] for an option that makes no sense, for an image smaller than its crop, and for a
     /// step that follows normalisation.
-    pub fn on_picture(
+    pub fn on_image(
         &self,
-        picture: &mut Picture,
+        image: &mut Image,
         scratch: &mut Scratch,
         rng: &mut impl Rng,
     ) -> Result<(), ImageError> {
         self.check()?;
-        require_valid(picture)?;
-        let size = [picture.height, picture.width];
+        require_valid(image)?;
+        let size = [image.height, image.width];
         match *self {
             Augment::RandomCrop { height, width, padding, padding_mode, fill } => {
                 let size = [height.unwrap_or(size[0]), width.unwrap_or(size[1])];
-                return crop::random_crop(picture, scratch, size, padding, (padding_mode, fill), rng);
+                return crop::random_crop(image, scratch, size, padding, (padding_mode, fill), rng);
             }
             Augment::RandomResizedCrop { height, width, scale, ratio, filter } => {
                 let expected = "of 1 pixel or above";
-                setting(!picture.pixels.is_empty(), "picture", format_args!("{size:?}"), expected)?;
+                setting(!image.pixels.is_empty(), "image", format_args!("{size:?}"), expected)?;
                 let ranges = (scale, ratio);
-                return crop::random_resized_crop(picture, scratch, [height, width], ranges, filter, rng);
+                return crop::random_resized_crop(image, scratch, [height, width], ranges, filter, rng);
             }
             Augment::FlipHorizontal { probability } => {
                 if rng.random_bool(probability) {
-                    flip::horizontal(picture);
+                    flip::horizontal(image);
                 }
             }
             Augment::FlipVertical { probability } => {
                 if rng.random_bool(probability) {
-                    flip::vertical(picture);
+                    flip::vertical(image);
                 }
             }
             Augment::ColorJitter { probability, brightness, contrast, saturation, hue } => {
                 if rng.random_bool(probability) {
-                    color_jitter::apply(picture, scratch, [brightness, contrast, saturation, hue], rng);
+                    color_jitter::apply(image, scratch, [brightness, contrast, saturation, hue], rng);
                 }
             }
             Augment::Grayscale { probability } => {
                 if rng.random_bool(probability) {
-                    let channels = picture.channels;
-                    picture.set_channels(1);
-                    picture.set_channels(channels);
+                    let channels = image.channels;
+                    image.set_channels(1);
+                    image.set_channels(channels);
                 }
             }
             Augment::GaussianBlur { probability, radius } => {
                 if rng.random_bool(probability) {
                     let radius = between(rng, radius);
-                    Operation::GaussianBlur { radius }.run(picture, Sampling::default(), scratch);
+                    Operation::GaussianBlur { radius }.run(image, Sampling::default(), scratch);
                 }
             }
             Augment::RandAugment { policy, interpolation, fill } => {
                 let binned = matches!(policy, RandPolicy::Binned(_));
                 policy.draw(size, rng, |operation, rng| {
-                    operation.run(picture, sampling(binned, interpolation, fill, rng), scratch);
+                    operation.run(image, sampling(binned, interpolation, fill, rng), scratch);
                 });
             }
             Augment::AutoAugment { policy, interpolation, fill } => {
                 policy.draw(size, rng, |operation, rng| {
-                    operation.run(picture, sampling(policy.is_binned(), interpolation, fill, rng), scratch);
+                    operation.run(image, sampling(policy.is_binned(), interpolation, fill, rng), scratch);
                 });
             }
             Augment::TrivialAugment { num_magnitude_bins: bins, interpolation, fill } => {
                 let operation = Binned::CHOICE[rng.random_range(0..Binned::CHOICE.len())];
                 let bin = rng.random_range(0..bins);
                 let operation = operation.operation(Bins { bins, wide: true }, bin, size, || rng.random());
-                operation.run(picture, Sampling { interpolation, fill }, scratch);
+                operation.run(image, Sampling { interpolation, fill }, scratch);
             }
             Augment::RandomErasing { .. } | Augment::Cutout { .. } => {
-                let expected =
-                    "a step on pictures; this one follows normalisation, so put it after the others";
+                let expected = "a step on images; this one follows normalisation, so put it after the others";
                 return setting(false, "augment", format_args!("{self:?}"), expected);
             }
         }
         Ok(())
     }
 
-    /// Changes the values of a normalised picture, `[C, H, W]`.
+    /// Changes the values of a normalised image, `[C, H, W]`.
     ///
     /// # Errors
     /// [`DataError::Setting`] for an option that makes no sense, for values that are not of that shape, and for
-    /// a step that is for pictures.
+    /// a step that is for images.
     pub fn on_values(
         &self,
         values: &mut [f32],

@@ -1,4 +1,4 @@
-//! AutoAugment's policies: pairs of operations, each with its probability and its magnitude. A picture gets one
+//! AutoAugment's policies: pairs of operations, each with its probability and its magnitude. An image gets one
 //! pair, the first operation before the second.
 
 use super::level::{Binned, Leveled};

@@ -38,7 +38,7 @@ impl Default for RandPolicy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BinnedRandAugment {
-    /// Operations a picture, up to 100.
+    /// Operations an image, up to 100.
     pub num_ops: usize,
     /// Which magnitude, from 0 to below `num_magnitude_bins`.
     pub magnitude: usize,
@@ -53,7 +53,7 @@ impl Default for BinnedRandAugment {
 }
 
 impl BinnedRandAugment {
-    /// Draws the operations for a picture of `[height, width]` and hands each to `run`.
+    /// Draws the operations for an image of `[height, width]` and hands each to `run`.
     fn draw<R: Rng>(&self, size: [usize; 2], rng: &mut R, mut run: impl FnMut(Operation, &mut R)) {
         let bins = Bins { bins: self.num_magnitude_bins, wide: false };
         for _ in 0..self.num_ops {
@@ -82,7 +82,7 @@ impl RandPolicy {
         }
     }
 
-    /// Draws the operations for a picture of `[height, width]` and hands each to `run`.
+    /// Draws the operations for an image of `[height, width]` and hands each to `run`.
     pub(super) fn draw<R: Rng>(&self, size: [usize; 2], rng: &mut R, run: impl FnMut(Operation, &mut R)) {
         match self {
             RandPolicy::Timm(policy) => policy.draw(size, rng, run),

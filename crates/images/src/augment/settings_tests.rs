@@ -101,7 +101,7 @@ fn near(a: f64, b: f64) -> bool {
 fn levels_give_the_arguments_of_timm() {
     let size = [200, 100];
     for (name, level, expected) in settings().timm_levels {
-        // A shift is by a share of the picture here, and by pixels there; above 8 and below 0 bits nothing changes
+        // A shift is by a share of the image here, and by pixels there; above 8 and below 0 bits nothing changes
         // any more.
         let expected = match name.as_str() {
             "TranslateXRel" => expected * 100.0,

@@ -9,7 +9,7 @@ use rand_distr::StandardNormal;
 use super::level::Leveled;
 use super::ops::Operation;
 
-/// How a magnitude varies from picture to picture.
+/// How a magnitude varies from image to image.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Spread {
     /// It does not.
@@ -74,7 +74,7 @@ pub enum Choice {
 /// | part | meaning | default |
 /// |---|---|---|
 /// | `m9` | magnitude, a whole number; 10 is full | 10 |
-/// | `n2` | operations a picture, each drawn anew | 2 |
+/// | `n2` | operations an image, each drawn anew | 2 |
 /// | `p0.5` | probability that an operation drawn is done | 0.5 |
 /// | `mstd0.5` | standard deviation of the magnitude; above 100: even from 0 to the magnitude | 0 |
 /// | `mmax10` | what a magnitude is cut to | 10 |
@@ -320,7 +320,7 @@ impl TimmRandAugment {
         }
     }
 
-    /// Draws the operations for a picture of `[height, width]` and hands each to `run`.
+    /// Draws the operations for an image of `[height, width]` and hands each to `run`.
     pub(super) fn draw<R: Rng>(&self, size: [usize; 2], rng: &mut R, mut run: impl FnMut(Operation, &mut R)) {
         let (operations, weights) = self.operations();
         // Bit i says that operation i was drawn: there are fewer than 32 wherever that matters.

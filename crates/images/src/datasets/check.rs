@@ -13,19 +13,19 @@ use super::draft::Draft;
 use super::files::Files;
 use super::folder::missing_classes;
 use super::left_out::LeftOut;
-use super::set::PictureBytes;
+use super::set::ImageBytes;
 use super::{OpenOptions, expected_count};
 use crate::decode::Decoder;
 use crate::error::ImageError;
-use crate::picture::Picture;
+use crate::image::Image;
 
 /// What is checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CheckOptions {
-    /// Whether each picture is decoded as a whole; if not, its file is only read.
+    /// Whether each image is decoded as a whole; if not, its file is only read.
     pub decode: bool,
-    /// Whether pictures are compared, to find those that are in two parts or under two classes.
+    /// Whether images are compared, to find those that are in two parts or under two classes.
     pub duplicates: bool,
     /// The most problems of a kind that are listed for a part; all are counted.
     pub max_listed: usize,
@@ -70,11 +70,11 @@ impl CheckReport {
 pub struct PartReport {
     /// The part.
     pub part: String,
-    /// The pictures that its lists name or its folders hold.
-    pub pictures: u64,
+    /// The images that its lists name or its folders hold.
+    pub images: u64,
     /// The number that the manifest states.
     pub expected: Option<u64>,
-    /// The pictures of each class.
+    /// The images of each class.
     pub classes: Vec<ClassCount>,
     /// Why the part could not be walked at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,13 +88,13 @@ pub struct PartReport {
     pub left_out: Vec<LeftOut>,
 }
 
-/// The pictures of a class.
+/// The images of a class.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassCount {
     /// The class.
     pub class: String,
-    /// Its pictures.
-    pub pictures: u64,
+    /// Its images.
+    pub images: u64,
 }
 
 /// Something that is wrong.
@@ -102,7 +102,7 @@ pub struct ClassCount {
 pub struct Problem {
     /// What kind of thing.
     pub kind: ProblemKind,
-    /// The picture, or what else it is about.
+    /// The image, or what else it is about.
     pub entry: String,
     /// What is wrong with it.
     pub message: String,
@@ -113,9 +113,9 @@ pub struct Problem {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ProblemKind {
-    /// The labels name a picture that is not there.
+    /// The labels name an image that is not there.
     Missing,
-    /// A picture that cannot be read or decoded.
+    /// An image that cannot be read or decoded.
     Unreadable,
     /// What would be samples and is passed over: images in formats that are not read, links to nothing, images beside
     /// the folders of the classes.
@@ -128,17 +128,17 @@ pub enum ProblemKind {
     NoParts,
     /// A label that is no class.
     LabelRange,
-    /// A picture that lies in the folder of another class than its label.
+    /// An image that lies in the folder of another class than its label.
     Mislabelled,
     /// Two classes whose names differ by case only.
     SimilarClasses,
-    /// The same picture in two parts.
+    /// The same image in two parts.
     DuplicateAcrossParts,
-    /// The same picture twice in a part; the message tells whether under two classes.
+    /// The same image twice in a part; the message tells whether under two classes.
     DuplicateWithin,
-    /// Another number of pictures than the manifest states.
+    /// Another number of images than the manifest states.
     Count,
-    /// A class with another number of pictures than the others, where the publisher states that all have as many.
+    /// A class with another number of images than the others, where the publisher states that all have as many.
     ClassCount,
 }
 
@@ -229,7 +229,7 @@ fn report(
     drafts: Vec<(&str, Result<Draft, ImageError>)>,
     options: &CheckOptions,
 ) -> CheckReport {
-    // where each picture's content was seen first: part, index
+    // where each image's content was seen first: part, index
     let mut seen: HashMap<u64, Vec<(usize, usize)>> = HashMap::new();
     let mut parts = Vec::new();
     for (number, (part, draft)) in drafts.iter().enumerate() {
@@ -264,7 +264,7 @@ impl Findings {
     fn new(part: &str, expected: Option<u64>, max_listed: usize) -> Self {
         let report = PartReport {
             part: part.to_owned(),
-            pictures: 0,
+            images: 0,
             expected,
             classes: Vec::new(),
             failure: None,
@@ -319,7 +319,7 @@ impl Findings {
         self.report.left_out.clone_from(&draft.left_out);
     }
 
-    /// Counts, missing pictures, labels out of range and folders that disagree.
+    /// Counts, missing images, labels out of range and folders that disagree.
     fn labels(&mut self, draft: &Draft, manifest: Option<&Manifest>) {
         let classes = draft.classes.len();
         let mut per_class = vec![0u64; classes];
@@ -330,7 +330,7 @@ impl Findings {
                 Some(label) => per_class[label] += 1,
                 None => self.add(
                     ProblemKind::LabelRange,
-                    || name.cloned().unwrap_or_else(|| draft.pictures.path(index).display().to_string()),
+                    || name.cloned().unwrap_or_else(|| draft.images.path(index).display().to_string()),
                     || format!("label {label}, of {classes} classes"),
                 ),
             }
@@ -343,32 +343,32 @@ impl Findings {
             let label = draft.labels[index];
             self.add(
                 ProblemKind::Mislabelled,
-                || draft.pictures.path(index).display().to_string(),
+                || draft.images.path(index).display().to_string(),
                 || format!("labelled {label}, in the folder of class {class} (`{}`)", draft.classes[class]),
             );
         }
-        self.report.pictures = (draft.labels.len() + draft.missing.names.len()) as u64;
-        let (part, found) = (self.report.part.clone(), self.report.pictures);
+        self.report.images = (draft.labels.len() + draft.missing.names.len()) as u64;
+        let (part, found) = (self.report.part.clone(), self.report.images);
         if let Some(expected) = self.report.expected.filter(|&expected| expected != found) {
-            self.add(ProblemKind::Count, || part.clone(), || format!("{found} pictures, not {expected}"));
+            self.add(ProblemKind::Count, || part.clone(), || format!("{found} images, not {expected}"));
         }
-        if let Some(each) = manifest.and_then(|manifest| pictures_a_class(&manifest.name, &part)) {
+        if let Some(each) = manifest.and_then(|manifest| images_a_class(&manifest.name, &part)) {
             for (class, &count) in per_class.iter().enumerate().filter(|&(_, &count)| count != each) {
                 self.add(
                     ProblemKind::ClassCount,
                     || draft.classes[class].clone(),
-                    || format!("{count} pictures, not {each}"),
+                    || format!("{count} images, not {each}"),
                 );
             }
         }
         let counted = draft.classes.iter().zip(per_class);
         self.report.classes =
-            counted.map(|(class, pictures)| ClassCount { class: class.clone(), pictures }).collect();
+            counted.map(|(class, images)| ClassCount { class: class.clone(), images }).collect();
     }
 }
 
-/// The pictures of every class of a part, where the publisher states that all have as many.
-fn pictures_a_class(dataset: &str, part: &str) -> Option<u64> {
+/// The images of every class of a part, where the publisher states that all have as many.
+fn images_a_class(dataset: &str, part: &str) -> Option<u64> {
     match (dataset, part) {
         ("cifar10", "train") => Some(5000),
         ("cifar10" | "fashion-mnist", "test") => Some(1000),
@@ -383,24 +383,23 @@ fn pictures_a_class(dataset: &str, part: &str) -> Option<u64> {
     }
 }
 
-/// Reads every picture, and gives the hash of its content; `None` of one that does not read.
+/// Reads every image, and gives the hash of its content; `None` of one that does not read.
 fn walk(draft: &Draft, options: &CheckOptions, findings: &mut Findings) -> Vec<Option<u64>> {
-    let read = |(scratch, decoder, decoded): &mut (Vec<u8>, Decoder, Picture),
-                index: usize|
-     -> Result<u64, String> {
-        let picture = draft.pictures.picture(index, scratch).map_err(|error| error.to_string())?;
-        let mut hasher = DefaultHasher::new();
-        match picture {
-            PictureBytes::Planar { pixels, .. } => pixels.hash(&mut hasher),
-            PictureBytes::Encoded(bytes) => {
-                if options.decode {
-                    decoder.decode(bytes, decoded).map_err(|error| error.to_string())?;
+    let read =
+        |(scratch, decoder, decoded): &mut (Vec<u8>, Decoder, Image), index: usize| -> Result<u64, String> {
+            let image = draft.images.image(index, scratch).map_err(|error| error.to_string())?;
+            let mut hasher = DefaultHasher::new();
+            match image {
+                ImageBytes::Planar { pixels, .. } => pixels.hash(&mut hasher),
+                ImageBytes::Encoded(bytes) => {
+                    if options.decode {
+                        decoder.decode(bytes, decoded).map_err(|error| error.to_string())?;
+                    }
+                    bytes.hash(&mut hasher);
                 }
-                bytes.hash(&mut hasher);
             }
-        }
-        Ok(hasher.finish())
-    };
+            Ok(hasher.finish())
+        };
     let results: Vec<Result<u64, String>> =
         (0..draft.labels.len()).into_par_iter().map_init(Default::default, read).collect();
     let mut hashes = Vec::with_capacity(results.len());
@@ -408,7 +407,7 @@ fn walk(draft: &Draft, options: &CheckOptions, findings: &mut Findings) -> Vec<O
         hashes.push(match result {
             Ok(hash) => Some(hash),
             Err(message) => {
-                let path = || draft.pictures.path(index).display().to_string();
+                let path = || draft.images.path(index).display().to_string();
                 findings.add(ProblemKind::Unreadable, path, || message);
                 None
             }
@@ -417,7 +416,7 @@ fn walk(draft: &Draft, options: &CheckOptions, findings: &mut Findings) -> Vec<O
     hashes
 }
 
-/// Finds pictures whose bytes are those of an earlier one.
+/// Finds images whose bytes are those of an earlier one.
 fn duplicates(
     part: usize,
     drafts: &[(&str, Result<Draft, ImageError>)],
@@ -433,10 +432,7 @@ fn duplicates(
         // a hash may agree by chance: the bytes decide
         let same = earlier.iter().copied().find(|&(other_part, other)| match &drafts[other_part].1 {
             Ok(other_draft) => {
-                match (
-                    draft.pictures.picture(index, &mut here),
-                    other_draft.pictures.picture(other, &mut there),
-                ) {
+                match (draft.images.image(index, &mut here), other_draft.images.image(other, &mut there)) {
                     (Ok(one), Ok(two)) => one == two,
                     _ => false,
                 }
@@ -456,11 +452,11 @@ fn duplicates(
                 };
                 findings.add(
                     kind,
-                    || draft.pictures.path(index).display().to_string(),
+                    || draft.images.path(index).display().to_string(),
                     || {
-                        let path = other_draft.pictures.path(other);
+                        let path = other_draft.images.path(other);
                         format!(
-                            "the same picture as {} of `{}`, {classes}",
+                            "the same image as {} of `{}`, {classes}",
                             path.display(),
                             drafts[other_part].0
                         )

@@ -7,7 +7,7 @@ use tks_data::Bytes;
 use super::Source;
 use super::draft::Draft;
 use super::files::Files;
-use super::set::{Pictures, PlanarPictures, Segment};
+use super::set::{Images, PlanarImages, Segment};
 use crate::error::{ImageError, InFile};
 use crate::parse::cifar::{CifarLayout, PIXELS, SIDE, parse_cifar};
 use crate::parse::pickle::parse_cifar_pickle;
@@ -78,7 +78,7 @@ pub(super) fn draft(source: &Source<'_>, labels: Labels) -> Result<Draft, ImageE
         let problem = format!("no {} here ({})", wanted.join(" nor "), files.found());
         return Err(ImageError::layout(source.root, problem, source.fetch_hint()));
     };
-    let mut planar = PlanarPictures::new(3, SIDE, SIDE);
+    let mut planar = PlanarImages::new(3, SIDE, SIDE);
     let mut all_labels = Vec::new();
     for name in part(version) {
         let id = match find(&files, name)? {
@@ -102,7 +102,7 @@ pub(super) fn draft(source: &Source<'_>, labels: Labels) -> Result<Draft, ImageE
         };
         planar.push(segment);
     }
-    Ok(Draft::new(source.classes.clone(), all_labels, Pictures::Planar(planar)))
+    Ok(Draft::new(source.classes.clone(), all_labels, Images::Planar(planar)))
 }
 
 /// A batch file, which may be packed by itself.

@@ -1,4 +1,4 @@
-//! CUB-200-2011: tables of pictures, labels and the split, joined by the pictures' numbers.
+//! CUB-200-2011: tables of images, labels and the split, joined by the images' numbers.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub(super) fn draft(source: &Source<'_>) -> Result<Draft, ImageError> {
     let hint = source.fetch_hint();
     let list = files.require(LIST, &hint)?;
     let (list_path, list_text) = (files.path(list), files.bytes(list)?);
-    let pictures = parse_pairs(&list_text).in_file(&list_path)?;
+    let images = parse_pairs(&list_text).in_file(&list_path)?;
     let labels = table(&files, "image_class_labels.txt", &hint, parse_number_pairs)?;
     let split = table(&files, "train_test_split.txt", &hint, parse_number_pairs)?;
     let boxes = match files.find("bounding_boxes.txt")? {
@@ -31,10 +31,10 @@ pub(super) fn draft(source: &Source<'_>) -> Result<Draft, ImageError> {
 
     let in_training = u32::from(source.is_train());
     let mut rows = Vec::new();
-    for &(number, name) in &pictures {
+    for &(number, name) in &images {
         let of = |table: &HashMap<u32, u32>, file: &str| {
             table.get(&number).copied().ok_or_else(|| {
-                let problem = format!("picture {number} (`{name}`) is not in `{file}`");
+                let problem = format!("image {number} (`{name}`) is not in `{file}`");
                 ImageError::layout(&list_path, problem, "unpack the archive again")
             })
         };
@@ -46,7 +46,7 @@ pub(super) fn draft(source: &Source<'_>) -> Result<Draft, ImageError> {
                 }
             }
             value => {
-                let problem = format!("picture {number} has {value} in `train_test_split.txt`, not 0 or 1");
+                let problem = format!("image {number} has {value} in `train_test_split.txt`, not 0 or 1");
                 return Err(ImageError::layout(&list_path, problem, "unpack the archive again"));
             }
         }

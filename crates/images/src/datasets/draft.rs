@@ -7,10 +7,10 @@ use tks_data::Manifest;
 use super::OpenOptions;
 use super::files::{FileId, Files};
 use super::left_out::LeftOut;
-use super::set::{ImageSet, Pictures};
+use super::set::{ImageSet, Images};
 use crate::error::ImageError;
 
-/// What the files say: labels that may be no class, pictures that may be missing. [`Draft::vouch`] makes a set of
+/// What the files say: labels that may be no class, images that may be missing. [`Draft::vouch`] makes a set of
 /// it or an error; a check reports all that is wrong.
 #[derive(Debug)]
 pub(super) struct Draft {
@@ -18,10 +18,10 @@ pub(super) struct Draft {
     /// The labels as stored, counted from 0.
     pub(super) labels: Vec<i64>,
     pub(super) boxes: Option<Vec<[f32; 4]>>,
-    pub(super) pictures: Pictures,
-    /// The file that names the pictures, and those names that lead nowhere, with their labels.
+    pub(super) images: Images,
+    /// The file that names the images, and those names that lead nowhere, with their labels.
     pub(super) missing: Missing,
-    /// Pictures in a folder of another class than their label: their index, and the folder's class.
+    /// Images in a folder of another class than their label: their index, and the folder's class.
     pub(super) misplaced: Vec<(usize, usize)>,
     /// Classes that have a folder and no image that is read, with what the folder holds.
     pub(super) vanished: Vec<(String, String)>,
@@ -35,23 +35,23 @@ pub(super) struct Missing {
     pub(super) names: Vec<(String, i64)>,
 }
 
-/// A row of a list of pictures.
+/// A row of a list of images.
 #[derive(Debug)]
 pub(super) struct Listed<'a> {
-    /// The file's name, below the folder of pictures.
+    /// The file's name, below the folder of images.
     pub(super) name: &'a str,
     pub(super) label: i64,
     pub(super) bounding_box: Option<[f32; 4]>,
 }
 
 impl Draft {
-    pub(super) fn new(classes: Arc<[String]>, labels: Vec<i64>, pictures: Pictures) -> Self {
-        debug_assert_eq!(labels.len(), pictures.len());
+    pub(super) fn new(classes: Arc<[String]>, labels: Vec<i64>, images: Images) -> Self {
+        debug_assert_eq!(labels.len(), images.len());
         Self {
             classes,
             labels,
             boxes: None,
-            pictures,
+            images,
             missing: Missing::default(),
             misplaced: Vec::new(),
             vanished: Vec::new(),
@@ -61,7 +61,7 @@ impl Draft {
 
     /// Joins the rows of a list with the files that they name.
     ///
-    /// `folder_class` tells the class that a picture's folder stands for.
+    /// `folder_class` tells the class that an image's folder stands for.
     pub(super) fn of_list(
         files: Arc<Files>,
         classes: Arc<[String]>,
@@ -94,17 +94,17 @@ impl Draft {
             boxes,
             missing: Missing { list: list.to_owned(), names: missing },
             misplaced,
-            ..Self::new(classes, labels, Pictures::Files { files, ids })
+            ..Self::new(classes, labels, Images::Files { files, ids })
         })
     }
 
-    /// Keeps the pictures at these indices, in their order.
+    /// Keeps the images at these indices, in their order.
     pub(super) fn select(&mut self, indices: &[usize]) {
-        self.pictures.select(indices);
+        self.images.select(indices);
         self.labels = indices.iter().map(|&index| self.labels[index]).collect();
     }
 
-    /// The set, if every picture is there, every label a class, and the number as the manifest has it.
+    /// The set, if every image is there, every label a class, and the number as the manifest has it.
     pub(super) fn vouch(
         self,
         manifest: &Manifest,
@@ -128,7 +128,7 @@ impl Draft {
             .map(|(index, &label)| u32::try_from(label).ok().filter(|&l| (l as usize) < classes).ok_or(index))
             .collect();
         let labels = labels.map_err(|index| ImageError::Label {
-            path: self.pictures.path(index),
+            path: self.images.path(index),
             label: self.labels[index],
             classes,
         })?;
@@ -147,7 +147,7 @@ impl Draft {
         }
         if found == 0 {
             let remedy = "name the folder that holds the data set, or its archive";
-            return Err(ImageError::layout(root, format!("no picture of `{part}` here"), remedy));
+            return Err(ImageError::layout(root, format!("no image of `{part}` here"), remedy));
         }
         Ok(ImageSet {
             name: manifest.name.clone(),
@@ -155,7 +155,7 @@ impl Draft {
             classes: self.classes,
             labels,
             boxes: self.boxes,
-            pictures: self.pictures,
+            images: self.images,
             left_out: self.left_out,
         })
     }

@@ -13,7 +13,7 @@ use super::OpenOptions;
 use super::draft::Draft;
 use super::files::{FileId, Files};
 use super::left_out::Tally;
-use super::set::{ImageSet, Pictures};
+use super::set::{ImageSet, Images};
 use crate::error::ImageError;
 use crate::format::{Ending, Format, HEAD, other_by_content};
 
@@ -58,7 +58,7 @@ pub fn open_folder(root: &Path, part: Option<&str>, options: &OpenOptions) -> Re
         classes: draft.classes,
         labels: draft.labels.iter().map(|&label| label as u32).collect(),
         boxes: None,
-        pictures: draft.pictures,
+        images: draft.images,
         left_out: draft.left_out,
     })
 }
@@ -299,7 +299,7 @@ pub(super) fn draft(files: &Arc<Files>, part: Option<&str>) -> Result<Draft, Ima
         labels.resize(labels.len() + class.images.len(), label);
         ids.extend(class.images);
     }
-    let mut draft = Draft::new(names, labels, Pictures::Files { files: Arc::clone(files), ids });
+    let mut draft = Draft::new(names, labels, Images::Files { files: Arc::clone(files), ids });
     draft.vanished = vanished;
     draft.left_out = left_out.finish();
     Ok(draft)

@@ -1,4 +1,4 @@
-//! ImageNet-1k: training pictures by synset, validation pictures flat or by synset.
+//! ImageNet-1k: training images by synset, validation images flat or by synset.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Source;
 use super::draft::Draft;
 use super::files::{FileId, Files};
-use super::set::Pictures;
+use super::set::Images;
 use crate::error::{ImageError, InFile};
 use crate::format::is_image;
 use crate::parse::lines::parse_numbers;
@@ -16,7 +16,7 @@ const GROUND_TRUTH: &str = "ILSVRC2012_validation_ground_truth.txt";
 const SOLUTION: &str = "LOC_val_solution.csv";
 /// Caffe's list, `ILSVRC2012_val_00000001.JPEG 65`: classes are counted from 0 in the order of their synsets.
 const CAFFE: &str = "val.txt";
-/// TensorFlow's list: the synset of each picture, in the order of their numbers.
+/// TensorFlow's list: the synset of each image, in the order of their numbers.
 const SYNSET_LABELS: &str = "imagenet_2012_validation_synset_labels.txt";
 const VALIDATION: &str = "ILSVRC2012_val_";
 
@@ -40,7 +40,7 @@ pub(super) fn draft(source: &Source<'_>) -> Result<Draft, ImageError> {
     if found.is_empty() {
         return Err(ImageError::layout(
             source.root,
-            format!("no picture of `{}` in a folder of a synset (n01440764)", source.part),
+            format!("no image of `{}` in a folder of a synset (n01440764)", source.part),
             source.fetch_hint(),
         ));
     }
@@ -55,28 +55,24 @@ pub(super) fn draft(source: &Source<'_>) -> Result<Draft, ImageError> {
         labels.push(match (place, &truth) {
             (Place::Synset(label), _) => label,
             (Place::Flat(number), Some(truth)) => truth.label(number).ok_or_else(|| {
-                ImageError::layout(
-                    files.path(id),
-                    "the ground truth has no such picture",
-                    source.fetch_hint(),
-                )
+                ImageError::layout(files.path(id), "the ground truth has no such image", source.fetch_hint())
             })?,
             (Place::Flat(_), None) => continue,
         });
         ids.push(id);
     }
-    Ok(Draft::new(source.classes.clone(), labels, Pictures::Files { files: Arc::new(files), ids }))
+    Ok(Draft::new(source.classes.clone(), labels, Images::Files { files: Arc::new(files), ids }))
 }
 
-/// What a picture's path tells of its class.
+/// What an image's path tells of its class.
 enum Place {
     /// It lies in the folder (or the tar) of a synset.
     Synset(i64),
-    /// It is a validation picture of this number, in no class's folder.
+    /// It is a validation image of this number, in no class's folder.
     Flat(u32),
 }
 
-/// The pictures of the part, by the order of their paths.
+/// The images of the part, by the order of their paths.
 fn sort_out(files: &Files, source: &Source<'_>, synsets: &HashMap<&str, i64>) -> Vec<(FileId, Place)> {
     let wanted = source.is_train();
     files
@@ -101,7 +97,7 @@ fn sort_out(files: &Files, source: &Source<'_>, synsets: &HashMap<&str, i64>) ->
         .collect()
 }
 
-/// What the flat validation pictures show.
+/// What the flat validation images show.
 struct Truth(HashMap<u32, i64>);
 
 impl Truth {
@@ -149,7 +145,7 @@ impl Truth {
             return Err(ImageError::layout(meta_path, problem, "fetch the devkit again"));
         }
         let truth: Option<HashMap<u32, i64>> =
-            (1..).zip(&numbers).map(|(picture, number)| Some((picture, *of_number.get(number)?))).collect();
+            (1..).zip(&numbers).map(|(image, number)| Some((image, *of_number.get(number)?))).collect();
         truth.map(Self).ok_or_else(|| {
             ImageError::layout(
                 files.path(list),
@@ -166,12 +162,12 @@ impl Truth {
         let text = String::from_utf8_lossy(&bytes);
         let mut truth = HashMap::new();
         for (index, line) in text.lines().enumerate().skip(1).filter(|(_, line)| !line.trim().is_empty()) {
-            let row = line.split_once(',').and_then(|(picture, boxes)| {
-                let number = picture.strip_prefix(VALIDATION)?.parse().ok()?;
+            let row = line.split_once(',').and_then(|(image, boxes)| {
+                let number = image.strip_prefix(VALIDATION)?.parse().ok()?;
                 Some((number, *synsets.get(boxes.split_whitespace().next()?)?))
             });
             let (number, label) = row.ok_or_else(|| {
-                let problem = format!("line {} names no validation picture and synset", index + 1);
+                let problem = format!("line {} names no validation image and synset", index + 1);
                 ImageError::layout(&path, problem, "fetch it again")
             })?;
             truth.insert(number, label);
@@ -192,7 +188,7 @@ impl Truth {
             let label = label.parse().ok().filter(|&label| (0..classes as i64).contains(&label));
             match (number, label) {
                 (Some(number), Some(label)) => Ok((number, label)),
-                (None, _) => Err(format!("line {} names no validation picture: `{name}`", index + 1)),
+                (None, _) => Err(format!("line {} names no validation image: `{name}`", index + 1)),
                 (_, None) => Err(format!("line {} has no class from 0 to {}", index + 1, classes - 1)),
             }
         })

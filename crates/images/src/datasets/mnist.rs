@@ -6,7 +6,7 @@ use tks_data::split;
 
 use super::Source;
 use super::draft::Draft;
-use super::set::{Pictures, PlanarPictures, Segment};
+use super::set::{Images, PlanarImages, Segment};
 use crate::error::{ImageError, InFile};
 use crate::parse::idx::parse_idx;
 use crate::parse::lines::parse_rows;
@@ -28,20 +28,19 @@ pub(super) fn draft(source: &Source<'_>) -> Result<Draft, ImageError> {
     };
     let (image_path, images) = find("images", 3)?;
     let (label_path, labels) = find("labels", 1)?;
-    let pictures = parse_idx(&images).in_file(&image_path)?.header;
+    let header = parse_idx(&images).in_file(&image_path)?.header;
     let stored = parse_idx(&labels).in_file(&label_path)?;
-    let (&[count, height, width], &[label_count]) = (pictures.dims.as_slice(), stored.header.dims.as_slice())
+    let (&[count, height, width], &[label_count]) = (header.dims.as_slice(), stored.header.dims.as_slice())
     else {
-        let problem =
-            format!("sizes {:?} for pictures and {:?} for labels", pictures.dims, stored.header.dims);
+        let problem = format!("sizes {:?} for images and {:?} for labels", header.dims, stored.header.dims);
         return Err(ImageError::layout(
             image_path,
             problem,
-            "pictures are [N, H, W] and labels [N]: fetch both again",
+            "images are [N, H, W] and labels [N]: fetch both again",
         ));
     };
     if count != label_count {
-        let problem = format!("{count} pictures, but {label_count} labels in {}", label_path.display());
+        let problem = format!("{count} images, but {label_count} labels in {}", label_path.display());
         return Err(ImageError::layout(
             image_path,
             problem,
@@ -49,13 +48,13 @@ pub(super) fn draft(source: &Source<'_>) -> Result<Draft, ImageError> {
         ));
     }
     if height * width == 0 {
-        return Err(ImageError::layout(image_path, "pictures without a pixel", "fetch it again"));
+        return Err(ImageError::layout(image_path, "images without a pixel", "fetch it again"));
     }
     let labels = stored.values.iter().map(|&label| i64::from(label)).collect();
-    let mut planar = PlanarPictures::new(1, height, width);
-    let first = pictures.length();
+    let mut planar = PlanarImages::new(1, height, width);
+    let first = header.length();
     planar.push(Segment { path: image_path, bytes: images, first, stride: height * width, count });
-    Ok(Draft::new(source.classes.clone(), labels, Pictures::Planar(planar)))
+    Ok(Draft::new(source.classes.clone(), labels, Images::Planar(planar)))
 }
 
 /// The rows and columns of a digit, and the grey level of full ink.
@@ -76,16 +75,16 @@ pub(super) fn draft_digits(source: &Source<'_>) -> Result<Draft, ImageError> {
     for row in &rows {
         let (grey, label) = row.split_at(DIGIT_SIDE * DIGIT_SIDE);
         if let Some(level) = grey.iter().find(|&&level| level > FULL_INK) {
-            let problem = format!("a grey level of {level} in picture {}, above {FULL_INK}", labels.len());
+            let problem = format!("a grey level of {level} in image {}, above {FULL_INK}", labels.len());
             return Err(ImageError::layout(path, problem, "take the file that ships with the project"));
         }
         pixels.extend(grey.iter().map(|level| ((level * 255 + FULL_INK / 2) / FULL_INK) as u8));
         labels.push(i64::from(label[0]));
     }
-    let mut planar = PlanarPictures::new(1, DIGIT_SIDE, DIGIT_SIDE);
+    let mut planar = PlanarImages::new(1, DIGIT_SIDE, DIGIT_SIDE);
     let stride = DIGIT_SIDE * DIGIT_SIDE;
     planar.push(Segment { path, bytes: Bytes::from(pixels), first: 0, stride, count: labels.len() });
-    let mut draft = Draft::new(source.classes.clone(), labels, Pictures::Planar(planar));
+    let mut draft = Draft::new(source.classes.clone(), labels, Images::Planar(planar));
     let scheme = source.manifest.split(None)?;
     if let SplitRule::FirstOfClass(fraction) = scheme.rule {
         let labels: Vec<usize> = draft.labels.iter().map(|&label| label as usize).collect();

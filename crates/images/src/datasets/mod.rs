@@ -9,20 +9,20 @@
 //! | `cub-200-2011` | `images.txt` and its companions; bounding boxes where they are |
 //! | `stanford-dogs` | `train_list.mat`, `test_list.mat` |
 //! | `stanford-cars` | `cars_train_annos.mat`, `cars_test_annos_withlabels.mat`, `cars_annos.mat`, or a folder a class |
-//! | any folder of pictures | a folder a class ([`open_folder`]) |
+//! | any folder of images | a folder a class ([`open_folder`]) |
 //!
 //! Each has a manifest in `datasets/` (classes, counts, addresses, checksums, licence), which [`manifest`] holds.
 //! [`open`] takes the folder that the archives were fetched to, the unpacked folder, or an archive itself.
 //!
 //! ```
 //! use std::path::Path;
-//! use tks_images::datasets::{OpenOptions, PictureBytes, open};
+//! use tks_images::datasets::{OpenOptions, ImageBytes, open};
 //!
 //! let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/digits");
 //! let digits = open("digits", &shipped, "train", &OpenOptions::default())?;
 //! assert_eq!((digits.len(), digits.classes().len()), (1438, 10));
 //! let mut scratch = Vec::new();
-//! let PictureBytes::Planar { pixels, height, width, .. } = digits.picture(0, &mut scratch)? else { panic!() };
+//! let ImageBytes::Planar { pixels, height, width, .. } = digits.image(0, &mut scratch)? else { panic!() };
 //! assert_eq!((pixels.len(), height, width), (64, 8, 8));
 //! # Ok::<(), tks_images::ImageError>(())
 //! ```
@@ -52,7 +52,7 @@ pub use check::{
 };
 pub use folder::{class_difference, open_folder};
 pub use left_out::LeftOut;
-pub use set::{ImageSet, PictureBytes};
+pub use set::{ImageBytes, ImageSet};
 
 use crate::error::ImageError;
 use draft::Draft;
@@ -61,7 +61,7 @@ use draft::Draft;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OpenOptions {
-    /// Whether another number of pictures than the manifest's is right: for a part of a data set.
+    /// Whether another number of images than the manifest's is right: for a part of a data set.
     pub accept_counts: bool,
     /// How archives are opened, and where compressed ones are unpacked to.
     pub archive: ArchiveOptions,
@@ -107,8 +107,8 @@ pub fn manifest(name: &str) -> Result<Manifest, DataError> {
 /// `root` is the folder that its archives were fetched to, its unpacked folder, or an archive.
 ///
 /// # Errors
-/// No such data set or part; files that are not there, cut or damaged; pictures that the labels name and that are
-/// missing; a label that is no class; another number of pictures than the manifest's.
+/// No such data set or part; files that are not there, cut or damaged; images that the labels name and that are
+/// missing; a label that is no class; another number of images than the manifest's.
 pub fn open(name: &str, root: &Path, part: &str, options: &OpenOptions) -> Result<ImageSet, ImageError> {
     open_manifest(&manifest(name)?, root, part, options)
 }
@@ -154,7 +154,7 @@ fn draft(manifest: &Manifest, root: &Path, part: &str, options: &OpenOptions) ->
         "stanford-dogs" => stanford::draft_dogs(&source),
         "stanford-cars" => stanford::draft_cars(&source),
         layout => Err(DataError::UnknownName {
-            what: "layout of pictures",
+            what: "layout of images",
             name: layout.to_owned(),
             nearest: nearest(layout, LAYOUTS).map(str::to_owned),
             known: LAYOUTS.map(str::to_owned).into(),
@@ -206,7 +206,7 @@ impl Source<'_> {
     }
 }
 
-/// The number of pictures that the manifest states of a part.
+/// The number of images that the manifest states of a part.
 fn expected_count(manifest: &Manifest, part: &str) -> Option<u64> {
     manifest.splits.first()?.parts.get(part).copied().and_then(Known::known)
 }

@@ -1,4 +1,4 @@
-//! The pictures of one part of a data set, with their labels.
+//! The images of one part of a data set, with their labels.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,9 +11,9 @@ use super::left_out::LeftOut;
 use crate::decode::dimensions;
 use crate::error::ImageError;
 
-/// A part of a data set: labels, and where each picture's bytes are.
+/// A part of a data set: labels, and where each image's bytes are.
 ///
-/// Small sets (CIFAR, MNIST) are held in memory as they lie in their files: a picture is a slice. Others are files
+/// Small sets (CIFAR, MNIST) are held in memory as they lie in their files: an image is a slice. Others are files
 /// of a folder or an archive, read when they are asked for.
 #[derive(Debug)]
 pub struct ImageSet {
@@ -22,13 +22,13 @@ pub struct ImageSet {
     pub(super) classes: Arc<[String]>,
     pub(super) labels: Vec<u32>,
     pub(super) boxes: Option<Vec<[f32; 4]>>,
-    pub(super) pictures: Pictures,
+    pub(super) images: Images,
     pub(super) left_out: Vec<LeftOut>,
 }
 
-/// The bytes of a picture.
+/// The bytes of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PictureBytes<'a> {
+pub enum ImageBytes<'a> {
     /// An image file (JPEG, PNG, WebP, BMP, GIF), to be decoded.
     Encoded(&'a [u8]),
     /// Pixels, plane after plane, row by row: `[C, H, W]`.
@@ -55,7 +55,7 @@ impl ImageSet {
         &self.part
     }
 
-    /// The number of pictures.
+    /// The number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
@@ -75,15 +75,15 @@ impl ImageSet {
         &self.labels
     }
 
-    /// The label of a picture.
+    /// The label of an image.
     ///
     /// # Panics
-    /// If there is no picture `index`, as do the functions below.
+    /// If there is no image `index`, as do the functions below.
     pub fn label(&self, index: usize) -> usize {
         self.labels[index] as usize
     }
 
-    /// The number of pictures of each class.
+    /// The number of images of each class.
     pub fn per_class(&self) -> Vec<usize> {
         let mut counts = vec![0; self.classes.len()];
         for &label in &self.labels {
@@ -92,7 +92,7 @@ impl ImageSet {
         counts
     }
 
-    /// Where the thing lies in the picture, if the data set says so: left, top, width and height in pixels.
+    /// Where the thing lies in the image, if the data set says so: left, top, width and height in pixels.
     pub fn bounding_box(&self, index: usize) -> Option<[f32; 4]> {
         self.boxes.as_ref().map(|boxes| boxes[index])
     }
@@ -107,19 +107,19 @@ impl ImageSet {
         &self.left_out
     }
 
-    /// Channels of the pictures: 1 (grey) or 3 (colour, as JPEG and PNG files are always decoded to).
+    /// Channels of the images: 1 (grey) or 3 (colour, as JPEG and PNG files are always decoded to).
     pub fn channels(&self) -> usize {
-        match &self.pictures {
-            Pictures::Planar(planar) => planar.channels,
-            Pictures::Files { .. } => 3,
+        match &self.images {
+            Images::Planar(planar) => planar.channels,
+            Images::Files { .. } => 3,
         }
     }
 
-    /// Rows and pixels of a row, where the layout has one size for all pictures.
+    /// Rows and pixels of a row, where the layout has one size for all images.
     pub fn size(&self) -> Option<[usize; 2]> {
-        match &self.pictures {
-            Pictures::Planar(planar) => Some([planar.height, planar.width]),
-            Pictures::Files { .. } => None,
+        match &self.images {
+            Images::Planar(planar) => Some([planar.height, planar.width]),
+            Images::Files { .. } => None,
         }
     }
 
@@ -131,9 +131,9 @@ impl ImageSet {
         if let Some(size) = self.size() {
             return Ok(size);
         }
-        let read = |scratch: &mut Vec<u8>, index: usize| match self.picture(index, scratch)? {
-            PictureBytes::Planar { height, width, .. } => Ok([height, width]),
-            PictureBytes::Encoded(bytes) => {
+        let read = |scratch: &mut Vec<u8>, index: usize| match self.image(index, scratch)? {
+            ImageBytes::Planar { height, width, .. } => Ok([height, width]),
+            ImageBytes::Encoded(bytes) => {
                 dimensions(bytes).map_err(|source| ImageError::Decode { path: self.path(index), source })
             }
         };
@@ -152,41 +152,37 @@ impl ImageSet {
         Ok(first)
     }
 
-    /// What errors call the picture: its file, or its file and record.
+    /// What errors call the image: its file, or its file and record.
     pub fn path(&self, index: usize) -> PathBuf {
-        self.pictures.path(index)
+        self.images.path(index)
     }
 
-    /// How many bytes a picture is stored in: those of its file, or of its pixels.
+    /// How many bytes an image is stored in: those of its file, or of its pixels.
     pub fn stored_size(&self, index: usize) -> u64 {
-        match &self.pictures {
-            Pictures::Planar(planar) => (planar.channels * planar.height * planar.width) as u64,
-            Pictures::Files { files, ids } => files.size(ids[index]),
+        match &self.images {
+            Images::Planar(planar) => (planar.channels * planar.height * planar.width) as u64,
+            Images::Files { files, ids } => files.size(ids[index]),
         }
     }
 
-    /// The bytes of a picture: borrowed where they lie in memory, else read into `scratch`, which keeps its memory
-    /// from one picture to the next.
+    /// The bytes of an image: borrowed where they lie in memory, else read into `scratch`, which keeps its memory
+    /// from one image to the next.
     ///
     /// # Errors
     /// A file that cannot be read, and a damaged entry of a compressed archive.
-    pub fn picture<'a>(
-        &'a self,
-        index: usize,
-        scratch: &'a mut Vec<u8>,
-    ) -> Result<PictureBytes<'a>, DataError> {
-        self.pictures.picture(index, scratch)
+    pub fn image<'a>(&'a self, index: usize, scratch: &'a mut Vec<u8>) -> Result<ImageBytes<'a>, DataError> {
+        self.images.image(index, scratch)
     }
 }
 
-/// Where the pictures are.
+/// Where the images are.
 #[derive(Debug)]
-pub(super) enum Pictures {
-    Planar(PlanarPictures),
+pub(super) enum Images {
+    Planar(PlanarImages),
     Files { files: Arc<Files>, ids: Vec<FileId> },
 }
 
-impl Pictures {
+impl Images {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Planar(planar) => planar.len(),
@@ -201,23 +197,23 @@ impl Pictures {
         }
     }
 
-    pub(super) fn picture<'a>(
+    pub(super) fn image<'a>(
         &'a self,
         index: usize,
         scratch: &'a mut Vec<u8>,
-    ) -> Result<PictureBytes<'a>, DataError> {
+    ) -> Result<ImageBytes<'a>, DataError> {
         match self {
-            Self::Planar(planar) => Ok(PictureBytes::Planar {
+            Self::Planar(planar) => Ok(ImageBytes::Planar {
                 pixels: planar.pixels(index),
                 channels: planar.channels,
                 height: planar.height,
                 width: planar.width,
             }),
-            Self::Files { files, ids } => files.bytes_in(ids[index], scratch).map(PictureBytes::Encoded),
+            Self::Files { files, ids } => files.bytes_in(ids[index], scratch).map(ImageBytes::Encoded),
         }
     }
 
-    /// Keeps the pictures at these indices, in their order.
+    /// Keeps the images at these indices, in their order.
     pub(super) fn select(&mut self, indices: &[usize]) {
         match self {
             Self::Planar(planar) => planar.select(indices),
@@ -226,18 +222,18 @@ impl Pictures {
     }
 }
 
-/// Pictures of one size, pixel for pixel in a few files.
+/// Images of one size, pixel for pixel in a few files.
 #[derive(Debug)]
-pub(super) struct PlanarPictures {
+pub(super) struct PlanarImages {
     pub(super) channels: usize,
     pub(super) height: usize,
     pub(super) width: usize,
     segments: Vec<Segment>,
-    /// Which pictures of the segments these are; all where there is none.
+    /// Which images of the segments these are; all where there is none.
     selected: Option<Vec<u32>>,
 }
 
-/// The pictures of one file: `count` of them, `stride` bytes apart.
+/// The images of one file: `count` of them, `stride` bytes apart.
 #[derive(Debug)]
 pub(super) struct Segment {
     pub(super) path: PathBuf,
@@ -247,18 +243,18 @@ pub(super) struct Segment {
     pub(super) count: usize,
 }
 
-impl PlanarPictures {
+impl PlanarImages {
     pub(super) fn new(channels: usize, height: usize, width: usize) -> Self {
         Self { channels, height, width, segments: Vec::new(), selected: None }
     }
 
-    /// Adds a file's pictures: the last must end within its bytes.
+    /// Adds a file's images: the last must end within its bytes.
     pub(super) fn push(&mut self, segment: Segment) {
         let end = match segment.count {
             0 => 0,
             count => segment.first + (count - 1) * segment.stride + self.channels * self.height * self.width,
         };
-        assert!(end <= segment.bytes.len(), "pictures beyond the end of {}", segment.path.display());
+        assert!(end <= segment.bytes.len(), "images beyond the end of {}", segment.path.display());
         self.segments.push(segment);
     }
 
@@ -269,7 +265,7 @@ impl PlanarPictures {
         }
     }
 
-    /// The picture's file and its number there. There are six files at most: a walk beats a search.
+    /// The image's file and its number there. There are six files at most: a walk beats a search.
     fn locate(&self, index: usize) -> (&Segment, usize) {
         let mut index = match &self.selected {
             Some(selected) => selected[index] as usize,
@@ -281,7 +277,7 @@ impl PlanarPictures {
             }
             index -= segment.count;
         }
-        panic!("picture {index} beyond the last")
+        panic!("image {index} beyond the last")
     }
 
     fn pixels(&self, index: usize) -> &[u8] {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Source;
 use super::draft::{Draft, Listed};
 use super::files::{FileId, Files};
-use super::set::Pictures;
+use super::set::Images;
 use crate::error::{ImageError, InFile};
 use crate::format::is_image;
 use tks_data::parse::mat::{MatStruct, MatValue, parse_mat_variable};
@@ -94,7 +94,7 @@ pub(super) fn draft_cars(source: &Source<'_>) -> Result<Draft, ImageError> {
 /// The devkit's list of the test part: boxes without classes.
 const UNLABELLED: &str = "cars_test_annos.mat";
 
-/// The first release: all pictures in one folder, and one list that tells the part.
+/// The first release: all images in one folder, and one list that tells the part.
 fn all_in_one(source: &Source<'_>, mut files: Files, id: FileId) -> Result<Draft, ImageError> {
     let rows = annotations(&files, id)?;
     let rows = rows.elements().ok_or_else(|| no_annotations(&files, id))?;
@@ -142,8 +142,8 @@ fn by_class_folder(source: &Source<'_>, files: Files) -> Result<Option<Draft>, I
     if ids.is_empty() {
         return Ok(None);
     }
-    let pictures = Pictures::Files { files: Arc::new(files), ids };
-    Ok(Some(Draft::new(source.classes.clone(), labels, pictures)))
+    let images = Images::Files { files: Arc::new(files), ids };
+    Ok(Some(Draft::new(source.classes.clone(), labels, images)))
 }
 
 fn annotations(files: &Files, id: FileId) -> Result<MatValue, ImageError> {
@@ -151,7 +151,7 @@ fn annotations(files: &Files, id: FileId) -> Result<MatValue, ImageError> {
 }
 
 fn no_annotations(files: &Files, id: FileId) -> ImageError {
-    let problem = "`annotations` is no struct array with a file name, a class and a box of each picture";
+    let problem = "`annotations` is no struct array with a file name, a class and a box of each image";
     ImageError::layout(files.path(id), problem, "fetch it again (cars_test_annos.mat has no classes)")
 }
 
@@ -167,7 +167,7 @@ impl CarRow {
     }
 }
 
-/// A picture's row: corners of its box become left, top, width and height.
+/// An image's row: corners of its box become left, top, width and height.
 fn listed(row: MatStruct<'_>, name: &str) -> Option<CarRow> {
     let number = |field| row.field(field).and_then(MatValue::number);
     let (left, top) = (number("bbox_x1")?, number("bbox_y1")?);

@@ -4,9 +4,9 @@
 
 use super::{Cursor, FETCH_AGAIN, ParseError};
 
-/// The height and the width of a picture.
+/// The height and the width of an image.
 pub const SIDE: usize = 32;
-/// The pixels of a picture: red, green and blue planes of 32 x 32, row by row.
+/// The pixels of an image: red, green and blue planes of 32 x 32, row by row.
 pub const PIXELS: usize = 3 * SIDE * SIDE;
 
 /// Which of the two layouts a file has.

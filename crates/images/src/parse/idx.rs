@@ -8,13 +8,13 @@ use super::{Cursor, ParseError};
 
 const FORMAT: &str = "IDX";
 const UNSIGNED_BYTE: u8 = 0x08;
-/// MNIST's pictures have three dimensions; more than this is no IDX file.
+/// MNIST's images have three dimensions; more than this is no IDX file.
 const MAX_DIMENSIONS: u8 = 8;
 
 /// What an IDX file says before its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdxHeader {
-    /// The sizes, outermost first: `[N]` for labels, `[N, H, W]` for pictures.
+    /// The sizes, outermost first: `[N]` for labels, `[N, H, W]` for images.
     pub dims: Vec<usize>,
 }
 
@@ -68,7 +68,7 @@ fn parse_header(cursor: &mut Cursor<'_>) -> Result<IdxHeader, ParseError> {
     Ok(IdxHeader { dims })
 }
 
-/// Reads an IDX file of unsigned bytes: `[N]` labels or `[N, H, W]` pictures.
+/// Reads an IDX file of unsigned bytes: `[N]` labels or `[N, H, W]` images.
 ///
 /// # Errors
 /// Not IDX, another type of value, and fewer or more bytes than the header announces.

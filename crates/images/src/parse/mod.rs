@@ -1,4 +1,4 @@
-//! Readers for the label and picture files of the data sets, over byte slices.
+//! Readers for the label and image files of the data sets, over byte slices.
 //!
 //! | module | reads |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! From a picture as it is stored to what a network sees, in one description.
+//! From an image as it is stored to what a network sees, in one description.
 
 mod normalize;
 
@@ -12,17 +12,17 @@ use crate::augment::crop::{Rectangle, random_rectangle};
 use crate::augment::{self, Augment};
 use crate::decode::{DecodeRegion, Dimensions};
 use crate::error::ImageError;
-use crate::picture::Picture;
+use crate::image::Image;
 use crate::resize::{self, Filter, Region, resize};
 
-/// How a picture becomes `[C, H, W]`. The default is for pictures of one size: nothing but normalisation.
+/// How an image becomes `[C, H, W]`. The default is for images of one size: nothing but normalisation.
 ///
-/// In this order: bounding box, resizing, the steps of `augment` on pictures (training only), channels,
+/// In this order: bounding box, resizing, the steps of `augment` on images (training only), channels,
 /// normalisation, the steps of `augment` on values (training only).
 ///
 /// ```
 /// use tks_data::rng::sample_rng;
-/// use tks_images::Picture;
+/// use tks_images::Image;
 /// use tks_images::recipe::{Normalization, Recipe, Scratch};
 ///
 /// let recipe: Recipe = serde_json::from_str(
@@ -33,46 +33,46 @@ use crate::resize::{self, Filter, Region, resize};
 ///     }"#,
 /// )?;
 /// let normalization = Normalization::of(&recipe.normalize, None, 3)?;
-/// let photograph = Picture::new(40, 60, 3);
+/// let photograph = Image::new(40, 60, 3);
 /// let mut values = vec![0.0f32; 3 * 24 * 24];
 /// let mut scratch = Scratch::default();
-/// scratch.picture = photograph.clone();
+/// scratch.image = photograph.clone();
 /// recipe.write(&normalization, None, &mut values, &mut scratch)?; // to test on
 /// assert!(values.iter().all(|&value| value == -1.0));
-/// scratch.picture = photograph;
+/// scratch.image = photograph;
 /// recipe.write_augmented(&normalization, None, &mut sample_rng(7, 0, 0), &mut values, &mut scratch)?; // to train on
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Recipe {
-    /// Cuts the picture to the bounding box that the data set gives.
+    /// Cuts the image to the bounding box that the data set gives.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bounding_box: Option<BoxCrop>,
-    /// To which size; left out, or `"none"`: the pictures' own, which then has to be one for all.
+    /// To which size; left out, or `"none"`: the images' own, which then has to be one for all.
     ///
     /// In training this is left to `augment` where a step there gives a size itself (a random resized crop).
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "resize_or_none")]
     pub resize: Option<Resize>,
     /// Decodes large JPEG files at a half, a quarter or an eighth of their size (Pillow's `Image.draft`), as far as
     /// what is resized from them stays at least as large as what it becomes: less to decode, and not quite the same
-    /// pixels. It holds where resizing, or a random resized crop, is the first that happens to a picture.
+    /// pixels. It holds where resizing, or a random resized crop, is the first that happens to an image.
     pub reduced_decoding: bool,
     /// Random changes, in training only.
     pub augment: Vec<Augment>,
-    /// 1 for grey pictures, 3 for colour; left out: as in the data set.
+    /// 1 for grey images, 3 for colour; left out: as in the data set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channels: Option<usize>,
     /// How grey levels become numbers.
     pub normalize: Normalize,
 }
 
-/// Cuts a picture to its bounding box, with some of what is around it.
+/// Cuts an image to its bounding box, with some of what is around it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BoxCrop {
     /// How much wider than the box the part is on each side, as a share of the box's size: 0 or above. It ends at
-    /// the picture's border.
+    /// the image's border.
     pub margin: f32,
 }
 
@@ -84,7 +84,7 @@ pub struct Resize {
     pub height: usize,
     /// Pixels of a row of what comes out.
     pub width: usize,
-    /// The share of the resized picture's shorter side that is kept, above 0 and up to 1.
+    /// The share of the resized image's shorter side that is kept, above 0 and up to 1.
     #[serde(default = "default_crop")]
     pub crop: f64,
     /// The filter.
@@ -125,12 +125,12 @@ fn default_crop() -> f64 {
     0.875
 }
 
-/// Memory that is used again from picture to picture; one a worker.
+/// Memory that is used again from image to image; one a worker.
 #[derive(Debug, Clone, Default)]
 pub struct Scratch {
-    /// The picture that is worked on: put it here.
-    pub picture: Picture,
-    other: Picture,
+    /// The image that is worked on: put it here.
+    pub image: Image,
+    other: Image,
     resize: resize::Scratch,
     augment: augment::Scratch,
 }
@@ -168,16 +168,16 @@ impl Recipe {
         if let Some(first) = first_on_values
             && let Some(step) = self.augment[first..].iter().find(|step| !step.is_on_values())
         {
-            let message = format!("{step:?} is for pictures: put it before {:?}", self.augment[first]);
+            let message = format!("{step:?} is for images: put it before {:?}", self.augment[first]);
             return wrong("augment", message);
         }
         Ok(())
     }
 
-    /// Shape `[C, H, W]` of what comes out, for pictures of so many channels and, where all have one, this size.
+    /// Shape `[C, H, W]` of what comes out, for images of so many channels and, where all have one, this size.
     ///
     /// # Errors
-    /// [`DataError::Setting`] where the pictures are of several sizes and `resize` is left out.
+    /// [`DataError::Setting`] where the images are of several sizes and `resize` is left out.
     pub fn shape(&self, channels: usize, size: Option<[usize; 2]>) -> Result<[usize; 3], ImageError> {
         let channels = self.channels.unwrap_or(channels);
         match (self.resize, size) {
@@ -192,7 +192,7 @@ impl Recipe {
         }
     }
 
-    /// Writes the picture in `scratch` without augmentation: to test a network on.
+    /// Writes the image in `scratch` without augmentation: to test a network on.
     ///
     /// `bounding_box` is its left, top, width and height. `out` is `[C, H, W]`.
     ///
@@ -209,10 +209,10 @@ impl Recipe {
         self.finish(normalization, out, scratch)
     }
 
-    /// Writes the picture in `scratch`, changed at random: to train a network on.
+    /// Writes the image in `scratch`, changed at random: to train a network on.
     ///
     /// # Errors
-    /// Those of the steps, and a last step whose pictures are of another size than the recipe's.
+    /// Those of the steps, and a last step whose images are of another size than the recipe's.
     pub fn write_augmented<E: Level>(
         &self,
         normalization: &Normalization,
@@ -250,14 +250,14 @@ impl Recipe {
         out: &mut [E],
         scratch: &mut Scratch,
     ) -> Result<(), ImageError> {
-        let of_pictures = self.augment.iter().take_while(|step| !step.is_on_values()).count();
-        for step in &self.augment[done.min(of_pictures)..of_pictures] {
-            step.on_picture(&mut scratch.picture, &mut scratch.augment, rng)?;
+        let of_images = self.augment.iter().take_while(|step| !step.is_on_values()).count();
+        for step in &self.augment[done.min(of_images)..of_images] {
+            step.on_image(&mut scratch.image, &mut scratch.augment, rng)?;
         }
         self.finish(normalization, out, scratch)?;
         if let Some(values) = E::values(out) {
-            let Picture { channels, height, width, .. } = scratch.picture;
-            for step in &self.augment[of_pictures..] {
+            let Image { channels, height, width, .. } = scratch.image;
+            for step in &self.augment[of_images..] {
                 step.on_values(values, [channels, height, width], rng)?;
             }
         }
@@ -271,20 +271,20 @@ impl Recipe {
         out: &mut [E],
         scratch: &mut Scratch,
     ) -> Result<(), ImageError> {
-        let picture = &mut scratch.picture;
-        picture.set_channels(normalization.mean().len());
-        if picture.pixels.len() != out.len() {
+        let image = &mut scratch.image;
+        image.set_channels(normalization.mean().len());
+        if image.pixels.len() != out.len() {
             let message = format!(
-                "makes a picture of {} x {} pixels (height, width), but `resize` or the data set says another size",
-                picture.height, picture.width
+                "makes an image of {} x {} pixels (height, width), but `resize` or the data set says another size",
+                image.height, image.width
             );
             return Err(DataError::Setting { field: "augment", message }.into());
         }
-        E::write_planes(picture, normalization, out);
+        E::write_planes(image, normalization, out);
         Ok(())
     }
 
-    /// How the decoder begins with what this recipe does first: a random resized crop, or a resize of a picture that
+    /// How the decoder begins with what this recipe does first: a random resized crop, or a resize of an image that
     /// may be decoded reduced.
     pub(crate) fn beginning(&self, augment: bool) -> Beginning {
         match (self.augment.first(), self.resize) {
@@ -329,7 +329,7 @@ pub(crate) struct FirstCrop {
 }
 
 impl FirstCrop {
-    /// Draws the part of a picture of this height and width: what is decoded, and where in that it lies.
+    /// Draws the part of an image of this height and width: what is decoded, and where in that it lies.
     pub(crate) fn draw(&self, size: [usize; 2], rng: &mut impl Rng) -> (DecodeRegion, Region) {
         let Rectangle { top, left, height, width } = random_rectangle(size, self.scale, self.ratio, rng);
         let reduction = if self.reduce { reduction([height, width], self.size) } else { 1 };
@@ -354,39 +354,39 @@ impl FirstCrop {
 
     /// Brings the drawn part of what is in `scratch` to its size.
     pub(crate) fn resize(&self, region: Region, scratch: &mut Scratch) -> Result<(), ImageError> {
-        let Scratch { picture, other, resize: room, .. } = scratch;
+        let Scratch { image, other, resize: room, .. } = scratch;
         let [height, width] = self.size;
-        resize(picture, region, height, width, self.filter, other, room)?;
-        std::mem::swap(picture, other);
+        resize(image, region, height, width, self.filter, other, room)?;
+        std::mem::swap(image, other);
         Ok(())
     }
 }
 
 impl BoxCrop {
     fn apply(&self, [left, top, width, height]: [f32; 4], scratch: &mut Scratch) {
-        let Scratch { picture, other, .. } = scratch;
+        let Scratch { image, other, .. } = scratch;
         let side = |low: f32, length: f32, size: usize| {
             let around = length * self.margin;
             let first = ((low - around).floor().max(0.0) as usize).min(size.saturating_sub(1));
             let end = ((low + length + around).ceil().max(0.0) as usize).clamp(first + 1, size.max(1));
             (first, end - first)
         };
-        let (top, height) = side(top, height, picture.height);
-        let (left, width) = side(left, width, picture.width);
-        picture.crop(top, left, height, width, other);
-        std::mem::swap(picture, other);
+        let (top, height) = side(top, height, image.height);
+        let (left, width) = side(left, width, image.width);
+        image.crop(top, left, height, width, other);
+        std::mem::swap(image, other);
     }
 }
 
 impl Resize {
-    /// Height and width that a picture of these is brought to: as large as it has to be for both sides of the crop.
+    /// Height and width that an image of these is brought to: as large as it has to be for both sides of the crop.
     fn before_crop(&self, [h, w]: [usize; 2]) -> [usize; 2] {
         let before = |size: usize| (size as f64 / self.crop).floor() as usize;
         let (rows, columns) = (before(self.height), before(self.width));
         if columns * h >= rows * w { [columns * h / w.max(1), columns] } else { [rows, rows * w / h.max(1)] }
     }
 
-    /// What is decoded of a picture of this height and width: all of it, perhaps reduced.
+    /// What is decoded of an image of this height and width: all of it, perhaps reduced.
     pub(crate) fn decode_region(&self, size: [usize; 2]) -> DecodeRegion {
         let [height, width] = size;
         DecodeRegion::whole(Dimensions { height, width }, reduction(size, self.before_crop(size)))
@@ -394,28 +394,28 @@ impl Resize {
 
     /// As torchvision's `Resize` of the shorter side and `CenterCrop`, with the size before the crop as timm has it.
     fn apply(&self, scratch: &mut Scratch) -> Result<(), ImageError> {
-        let Scratch { picture, other, resize: room, .. } = scratch;
-        let [height, width] = self.before_crop([picture.height, picture.width]);
-        if (height, width) != (picture.height, picture.width) {
-            resize(picture, Region::whole(picture), height, width, self.filter, other, room)?;
-            std::mem::swap(picture, other);
+        let Scratch { image, other, resize: room, .. } = scratch;
+        let [height, width] = self.before_crop([image.height, image.width]);
+        if (height, width) != (image.height, image.width) {
+            resize(image, Region::whole(image), height, width, self.filter, other, room)?;
+            std::mem::swap(image, other);
         }
         if (height, width) != (self.height, self.width) {
             let middle = |whole: usize, part: usize| half_to_even(whole - part);
-            picture.crop(
+            image.crop(
                 middle(height, self.height),
                 middle(width, self.width),
                 self.height,
                 self.width,
                 other,
             );
-            std::mem::swap(picture, other);
+            std::mem::swap(image, other);
         }
         Ok(())
     }
 }
 
-/// Whether a step brings pictures to a size of its own, whatever theirs was.
+/// Whether a step brings images to a size of its own, whatever theirs was.
 fn gives_size(step: &Augment) -> bool {
     matches!(step, Augment::RandomResizedCrop { .. })
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tks_data::{DataError, Element, Manifest};
 
-use crate::picture::Picture;
+use crate::image::Image;
 
 /// How grey levels become numbers: `(level / 255 - mean) / std` for each channel.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ pub struct Normalization {
 }
 
 impl Normalization {
-    /// What `normalize` means for pictures of a data set with so many channels.
+    /// What `normalize` means for images of a data set with so many channels.
     ///
     /// # Errors
     /// [`DataError::Setting`] for another number of values than channels, and for values out of range.
@@ -91,13 +91,13 @@ impl Normalization {
     }
 }
 
-/// An element that pictures can be written as.
+/// An element that images can be written as.
 pub trait Level: Element {
     /// Whether it is normalised, so that steps on values can follow.
     const NORMALIZED: bool;
 
-    /// Writes a picture `[H, W, C]` as planes `[C, H, W]`.
-    fn write_planes(picture: &Picture, normalization: &Normalization, out: &mut [Self]);
+    /// Writes an image `[H, W, C]` as planes `[C, H, W]`.
+    fn write_planes(image: &Image, normalization: &Normalization, out: &mut [Self]);
 
     /// The values, if they are normalised.
     fn values(out: &mut [Self]) -> Option<&mut [f32]>;
@@ -106,8 +106,8 @@ pub trait Level: Element {
 impl Level for u8 {
     const NORMALIZED: bool = false;
 
-    fn write_planes(picture: &Picture, _: &Normalization, out: &mut [u8]) {
-        write_planes(picture, out, |_, level| level);
+    fn write_planes(image: &Image, _: &Normalization, out: &mut [u8]) {
+        write_planes(image, out, |_, level| level);
     }
 
     fn values(_: &mut [u8]) -> Option<&mut [f32]> {
@@ -118,9 +118,9 @@ impl Level for u8 {
 impl Level for f32 {
     const NORMALIZED: bool = true;
 
-    fn write_planes(picture: &Picture, normalization: &Normalization, out: &mut [f32]) {
+    fn write_planes(image: &Image, normalization: &Normalization, out: &mut [f32]) {
         let table = &normalization.table;
-        write_planes(picture, out, |channel, level| table[channel][level as usize]);
+        write_planes(image, out, |channel, level| table[channel][level as usize]);
     }
 
     fn values(out: &mut [f32]) -> Option<&mut [f32]> {
@@ -128,17 +128,17 @@ impl Level for f32 {
     }
 }
 
-fn write_planes<E: Copy>(picture: &Picture, out: &mut [E], value: impl Fn(usize, u8) -> E) {
-    let area = picture.height * picture.width;
-    match picture.channels {
+fn write_planes<E: Copy>(image: &Image, out: &mut [E], value: impl Fn(usize, u8) -> E) {
+    let area = image.height * image.width;
+    match image.channels {
         3 => {
             let (red, rest) = out.split_at_mut(area);
             let (green, blue) = rest.split_at_mut(area);
             let places = red.iter_mut().zip(green).zip(blue);
-            for (pixel, ((r, g), b)) in picture.pixels.as_chunks::<3>().0.iter().zip(places) {
+            for (pixel, ((r, g), b)) in image.pixels.as_chunks::<3>().0.iter().zip(places) {
                 (*r, *g, *b) = (value(0, pixel[0]), value(1, pixel[1]), value(2, pixel[2]));
             }
         }
-        _ => out.iter_mut().zip(&picture.pixels).for_each(|(out, &level)| *out = value(0, level)),
+        _ => out.iter_mut().zip(&image.pixels).for_each(|(out, &level)| *out = value(0, level)),
     }
 }

@@ -72,7 +72,7 @@ const UNSMOOTHED: Mix = Mix {
 };
 
 #[test]
-fn labels_say_what_the_pictures_hold() {
+fn labels_say_what_the_images_hold() {
     for mode in [MixMode::Batch, MixMode::Pair, MixMode::Element] {
         for (mixup_alpha, cutmix_alpha) in [(0.8, 0.0), (0.0, 1.0), (0.8, 1.0)] {
             let mix = Mix { mixup_alpha, cutmix_alpha, mode, ..UNSMOOTHED };

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use tks_data::rng::sample_rng;
-use tks_images::Picture;
+use tks_images::Image;
 use tks_images::augment::ops::{Interpolation, Operation, Sampling};
 use tks_images::augment::{Augment, Scratch};
 
-use crate::support::{fixture, read_picture};
+use crate::support::{fixture, read_image};
 
 /// A file of cases; the format is described in `fixtures/augment/README.md`.
 #[derive(Deserialize)]
@@ -48,28 +48,28 @@ fn run(folder: &Path) -> usize {
     let cases: Cases = serde_json::from_str(&text).expect("cases as described");
     let mut scratch = Scratch::default();
     // a sheet holds the results of many cases
-    let mut sheet = (PathBuf::new(), Picture::default());
+    let mut sheet = (PathBuf::new(), Image::default());
     for case in &cases.cases {
-        let mut picture = read_picture(&folder.join(&case.input), case.channels);
+        let mut image = read_image(&folder.join(&case.input), case.channels);
         match (&case.operation, &case.step) {
             (Some(operation), None) => {
                 let sampling = Sampling { interpolation: case.interpolation, fill: case.fill };
-                operation.apply(&mut picture, sampling, &mut scratch).unwrap();
+                operation.apply(&mut image, sampling, &mut scratch).unwrap();
             }
             (None, Some(step)) => {
-                step.on_picture(&mut picture, &mut scratch, &mut sample_rng(1, 2, 3)).unwrap();
+                step.on_image(&mut image, &mut scratch, &mut sample_rng(1, 2, 3)).unwrap();
             }
             _ => panic!("one of operation and step: {case:?}"),
         }
         if sheet.0 != case.expected {
-            sheet = (case.expected.clone(), read_picture(&folder.join(&case.expected), case.channels));
+            sheet = (case.expected.clone(), read_image(&folder.join(&case.expected), case.channels));
         }
         let sheet = &sheet.1;
-        let size = picture.pixels.len();
-        assert_eq!((sheet.width, sheet.pixels.len() % size), (picture.width, 0), "size of {case:?}");
+        let size = image.pixels.len();
+        assert_eq!((sheet.width, sheet.pixels.len() % size), (image.width, 0), "size of {case:?}");
         let expected = &sheet.pixels[case.index * size..][..size];
         let distance = |(a, b): (&u8, &u8)| a.abs_diff(*b);
-        let worst = picture.pixels.iter().zip(expected).map(distance).max().unwrap_or(0);
+        let worst = image.pixels.iter().zip(expected).map(distance).max().unwrap_or(0);
         assert!(worst <= case.tolerance, "off by {worst}: {case:?}");
     }
     cases.cases.len()

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{from_value, json};
 use tks_data::rng::sample_rng;
-use tks_images::Picture;
+use tks_images::Image;
 use tks_images::augment::{Augment, PaddingMode, Scratch};
 
 use crate::support::numbered;
@@ -13,11 +13,11 @@ fn step(config: serde_json::Value) -> Augment {
     from_value(config).unwrap()
 }
 
-/// The picture after a step.
-fn after(augment: &Augment, picture: &Picture, seed: u64) -> Picture {
-    let mut picture = picture.clone();
-    augment.on_picture(&mut picture, &mut Scratch::default(), &mut sample_rng(seed, 0, 0)).unwrap();
-    picture
+/// The image after a step.
+fn after(augment: &Augment, image: &Image, seed: u64) -> Image {
+    let mut image = image.clone();
+    augment.on_image(&mut image, &mut Scratch::default(), &mut sample_rng(seed, 0, 0)).unwrap();
+    image
 }
 
 /// The values after a step.
@@ -27,7 +27,7 @@ fn values_after(augment: &Augment, value: f32, shape: [usize; 3], seed: u64) -> 
     values
 }
 
-fn all_on_pictures() -> Vec<Augment> {
+fn all_on_images() -> Vec<Augment> {
     vec![
         step(json!({ "random_crop": { "padding_mode": "reflect" } })),
         step(json!({ "random_resized_crop": { "height": 17, "width": 23 } })),
@@ -49,16 +49,16 @@ fn all_on_pictures() -> Vec<Augment> {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_picture_whatever_was_done_before() {
-    let picture = numbered(29, 41, 3);
-    for augment in all_on_pictures() {
+fn the_same_seed_gives_the_same_image_whatever_was_done_before() {
+    let image = numbered(29, 41, 3);
+    for augment in all_on_images() {
         let (mut used, mut differ) = (Scratch::default(), false);
         for seed in 0..40 {
-            let fresh = after(&augment, &picture, seed);
-            let mut again = picture.clone();
-            augment.on_picture(&mut again, &mut used, &mut sample_rng(seed, 0, 0)).unwrap();
+            let fresh = after(&augment, &image, seed);
+            let mut again = image.clone();
+            augment.on_image(&mut again, &mut used, &mut sample_rng(seed, 0, 0)).unwrap();
             assert_eq!(fresh, again, "{augment:?}");
-            differ |= fresh != after(&augment, &picture, seed + 1000);
+            differ |= fresh != after(&augment, &image, seed + 1000);
         }
         assert!(differ, "{augment:?} leaves nothing to chance");
     }
@@ -68,13 +68,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn any_picture_of_any_size_is_changed_without_fail(
+    fn any_image_of_any_size_is_changed_without_fail(
         height in 1usize..40, width in 1usize..40, grey: bool, seed: u64,
     ) {
         let channels = if grey { 1 } else { 3 };
-        let picture = numbered(height, width, channels);
-        for augment in all_on_pictures() {
-            let changed = after(&augment, &picture, seed);
+        let image = numbered(height, width, channels);
+        for augment in all_on_images() {
+            let changed = after(&augment, &image, seed);
             prop_assert_eq!(changed.pixels.len(), changed.height * changed.width * channels);
             if !matches!(augment, Augment::RandomResizedCrop { .. }) {
                 prop_assert_eq!((changed.height, changed.width), (height, width));
@@ -84,26 +84,26 @@ proptest! {
 
     #[test]
     fn a_flip_undoes_itself_and_keeps_every_value(height in 1usize..20, width in 1usize..20, grey: bool) {
-        let picture = numbered(height, width, if grey { 1 } else { 3 });
+        let image = numbered(height, width, if grey { 1 } else { 3 });
         for name in ["flip_horizontal", "flip_vertical"] {
             let flip = step(json!({ name: { "probability": 1.0 } }));
-            let once = after(&flip, &picture, 1);
-            prop_assert_eq!(&after(&flip, &once, 1), &picture);
-            let sum = |picture: &Picture| picture.pixels.iter().map(|&value| u64::from(value)).sum::<u64>();
-            prop_assert_eq!(sum(&once), sum(&picture));
+            let once = after(&flip, &image, 1);
+            prop_assert_eq!(&after(&flip, &once, 1), &image);
+            let sum = |image: &Image| image.pixels.iter().map(|&value| u64::from(value)).sum::<u64>();
+            prop_assert_eq!(sum(&once), sum(&image));
         }
     }
 
     #[test]
-    fn a_crop_without_padding_lies_in_the_picture(
+    fn a_crop_without_padding_lies_in_the_image(
         height in 1usize..24, width in 1usize..24, rows in 1usize..24, columns in 1usize..24, seed: u64,
     ) {
         let (rows, columns) = (rows.min(height), columns.min(width));
-        let picture = numbered(height, width, 3);
+        let image = numbered(height, width, 3);
         let crop = step(json!({ "random_crop": { "height": rows, "width": columns, "padding": 0 } }));
-        let cut = after(&crop, &picture, seed);
+        let cut = after(&crop, &image, seed);
         let place = (0..=height - rows).flat_map(|y| (0..=width - columns).map(move |x| (y, x))).find(|&(y, x)| {
-            (0..rows).all(|row| cut.row(row) == &picture.row(y + row)[x * 3..(x + columns) * 3])
+            (0..rows).all(|row| cut.row(row) == &image.row(y + row)[x * 3..(x + columns) * 3])
         });
         prop_assert!(place.is_some());
     }
@@ -111,11 +111,11 @@ proptest! {
 
 #[test]
 fn every_place_of_a_crop_is_as_likely() {
-    let picture = numbered(6, 6, 1);
+    let image = numbered(6, 6, 1);
     let crop = step(json!({ "random_crop": { "height": 5, "width": 6, "padding": 1 } }));
     let mut counts = std::collections::BTreeMap::new();
     for seed in 0..3000 {
-        *counts.entry(after(&crop, &picture, seed).pixels).or_insert(0) += 1;
+        *counts.entry(after(&crop, &image, seed).pixels).or_insert(0) += 1;
     }
     // 4 places along the columns and 3 along the rows: 250 each, with a standard deviation of 15.
     assert_eq!(counts.len(), 12);
@@ -123,12 +123,12 @@ fn every_place_of_a_crop_is_as_likely() {
 }
 
 #[test]
-fn a_crop_larger_than_the_padded_picture_is_refused() {
+fn a_crop_larger_than_the_padded_image_is_refused() {
     let crop = step(json!({ "random_crop": { "height": 9, "padding": 1 } }));
-    let mut picture = numbered(6, 6, 1);
-    let error = crop.on_picture(&mut picture, &mut Scratch::default(), &mut sample_rng(0, 0, 0)).unwrap_err();
+    let mut image = numbered(6, 6, 1);
+    let error = crop.on_image(&mut image, &mut Scratch::default(), &mut sample_rng(0, 0, 0)).unwrap_err();
     assert!(error.to_string().contains("8 in all"), "{error}");
-    assert_eq!(picture, numbered(6, 6, 1));
+    assert_eq!(image, numbered(6, 6, 1));
 }
 
 #[test]
@@ -140,20 +140,20 @@ fn padding_is_the_fill_colour() {
         padding_mode: PaddingMode::Constant,
         fill: [1, 2, 3],
     };
-    let padded = after(&crop, &Picture { pixels: vec![7, 8, 9], height: 1, width: 1, channels: 3 }, 5);
+    let padded = after(&crop, &Image { pixels: vec![7, 8, 9], height: 1, width: 1, channels: 3 }, 5);
     let middle = padded.pixels.chunks_exact(3).position(|pixel| pixel == [7, 8, 9]);
     assert_eq!(middle, Some(4));
     assert_eq!(padded.pixels.chunks_exact(3).filter(|pixel| *pixel == [1, 2, 3]).count(), 8);
 }
 
-/// How often a step changes a picture, of 4000 seeds.
-fn changes(augment: &Augment, picture: &Picture) -> usize {
-    (0..4000).filter(|&seed| after(augment, picture, seed) != *picture).count()
+/// How often a step changes an image, of 4000 seeds.
+fn changes(augment: &Augment, image: &Image) -> usize {
+    (0..4000).filter(|&seed| after(augment, image, seed) != *image).count()
 }
 
 #[test]
 fn probabilities_are_met() {
-    let picture = numbered(3, 4, 3);
+    let image = numbered(3, 4, 3);
     for (config, expected) in [
         (json!({ "flip_horizontal": {} }), 0.5),
         (json!({ "flip_vertical": { "probability": 0.2 } }), 0.2),
@@ -161,7 +161,7 @@ fn probabilities_are_met() {
         (json!({ "color_jitter": { "probability": 0.7, "brightness": 0.5 } }), 0.7),
     ] {
         let augment = step(config);
-        let share = changes(&augment, &picture) as f64 / 4000.0;
+        let share = changes(&augment, &image) as f64 / 4000.0;
         // Five standard deviations, or more.
         assert!((share - expected).abs() < 0.04, "{augment:?}: {share}");
     }
@@ -169,8 +169,8 @@ fn probabilities_are_met() {
 
 #[test]
 fn each_operation_of_rand_augment_is_as_likely() {
-    // Grey levels tell what was done: a plain picture is changed by few operations, and by each in its own way.
-    let plain = Picture { pixels: vec![200; 3 * 64], height: 8, width: 8, channels: 3 };
+    // Grey levels tell what was done: a plain image is changed by few operations, and by each in its own way.
+    let plain = Image { pixels: vec![200; 3 * 64], height: 8, width: 8, channels: 3 };
     let policy = step(json!({ "rand_augment": { "policy": "rand-m10-n1-p1", "fill": [200, 200, 200] } }));
     let mut counts = std::collections::BTreeMap::new();
     for seed in 0..6000 {
@@ -189,15 +189,15 @@ fn each_operation_of_rand_augment_is_as_likely() {
 fn magnitudes_spread_as_their_standard_deviation_says() {
     // In one long row with one bright pixel, a shift along the row shows its magnitude: full is 0.45 of the width.
     let width = 1001;
-    let mut picture = Picture { pixels: vec![0; width], height: 1, width, channels: 1 };
-    picture.pixels[width / 2] = 255;
+    let mut image = Image { pixels: vec![0; width], height: 1, width, channels: 1 };
+    image.pixels[width / 2] = 255;
     let policy = json!({
         "rand_augment": { "policy": "rand-m5-n1-p1-mstd1", "interpolation": "nearest", "fill": [0, 0, 0] }
     });
     let policy = step(policy);
     let (mut magnitudes, mut negative) = (Vec::new(), 0);
     for seed in 0..20_000 {
-        let moved = after(&policy, &picture, seed);
+        let moved = after(&policy, &image, seed);
         let bright: Vec<_> = (0..width).filter(|&x| moved.pixels[x] == 255).collect();
         // Only a shift along the row leaves one bright pixel elsewhere.
         if let [x] = bright[..]
@@ -222,24 +222,23 @@ fn magnitudes_spread_as_their_standard_deviation_says() {
 #[test]
 fn weighted_operations_are_drawn_once() {
     let policy = step(json!({ "rand_augment": { "policy": "rand-m0-n15-p1-tweights" } }));
-    let picture = Picture::new(3, 3, 3);
+    let image = Image::new(3, 3, 3);
     let mut seen = std::collections::BTreeSet::new();
     for seed in 0..200 {
-        let pixels = after(&policy, &picture, seed).pixels;
+        let pixels = after(&policy, &image, seed).pixels;
         assert!(pixels.iter().all(|value| *value == pixels[0]));
         seen.insert(pixels[0]);
     }
-    // At magnitude 0 all fifteen leave a black picture as it is, but for invert and, before or after it, posterise
+    // At magnitude 0 all fifteen leave a black image as it is, but for invert and, before or after it, posterise
     // to 4 bits. A second inversion would show.
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), [240, 255]);
 }
 
 #[test]
 fn jitter_keeps_to_its_ranges_and_is_even() {
-    let picture = Picture { pixels: vec![100; 12], height: 2, width: 2, channels: 3 };
+    let image = Image { pixels: vec![100; 12], height: 2, width: 2, channels: 3 };
     let jitter = step(json!({ "color_jitter": { "brightness": 0.4 } }));
-    let levels: Vec<f64> =
-        (0..4000).map(|seed| f64::from(after(&jitter, &picture, seed).pixels[0])).collect();
+    let levels: Vec<f64> = (0..4000).map(|seed| f64::from(after(&jitter, &image, seed).pixels[0])).collect();
     assert!(levels.iter().all(|level| (60.0..=140.0).contains(level)));
     let mean = levels.iter().sum::<f64>() / 4000.0;
     let variance = levels.iter().map(|level| (level - mean).powi(2)).sum::<f64>() / 4000.0;
@@ -306,7 +305,7 @@ fn cutout_is_a_square_around_a_pixel() {
         assert!((3..=6).contains(&columns.len()) && (3..=6).contains(&rows.len()));
         areas.insert((rows.len(), columns.len()));
     }
-    // 3 to 6 of each side are left in the picture.
+    // 3 to 6 of each side are left in the image.
     assert_eq!(areas.len(), 16);
 }
 
@@ -314,16 +313,16 @@ fn cutout_is_a_square_around_a_pixel() {
 fn a_step_at_the_wrong_place_is_refused() {
     let mut rng = sample_rng(0, 0, 0);
     let error = step(json!({ "cutout": {} }))
-        .on_picture(&mut numbered(4, 4, 3), &mut Scratch::default(), &mut rng)
+        .on_image(&mut numbered(4, 4, 3), &mut Scratch::default(), &mut rng)
         .unwrap_err();
     assert!(error.to_string().contains("after the others"), "{error}");
     let error = step(json!({ "grayscale": {} })).on_values(&mut [0.0; 16], [1, 4, 4], &mut rng).unwrap_err();
     assert!(error.to_string().contains("before normalisation"), "{error}");
     let error = step(json!({ "cutout": {} })).on_values(&mut [0.0; 15], [1, 4, 4], &mut rng).unwrap_err();
     assert!(error.to_string().contains("15 numbers"), "{error}");
-    let mut broken = Picture { pixels: vec![0; 5], height: 1, width: 2, channels: 3 };
+    let mut broken = Image { pixels: vec![0; 5], height: 1, width: 2, channels: 3 };
     let error = step(json!({ "grayscale": {} }))
-        .on_picture(&mut broken, &mut Scratch::default(), &mut rng)
+        .on_image(&mut broken, &mut Scratch::default(), &mut rng)
         .unwrap_err();
     assert!(error.to_string().contains("5 bytes"), "{error}");
 }
@@ -331,16 +330,16 @@ fn a_step_at_the_wrong_place_is_refused() {
 #[test]
 fn a_resized_crop_of_everything_is_a_resize() {
     use tks_images::resize::{Filter, Region, resize};
-    let picture = numbered(20, 30, 3);
+    let image = numbered(20, 30, 3);
     let whole = json!({
         "random_resized_crop": { "height": 12, "width": 9, "scale": [1.0, 1.0], "ratio": [1.5, 1.5], "filter": "bicubic" }
     });
-    let cropped = after(&step(whole), &picture, 4);
-    let mut resized = Picture::default();
+    let cropped = after(&step(whole), &image, 4);
+    let mut resized = Image::default();
     let mut room = tks_images::resize::Scratch::default();
-    resize(&picture, Region::whole(&picture), 12, 9, Filter::Bicubic, &mut resized, &mut room).unwrap();
+    resize(&image, Region::whole(&image), 12, 9, Filter::Bicubic, &mut resized, &mut room).unwrap();
     assert_eq!(cropped, resized);
-    let empty = &mut Picture::new(0, 5, 3);
+    let empty = &mut Image::new(0, 5, 3);
     let crop = step(json!({ "random_resized_crop": {} }));
-    assert!(crop.on_picture(empty, &mut Scratch::default(), &mut sample_rng(0, 0, 0)).is_err());
+    assert!(crop.on_image(empty, &mut Scratch::default(), &mut sample_rng(0, 0, 0)).is_err());
 }

@@ -60,7 +60,7 @@ pub(super) struct FetchArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// The data set's name, or `folder` for a folder of pictures a class
+    /// The data set's name, or `folder` for a folder of images a class
     name: String,
     /// The folder or archive; left out: where it ships
     path: Option<PathBuf>,
@@ -106,7 +106,7 @@ fn list(args: &ListArgs) -> Result<()> {
     for manifest in &manifests {
         let kind = match manifest.kind {
             Kind::Events => "events",
-            Kind::Images => "pictures",
+            Kind::Images => "images",
         };
         let parts = manifest.splits.first().map_or_else(String::new, |split| {
             let part = |(name, count): (&String, &Known<u64>)| {
@@ -183,7 +183,7 @@ fn check(args: &CheckArgs) -> Result<ExitCode> {
     Ok(if Checked::is_sound(&checked) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The most samples in a picture.
+/// The most samples in an image.
 const MAX_SHOWN: usize = 1000;
 
 fn show(args: &ShowArgs) -> Result<()> {

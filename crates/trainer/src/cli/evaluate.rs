@@ -66,7 +66,7 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
     }
     if verbosity == Verbosity::Normal {
         let how = match (data.task.is_static, rebin) {
-            (true, _) => "a picture is shown as often as there are steps",
+            (true, _) => "an image is shown as often as there are steps",
             (false, true) => "whole recordings in as many frames as there are steps",
             (false, false) => {
                 "the first frames of a recording; above those of the training, the whole in more frames"

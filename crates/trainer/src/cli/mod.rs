@@ -48,7 +48,7 @@ enum Command {
     Resume(train::ResumeArgs),
     /// Measure a trained network at any number of time steps
     Eval(evaluate::EvalArgs),
-    /// Classify pictures or recordings with a trained network
+    /// Classify images or recordings with a trained network
     Predict(predict::PredictArgs),
     /// Show a network's layers, shapes, parameters and operations
     Inspect(inspect::InspectArgs),

@@ -15,7 +15,7 @@ use crate::trainer::{build_network, load_weights};
 pub(super) struct PredictArgs {
     #[command(flatten)]
     run: RunArgs,
-    /// Pictures (JPEG, PNG), recordings in any format that is known, or folders of them
+    /// Images (JPEG, PNG), recordings in any format that is known, or folders of them
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// Time steps; left out: as many as in training

@@ -76,22 +76,22 @@ pub struct EventConfig {
     pub mix: Vec<tks_events::mix::Mix>,
 }
 
-/// How pictures become inputs, and how they are mixed.
+/// How images become inputs, and how they are mixed.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ImageConfig {
-    /// From a picture to `[C, H, W]`.
+    /// From an image to `[C, H, W]`.
     pub recipe: tks_images::Recipe,
     /// Mixing of two samples and their labels, in training only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mix: Option<tks_images::augment::Mix>,
 }
 
-/// The data. Recordings of events have `[data.events]`, pictures `[data.images]`.
+/// The data. Recordings of events have `[data.events]`, images `[data.images]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
-    /// The data set's name (`tks data list` has them), or `"folder"` for pictures in a folder a class below
+    /// The data set's name (`tks data list` has them), or `"folder"` for images in a folder a class below
     /// `<path>/<part>`.
     pub name: String,
     /// The folder or archive that holds it. Left out: where it ships with the program.
@@ -121,7 +121,7 @@ pub struct DataConfig {
     /// Recordings of events.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<EventConfig>,
-    /// Pictures.
+    /// Images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<ImageConfig>,
 }

@@ -44,7 +44,7 @@ pub struct Config {
     pub name: String,
     /// Fixes initial weights, order, augmentation and dropout.
     pub seed: u64,
-    /// Time steps `T`, 1 or more. Left out: 4 for pictures; for recordings as many as `data.events.recipe` makes.
+    /// Time steps `T`, 1 or more. Left out: 4 for images; for recordings as many as `data.events.recipe` makes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_steps: Option<usize>,
     /// The data.
@@ -89,7 +89,7 @@ impl Default for Config {
     }
 }
 
-/// Time steps of a static picture where none are given.
+/// Time steps of a static image where none are given.
 pub const STATIC_TIME_STEPS: usize = 4;
 
 impl Config {

@@ -104,7 +104,7 @@ impl TrainingConfig {
 #[serde(rename_all = "snake_case")]
 pub enum FewerSteps {
     /// The first steps of the full sequence: what a device sees that stops early. One pass serves every number of
-    /// steps. For static pictures there is no difference.
+    /// steps. For static images there is no difference.
     #[default]
     Prefix,
     /// The whole recording in fewer, longer bins.

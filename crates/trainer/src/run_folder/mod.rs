@@ -12,7 +12,7 @@
 //! | `evaluation.json` | the last evaluation: accuracy by steps, confusion, firing rates |
 //! | `checkpoints/` | `last.safetensors`, `best.safetensors`, and `previous.safetensors` until the training went on from `last` |
 //! | `tensorboard/` | event files |
-//! | `report/` | `index.html` and its pictures |
+//! | `report/` | `index.html` and its images |
 //! | `*.damaged` | what was damaged and could be made again |
 
 mod lock;

@@ -123,8 +123,8 @@ pub fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A folder of pictures, `train` and `test` with `count` each of the classes `dark` and `bright`.
-pub fn write_pictures(folder: &Path, count: u8) {
+/// A folder of images, `train` and `test` with `count` each of the classes `dark` and `bright`.
+pub fn write_images(folder: &Path, count: u8) {
     for (class, level) in [("dark", 20), ("bright", 180)] {
         for part in ["train", "test"] {
             std::fs::create_dir_all(folder.join(part).join(class)).unwrap();
@@ -141,7 +141,7 @@ pub fn write_pictures(folder: &Path, count: u8) {
 }
 
 /// What makes the tiny training one of such a folder.
-pub fn pictures_config(folder: &Path) -> Vec<String> {
+pub fn images_config(folder: &Path) -> Vec<String> {
     vec![
         "data.name=folder".into(),
         format!("data.path={:?}", folder.display().to_string()),

@@ -10,14 +10,14 @@ fn write(root: &Path, name: &str, bytes: impl AsRef<[u8]>) {
     std::fs::write(path, bytes).unwrap();
 }
 
-/// Label lists in the structure of the official ones, which the crate of pictures keeps for its own tests.
+/// Label lists in the structure of the official ones, which the crate of images keeps for its own tests.
 fn list(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../images/tests/fixtures").join(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// A small picture that no other `seed` gives. What a file is, is told by its content, not by its name.
-fn picture(seed: u8) -> Vec<u8> {
+/// A small image that no other `seed` gives. What a file is, is told by its content, not by its name.
+fn image(seed: u8) -> Vec<u8> {
     let (width, height) = (60, 40);
     let pixels: Vec<u8> =
         (0..width * height * 3).map(|i| (i as u8).wrapping_mul(seed.wrapping_mul(2) | 1) ^ seed).collect();
@@ -52,15 +52,15 @@ pub fn cifar100(root: &Path, count: usize) {
 
 pub fn imagenet(root: &Path) {
     for (seed, synset) in ["n01440764", "n02100735", "n02119789", "n01440764"].iter().enumerate() {
-        write(root, &format!("train/{synset}/{synset}_{seed}.JPEG"), picture(seed as u8));
-        write(root, &format!("val/{synset}/ILSVRC2012_val_{:08}.JPEG", seed + 1), picture(10 + seed as u8));
+        write(root, &format!("train/{synset}/{synset}_{seed}.JPEG"), image(seed as u8));
+        write(root, &format!("val/{synset}/ILSVRC2012_val_{:08}.JPEG", seed + 1), image(10 + seed as u8));
     }
 }
 
 pub fn cub(root: &Path) {
     let manifest = tks_trainer::datasets::manifest("cub-200-2011").unwrap();
     let classes = manifest.classes.names().unwrap();
-    let names: Vec<String> = (0..6).map(|i| format!("{}/picture_{i}.jpg", classes[i % 3])).collect();
+    let names: Vec<String> = (0..6).map(|i| format!("{}/image_{i}.jpg", classes[i % 3])).collect();
     let lines = |row: &dyn Fn(usize) -> String| -> String {
         (0..6).map(|i| format!("{} {}\n", i + 1, row(i))).collect()
     };
@@ -71,7 +71,7 @@ pub fn cub(root: &Path) {
     let classes: String = classes.iter().enumerate().map(|(i, name)| format!("{} {name}\n", i + 1)).collect();
     write(root, "classes.txt", classes);
     for (seed, name) in names.iter().enumerate() {
-        write(root, &format!("images/{name}"), picture(seed as u8));
+        write(root, &format!("images/{name}"), image(seed as u8));
     }
 }
 
@@ -88,7 +88,7 @@ pub fn dogs(root: &Path) {
         "n02116738-African_hunting_dog/n02116738_9844.jpg",
     ];
     for (seed, name) in names.iter().enumerate() {
-        write(root, &format!("Images/{name}"), picture(seed as u8));
+        write(root, &format!("Images/{name}"), image(seed as u8));
     }
 }
 
@@ -98,9 +98,9 @@ pub fn cars(root: &Path) {
     }
     write(root, "cars_test_annos_withlabels.mat", list("cars_test_annos_withlabels.mat"));
     for number in 1..=4u8 {
-        write(root, &format!("cars_train/{number:05}.jpg"), picture(number));
+        write(root, &format!("cars_train/{number:05}.jpg"), image(number));
         if number <= 2 {
-            write(root, &format!("cars_test/{number:05}.jpg"), picture(100 + number));
+            write(root, &format!("cars_test/{number:05}.jpg"), image(100 + number));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::f64::consts::PI;
 
 use serde::{Deserialize, Serialize};
 
-use crate::picture::Picture;
+use crate::image::Image;
 
 /// How a place between pixels gets its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -19,54 +19,54 @@ pub enum Interpolation {
     Bicubic,
 }
 
-/// How transforms sample a picture.
+/// How transforms sample an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sampling {
     /// Between pixels.
     pub interpolation: Interpolation,
-    /// Beyond the border: red, green and blue, 0 to 255. Grey pictures take the first.
+    /// Beyond the border: red, green and blue, 0 to 255. Grey images take the first.
     pub fill: [u8; 3],
 }
 
-/// The affine map from a pixel of the new picture to a place in the old one: `x' = a x + b y + c`,
+/// The affine map from a pixel of the new image to a place in the old one: `x' = a x + b y + c`,
 /// `y' = d x + e y + f`, where a pixel's middle is at half of a unit.
 type Matrix = [f64; 6];
 
-/// Turns a picture counterclockwise around its middle. `other` is room to work in.
-pub(super) fn rotate(picture: &mut Picture, other: &mut Picture, degrees: f64, sampling: Sampling) {
+/// Turns an image counterclockwise around its middle. `other` is room to work in.
+pub(super) fn rotate(image: &mut Image, other: &mut Image, degrees: f64, sampling: Sampling) {
     let degrees = degrees.rem_euclid(360.0);
-    let (height, width) = (picture.height, picture.width);
+    let (height, width) = (image.height, image.width);
     if degrees == 0.0 {
         return;
     }
     if degrees == 180.0 {
-        return rearrange(picture, other, |y, x| (height - 1 - y, width - 1 - x));
+        return rearrange(image, other, |y, x| (height - 1 - y, width - 1 - x));
     }
     if height == width && degrees == 90.0 {
-        return rearrange(picture, other, |y, x| (x, width - 1 - y));
+        return rearrange(image, other, |y, x| (x, width - 1 - y));
     }
     if height == width && degrees == 270.0 {
-        return rearrange(picture, other, |y, x| (height - 1 - x, y));
+        return rearrange(image, other, |y, x| (height - 1 - x, y));
     }
     let angle = -(degrees * (PI / 180.0));
     let (cos, sin, minus_sin) = (round15(angle.cos()), round15(angle.sin()), round15(-angle.sin()));
     let (x, y) = (width as f64 / 2.0, height as f64 / 2.0);
     let matrix =
         [cos, sin, cos * -x + sin * -y + 0.0 + x, minus_sin, cos, minus_sin * -x + cos * -y + 0.0 + y];
-    transform(picture, other, matrix, sampling);
+    transform(image, other, matrix, sampling);
 }
 
 /// Takes the pixel at `(row, column)` from where `source` says.
-fn rearrange(picture: &mut Picture, other: &mut Picture, source: impl Fn(usize, usize) -> (usize, usize)) {
-    other.reset(picture.height, picture.width, picture.channels);
-    let channels = picture.channels;
+fn rearrange(image: &mut Image, other: &mut Image, source: impl Fn(usize, usize) -> (usize, usize)) {
+    other.reset(image.height, image.width, image.channels);
+    let channels = image.channels;
     for (at, pixel) in other.pixels.chunks_exact_mut(channels).enumerate() {
-        let (y, x) = source(at / picture.width, at % picture.width);
-        let from = (y * picture.width + x) * channels;
-        pixel.copy_from_slice(&picture.pixels[from..from + channels]);
+        let (y, x) = source(at / image.width, at % image.width);
+        let from = (y * image.width + x) * channels;
+        pixel.copy_from_slice(&image.pixels[from..from + channels]);
     }
-    std::mem::swap(picture, other);
+    std::mem::swap(image, other);
 }
 
 /// A number between -1 and 1, rounded to 15 decimals, ties to even: Python's `round(value, 15)`.
@@ -82,17 +82,17 @@ fn round15(value: f64) -> f64 {
     rounded / 1e15
 }
 
-/// Samples a picture anew. `other` is room to work in.
-pub(super) fn transform(picture: &mut Picture, other: &mut Picture, matrix: Matrix, sampling: Sampling) {
-    other.reset(picture.height, picture.width, picture.channels);
-    match picture.channels {
-        3 => sample::<3>(picture, other, matrix, sampling),
-        _ => sample::<1>(picture, other, matrix, sampling),
+/// Samples an image anew. `other` is room to work in.
+pub(super) fn transform(image: &mut Image, other: &mut Image, matrix: Matrix, sampling: Sampling) {
+    other.reset(image.height, image.width, image.channels);
+    match image.channels {
+        3 => sample::<3>(image, other, matrix, sampling),
+        _ => sample::<1>(image, other, matrix, sampling),
     }
-    std::mem::swap(picture, other);
+    std::mem::swap(image, other);
 }
 
-fn sample<const C: usize>(from: &Picture, to: &mut Picture, matrix: Matrix, sampling: Sampling) {
+fn sample<const C: usize>(from: &Image, to: &mut Image, matrix: Matrix, sampling: Sampling) {
     let pixels = from.pixels.as_chunks::<C>().0;
     let source = Source { pixels, width: from.width, height: from.height };
     let out = to.pixels.as_chunks_mut::<C>().0;
@@ -105,14 +105,14 @@ fn sample<const C: usize>(from: &Picture, to: &mut Picture, matrix: Matrix, samp
     }
 }
 
-/// A picture of `C` channels.
+/// An image of `C` channels.
 struct Source<'a, const C: usize> {
     pixels: &'a [[u8; C]],
     width: usize,
     height: usize,
 }
 
-/// A place in a picture: the pixel up and left of it, and how far it is from there, 0 to below 1.
+/// A place in an image: the pixel up and left of it, and how far it is from there, 0 to below 1.
 struct Place {
     x: isize,
     y: isize,

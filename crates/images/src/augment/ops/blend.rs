@@ -1,24 +1,24 @@
-//! Operations between a picture and a poorer one of it, as Pillow's `ImageEnhance` has them.
+//! Operations between an image and a poorer one of it, as Pillow's `ImageEnhance` has them.
 
 use super::pointwise;
-use crate::picture::{Picture, luma};
+use crate::image::{Image, luma};
 
-/// Pillow's `Image.blend`: 0 is the poorer value, 1 the picture's, more than 1 goes beyond it. In single
+/// Pillow's `Image.blend`: 0 is the poorer value, 1 the image's, more than 1 goes beyond it. In single
 /// precision and cut, not rounded.
 #[inline(always)]
 fn blend(poor: u8, value: u8, factor: f32) -> u8 {
     (f32::from(poor) + factor * (f32::from(value) - f32::from(poor))) as u8
 }
 
-/// Between black and the picture.
-pub(super) fn brightness(picture: &mut Picture, factor: f32) {
-    pointwise::map(picture, |value| blend(0, value, factor));
+/// Between black and the image.
+pub(super) fn brightness(image: &mut Image, factor: f32) {
+    pointwise::map(image, |value| blend(0, value, factor));
 }
 
-/// Between the mean of the grey picture, rounded, and the picture.
-pub(super) fn contrast(picture: &mut Picture, factor: f32) {
-    let values = &picture.pixels;
-    let (sum, count) = match picture.channels {
+/// Between the mean of the grey image, rounded, and the image.
+pub(super) fn contrast(image: &mut Image, factor: f32) {
+    let values = &image.pixels;
+    let (sum, count) = match image.channels {
         3 => {
             let pixels = values.as_chunks::<3>().0;
             (pixels.iter().map(|&pixel| u64::from(luma(pixel))).sum::<u64>(), pixels.len())
@@ -26,38 +26,38 @@ pub(super) fn contrast(picture: &mut Picture, factor: f32) {
         _ => (values.iter().map(|&value| u64::from(value)).sum(), values.len()),
     };
     let mean = (sum as f64 / count as f64 + 0.5) as u8;
-    pointwise::map(picture, |value| blend(mean, value, factor));
+    pointwise::map(image, |value| blend(mean, value, factor));
 }
 
-/// Between the grey picture and the picture.
-pub(super) fn color(picture: &mut Picture, factor: f32) {
-    // A grey picture is its own grey picture.
-    if picture.channels != 3 {
+/// Between the grey image and the image.
+pub(super) fn color(image: &mut Image, factor: f32) {
+    // A grey image is its own grey image.
+    if image.channels != 3 {
         return;
     }
-    for pixel in picture.pixels.as_chunks_mut::<3>().0 {
+    for pixel in image.pixels.as_chunks_mut::<3>().0 {
         let grey = luma(*pixel);
         *pixel = pixel.map(|value| blend(grey, value, factor));
     }
 }
 
-/// Between the smoothed picture and the picture. `smooth` is room to work in.
-pub(super) fn sharpness(picture: &mut Picture, smooth: &mut Picture, factor: f32) {
-    smooth.reset(picture.height, picture.width, picture.channels);
-    smooth.pixels.copy_from_slice(&picture.pixels);
-    let (stride, channels) = (picture.stride(), picture.channels);
+/// Between the smoothed image and the image. `smooth` is room to work in.
+pub(super) fn sharpness(image: &mut Image, smooth: &mut Image, factor: f32) {
+    smooth.reset(image.height, image.width, image.channels);
+    smooth.pixels.copy_from_slice(&image.pixels);
+    let (stride, channels) = (image.stride(), image.channels);
     // Pixels at the border have no neighbours on all sides: they stay as they are.
-    if picture.height >= 3 && picture.width >= 3 {
+    if image.height >= 3 && image.width >= 3 {
         let inner = channels..stride - channels;
-        for y in 1..picture.height - 1 {
-            let rows = &picture.pixels[(y - 1) * stride..(y + 2) * stride];
+        for y in 1..image.height - 1 {
+            let rows = &image.pixels[(y - 1) * stride..(y + 2) * stride];
             let (above, rest) = rows.split_at(stride);
             let (middle, below) = rest.split_at(stride);
             let out = &mut smooth.pixels[y * stride..][inner.clone()];
             smooth_row([above, middle, below], channels, out);
         }
     }
-    for (value, &smooth) in picture.pixels.iter_mut().zip(&smooth.pixels) {
+    for (value, &smooth) in image.pixels.iter_mut().zip(&smooth.pixels) {
         *value = blend(smooth, *value, factor);
     }
 }

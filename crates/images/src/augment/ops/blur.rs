@@ -1,34 +1,34 @@
 //! Pillow's Gaussian blur: three box filters along each axis.
 
-use crate::picture::Picture;
+use crate::image::Image;
 
 /// Box filters in each direction.
 const PASSES: usize = 3;
 
 /// Blurs by a standard deviation of `radius` pixels. `other` is room to work in.
-pub(super) fn gaussian(picture: &mut Picture, other: &mut Picture, radius: f32) {
+pub(super) fn gaussian(image: &mut Image, other: &mut Image, radius: f32) {
     let radius = box_radius(radius);
     if radius == 0.0 {
         return;
     }
     let kernel = BoxKernel::new(radius);
-    let (height, width, channels) = (picture.height, picture.width, picture.channels);
+    let (height, width, channels) = (image.height, image.width, image.channels);
     other.reset(height, width, channels);
     for _ in 0..PASSES {
         for y in 0..height {
             for channel in 0..channels {
                 let line = Line { first: y * width * channels + channel, step: channels, length: width };
-                kernel.run(&picture.pixels, &mut other.pixels, line);
+                kernel.run(&image.pixels, &mut other.pixels, line);
             }
         }
-        std::mem::swap(picture, other);
+        std::mem::swap(image, other);
     }
     for _ in 0..PASSES {
         for first in 0..width * channels {
             let line = Line { first, step: width * channels, length: height };
-            kernel.run(&picture.pixels, &mut other.pixels, line);
+            kernel.run(&image.pixels, &mut other.pixels, line);
         }
-        std::mem::swap(picture, other);
+        std::mem::swap(image, other);
     }
 }
 

@@ -1,16 +1,16 @@
 //! A shift of the hue, by way of Pillow's 8-bit HSV.
 
-use crate::picture::Picture;
+use crate::image::Image;
 
 /// Pillow's conversion to HSV (hue, saturation and value of 0 to 255 each), `factor` of a circle added to the
 /// hue, and back, as torchvision's `adjust_hue` does it.
-pub(super) fn shift(picture: &mut Picture, factor: f64) {
-    if picture.channels != 3 {
+pub(super) fn shift(image: &mut Image, factor: f64) {
+    if image.channels != 3 {
         return;
     }
     // Towards 0, and around 256 although the circle has 255: as in torchvision.
     let added = (factor * 255.0) as i32 as u8;
-    for pixel in picture.pixels.as_chunks_mut::<3>().0 {
+    for pixel in image.pixels.as_chunks_mut::<3>().0 {
         let [hue, saturation, value] = to_hsv(*pixel);
         *pixel = from_hsv([hue.wrapping_add(added), saturation, value]);
     }

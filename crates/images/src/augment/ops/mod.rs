@@ -1,4 +1,4 @@
-//! The operations that AutoAugment and RandAugment draw from, on 8-bit pictures.
+//! The operations that AutoAugment and RandAugment draw from, on 8-bit images.
 //!
 //! Each gives what Pillow gives, bit for bit: published accuracies come from training with those.
 
@@ -14,24 +14,24 @@ pub use affine::{Interpolation, Sampling};
 
 use super::{Scratch, setting};
 use crate::error::ImageError;
-use crate::picture::Picture;
+use crate::image::Image;
 
 /// One operation with its arguments.
 ///
 /// ```
-/// use tks_images::Picture;
+/// use tks_images::Image;
 /// use tks_images::augment::Scratch;
 /// use tks_images::augment::ops::{Operation, Sampling};
 ///
-/// let mut picture = Picture { pixels: vec![10, 20, 30], height: 1, width: 1, channels: 3 };
-/// Operation::Invert.apply(&mut picture, Sampling::default(), &mut Scratch::default())?;
-/// assert_eq!(picture.pixels, [245, 235, 225]);
+/// let mut image = Image { pixels: vec![10, 20, 30], height: 1, width: 1, channels: 3 };
+/// Operation::Invert.apply(&mut image, Sampling::default(), &mut Scratch::default())?;
+/// assert_eq!(image.pixels, [245, 235, 225]);
 /// # Ok::<(), tks_images::ImageError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Operation {
-    /// Leaves the picture as it is.
+    /// Leaves the image as it is.
     Identity,
     /// Stretches each channel's levels so that the least becomes 0 and the greatest 255.
     AutoContrast,
@@ -39,14 +39,14 @@ pub enum Operation {
     Equalize,
     /// `255 - v`.
     Invert,
-    /// Turns the picture around its middle; what enters has the fill colour.
+    /// Turns the image around its middle; what enters has the fill colour.
     Rotate {
         /// Angle, counterclockwise.
         degrees: f64,
     },
     /// Keeps the highest bits of each value.
     Posterize {
-        /// How many, 0 to 8; 0 makes the picture black.
+        /// How many, 0 to 8; 0 makes the image black.
         bits: u8,
     },
     /// `255 - v` where `v` is not below the threshold.
@@ -59,27 +59,27 @@ pub enum Operation {
         /// What is added.
         add: u8,
     },
-    /// Between the grey picture (0) and the picture (1), or beyond it. Grey pictures stay as they are.
+    /// Between the grey image (0) and the image (1), or beyond it. Grey images stay as they are.
     Color {
-        /// Weight of the picture, 0 or above.
+        /// Weight of the image, 0 or above.
         factor: f64,
     },
-    /// Between the mean grey level (0) and the picture (1), or beyond it.
+    /// Between the mean grey level (0) and the image (1), or beyond it.
     Contrast {
-        /// Weight of the picture, 0 or above.
+        /// Weight of the image, 0 or above.
         factor: f64,
     },
-    /// Between black (0) and the picture (1), or beyond it.
+    /// Between black (0) and the image (1), or beyond it.
     Brightness {
-        /// Weight of the picture, 0 or above.
+        /// Weight of the image, 0 or above.
         factor: f64,
     },
-    /// Between the smoothed picture (0) and the picture (1), or beyond it.
+    /// Between the smoothed image (0) and the image (1), or beyond it.
     Sharpness {
-        /// Weight of the picture, 0 or above.
+        /// Weight of the image, 0 or above.
         factor: f64,
     },
-    /// Adds to the hue, around the circle of colours. Grey pictures stay as they are.
+    /// Adds to the hue, around the circle of colours. Grey images stay as they are.
     Hue {
         /// How far, -0.5 to 0.5 of the whole circle.
         factor: f64,
@@ -94,12 +94,12 @@ pub enum Operation {
         /// Tangent of the angle.
         factor: f64,
     },
-    /// Takes each pixel from `x + pixels`: moves the picture to the left.
+    /// Takes each pixel from `x + pixels`: moves the image to the left.
     TranslateX {
         /// How far.
         pixels: f64,
     },
-    /// Takes each pixel from `y + pixels`: moves the picture up.
+    /// Takes each pixel from `y + pixels`: moves the image up.
     TranslateY {
         /// How far.
         pixels: f64,
@@ -144,68 +144,63 @@ impl Operation {
         }
     }
 
-    /// Changes a picture.
+    /// Changes an image.
     ///
     /// # Errors
-    /// [`tks_data::DataError::Setting`] for an argument that makes no sense, and for a picture whose bytes are
+    /// [`tks_data::DataError::Setting`] for an argument that makes no sense, and for an image whose bytes are
     /// not those of its shape.
     pub fn apply(
         &self,
-        picture: &mut Picture,
+        image: &mut Image,
         sampling: Sampling,
         scratch: &mut Scratch,
     ) -> Result<(), ImageError> {
         self.check()?;
-        super::require_valid(picture)?;
-        self.run(picture, sampling, scratch);
+        super::require_valid(image)?;
+        self.run(image, sampling, scratch);
         Ok(())
     }
 
     /// [`Operation::apply`] for what was checked.
-    pub(super) fn run(&self, picture: &mut Picture, sampling: Sampling, scratch: &mut Scratch) {
-        if picture.pixels.is_empty() {
+    pub(super) fn run(&self, image: &mut Image, sampling: Sampling, scratch: &mut Scratch) {
+        if image.pixels.is_empty() {
             return;
         }
-        let other = &mut scratch.picture;
+        let other = &mut scratch.image;
         match *self {
             Operation::Identity => {}
-            Operation::AutoContrast => pointwise::auto_contrast(picture),
-            Operation::Equalize => pointwise::equalize(picture),
-            Operation::Invert => picture.pixels.iter_mut().for_each(|value| *value = 255 - *value),
+            Operation::AutoContrast => pointwise::auto_contrast(image),
+            Operation::Equalize => pointwise::equalize(image),
+            Operation::Invert => image.pixels.iter_mut().for_each(|value| *value = 255 - *value),
             Operation::Posterize { bits } => {
                 let mask = !((1u16 << (8 - bits)) - 1) as u8;
-                picture.pixels.iter_mut().for_each(|value| *value &= mask);
+                image.pixels.iter_mut().for_each(|value| *value &= mask);
             }
             Operation::Solarize { threshold } => {
-                pointwise::map(
-                    picture,
-                    |value| {
-                        if f64::from(value) < threshold { value } else { 255 - value }
-                    },
-                )
+                pointwise::map(image, |value| if f64::from(value) < threshold { value } else { 255 - value })
             }
             Operation::SolarizeAdd { add } => {
-                pointwise::map(picture, |value| if value < 128 { value.saturating_add(add) } else { value })
+                pointwise::map(image, |value| if value < 128 { value.saturating_add(add) } else { value })
             }
-            Operation::Color { factor } => blend::color(picture, factor as f32),
-            Operation::Contrast { factor } => blend::contrast(picture, factor as f32),
-            Operation::Brightness { factor } => blend::brightness(picture, factor as f32),
-            Operation::Sharpness { factor } => blend::sharpness(picture, other, factor as f32),
-            Operation::Hue { factor } => hue::shift(picture, factor),
-            Operation::Rotate { degrees } => affine::rotate(picture, other, degrees, sampling),
+            Operation::Color { factor } => blend::color(image, factor as f32),
+            Operation::Contrast { factor } => blend::contrast(image, factor as f32),
+            Operation::Brightness { factor } => blend::brightness(image, factor as f32),
+            Operation::Sharpness { factor } => blend::sharpness(image, other, factor as f32),
+            Operation::Hue { factor } => hue::shift(image, factor),
+            Operation::Rotate { degrees } => affine::rotate(image, other, degrees, sampling),
             Operation::ShearX { factor } => {
-                affine::transform(picture, other, [1.0, factor, 0.0, 0.0, 1.0, 0.0], sampling);
+                affine::transform(image, other, [1.0, factor, 0.0, 0.0, 1.0, 0.0], sampling);
             }
             Operation::ShearY { factor } => {
-                affine::transform(picture, other, [1.0, 0.0, 0.0, factor, 1.0, 0.0], sampling);
+                affine::transform(image, other, [1.0, 0.0, 0.0, factor, 1.0, 0.0], sampling);
             }
             Operation::TranslateX { pixels } => {
-                affine::transform(picture, other, [1.0, 0.0, pixels, 0.0, 1.0, 0.0], sampling);
+                affine::transform(image, other, [1.0, 0.0, pixels, 0.0, 1.0, 0.0], sampling);
             }
             Operation::TranslateY { pixels } => {
-                affine::transform(picture, other, [1.0, 0.0, 0.0, 0.0, 1.0, pixels], sampling);
+                affine::transform(image, other, [1.0, 0.0, 0.0, 0.0, 1.0, pixels], sampling);
             }
-            Operation::GaussianBlur { radius } => blur::gaussian(picture, other, radius as f32),
+            Operation::GaussianBlur { radius } => blur::gaussian(image, other, radius as f32),
         }
     }
 }

@@ -1,43 +1,43 @@
 //! What depends on a value alone: by a table of 256 entries, where that is faster.
 
-use crate::picture::Picture;
+use crate::image::Image;
 
 /// Changes each value by `change`, which is called once for each of the 256.
-pub(super) fn map(picture: &mut Picture, change: impl Fn(u8) -> u8) {
+pub(super) fn map(image: &mut Image, change: impl Fn(u8) -> u8) {
     let mut table = [0; 256];
     for (value, entry) in (0..=255).zip(&mut table) {
         *entry = change(value);
     }
-    picture.pixels.iter_mut().for_each(|value| *value = table[usize::from(*value)]);
+    image.pixels.iter_mut().for_each(|value| *value = table[usize::from(*value)]);
 }
 
 /// How often each value occurs in a channel.
 type Histogram = [u32; 256];
 
 /// Changes each channel by the table that `table` makes of its histogram; by none where it makes none.
-fn map_channels(picture: &mut Picture, table: impl Fn(&Histogram) -> Option<[u8; 256]>) {
-    let channels = picture.channels;
+fn map_channels(image: &mut Image, table: impl Fn(&Histogram) -> Option<[u8; 256]>) {
+    let channels = image.channels;
     let mut histograms = [[0; 256]; 3];
     if let ([first, second, third], 3) = (&mut histograms, channels) {
-        for &[r, g, b] in picture.pixels.as_chunks::<3>().0 {
+        for &[r, g, b] in image.pixels.as_chunks::<3>().0 {
             first[usize::from(r)] += 1;
             second[usize::from(g)] += 1;
             third[usize::from(b)] += 1;
         }
     } else {
-        picture.pixels.iter().for_each(|&value| histograms[0][usize::from(value)] += 1);
+        image.pixels.iter().for_each(|&value| histograms[0][usize::from(value)] += 1);
     }
     for (channel, histogram) in histograms.iter().enumerate().take(channels) {
         if let Some(table) = table(histogram) {
-            let values = picture.pixels.iter_mut().skip(channel).step_by(channels);
+            let values = image.pixels.iter_mut().skip(channel).step_by(channels);
             values.for_each(|value| *value = table[usize::from(*value)]);
         }
     }
 }
 
 /// Pillow's `ImageOps.autocontrast` with nothing cut off.
-pub(super) fn auto_contrast(picture: &mut Picture) {
-    map_channels(picture, |histogram| {
+pub(super) fn auto_contrast(image: &mut Image) {
+    map_channels(image, |histogram| {
         let low = histogram.iter().position(|&count| count > 0)?;
         let high = histogram.iter().rposition(|&count| count > 0)?;
         if high <= low {
@@ -50,8 +50,8 @@ pub(super) fn auto_contrast(picture: &mut Picture) {
 }
 
 /// Pillow's `ImageOps.equalize`.
-pub(super) fn equalize(picture: &mut Picture) {
-    map_channels(picture, |histogram| {
+pub(super) fn equalize(image: &mut Image) {
+    map_channels(image, |histogram| {
         let last = histogram.iter().rfind(|&&count| count > 0)?;
         let step = (histogram.iter().sum::<u32>() - last) / 255;
         if step == 0 {

@@ -1,7 +1,7 @@
-//! Times epochs of the loader with 2 workers: pictures decoded, augmented and normalised, in batches. Prints JSON for
+//! Times epochs of the loader with 2 workers: images decoded, augmented and normalised, in batches. Prints JSON for
 //! `benches/peers/images/loader.py`.
 //!
-//! `cargo run --release -p tks-images --example picture_epoch -- cifar10|folder PATH RECIPE [EPOCHS] [u8]`, where
+//! `cargo run --release -p tks-images --example image_epoch -- cifar10|folder PATH RECIPE [EPOCHS] [u8]`, where
 //! RECIPE is a recipe in JSON; with `u8` the batches are grey levels.
 
 use std::path::Path;
@@ -18,7 +18,7 @@ const BATCH: usize = 128;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [kind, path, recipe, rest @ ..] = arguments.as_slice() else {
-        return Err("usage: picture_epoch cifar10|folder PATH RECIPE [EPOCHS] [u8]".into());
+        return Err("usage: image_epoch cifar10|folder PATH RECIPE [EPOCHS] [u8]".into());
     };
     let path = Path::new(path);
     let set = Arc::new(match kind.as_str() {
@@ -43,13 +43,13 @@ fn time<E: Level>(
     let samples = ImageSamples::<E>::new(set, indices, recipe, true)?;
     let config = LoaderConfig { batch_size: BATCH, last_batch: LastBatch::Keep, ..LoaderConfig::default() };
     let loader = Loader::new(Arc::new(samples), config)?;
-    let (mut seconds, mut pictures, mut sum) = (Vec::new(), 0, 0.0);
+    let (mut seconds, mut images, mut sum) = (Vec::new(), 0, 0.0);
     for epoch in 0..=epochs {
-        (pictures, sum) = (0, 0.0);
+        (images, sum) = (0, 0.0);
         let begin = Instant::now();
         for batch in loader.epoch(epoch)? {
             let batch = batch?;
-            pictures += batch.valid();
+            images += batch.valid();
             sum += batch.as_slice().iter().step_by(97).map(|&value| number(value)).sum::<f64>();
         }
         // the first one warms the files' cache
@@ -57,6 +57,6 @@ fn time<E: Level>(
             seconds.push(begin.elapsed().as_secs_f64());
         }
     }
-    println!("{{\"pictures\": {pictures}, \"sum\": {sum}, \"seconds\": {seconds:?}}}");
+    println!("{{\"images\": {images}, \"sum\": {sum}, \"seconds\": {seconds:?}}}");
     Ok(())
 }

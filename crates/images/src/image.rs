@@ -1,8 +1,8 @@
-//! A picture in memory.
+//! An image in memory.
 
-/// A picture of 8-bit grey levels. Its memory is kept from one picture to the next: see [`Picture::reset`].
+/// An image of 8-bit grey levels. Its memory is kept from one image to the next: see [`Image::reset`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Picture {
+pub struct Image {
     /// The channels of each pixel in turn, row by row: `[H, W, C]`, 0 to 255.
     pub pixels: Vec<u8>,
     /// Rows, `H`.
@@ -19,13 +19,13 @@ pub(crate) fn luma([r, g, b]: [u8; 3]) -> u8 {
     ((u32::from(r) * 19595 + u32::from(g) * 38470 + u32::from(b) * 7471 + 0x8000) >> 16) as u8
 }
 
-impl Picture {
-    /// A black picture.
+impl Image {
+    /// A black image.
     pub fn new(height: usize, width: usize, channels: usize) -> Self {
         Self { pixels: vec![0; height * width * channels], height, width, channels }
     }
 
-    /// Gives the picture another size. Its pixels are left over from what it held before: write every one.
+    /// Gives the image another size. Its pixels are left over from what it held before: write every one.
     pub fn reset(&mut self, height: usize, width: usize, channels: usize) {
         self.pixels.resize(height * width * channels, 0);
         (self.height, self.width, self.channels) = (height, width, channels);
@@ -48,9 +48,9 @@ impl Picture {
     /// Copies the part of `height` x `width` pixels from row `top` and column `left` on to `out`.
     ///
     /// # Panics
-    /// If the part reaches beyond the picture.
-    pub fn crop(&self, top: usize, left: usize, height: usize, width: usize, out: &mut Picture) {
-        assert!(left + width <= self.width && top + height <= self.height, "a part beyond the picture");
+    /// If the part reaches beyond the image.
+    pub fn crop(&self, top: usize, left: usize, height: usize, width: usize, out: &mut Image) {
+        assert!(left + width <= self.width && top + height <= self.height, "a part beyond the image");
         out.reset(height, width, self.channels);
         let (stride, place) = (out.stride(), left * self.channels);
         for (y, row) in out.pixels.chunks_exact_mut(stride.max(1)).enumerate() {
@@ -58,7 +58,7 @@ impl Picture {
         }
     }
 
-    /// Takes the pixels of planes `[C, H, W]`, as [`PictureBytes::Planar`](crate::PictureBytes::Planar) has them.
+    /// Takes the pixels of planes `[C, H, W]`, as [`ImageBytes::Planar`](crate::ImageBytes::Planar) has them.
     ///
     /// # Panics
     /// If `planes` is not of `channels * height * width` bytes.
@@ -86,7 +86,7 @@ impl Picture {
         }
     }
 
-    /// Makes the picture grey (1) or of three channels (3): grey is repeated, and colour becomes Rec. 601's luma,
+    /// Makes the image grey (1) or of three channels (3): grey is repeated, and colour becomes Rec. 601's luma,
     /// rounded as Pillow's `convert("L")` does.
     pub fn set_channels(&mut self, channels: usize) {
         match (self.channels, channels) {
@@ -118,24 +118,24 @@ mod tests {
 
     #[test]
     fn planes_become_pixels() {
-        let mut picture = Picture::default();
-        picture.copy_planes(&[1, 2, 3, 4, 5, 6], 3, 1, 2);
-        assert_eq!(picture, Picture { pixels: vec![1, 3, 5, 2, 4, 6], height: 1, width: 2, channels: 3 });
-        picture.copy_planes(&[9, 8], 1, 2, 1);
-        assert_eq!(picture, Picture { pixels: vec![9, 8], height: 2, width: 1, channels: 1 });
-        picture.copy_planes(&[1, 2, 3, 4], 2, 1, 2);
-        assert_eq!(picture.pixels, [1, 3, 2, 4]);
+        let mut image = Image::default();
+        image.copy_planes(&[1, 2, 3, 4, 5, 6], 3, 1, 2);
+        assert_eq!(image, Image { pixels: vec![1, 3, 5, 2, 4, 6], height: 1, width: 2, channels: 3 });
+        image.copy_planes(&[9, 8], 1, 2, 1);
+        assert_eq!(image, Image { pixels: vec![9, 8], height: 2, width: 1, channels: 1 });
+        image.copy_planes(&[1, 2, 3, 4], 2, 1, 2);
+        assert_eq!(image.pixels, [1, 3, 2, 4]);
     }
 
     #[test]
     fn grey_and_back() {
-        let mut picture = Picture { pixels: vec![0, 128, 255], height: 1, width: 3, channels: 1 };
-        picture.set_channels(3);
-        assert_eq!(picture.pixels, [0, 0, 0, 128, 128, 128, 255, 255, 255]);
-        picture.set_channels(1);
-        assert_eq!(picture.pixels, [0, 128, 255]);
+        let mut image = Image { pixels: vec![0, 128, 255], height: 1, width: 3, channels: 1 };
+        image.set_channels(3);
+        assert_eq!(image.pixels, [0, 0, 0, 128, 128, 128, 255, 255, 255]);
+        image.set_channels(1);
+        assert_eq!(image.pixels, [0, 128, 255]);
         // Pillow 12: Image.new("RGB", (1, 1), (200, 30, 90)).convert("L") is 88
-        let mut colour = Picture { pixels: vec![200, 30, 90], height: 1, width: 1, channels: 3 };
+        let mut colour = Image { pixels: vec![200, 30, 90], height: 1, width: 1, channels: 3 };
         colour.set_channels(1);
         assert_eq!(colour.pixels, [88]);
     }
