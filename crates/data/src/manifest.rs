@@ -71,7 +71,7 @@ pub enum SampleSize {
     /// All samples have this size.
     Fixed(Size),
     /// `"varies"`: every sample has its own.
-    Varies(Varies),
+    Varies(PerSample),
 }
 
 /// Width and height in pixels.
@@ -87,7 +87,7 @@ pub struct Size {
 /// The word `"varies"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Varies {
+pub enum PerSample {
     /// Every sample has its own size.
     Varies,
 }
@@ -139,7 +139,7 @@ pub struct SplitScheme {
     /// Where it comes from.
     pub rule: SplitRule,
     /// Its parts (`train`, `test`, ...) with the number of samples in each.
-    pub parts: BTreeMap<String, Known<u64>>,
+    pub parts: BTreeMap<String, Stated<u64>>,
     /// What a user should know of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -167,7 +167,7 @@ pub struct SourceFile {
     /// Its official address; `"manual"` where the publisher gives it only to a person with a browser.
     pub url: Address,
     /// Its size in bytes, or `"unknown"`.
-    pub size: Known<u64>,
+    pub size: Stated<u64>,
     /// Bytes that it has at most, where its size is unknown; more are not fetched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_size: Option<u64>,
@@ -194,19 +194,19 @@ pub enum Address {
 
 /// A value that may be unknown, and then is said to be: `"unknown"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known<T> {
+pub enum Stated<T> {
     /// The value.
     Is(T),
     /// `"unknown"`.
     Unknown,
 }
 
-impl<T> Known<T> {
+impl<T> Stated<T> {
     /// The value, if it is known.
     pub fn known(self) -> Option<T> {
         match self {
-            Known::Is(value) => Some(value),
-            Known::Unknown => None,
+            Stated::Value(value) => Some(value),
+            Stated::Unknown => None,
         }
     }
 }
@@ -445,36 +445,36 @@ impl<'de> Deserialize<'de> for Address {
     }
 }
 
-impl Serialize for Known<u64> {
+impl Serialize for Stated<u64> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Known::Is(value) => serializer.serialize_u64(*value),
-            Known::Unknown => serializer.serialize_str("unknown"),
+            Stated::Value(value) => serializer.serialize_u64(*value),
+            Stated::Unknown => serializer.serialize_str("unknown"),
         }
     }
 }
 
-impl<'de> Deserialize<'de> for Known<u64> {
+impl<'de> Deserialize<'de> for Stated<u64> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
         impl serde::de::Visitor<'_> for Visitor {
-            type Value = Known<u64>;
+            type Value = Stated<u64>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a number, or \"unknown\"")
             }
 
             fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Self::Value, E> {
-                u64::try_from(value).map(Known::Is).map_err(|_| E::custom("it should not be negative"))
+                u64::try_from(value).map(Stated::Value).map_err(|_| E::custom("it should not be negative"))
             }
 
             fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Self::Value, E> {
-                Ok(Known::Is(value))
+                Ok(Stated::Value(value))
             }
 
             fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Self::Value, E> {
                 match value {
-                    "unknown" => Ok(Known::Unknown),
+                    "unknown" => Ok(Stated::Unknown),
                     _ => Err(E::invalid_value(serde::de::Unexpected::Str(value), &self)),
                 }
             }

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::DataError;
-use crate::manifest::{Known, SplitRule, SplitScheme};
+use crate::manifest::{SplitRule, SplitScheme, Stated};
 use crate::rng::{sample_rng, shuffle};
 use crate::toml_file;
 
@@ -180,7 +180,7 @@ pub fn by_scheme<S: AsRef<str>>(
 pub fn check_sizes(scheme: &SplitScheme, parts: &Parts) -> Result<(), DataError> {
     for (part, stated) in &scheme.parts {
         let found = parts.get(part).map_or(0, Vec::len) as u64;
-        if let Known::Is(stated) = *stated
+        if let Stated::Value(stated) = *stated
             && stated != found
         {
             return Err(DataError::SplitSize {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use md5::Digest;
-use tks_data::fetch::{FetchOptions, FileState, How, Stage, fetch, verify};
+use tks_data::fetch::{FetchOptions, FetchOutcome, FileState, Stage, fetch, verify};
 use tks_data::manifest::Manifest;
 use tks_data::{DataError, fetch::Fetched};
 
@@ -198,7 +198,7 @@ fn a_file_is_fetched_once_and_checked() {
     assert_eq!(*seen.last().unwrap(), (Stage::Fetching, 300_000, Some(300_000)));
     assert!(seen.is_sorted_by_key(|(_, done, _)| *done));
     assert_eq!(server.requests(), ["GET /official/toy.zip HTTP/1.1 from 0"]);
-    assert_eq!(run(&manifest, folder.path(), &quick()).unwrap().how, How::AlreadyThere);
+    assert_eq!(run(&manifest, folder.path(), &quick()).unwrap().how, FetchOutcome::AlreadyThere);
     assert!(server.requests().is_empty());
     assert_eq!(verify(&manifest, folder.path()).unwrap(), [("toy.zip".to_string(), FileState::Good)]);
     assert_eq!(verify(&unchecked(&server), folder.path()).unwrap()[0].1, FileState::Unchecked);
@@ -209,7 +209,7 @@ fn a_cut_connection_is_taken_up_where_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let server = server(|b| b.cut = Some((100_000, 2)));
     let fetched = run(&checked(&server), folder.path(), &quick()).unwrap();
-    assert_eq!(fetched.how, How::Fetched { resumed_from: 0 });
+    assert_eq!(fetched.how, FetchOutcome::Fetched { resumed_from: 0 });
     assert_eq!(std::fs::read(&fetched.path).unwrap(), data());
     let starts: Vec<usize> =
         server.requests().iter().map(|r| r.rsplit(' ').next().unwrap().parse().unwrap()).collect();
@@ -228,7 +228,7 @@ fn a_later_run_takes_up_what_an_earlier_one_left() {
     let there = std::fs::metadata(folder.path().join("toy.zip.part")).unwrap().len();
     assert!(there > 0 && there <= 120_000, "{there}");
     let fetched = run(&manifest, folder.path(), &quick()).unwrap();
-    assert_eq!(fetched.how, How::Fetched { resumed_from: there });
+    assert_eq!(fetched.how, FetchOutcome::Fetched { resumed_from: there });
     assert_eq!(std::fs::read(&fetched.path).unwrap(), data());
     assert_eq!(names(folder.path()), ["toy.zip"]);
     assert!(server.requests()[1].ends_with(&format!("from {there}")));
@@ -283,13 +283,13 @@ fn a_part_of_another_file_is_begun_anew() {
     let server = server(|_| {});
     std::fs::write(folder.path().join("toy.zip.part"), vec![9; 1000]).unwrap();
     let fetched = run(&checked(&server), folder.path(), &quick()).unwrap();
-    assert_eq!(fetched.how, How::Fetched { resumed_from: 0 });
+    assert_eq!(fetched.how, FetchOutcome::Fetched { resumed_from: 0 });
     assert_eq!(std::fs::read(&fetched.path).unwrap(), data());
     // A whole file left as a part, too.
     std::fs::remove_file(&fetched.path).unwrap();
     std::fs::write(folder.path().join("toy.zip.part"), data()).unwrap();
     let fetched = run(&checked(&server), folder.path(), &quick()).unwrap();
-    assert_eq!(fetched.how, How::Fetched { resumed_from: 300_000 });
+    assert_eq!(fetched.how, FetchOutcome::Fetched { resumed_from: 300_000 });
 }
 
 #[test]
@@ -376,7 +376,7 @@ fn two_at_once_do_not_harm_each_other() {
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                if run(&manifest, folder.path(), &quick()).unwrap().how != How::AlreadyThere {
+                if run(&manifest, folder.path(), &quick()).unwrap().how != FetchOutcome::AlreadyThere {
                     fetched.fetch_add(1, Ordering::Relaxed);
                 }
             });

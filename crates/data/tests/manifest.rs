@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tks_data::manifest::{Address, Checksum, Kind, Known, Manifest, SplitRule};
+use tks_data::manifest::{Address, Checksum, Kind, Manifest, SplitRule, Stated};
 
 const TEXT: &str = r#"
 version = 1
@@ -56,8 +56,8 @@ fn a_manifest_is_read_and_written_back() {
     assert_eq!(manifest.classes.count(), 2);
     assert_eq!(manifest.split(None).unwrap().name, "official");
     assert_eq!(manifest.split(Some("first-90")).unwrap().rule, SplitRule::FirstOfClass(0.9));
-    assert_eq!(manifest.splits[0].parts["test"], Known::Unknown);
-    assert_eq!(manifest.files[0].size, Known::Is(123));
+    assert_eq!(manifest.splits[0].parts["test"], Stated::Unknown);
+    assert_eq!(manifest.files[0].size, Stated::Value(123));
     assert!(matches!(manifest.files[0].checksums[0], Checksum::Md5(_)));
     assert_eq!(manifest.files[1].url, Address::Manual);
     let again = toml::to_string(&manifest).unwrap();

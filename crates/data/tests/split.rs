@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use proptest::prelude::*;
-use tks_data::manifest::{Known, SplitRule, SplitScheme};
+use tks_data::manifest::{SplitRule, SplitScheme, Stated};
 use tks_data::split::{StoredSplit, balanced, by_scheme, first_of_class, natural};
 
 #[test]
@@ -59,20 +59,26 @@ fn a_scheme_is_followed_and_its_sizes_compared() {
     let scheme = |rule, train| SplitScheme {
         name: "x".into(),
         rule,
-        parts: [("train".to_string(), train), ("test".to_string(), Known::Unknown)].into(),
+        parts: [("train".to_string(), train), ("test".to_string(), Stated::Unknown)].into(),
         note: None,
     };
     let stored = SplitRule::Stored("toy.toml".into());
     let parts =
-        by_scheme(&scheme(stored.clone(), Known::Is(18)), folder.path(), &names, &labels, true).unwrap();
+        by_scheme(&scheme(stored.clone(), Stated::Value(18)), folder.path(), &names, &labels, true).unwrap();
     assert_eq!(parts, balanced(&labels, 0.9, 3));
-    let error = by_scheme(&scheme(stored, Known::Is(19)), folder.path(), &names, &labels, true).unwrap_err();
+    let error =
+        by_scheme(&scheme(stored, Stated::Value(19)), folder.path(), &names, &labels, true).unwrap_err();
     assert!(error.to_string().contains("`train` has 18 samples where the manifest states 19"), "{error}");
-    let first =
-        by_scheme(&scheme(SplitRule::FirstOfClass(0.5), Known::Is(1)), folder.path(), &names, &labels, false);
+    let first = by_scheme(
+        &scheme(SplitRule::FirstOfClass(0.5), Stated::Value(1)),
+        folder.path(),
+        &names,
+        &labels,
+        false,
+    );
     assert_eq!(first.unwrap()["train"], [0, 1, 2, 3, 4, 10, 11, 12, 13, 14]);
     assert!(
-        by_scheme(&scheme(SplitRule::Official, Known::Unknown), folder.path(), &names, &labels, true)
+        by_scheme(&scheme(SplitRule::Official, Stated::Unknown), folder.path(), &names, &labels, true)
             .is_err()
     );
 }

@@ -60,7 +60,7 @@ pub enum Slicing {
         overlap: f64,
         /// Where the events go that do not divide evenly.
         #[serde(default)]
-        remainder: Remainder,
+        remainder: LeftoverEvents,
     },
     /// As many slices of `window_us` as the recording lasts: slice `k` holds
     /// `t_0 + k s <= t < t_0 + k s + window_us` with `s = window_us - overlap_us`.
@@ -72,7 +72,7 @@ pub enum Slicing {
         overlap_us: i64,
         /// What becomes of the last slice, which the recording does not fill.
         #[serde(default)]
-        tail: Tail,
+        tail: LastWindow,
         /// Where the grid starts, in us; the first event if left out. Earlier events are left out.
         #[serde(default)]
         start_us: Option<i64>,
@@ -90,7 +90,7 @@ pub enum Slicing {
         overlap: usize,
         /// What becomes of the last slice, for which there are not `count` events.
         #[serde(default)]
-        tail: Tail,
+        tail: LastWindow,
     },
 }
 
@@ -118,7 +118,7 @@ pub enum TimeEdges {
 /// Where the events go that do not divide evenly into bins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Remainder {
+pub enum LeftoverEvents {
     /// One each into as many bins, spread evenly.
     #[default]
     Spread,
@@ -131,7 +131,7 @@ pub enum Remainder {
 /// What becomes of the last slice, which the recording does not fill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Tail {
+pub enum LastWindow {
     /// It is kept, so that no event is lost.
     #[default]
     Keep,
@@ -178,17 +178,17 @@ impl Slicing {
 
     /// This many bins of equally many events, without overlap.
     pub fn event_bins(bins: usize) -> Self {
-        Slicing::EventBins { bins, overlap: 0.0, remainder: Remainder::Spread }
+        Slicing::EventBins { bins, overlap: 0.0, remainder: LeftoverEvents::Spread }
     }
 
     /// Windows of this many us, without overlap.
     pub fn time_window(window_us: i64) -> Self {
-        Slicing::TimeWindow { window_us, overlap_us: 0, tail: Tail::Keep, start_us: None, end_us: None }
+        Slicing::TimeWindow { window_us, overlap_us: 0, tail: LastWindow::Keep, start_us: None, end_us: None }
     }
 
     /// Slices of this many events, without overlap.
     pub fn event_count(count: usize) -> Self {
-        Slicing::EventCount { count, overlap: 0, tail: Tail::Keep }
+        Slicing::EventCount { count, overlap: 0, tail: LastWindow::Keep }
     }
 
     /// The same slicing into `steps` slices where it has the default number of bins, which says that none was given.
@@ -232,7 +232,7 @@ impl Slicing {
             }
             Slicing::EventBins { bins, overlap, remainder } => {
                 check_bins(bins, overlap)?;
-                if remainder == Remainder::SpikingJelly && overlap != 0.0 {
+                if remainder == LeftoverEvents::SpikingJelly && overlap != 0.0 {
                     return Err(option(
                         "overlap",
                         overlap.to_string(),
@@ -252,7 +252,9 @@ impl Slicing {
                     ));
                 }
                 check_interval(start_us, end_us)?;
-                if tail == Tail::SpikingJelly && (overlap_us != 0 || start_us.is_some() || end_us.is_some()) {
+                if tail == LastWindow::SpikingJelly
+                    && (overlap_us != 0 || start_us.is_some() || end_us.is_some())
+                {
                     return Err(option(
                         "tail",
                         "spiking_jelly".into(),
@@ -267,7 +269,7 @@ impl Slicing {
                 if overlap >= count {
                     return Err(option("overlap", overlap.to_string(), "below count"));
                 }
-                if tail == Tail::SpikingJelly {
+                if tail == LastWindow::SpikingJelly {
                     return Err(option("tail", "spiking_jelly".into(), "another for slices by event count"));
                 }
             }
@@ -394,22 +396,22 @@ fn event_bins(
     count: usize,
     bins: usize,
     overlap: f64,
-    remainder: Remainder,
+    remainder: LeftoverEvents,
 ) -> impl Iterator<Item = Range<usize>> {
     let each = count / bins;
     // Wide enough for any number of events times any number of bins.
     let edge = move |k: usize| (k as u128 * count as u128 / bins as u128) as usize;
     (0..bins).map(move |k| match remainder {
-        Remainder::Spread => {
+        LeftoverEvents::Spread => {
             let further = (overlap * count as f64 / bins as f64).round() as usize;
             edge(k)..(edge(k + 1) + further).min(count)
         }
-        Remainder::Tonic => {
+        LeftoverEvents::Tonic => {
             let length = (each as f64 * (1.0 + overlap)) as usize;
             let stride = (length as f64 * (1.0 - overlap)) as usize;
             (k * stride).min(count)..(k * stride + length).min(count)
         }
-        Remainder::SpikingJelly => k * each..if k + 1 == bins { count } else { (k + 1) * each },
+        LeftoverEvents::SpikingJelly => k * each..if k + 1 == bins { count } else { (k + 1) * each },
     })
 }
 
@@ -431,7 +433,7 @@ fn time_windows(
     events: &Events,
     window_us: i64,
     overlap_us: i64,
-    tail: Tail,
+    tail: LastWindow,
     start_us: Option<i64>,
     end_us: Option<i64>,
 ) -> Result<Vec<Slice>, EventError> {
@@ -442,10 +444,10 @@ fn time_windows(
     let inclusive = (end_us.map_or(after - 1, i128::from) - start).max(0);
     let end = end_us.map_or(after, i128::from).max(start);
     let slices = match tail {
-        Tail::Keep => ceil_div(end - start - window, stride) + 1,
-        Tail::Drop => (inclusive - window).div_euclid(stride) + 1,
-        Tail::Tonic => ceil_div(inclusive - window, stride) + 1,
-        Tail::SpikingJelly => ceil_div(inclusive, window),
+        LastWindow::Keep => ceil_div(end - start - window, stride) + 1,
+        LastWindow::Drop => (inclusive - window).div_euclid(stride) + 1,
+        LastWindow::Tonic => ceil_div(inclusive - window, stride) + 1,
+        LastWindow::SpikingJelly => ceil_div(inclusive, window),
     }
     .max(1);
     if slices > MAX_SLICES as i128 {
@@ -459,8 +461,8 @@ fn time_windows(
         .map(|k| {
             let from = start + k * stride;
             let to = match tail {
-                Tail::Keep => (from + window).min(end),
-                Tail::SpikingJelly if k + 1 == slices => end,
+                LastWindow::Keep => (from + window).min(end),
+                LastWindow::SpikingJelly if k + 1 == slices => end,
                 _ => from + window,
             };
             interval(events, from, to)
@@ -468,12 +470,17 @@ fn time_windows(
         .collect())
 }
 
-fn event_counts(events: &Events, count: usize, overlap: usize, tail: Tail) -> Result<Vec<Slice>, EventError> {
+fn event_counts(
+    events: &Events,
+    count: usize,
+    overlap: usize,
+    tail: LastWindow,
+) -> Result<Vec<Slice>, EventError> {
     let (n, stride) = (events.len(), count - overlap);
     let beyond = n.saturating_sub(count);
     let slices = match tail {
-        Tail::Drop => beyond / stride,
-        Tail::Keep | Tail::Tonic | Tail::SpikingJelly => beyond.div_ceil(stride),
+        LastWindow::Drop => beyond / stride,
+        LastWindow::Keep | LastWindow::Tonic | LastWindow::SpikingJelly => beyond.div_ceil(stride),
     } + 1;
     if slices > MAX_SLICES {
         return Err(EventError::TooManySlices {

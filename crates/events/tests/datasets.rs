@@ -5,7 +5,7 @@ mod common;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use tks_data::manifest::{Known, Manifest};
+use tks_data::manifest::{Manifest, Stated};
 use tks_events::datasets::{EventSet, Orientation, SetOptions};
 use tks_events::{EventError, EventStream, SensorSize};
 
@@ -108,7 +108,8 @@ fn small(name: &str, split: &str, parts: &[(&str, u64)]) -> Manifest {
     let mut manifest = manifest(name);
     for scheme in &mut manifest.splits {
         if scheme.name == split {
-            scheme.parts = parts.iter().map(|(part, size)| (part.to_string(), Known::Is(*size))).collect();
+            scheme.parts =
+                parts.iter().map(|(part, size)| (part.to_string(), Stated::Value(*size))).collect();
         }
     }
     manifest

@@ -8,7 +8,7 @@ use tks_events::filter::{Filter, Since};
 use tks_events::frames::FramesMut;
 use tks_events::represent::{Decay, Polarity, Representation, VoxelTime, bina_rep};
 use tks_events::resize::Resize;
-use tks_events::slicing::{Remainder, Slicing, Tail, TimeEdges};
+use tks_events::slicing::{LastWindow, LeftoverEvents, Slicing, TimeEdges};
 use tks_events::{EventStream, SensorSize};
 use tks_golden::GoldenCase;
 
@@ -39,8 +39,8 @@ impl Arguments<'_> {
 
     fn tail(&self) -> Tail {
         match self.values.get("include_incomplete") {
-            Some(Value::Bool(true)) => Tail::Tonic,
-            _ => Tail::Drop,
+            Some(Value::Bool(true)) => LastWindow::Tonic,
+            _ => LastWindow::Drop,
         }
     }
 
@@ -56,7 +56,7 @@ impl Arguments<'_> {
             }
         } else if let Some(bins) = self.integer("n_event_bins") {
             let bins = bins as usize;
-            Slicing::EventBins { bins, overlap: self.overlap(), remainder: Remainder::Tonic }
+            Slicing::EventBins { bins, overlap: self.overlap(), remainder: LeftoverEvents::Tonic }
         } else if let Some(count) = self.integer("event_count") {
             let (count, overlap) = (count as usize, self.overlap() as usize);
             Slicing::EventCount { count, overlap, tail: self.tail() }

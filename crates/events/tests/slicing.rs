@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tks_events::frames::FramesMut;
 use tks_events::represent::{FrameValue, Polarity, Representation};
-use tks_events::slicing::{Remainder, Slice, Slicing, Tail, TimeEdges};
+use tks_events::slicing::{LastWindow, LeftoverEvents, Slice, Slicing, TimeEdges};
 use tks_events::{EventError, EventStream, SensorSize};
 
 const SENSOR: SensorSize = SensorSize { width: 7, height: 5 };
@@ -48,28 +48,28 @@ fn lossless() -> impl Strategy<Value = Slicing> {
         (1usize..40, overlaps()).prop_map(|(bins, overlap)| Slicing::EventBins {
             bins,
             overlap,
-            remainder: Remainder::Spread
+            remainder: LeftoverEvents::Spread
         }),
         (1usize..40).prop_map(|bins| Slicing::EventBins {
             bins,
             overlap: 0.0,
-            remainder: Remainder::SpikingJelly
+            remainder: LeftoverEvents::SpikingJelly
         }),
         (1i64..300, 0i64..300).prop_map(|(window_us, overlap)| Slicing::TimeWindow {
             window_us,
             overlap_us: overlap % window_us,
-            tail: Tail::Keep,
+            tail: LastWindow::Keep,
             start_us: None,
             end_us: None
         }),
         (1i64..300).prop_map(|window_us| Slicing::TimeWindow {
             window_us,
             overlap_us: 0,
-            tail: Tail::SpikingJelly,
+            tail: LastWindow::SpikingJelly,
             start_us: None,
             end_us: None
         }),
-        (1usize..60, 0usize..60, prop_oneof![Just(Tail::Keep), Just(Tail::Tonic)])
+        (1usize..60, 0usize..60, prop_oneof![Just(LastWindow::Keep), Just(LastWindow::Tonic)])
             .prop_map(|(count, overlap, tail)| Slicing::EventCount { count, overlap: overlap % count, tail }),
     ]
 }
@@ -95,9 +95,14 @@ fn lossy() -> impl Strategy<Value = Slicing> {
         (1usize..40, overlaps()).prop_map(|(bins, overlap)| Slicing::EventBins {
             bins,
             overlap,
-            remainder: Remainder::Tonic
+            remainder: LeftoverEvents::Tonic
         }),
-        (20i64..300, 0i64..300, interval, prop_oneof![Just(Tail::Keep), Just(Tail::Drop), Just(Tail::Tonic)])
+        (
+            20i64..300,
+            0i64..300,
+            interval,
+            prop_oneof![Just(LastWindow::Keep), Just(LastWindow::Drop), Just(LastWindow::Tonic)]
+        )
             .prop_map(|(window_us, overlap, (start_us, end_us), tail)| Slicing::TimeWindow {
                 window_us,
                 overlap_us: overlap % window_us,
@@ -108,7 +113,7 @@ fn lossy() -> impl Strategy<Value = Slicing> {
         (1usize..60, 0usize..60).prop_map(|(count, overlap)| Slicing::EventCount {
             count,
             overlap: overlap % count,
-            tail: Tail::Drop
+            tail: LastWindow::Drop
         }),
     ]
 }
@@ -273,15 +278,15 @@ fn the_peers_lose_what_they_are_known_to_lose() {
     assert_eq!(lengths(&stream, bins(TimeEdges::SpikingJelly)), [2, 2, 4]);
     assert_eq!(lengths(&stream, bins(TimeEdges::Exact)), [3, 2, 3]);
     let events = |remainder| Slicing::EventBins { bins: 3, overlap: 0.0, remainder };
-    assert_eq!(lengths(&stream, events(Remainder::Tonic)), [2, 2, 2]);
-    assert_eq!(lengths(&stream, events(Remainder::SpikingJelly)), [2, 2, 4]);
-    assert_eq!(lengths(&stream, events(Remainder::Spread)), [2, 3, 3]);
+    assert_eq!(lengths(&stream, events(LeftoverEvents::Tonic)), [2, 2, 2]);
+    assert_eq!(lengths(&stream, events(LeftoverEvents::SpikingJelly)), [2, 2, 4]);
+    assert_eq!(lengths(&stream, events(LeftoverEvents::Spread)), [2, 3, 3]);
     let window =
         |tail| Slicing::TimeWindow { window_us: 5, overlap_us: 0, tail, start_us: None, end_us: None };
-    assert_eq!(lengths(&stream, window(Tail::Keep)), [3, 4, 1]);
-    assert_eq!(lengths(&stream, window(Tail::Drop)), [3, 4]);
-    assert_eq!(lengths(&stream, window(Tail::Tonic)), [3, 4]);
-    assert_eq!(lengths(&stream, window(Tail::SpikingJelly)), [3, 5]);
+    assert_eq!(lengths(&stream, window(LastWindow::Keep)), [3, 4, 1]);
+    assert_eq!(lengths(&stream, window(LastWindow::Drop)), [3, 4]);
+    assert_eq!(lengths(&stream, window(LastWindow::Tonic)), [3, 4]);
+    assert_eq!(lengths(&stream, window(LastWindow::SpikingJelly)), [3, 5]);
 }
 
 #[test]
@@ -290,12 +295,17 @@ fn overlap_reaches_into_the_slice_after_it() {
     let bins =
         Slicing::TimeBins { bins: 4, overlap: 0.4, edges: TimeEdges::Exact, start_us: None, end_us: None };
     assert_eq!(lengths(&stream, bins), [35, 35, 35, 25]);
-    let events = Slicing::EventBins { bins: 4, overlap: 0.4, remainder: Remainder::Spread };
+    let events = Slicing::EventBins { bins: 4, overlap: 0.4, remainder: LeftoverEvents::Spread };
     assert_eq!(lengths(&stream, events), [35, 35, 35, 25]);
-    let window =
-        Slicing::TimeWindow { window_us: 40, overlap_us: 10, tail: Tail::Keep, start_us: None, end_us: None };
+    let window = Slicing::TimeWindow {
+        window_us: 40,
+        overlap_us: 10,
+        tail: LastWindow::Keep,
+        start_us: None,
+        end_us: None,
+    };
     assert_eq!(lengths(&stream, window), [40, 40, 40]);
-    let count = Slicing::EventCount { count: 30, overlap: 10, tail: Tail::Keep };
+    let count = Slicing::EventCount { count: 30, overlap: 10, tail: LastWindow::Keep };
     assert_eq!(lengths(&stream, count), [30, 30, 30, 30, 20]);
 }
 
@@ -323,8 +333,8 @@ fn what_makes_no_sense_is_refused() {
         (Slicing::event_bins(usize::MAX), "bins"),
         (Slicing::time_window(0), "window_us"),
         (Slicing::event_count(0), "count"),
-        (Slicing::EventCount { count: 3, overlap: 3, tail: Tail::Keep }, "overlap"),
-        (Slicing::EventBins { bins: 3, overlap: f64::NAN, remainder: Remainder::Spread }, "overlap"),
+        (Slicing::EventCount { count: 3, overlap: 3, tail: LastWindow::Keep }, "overlap"),
+        (Slicing::EventBins { bins: 3, overlap: f64::NAN, remainder: LeftoverEvents::Spread }, "overlap"),
     ] {
         match slicing.slices(&events.events()) {
             Err(EventError::Option { option: found, .. }) => assert_eq!(found, option),

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use tks_data::manifest::{Known, Manifest};
+use tks_data::manifest::{Manifest, Stated};
 use tks_events::datasets::{EventSet, SetOptions};
 
 fn fixtures() -> PathBuf {
@@ -17,7 +17,7 @@ fn datasets() -> PathBuf {
 
 fn manifest(name: &str, parts: &[(&str, u64)]) -> Manifest {
     let mut manifest = Manifest::in_folder(&datasets(), name).unwrap();
-    manifest.splits[0].parts = parts.iter().map(|(part, n)| (part.to_string(), Known::Is(*n))).collect();
+    manifest.splits[0].parts = parts.iter().map(|(part, n)| (part.to_string(), Stated::Value(*n))).collect();
     manifest
 }
 

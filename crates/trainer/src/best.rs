@@ -7,7 +7,7 @@
 use anyhow::Result;
 use tks_data::whole_file;
 
-use crate::checkpoint::{Best, Checkpoint, Header, Which};
+use crate::checkpoint::{Best, Checkpoint, CheckpointKind, Header};
 use crate::display::percent;
 use crate::run_folder::RunFolder;
 
@@ -27,7 +27,7 @@ pub enum BestNetwork {
 impl BestNetwork {
     /// Finds that of a run whose newest checkpoint is `last`.
     pub fn find(run: &RunFolder, last: &Header) -> Self {
-        let path = run.checkpoint(Which::Best);
+        let path = run.checkpoint(CheckpointKind::Best);
         let wanted = last.position.best.as_ref();
         if wanted.is_some_and(|best| best.digest == last.digest) && !is_of(&path, &last.digest) {
             return BestNetwork::Last;
@@ -71,11 +71,11 @@ impl BestNetwork {
     /// # Errors
     /// A disk that refuses.
     pub fn recover(self, run: &RunFolder, best: &mut Option<Best>) -> Result<Option<String>> {
-        let path = run.checkpoint(Which::Best);
+        let path = run.checkpoint(CheckpointKind::Best);
         match self {
             BestNetwork::Kept(_) => Ok(None),
             BestNetwork::Last => {
-                whole_file::copy(&run.checkpoint(Which::Last), &path)?;
+                whole_file::copy(&run.checkpoint(CheckpointKind::Last), &path)?;
                 Ok(None)
             }
             BestNetwork::Other(found, why) => {

@@ -379,7 +379,7 @@ impl WeightFile {
 
 /// Where a run keeps its checkpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
+pub enum CheckpointKind {
     /// The newest.
     Last,
     /// That of the epoch with the best accuracy.
@@ -388,13 +388,13 @@ pub enum Which {
     Previous,
 }
 
-impl Which {
+impl CheckpointKind {
     /// The file within the run's folder.
     pub fn path(self, run: &Path) -> PathBuf {
         run.join("checkpoints").join(match self {
-            Which::Last => "last.safetensors",
-            Which::Best => "best.safetensors",
-            Which::Previous => "previous.safetensors",
+            CheckpointKind::Last => "last.safetensors",
+            CheckpointKind::Best => "best.safetensors",
+            CheckpointKind::Previous => "previous.safetensors",
         })
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use tks_data::Manifest;
 use tks_data::manifest::Kind;
 use tks_events::datasets::{EventSet, SetOptions};
-use tks_images::datasets::{CheckOptions, CheckReport, ProblemKind};
+use tks_images::datasets::{CheckOptions, CheckReport as ImageReport, ProblemKind};
 
 use crate::datasets;
 
@@ -19,9 +19,9 @@ const LISTED: usize = 20;
 
 /// What a check found.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Checked {
+pub enum CheckReport {
     /// Of images.
-    Images(CheckReport),
+    Images(ImageReport),
     /// Of recordings.
     Events(EventReport),
 }
@@ -51,13 +51,19 @@ pub struct EventReport {
 ///
 /// # Errors
 /// Nothing there is of this data set.
-pub fn check(manifest: Option<&Manifest>, path: &Path) -> Result<Checked> {
+pub fn check(manifest: Option<&Manifest>, path: &Path) -> Result<CheckReport> {
     match manifest {
-        Some(manifest) if manifest.kind == Kind::Events => Ok(Checked::Events(check_events(manifest, path)?)),
-        Some(manifest) => {
-            Ok(Checked::Images(tks_images::datasets::check(&manifest.name, path, &CheckOptions::default())?))
+        Some(manifest) if manifest.kind == Kind::Events => {
+            Ok(CheckReport::Events(check_events(manifest, path)?))
         }
-        None => Ok(Checked::Images(tks_images::datasets::check_folder(path, &[], &CheckOptions::default())?)),
+        Some(manifest) => Ok(CheckReport::Images(tks_images::datasets::check(
+            &manifest.name,
+            path,
+            &CheckOptions::default(),
+        )?)),
+        None => {
+            Ok(CheckReport::Images(tks_images::datasets::check_folder(path, &[], &CheckOptions::default())?))
+        }
     }
 }
 
@@ -85,12 +91,12 @@ fn check_events(manifest: &Manifest, path: &Path) -> Result<EventReport> {
     })
 }
 
-impl Checked {
+impl CheckReport {
     /// Whether nothing was found that keeps the data set from being used as its publisher means it.
     pub fn is_sound(&self) -> bool {
         match self {
-            Checked::Images(report) => report.is_sound(),
-            Checked::Events(report) => {
+            CheckReport::Images(report) => report.is_sound(),
+            CheckReport::Events(report) => {
                 report.unreadable.is_empty() && report.empty.is_empty() && report.split_problem.is_none()
             }
         }
@@ -102,17 +108,17 @@ impl Checked {
     /// None now.
     pub fn json(&self) -> Result<String> {
         Ok(match self {
-            Checked::Images(report) => serde_json::to_string_pretty(report)?,
-            Checked::Events(report) => serde_json::to_string_pretty(report)?,
+            CheckReport::Images(report) => serde_json::to_string_pretty(report)?,
+            CheckReport::Events(report) => serde_json::to_string_pretty(report)?,
         })
     }
 }
 
-impl fmt::Display for Checked {
+impl fmt::Display for CheckReport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Checked::Images(report) => write_images(report, formatter)?,
-            Checked::Events(report) => write_events(report, formatter)?,
+            CheckReport::Images(report) => write_images(report, formatter)?,
+            CheckReport::Events(report) => write_events(report, formatter)?,
         }
         write!(formatter, "{}", if self.is_sound() { "sound" } else { "not sound" })
     }

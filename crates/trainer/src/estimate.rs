@@ -25,7 +25,7 @@ pub struct Estimate {
 
 /// What of a training decides its memory.
 #[derive(Debug, Clone, Copy)]
-pub struct Load {
+pub struct MemoryInputs {
     /// Time steps.
     pub time_steps: usize,
     /// Samples in a batch.
@@ -69,7 +69,13 @@ fn gradient_bytes(layer: &LayerSummary, bf16: bool) -> f64 {
 
 impl Estimate {
     /// For a network of this summary, at `throughput` samples a second.
-    pub fn new(summary: &Summary, load: Load, execution: &Execution, throughput: f64, seconds: f64) -> Self {
+    pub fn new(
+        summary: &Summary,
+        load: MemoryInputs,
+        execution: &Execution,
+        throughput: f64,
+        seconds: f64,
+    ) -> Self {
         let parameters = summary.parameters();
         let sequence = (load.time_steps * load.batch) as f64;
         let largest = summary.layers.iter().map(values).fold(0.0, f64::max);
@@ -129,7 +135,7 @@ mod tests {
         }
     }
 
-    fn activations(load: Load, execution: Execution) -> f64 {
+    fn activations(load: MemoryInputs, execution: Execution) -> f64 {
         let unit = |size: &'static [usize]| {
             [LayerKind::Convolution, LayerKind::BatchNorm, LayerKind::Neurons].map(|kind| layer(kind, size))
         };
@@ -142,12 +148,12 @@ mod tests {
 
     #[test]
     fn what_is_kept_and_the_gradients_beside_it_are_counted() {
-        let load = Load { time_steps: 3, batch: 2, copies: 4, on_cpu: true };
+        let load = MemoryInputs { time_steps: 3, batch: 2, copies: 4, on_cpu: true };
         // The first layer: its input to batch norm and neurons, its spikes in bits; then two gradients of its size.
         let first = 1024.0 * (4.0 + 0.125 + 8.0);
         assert_eq!(activations(load, Execution::default()), 6.0 * first);
         // Where more is kept, the last layer decides.
-        let on_gpu = Load { on_cpu: false, ..load };
+        let on_gpu = MemoryInputs { on_cpu: false, ..load };
         let last = 1024.0 * 12.0 + 256.0 * 4.0 + 512.0 * (12.0 + 8.0);
         assert_eq!(activations(on_gpu, Execution::default()), 6.0 * last);
         let half = Execution { bf16: true, ..Execution::default() };

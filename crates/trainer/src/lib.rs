@@ -20,12 +20,12 @@
 //! ```no_run
 //! use tks_trainer::config::Config;
 //! use tks_trainer::run_folder::RunFolder;
-//! use tks_trainer::stop::Stop;
+//! use tks_trainer::stop::StopFlag;
 //! use tks_trainer::trainer::{Outcome, Trainer};
 //!
 //! let config = Config::read("mine.toml".as_ref(), &[])?;
 //! let run = RunFolder::create(&config)?;
-//! match Trainer::start(config, run, Vec::new())?.fit(&Stop::default())? {
+//! match Trainer::start(config, run, Vec::new())?.fit(&StopFlag::default())? {
 //!     Outcome::Finished(evaluation) => println!("{:.1}%", 100.0 * evaluation.accuracy()),
 //!     Outcome::Stopped => println!("stopped"),
 //! }

@@ -19,13 +19,13 @@ const COLUMNS: usize = 8;
 
 /// An image of samples, `[H, W, 3]` grey levels.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sheet {
+pub struct ContactSheet {
     width: usize,
     height: usize,
     pixels: Vec<u8>,
 }
 
-impl Sheet {
+impl ContactSheet {
     /// `count` samples from all over the set (most are sorted by class), as the first epoch of `seed` has them.
     ///
     /// # Errors
@@ -42,7 +42,7 @@ impl Sheet {
         let scale = LEAST_HEIGHT.div_ceil(height).max(1);
         let (cell_width, cell_height) = (width * scale + GAP, height * scale + GAP);
         let rows = (count * steps).div_ceil(columns);
-        let mut sheet = Sheet::white(columns * cell_width + GAP, rows * cell_height + GAP);
+        let mut sheet = ContactSheet::white(columns * cell_width + GAP, rows * cell_height + GAP);
         let mut values = vec![0.0; shape.len()];
         for place in 0..count {
             let index = place * samples.len() / count;
@@ -68,7 +68,7 @@ impl Sheet {
     }
 
     fn white(width: usize, height: usize) -> Self {
-        Sheet { width, height, pixels: vec![255; width * height * 3] }
+        ContactSheet { width, height, pixels: vec![255; width * height * 3] }
     }
 
     fn put(&mut self, x: usize, y: usize, colour: [u8; 3]) {
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn recordings_have_a_row_each_and_something_is_seen() {
         let data = Data::open(&Config::default()).unwrap();
-        let sheet = Sheet::of_samples(&data.test, 2, 1).unwrap();
+        let sheet = ContactSheet::of_samples(&data.test, 2, 1).unwrap();
         let scale = LEAST_HEIGHT.div_ceil(48);
         assert_eq!(
             (sheet.width, sheet.height),

@@ -7,9 +7,9 @@ use anyhow::Result;
 
 /// Whether somebody asked to stop.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicUsize>);
+pub struct StopFlag(Arc<AtomicUsize>);
 
-impl Stop {
+impl StopFlag {
     /// Follows Ctrl-C (SIGINT), SIGTERM and SIGHUP: the first asks to stop, the second ends the process at once. A signal
     /// that whoever started this process had ignored stays ignored: so it is with SIGHUP under `nohup`, and with SIGINT
     /// in a shell's background.
@@ -21,7 +21,7 @@ impl Stop {
         use anyhow::Context;
         use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-        let stop = Stop::default();
+        let stop = StopFlag::default();
         let followed: Vec<i32> =
             [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| !is_ignored(signal)).collect();
         let mut signals = signal_hook::iterator::Signals::new(followed)
@@ -48,7 +48,7 @@ impl Stop {
     /// None.
     #[cfg(not(unix))]
     pub fn on_signals() -> Result<Self> {
-        Ok(Stop::default())
+        Ok(StopFlag::default())
     }
 
     /// Asks to stop.

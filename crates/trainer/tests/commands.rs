@@ -9,7 +9,7 @@ use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 use tks_images::recipe::Normalize;
 use tks_models::Input;
-use tks_trainer::checkpoint::{Checkpoint, Which};
+use tks_trainer::checkpoint::{Checkpoint, CheckpointKind};
 use tks_trainer::export;
 use tks_trainer::run_folder::RunFolder;
 use tks_trainer::trainer::{build_network, load_weights};
@@ -153,7 +153,7 @@ fn an_exported_network_is_rebuilt_with_the_same_answers() {
     assert_eq!(recipe.normalize, expected, "numbers, not the data set's name");
     assert_eq!(description.layers, network.describe_layers().unwrap());
     let expected = build_network(&config, &task, Device::Cpu).unwrap();
-    load_weights(&expected, &Checkpoint::read(&place.checkpoint(Which::Best)).unwrap()).unwrap();
+    load_weights(&expected, &Checkpoint::read(&place.checkpoint(CheckpointKind::Best)).unwrap()).unwrap();
     let images = Tensor::arange(4 * 64, (Kind::Float, Device::Cpu)).sin().view([4, 1, 8, 8]);
     let [actual, expected] = [&network, &expected].map(|network| {
         tch::no_grad(|| network.forward(Input::Static(&images, 3), false, &config.execution)).unwrap()

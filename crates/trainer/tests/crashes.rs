@@ -10,7 +10,7 @@ use std::process::Command;
 
 use common::{TINY, errors, run, text, tks};
 use tch::Tensor;
-use tks_trainer::checkpoint::{Checkpoint, Position, Which};
+use tks_trainer::checkpoint::{Checkpoint, CheckpointKind, Position};
 use tks_trainer::run_folder::RunFolder;
 use tks_trainer::run_state::RunState;
 
@@ -52,7 +52,7 @@ struct Result {
 impl Result {
     fn read(path: &Path) -> Self {
         let run = RunFolder::open(path).unwrap();
-        let checkpoints = [Which::Last, Which::Best].map(|which| {
+        let checkpoints = [CheckpointKind::Last, CheckpointKind::Best].map(|which| {
             let Checkpoint { state, mut position, digest, tensors, .. } =
                 Checkpoint::read(&run.checkpoint(which)).unwrap();
             (position.seconds, position.meters.seconds) = (0.0, 0.0);
@@ -90,7 +90,7 @@ fn leftovers(folder: &Path) -> Vec<PathBuf> {
 /// What is on disk after a crash fits together: `tks eval` would not take one epoch's network for another's.
 fn ensure_sound(path: &Path, moment: &str) {
     let Ok(run) = RunFolder::open(path) else { return };
-    for which in [Which::Last, Which::Best, Which::Previous] {
+    for which in [CheckpointKind::Last, CheckpointKind::Best, CheckpointKind::Previous] {
         let file = run.checkpoint(which);
         if file.exists() {
             Checkpoint::read(&file).unwrap_or_else(|error| panic!("{moment}: {error:#}"));

@@ -6,9 +6,9 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use common::{TINY, config, errors, files, images_config, run, text, tks, train, write_images};
-use tks_trainer::checkpoint::{Checkpoint, Which};
+use tks_trainer::checkpoint::{Checkpoint, CheckpointKind};
 use tks_trainer::run_folder::RunFolder;
-use tks_trainer::stop::Stop;
+use tks_trainer::stop::StopFlag;
 use tks_trainer::trainer::{Outcome, Trainer};
 
 /// `tks train` of the tiny training into `folder`, with a checkpoint after every step.
@@ -54,7 +54,7 @@ fn a_killed_training_goes_on_to_the_same_result() {
 fn a_full_disk_ends_a_training_with_the_last_checkpoint_whole() {
     let folder = tempfile::tempdir().unwrap();
     let (short, _) = train(folder.path(), &["training.epochs=1"]);
-    let size = std::fs::metadata(short.checkpoint(Which::Last)).unwrap().len();
+    let size = std::fs::metadata(short.checkpoint(CheckpointKind::Last)).unwrap().len();
     // No file may be as large as a checkpoint: the write fails as it does where no room is left.
     let limit = size / 1024 - 4;
     let run_folder = short.path().display().to_string();
@@ -62,12 +62,16 @@ fn a_full_disk_ends_a_training_with_the_last_checkpoint_whole() {
     let mut command = std::process::Command::new("sh");
     command.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_tks"), "resume", &run_folder]);
     command.args(["--set", "training.epochs=3", "--quiet"]);
-    let before = std::fs::read(short.checkpoint(Which::Last)).unwrap();
+    let before = std::fs::read(short.checkpoint(CheckpointKind::Last)).unwrap();
     let output = run(&mut command);
     let said = errors(&output);
     assert!(!output.status.success(), "{said}");
     assert!(said.contains("the checkpoint was not written") && said.contains("tks resume"), "{said}");
-    assert_eq!(std::fs::read(short.checkpoint(Which::Last)).unwrap(), before, "the old one is as it was");
+    assert_eq!(
+        std::fs::read(short.checkpoint(CheckpointKind::Last)).unwrap(),
+        before,
+        "the old one is as it was"
+    );
     let left = std::fs::read_dir(short.file("checkpoints")).unwrap().count();
     assert_eq!(left, 2, "nothing half-written is left");
 
@@ -82,7 +86,7 @@ fn a_full_disk_ends_a_training_with_the_last_checkpoint_whole() {
 fn a_cut_checkpoint_is_named_and_the_best_one_still_works() {
     let folder = tempfile::tempdir().unwrap();
     let (trained, _) = train(folder.path(), &[]);
-    let last = trained.checkpoint(Which::Last);
+    let last = trained.checkpoint(CheckpointKind::Last);
     let bytes = std::fs::read(&last).unwrap();
     std::fs::write(&last, &bytes[..bytes.len() / 2]).unwrap();
     let path = trained.path().display().to_string();
@@ -104,7 +108,7 @@ fn a_configuration_for_another_network_is_refused() {
     assert!(said.contains("another network") && said.contains("shape"), "{said}");
     // The run is as it was.
     assert_eq!(trained.config().unwrap().network.width, 8);
-    assert!(Checkpoint::read(&trained.checkpoint(Which::Last)).is_ok());
+    assert!(Checkpoint::read(&trained.checkpoint(CheckpointKind::Last)).is_ok());
 }
 
 #[test]
@@ -127,11 +131,12 @@ fn data_that_go_while_training_are_named() {
         Ok(())
     })));
     let _turn = common::turn();
-    let error = Trainer::start(config, place.clone(), listeners).unwrap().fit(&Stop::default()).unwrap_err();
+    let error =
+        Trainer::start(config, place.clone(), listeners).unwrap().fit(&StopFlag::default()).unwrap_err();
     let said = format!("{error:#}");
     assert!(said.contains("epoch 2") && said.contains("train/bright/"), "{said}");
     assert_eq!(
-        Checkpoint::read(&place.checkpoint(Which::Last)).unwrap().position.epoch,
+        Checkpoint::read(&place.checkpoint(CheckpointKind::Last)).unwrap().position.epoch,
         1,
         "the first epoch is kept"
     );
@@ -148,8 +153,10 @@ fn after_an_overflow_what_is_on_disk_is_finite_and_a_smaller_rate_goes_on() {
         let config = config(folder.path(), changes);
         let place = RunFolder::create(&config).unwrap();
         let _turn = common::turn();
-        let error =
-            Trainer::start(config, place.clone(), files(&place)).unwrap().fit(&Stop::default()).unwrap_err();
+        let error = Trainer::start(config, place.clone(), files(&place))
+            .unwrap()
+            .fit(&StopFlag::default())
+            .unwrap_err();
         let said = format!("{error:#}");
         assert!(said.contains("epoch 1, batch") && said.contains("optimizer.lr=..."), "{said}");
         for entry in std::fs::read_dir(place.file("checkpoints")).unwrap() {
@@ -158,8 +165,8 @@ fn after_an_overflow_what_is_on_disk_is_finite_and_a_smaller_rate_goes_on() {
         }
         let smaller = ["optimizer.lr=0.001".to_string()];
         let resumed = Trainer::resume(place.clone(), &smaller, files(&place)).unwrap();
-        assert!(matches!(resumed.fit(&Stop::default()).unwrap(), Outcome::Finished(_)));
-        Checkpoint::read(&place.checkpoint(Which::Last)).unwrap();
+        assert!(matches!(resumed.fit(&StopFlag::default()).unwrap(), Outcome::Finished(_)));
+        Checkpoint::read(&place.checkpoint(CheckpointKind::Last)).unwrap();
     }
 }
 
@@ -172,11 +179,11 @@ fn the_state_before_a_failure_is_that_of_before_its_batch_running_statistics_inc
     let place = RunFolder::create(&config).unwrap();
     let _turn = common::turn();
     let failed = Trainer::start(config, place.clone(), files(&place)).unwrap();
-    let said = format!("{:#}", failed.fit(&Stop::default()).unwrap_err());
+    let said = format!("{:#}", failed.fit(&StopFlag::default()).unwrap_err());
     assert!(said.contains("epoch 1, batch 1") && said.contains("before-failure.safetensors"), "{said}");
     assert!(said.contains("no learning rate helps"), "{said}");
     let [before, first] =
-        [place.file("checkpoints/before-failure.safetensors"), place.checkpoint(Which::Last)]
+        [place.file("checkpoints/before-failure.safetensors"), place.checkpoint(CheckpointKind::Last)]
             .map(|path| Checkpoint::read(&path).unwrap());
     assert_eq!((before.position.batch, before.digest), (0, first.digest));
 }
@@ -186,7 +193,7 @@ fn weights_that_are_not_finite_are_refused_by_name_by_every_command() {
     let folder = tempfile::tempdir().unwrap();
     let (trained, _) = train(folder.path(), &["training.epochs=1"]);
     let path = trained.path().display().to_string();
-    for which in [Which::Last, Which::Best] {
+    for which in [CheckpointKind::Last, CheckpointKind::Best] {
         let file = trained.checkpoint(which);
         let mut bytes = std::fs::read(&file).unwrap();
         let at = bytes.len() - 4;
@@ -220,10 +227,10 @@ fn a_best_network_of_another_epoch_is_not_taken_for_the_best() {
     let folder = tempfile::tempdir().unwrap();
     let (first, _) = train(folder.path(), &["training.epochs=1"]);
     let (whole, _) = train(folder.path(), &["training.epochs=4"]);
-    let expected = Checkpoint::read(&whole.checkpoint(Which::Best)).unwrap();
+    let expected = Checkpoint::read(&whole.checkpoint(CheckpointKind::Best)).unwrap();
     assert!(expected.position.best.as_ref().unwrap().epoch > 0, "it learns after its first epoch");
     // The best file is an older one than the newest checkpoint knows of.
-    std::fs::copy(first.checkpoint(Which::Best), whole.checkpoint(Which::Best)).unwrap();
+    std::fs::copy(first.checkpoint(CheckpointKind::Best), whole.checkpoint(CheckpointKind::Best)).unwrap();
     let path = whole.path().display().to_string();
     let output = run(tks().args(["eval", &path, "--quiet"]));
     let said = errors(&output);
@@ -231,11 +238,11 @@ fn a_best_network_of_another_epoch_is_not_taken_for_the_best() {
     assert_eq!(said.contains("is lost") && said.contains("of epoch 1"), !best_is_last, "{said}");
     let output = run(tks().args(["resume", &path, "--quiet", "--set", "training.epochs=5"]));
     assert!(output.status.success(), "{}", errors(&output));
-    let resumed = Checkpoint::read(&whole.checkpoint(Which::Best)).unwrap();
+    let resumed = Checkpoint::read(&whole.checkpoint(CheckpointKind::Best)).unwrap();
     assert_eq!(resumed.position.best.unwrap().digest, resumed.digest);
     let evaluation: tks_trainer::evaluation::Evaluation =
         whole.read_json("evaluation.json").unwrap().unwrap();
-    let best = Checkpoint::read(&whole.checkpoint(Which::Last)).unwrap().position.best.unwrap();
+    let best = Checkpoint::read(&whole.checkpoint(CheckpointKind::Last)).unwrap().position.best.unwrap();
     assert_eq!(evaluation.accuracy(), best.accuracy);
 }
 
@@ -244,11 +251,11 @@ fn a_finished_run_is_resumed_to_what_it_was_and_with_more_epochs_trains_on() {
     let folder = tempfile::tempdir().unwrap();
     let (trained, _) = train(folder.path(), &["training.epochs=1"]);
     let path = trained.path().display().to_string();
-    let before = std::fs::read(trained.checkpoint(Which::Last)).unwrap();
+    let before = std::fs::read(trained.checkpoint(CheckpointKind::Last)).unwrap();
     let output = run(tks().args(["resume", &path]));
     let said = errors(&output);
     assert!(output.status.success() && said.contains("training.epochs=...` above 1"), "{said}");
-    assert_eq!(std::fs::read(trained.checkpoint(Which::Last)).unwrap(), before);
+    assert_eq!(std::fs::read(trained.checkpoint(CheckpointKind::Last)).unwrap(), before);
     // What is missing of the result is made again.
     let evaluation = text(&trained, "evaluation.json");
     std::fs::remove_file(trained.file("evaluation.json")).unwrap();
@@ -265,7 +272,7 @@ fn a_run_goes_on_from_its_best_epoch_where_the_newest_checkpoint_is_damaged() {
     let folder = tempfile::tempdir().unwrap();
     let (trained, _) = train(folder.path(), &[]);
     let expected = common::epochs(&trained);
-    std::fs::write(trained.checkpoint(Which::Last), "damaged").unwrap();
+    std::fs::write(trained.checkpoint(CheckpointKind::Last), "damaged").unwrap();
     let path = trained.path().display().to_string();
     let output = run(tks().args(["resume", &path]));
     let said = errors(&output);
@@ -273,7 +280,7 @@ fn a_run_goes_on_from_its_best_epoch_where_the_newest_checkpoint_is_damaged() {
     let output = run(tks().args(["resume", &path, "--checkpoint", "best", "--quiet"]));
     assert!(output.status.success(), "{}", errors(&output));
     assert_eq!(common::epochs(&trained), expected);
-    assert_eq!(Checkpoint::read(&trained.checkpoint(Which::Last)).unwrap().position.epoch, 2);
+    assert_eq!(Checkpoint::read(&trained.checkpoint(CheckpointKind::Last)).unwrap().position.epoch, 2);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use tks_trainer::config::Config;
 use tks_trainer::data::{Data, Task};
 use tks_trainer::evaluation::evaluate;
 use tks_trainer::run_folder::RunFolder;
-use tks_trainer::stop::Stop;
+use tks_trainer::stop::StopFlag;
 use tks_trainer::trainer::{Outcome, Trainer, build_network};
 
 /// The TOML of the documentation's example for a folder of images, as it stands there.
@@ -66,7 +66,7 @@ fn train(config: &Config) -> (RunFolder, tks_trainer::evaluation::Evaluation) {
     let _turn = turn();
     let run = RunFolder::create(config).unwrap();
     let outcome =
-        Trainer::start(config.clone(), run.clone(), files(&run)).unwrap().fit(&Stop::default()).unwrap();
+        Trainer::start(config.clone(), run.clone(), files(&run)).unwrap().fit(&StopFlag::default()).unwrap();
     let Outcome::Finished(evaluation) = outcome else { panic!("nobody asked to stop") };
     (run, *evaluation)
 }

@@ -9,7 +9,7 @@ use common::{epochs, text};
 use tks_trainer::config::Config;
 use tks_trainer::presets;
 use tks_trainer::run_folder::RunFolder;
-use tks_trainer::stop::Stop;
+use tks_trainer::stop::StopFlag;
 use tks_trainer::trainer::{Outcome, Trainer};
 
 /// The preset as it is, but for where its data are and how many of them are used: two batches of two samples.
@@ -40,7 +40,7 @@ fn two_steps(preset: &str, data: &Path) {
     let trainer = Trainer::start(config, run.clone(), common::files(&run))
         .unwrap_or_else(|e| panic!("{preset}: {e:#}"));
     let Outcome::Finished(evaluation) =
-        trainer.fit(&Stop::default()).unwrap_or_else(|e| panic!("{preset}: {e:#}"))
+        trainer.fit(&StopFlag::default()).unwrap_or_else(|e| panic!("{preset}: {e:#}"))
     else {
         panic!("nobody asked to stop")
     };

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{Hears, config, epochs, files, text, train, turn};
-use tks_trainer::checkpoint::{Checkpoint, Which};
+use tks_trainer::checkpoint::{Checkpoint, CheckpointKind};
 use tks_trainer::message::Message;
 use tks_trainer::run_folder::RunFolder;
-use tks_trainer::stop::Stop;
+use tks_trainer::stop::StopFlag;
 use tks_trainer::trainer::{Outcome, Trainer};
 
 #[test]
@@ -113,7 +113,7 @@ fn stopped_and_resumed(batches: usize, changes: &[&str]) {
 
     let config = config(folder.path(), changes);
     let run = RunFolder::create(&config).unwrap();
-    let stop = Stop::default();
+    let stop = StopFlag::default();
     let (asked, seen) = (stop.clone(), Arc::new(AtomicUsize::new(0)));
     let count = Hears(move |message: &Message| {
         if matches!(message, Message::Batch(_)) && seen.fetch_add(1, Ordering::SeqCst) + 1 == batches {
@@ -126,7 +126,7 @@ fn stopped_and_resumed(batches: usize, changes: &[&str]) {
     let _turn = turn();
     let first = Trainer::start(config, run.clone(), listeners).unwrap().fit(&stop).unwrap();
     assert_eq!(first, Outcome::Stopped);
-    let resumed = Trainer::resume(run.clone(), &[], files(&run)).unwrap().fit(&Stop::default()).unwrap();
+    let resumed = Trainer::resume(run.clone(), &[], files(&run)).unwrap().fit(&StopFlag::default()).unwrap();
 
     assert_eq!(text(&run, "batches.csv"), text(&whole, "batches.csv"));
     assert_eq!(epochs(&run), epochs(&whole));
@@ -162,6 +162,6 @@ fn the_best_epoch_is_what_is_kept() {
     let Outcome::Finished(evaluation) = outcome else { panic!("nobody asked to stop") };
     let best = epochs(&run).iter().filter_map(|record| record.test_accuracy).fold(0.0, f64::max);
     assert_eq!(evaluation.accuracy(), best);
-    let kept = Checkpoint::read(&run.checkpoint(Which::Best)).unwrap();
+    let kept = Checkpoint::read(&run.checkpoint(CheckpointKind::Best)).unwrap();
     assert_eq!(kept.position.best.unwrap().accuracy, best);
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::error::DataError;
-use crate::manifest::{Address, Checksum, Known, Manifest, SourceFile};
+use crate::manifest::{Address, Checksum, Manifest, SourceFile, Stated};
 use digest::Digests;
 
 /// How to fetch.
@@ -96,12 +96,12 @@ pub struct Fetched {
     /// Where it is.
     pub path: PathBuf,
     /// How it came there.
-    pub how: How,
+    pub how: FetchOutcome,
 }
 
 /// How a file came to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
+pub enum FetchOutcome {
     /// It was there before.
     AlreadyThere,
     /// It was fetched, the first so many bytes by an earlier try.
@@ -195,7 +195,7 @@ fn verify_file(file: &SourceFile, path: &Path) -> Result<FileState, DataError> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(FileState::Missing),
         Err(e) => return Err(DataError::io("open", path, e)),
     };
-    if let Known::Is(stated) = file.size
+    if let Stated::Value(stated) = file.size
         && stated != found
     {
         return Ok(FileState::WrongSize { stated, found });
@@ -236,7 +236,7 @@ fn fetch_file(
 ) -> Result<Fetched, DataError> {
     let path = folder.join(&file.name);
     if already_there(file, &path)? {
-        return Ok(Fetched { path, how: How::AlreadyThere });
+        return Ok(Fetched { path, how: FetchOutcome::AlreadyThere });
     }
     let origin = match &options.mirror {
         Some(base) if base.starts_with("http://") || base.starts_with("https://") => {
@@ -269,7 +269,7 @@ fn fetch_file(
     }
     // Whoever held the lock may have given the file its name: what we have open is then that file.
     if already_there(file, &path)? {
-        return Ok(Fetched { path, how: How::AlreadyThere });
+        return Ok(Fetched { path, how: FetchOutcome::AlreadyThere });
     }
     let begun = Instant::now();
     let mut download = Download { file, origin: &origin, options, progress, part: &part, handle, begun };
@@ -277,13 +277,13 @@ fn fetch_file(
     download.handle.sync_all().map_err(|e| DataError::io("write", &part, e))?;
     std::fs::rename(&part, &path).map_err(|e| DataError::io("rename to", &path, e))?;
     let _ = std::fs::remove_file(beside(&part, ".from"));
-    Ok(Fetched { path, how: How::Fetched { resumed_from } })
+    Ok(Fetched { path, how: FetchOutcome::Fetched { resumed_from } })
 }
 
 fn already_there(file: &SourceFile, path: &Path) -> Result<bool, DataError> {
     let Ok(metadata) = std::fs::metadata(path) else { return Ok(false) };
     match file.size {
-        Known::Is(stated) if stated != metadata.len() => Err(DataError::WrongSize {
+        Stated::Value(stated) if stated != metadata.len() => Err(DataError::WrongSize {
             path: path.to_path_buf(),
             stated,
             found: metadata.len(),
@@ -527,7 +527,7 @@ impl Download<'_, '_> {
 
     fn check_size(&self, found: u64) -> Result<(), DataError> {
         match self.file.size {
-            Known::Is(stated) if stated != found => Err(DataError::WrongSize {
+            Stated::Value(stated) if stated != found => Err(DataError::WrongSize {
                 path: self.origin.name().into(),
                 stated,
                 found,

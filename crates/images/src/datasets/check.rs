@@ -9,10 +9,10 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tks_data::Manifest;
 
-use super::draft::Draft;
 use super::files::Files;
 use super::folder::missing_classes;
 use super::left_out::LeftOut;
+use super::listing::Listing;
 use super::set::ImageBytes;
 use super::{OpenOptions, expected_count};
 use crate::decode::Decoder;
@@ -176,9 +176,9 @@ impl std::fmt::Display for ProblemKind {
 pub fn check(name: &str, root: &Path, options: &CheckOptions) -> Result<CheckReport, ImageError> {
     let manifest = super::manifest(name)?;
     let parts: Vec<&str> = manifest.split(None)?.parts.keys().map(String::as_str).collect();
-    let drafts: Vec<_> =
-        parts.iter().map(|part| (*part, super::draft(&manifest, root, part, &options.open))).collect();
-    Ok(report(&manifest.name, Some(&manifest), root, drafts, options))
+    let listings: Vec<_> =
+        parts.iter().map(|part| (*part, super::list(&manifest, root, part, &options.open))).collect();
+    Ok(report(&manifest.name, Some(&manifest), root, listings, options))
 }
 
 /// Walks a folder or archive of images with a folder a class, in the given parts; where none is given, in the parts that
@@ -195,12 +195,12 @@ pub fn check_folder(root: &Path, parts: &[&str], options: &CheckOptions) -> Resu
         [] => found.iter().map(String::as_str).collect(),
         given => given.to_vec(),
     };
-    let drafts: Vec<(&str, Result<Draft, ImageError>)> = match parts.as_slice() {
-        [] => vec![("all", super::folder::draft(&files, None))],
-        parts => parts.iter().map(|part| (*part, super::folder::draft(&files, Some(part)))).collect(),
+    let listings: Vec<(&str, Result<Listing, ImageError>)> = match parts.as_slice() {
+        [] => vec![("all", super::folder::list(&files, None))],
+        parts => parts.iter().map(|part| (*part, super::folder::list(&files, Some(part)))).collect(),
     };
     let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut report = report(&name, None, root, drafts, options);
+    let mut report = report(&name, None, root, listings, options);
     if !beside.is_empty() {
         report.notes.push(format!("folders that are no part: {}", beside.join(", ")));
     }
@@ -226,27 +226,28 @@ fn report(
     name: &str,
     manifest: Option<&Manifest>,
     root: &Path,
-    drafts: Vec<(&str, Result<Draft, ImageError>)>,
+    listings: Vec<(&str, Result<Listing, ImageError>)>,
     options: &CheckOptions,
 ) -> CheckReport {
     // where each image's content was seen first: part, index
     let mut seen: HashMap<u64, Vec<(usize, usize)>> = HashMap::new();
     let mut parts = Vec::new();
-    for (number, (part, draft)) in drafts.iter().enumerate() {
+    for (number, (part, listing)) in listings.iter().enumerate() {
         let expected = manifest.and_then(|manifest| expected_count(manifest, part));
         let mut findings = Findings::new(part, expected, options.max_listed);
         // training asks for the same classes in the part that it tests on
-        let first = drafts.iter().filter_map(|(part, draft)| Some((*part, draft.as_ref().ok()?))).next();
-        match draft {
+        let first =
+            listings.iter().filter_map(|(part, listing)| Some((*part, listing.as_ref().ok()?))).next();
+        match listing {
             Err(error) => findings.report.failure = Some(error.to_string()),
-            Ok(draft) => {
-                let hashes = walk(draft, options, &mut findings);
-                findings.labels(draft, manifest);
+            Ok(listing) => {
+                let hashes = walk(listing, options, &mut findings);
+                findings.labels(listing, manifest);
                 if manifest.is_none() {
-                    findings.classes(draft, first);
+                    findings.classes(listing, first);
                 }
                 if options.duplicates {
-                    duplicates(number, &drafts, &hashes, &mut seen, &mut findings);
+                    duplicates(number, &listings, &hashes, &mut seen, &mut findings);
                 }
             }
         }
@@ -284,29 +285,29 @@ impl Findings {
     }
 
     /// Classes without an image, those that differ from another part's or by case only, and what was passed over.
-    fn classes(&mut self, draft: &Draft, first: Option<(&str, &Draft)>) {
-        for (class, why) in &draft.vanished {
+    fn classes(&mut self, listing: &Listing, first: Option<(&str, &Listing)>) {
+        for (class, why) in &listing.vanished {
             self.add(ProblemKind::EmptyClass, || class.clone(), || format!("its folder holds {why}"));
         }
         if let Some((other, of_other)) = first {
             let part = self.report.part.clone();
-            for class in missing_classes(&draft.classes, &of_other.classes) {
+            for class in missing_classes(&listing.classes, &of_other.classes) {
                 let message = || format!("`{part}` lacks this class, which `{other}` has");
                 self.add(ProblemKind::MissingClass, || class.clone(), message);
             }
-            for class in missing_classes(&of_other.classes, &draft.classes) {
+            for class in missing_classes(&of_other.classes, &listing.classes) {
                 let message = || format!("`{other}` lacks this class, which `{part}` has");
                 self.add(ProblemKind::MissingClass, || class.clone(), message);
             }
         }
         let mut by_lower_case: HashMap<String, &String> = HashMap::new();
-        for class in draft.classes.iter() {
+        for class in listing.classes.iter() {
             if let Some(other) = by_lower_case.insert(class.to_lowercase(), class) {
                 let message = || format!("differs from the class `{other}` by case only");
                 self.add(ProblemKind::SimilarClasses, || class.clone(), message);
             }
         }
-        for left_out in draft.left_out.iter().filter(|left_out| left_out.is_lost) {
+        for left_out in listing.left_out.iter().filter(|left_out| left_out.is_lost) {
             self.add(
                 ProblemKind::LeftOut,
                 || left_out.first.clone(),
@@ -316,38 +317,38 @@ impl Findings {
                 },
             );
         }
-        self.report.left_out.clone_from(&draft.left_out);
+        self.report.left_out.clone_from(&listing.left_out);
     }
 
     /// Counts, missing images, labels out of range and folders that disagree.
-    fn labels(&mut self, draft: &Draft, manifest: Option<&Manifest>) {
-        let classes = draft.classes.len();
+    fn labels(&mut self, listing: &Listing, manifest: Option<&Manifest>) {
+        let classes = listing.classes.len();
         let mut per_class = vec![0u64; classes];
-        let missing = draft.missing.names.iter().map(|(name, label)| (*label, Some(name)));
-        let present = draft.labels.iter().map(|label| (*label, None));
+        let missing = listing.missing.names.iter().map(|(name, label)| (*label, Some(name)));
+        let present = listing.labels.iter().map(|label| (*label, None));
         for (index, (label, name)) in present.chain(missing).enumerate() {
             match usize::try_from(label).ok().filter(|&label| label < classes) {
                 Some(label) => per_class[label] += 1,
                 None => self.add(
                     ProblemKind::LabelRange,
-                    || name.cloned().unwrap_or_else(|| draft.images.path(index).display().to_string()),
+                    || name.cloned().unwrap_or_else(|| listing.images.path(index).display().to_string()),
                     || format!("label {label}, of {classes} classes"),
                 ),
             }
         }
-        for (name, _) in &draft.missing.names {
-            let list = &draft.missing.list;
+        for (name, _) in &listing.missing.names {
+            let list = &listing.missing.list;
             self.add(ProblemKind::Missing, || name.clone(), || format!("named in `{list}`, and not there"));
         }
-        for &(index, class) in &draft.misplaced {
-            let label = draft.labels[index];
+        for &(index, class) in &listing.misplaced {
+            let label = listing.labels[index];
             self.add(
                 ProblemKind::Mislabelled,
-                || draft.images.path(index).display().to_string(),
-                || format!("labelled {label}, in the folder of class {class} (`{}`)", draft.classes[class]),
+                || listing.images.path(index).display().to_string(),
+                || format!("labelled {label}, in the folder of class {class} (`{}`)", listing.classes[class]),
             );
         }
-        self.report.images = (draft.labels.len() + draft.missing.names.len()) as u64;
+        self.report.images = (listing.labels.len() + listing.missing.names.len()) as u64;
         let (part, found) = (self.report.part.clone(), self.report.images);
         if let Some(expected) = self.report.expected.filter(|&expected| expected != found) {
             self.add(ProblemKind::Count, || part.clone(), || format!("{found} images, not {expected}"));
@@ -356,12 +357,12 @@ impl Findings {
             for (class, &count) in per_class.iter().enumerate().filter(|&(_, &count)| count != each) {
                 self.add(
                     ProblemKind::ClassCount,
-                    || draft.classes[class].clone(),
+                    || listing.classes[class].clone(),
                     || format!("{count} images, not {each}"),
                 );
             }
         }
-        let counted = draft.classes.iter().zip(per_class);
+        let counted = listing.classes.iter().zip(per_class);
         self.report.classes =
             counted.map(|(class, images)| ClassCount { class: class.clone(), images }).collect();
     }
@@ -384,10 +385,10 @@ fn images_a_class(dataset: &str, part: &str) -> Option<u64> {
 }
 
 /// Reads every image, and gives the hash of its content; `None` of one that does not read.
-fn walk(draft: &Draft, options: &CheckOptions, findings: &mut Findings) -> Vec<Option<u64>> {
+fn walk(listing: &Listing, options: &CheckOptions, findings: &mut Findings) -> Vec<Option<u64>> {
     let read =
         |(scratch, decoder, decoded): &mut (Vec<u8>, Decoder, Image), index: usize| -> Result<u64, String> {
-            let image = draft.images.image(index, scratch).map_err(|error| error.to_string())?;
+            let image = listing.images.image(index, scratch).map_err(|error| error.to_string())?;
             let mut hasher = DefaultHasher::new();
             match image {
                 ImageBytes::Planar { pixels, .. } => pixels.hash(&mut hasher),
@@ -401,13 +402,13 @@ fn walk(draft: &Draft, options: &CheckOptions, findings: &mut Findings) -> Vec<O
             Ok(hasher.finish())
         };
     let results: Vec<Result<u64, String>> =
-        (0..draft.labels.len()).into_par_iter().map_init(Default::default, read).collect();
+        (0..listing.labels.len()).into_par_iter().map_init(Default::default, read).collect();
     let mut hashes = Vec::with_capacity(results.len());
     for (index, result) in results.into_iter().enumerate() {
         hashes.push(match result {
             Ok(hash) => Some(hash),
             Err(message) => {
-                let path = || draft.images.path(index).display().to_string();
+                let path = || listing.images.path(index).display().to_string();
                 findings.add(ProblemKind::Unreadable, path, || message);
                 None
             }
@@ -419,29 +420,30 @@ fn walk(draft: &Draft, options: &CheckOptions, findings: &mut Findings) -> Vec<O
 /// Finds images whose bytes are those of an earlier one.
 fn duplicates(
     part: usize,
-    drafts: &[(&str, Result<Draft, ImageError>)],
+    listings: &[(&str, Result<Listing, ImageError>)],
     hashes: &[Option<u64>],
     seen: &mut HashMap<u64, Vec<(usize, usize)>>,
     findings: &mut Findings,
 ) {
-    let Ok(draft) = &drafts[part].1 else { return };
+    let Ok(listing) = &listings[part].1 else { return };
     let (mut here, mut there) = (Vec::new(), Vec::new());
     for (index, hash) in hashes.iter().enumerate() {
         let Some(hash) = hash else { continue };
         let earlier = seen.entry(*hash).or_default();
         // a hash may agree by chance: the bytes decide
-        let same = earlier.iter().copied().find(|&(other_part, other)| match &drafts[other_part].1 {
-            Ok(other_draft) => {
-                match (draft.images.image(index, &mut here), other_draft.images.image(other, &mut there)) {
+        let same = earlier.iter().copied().find(|&(other_part, other)| match &listings[other_part].1 {
+            Ok(other_listing) => {
+                match (listing.images.image(index, &mut here), other_listing.images.image(other, &mut there))
+                {
                     (Ok(one), Ok(two)) => one == two,
                     _ => false,
                 }
             }
             Err(_) => false,
         });
-        match (same, same.and_then(|(other_part, _)| drafts[other_part].1.as_ref().ok())) {
-            (Some((other_part, other)), Some(other_draft)) => {
-                let (label, other_label) = (draft.labels[index], other_draft.labels[other]);
+        match (same, same.and_then(|(other_part, _)| listings[other_part].1.as_ref().ok())) {
+            (Some((other_part, other)), Some(other_listing)) => {
+                let (label, other_label) = (listing.labels[index], other_listing.labels[other]);
                 let kind = match other_part == part {
                     true => ProblemKind::DuplicateWithin,
                     false => ProblemKind::DuplicateAcrossParts,
@@ -452,13 +454,13 @@ fn duplicates(
                 };
                 findings.add(
                     kind,
-                    || draft.images.path(index).display().to_string(),
+                    || listing.images.path(index).display().to_string(),
                     || {
-                        let path = other_draft.images.path(other);
+                        let path = other_listing.images.path(other);
                         format!(
                             "the same image as {} of `{}`, {classes}",
                             path.display(),
-                            drafts[other_part].0
+                            listings[other_part].0
                         )
                     },
                 );

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use tks_data::Bytes;
 
 use super::Source;
-use super::draft::Draft;
 use super::files::Files;
+use super::listing::Listing;
 use super::set::{Images, PlanarImages, Segment};
 use crate::error::{ImageError, InFile};
 use crate::parse::cifar::{CifarLayout, PIXELS, SIDE, parse_cifar};
@@ -54,7 +54,7 @@ const CIFAR100: [Version; 2] = [
     Version { archive: "cifar-100-python.tar.gz", train: &["train"], test: &["test"], python: true },
 ];
 
-pub(super) fn draft(source: &Source<'_>, labels: Labels) -> Result<Draft, ImageError> {
+pub(super) fn list(source: &Source<'_>, labels: Labels) -> Result<Listing, ImageError> {
     let versions = if labels == Labels::Cifar10 { &CIFAR10 } else { &CIFAR100 };
     let mut files = source.files()?;
     let part = |version: &Version| if source.is_train() { version.train } else { version.test };
@@ -102,7 +102,7 @@ pub(super) fn draft(source: &Source<'_>, labels: Labels) -> Result<Draft, ImageE
         };
         planar.push(segment);
     }
-    Ok(Draft::new(source.classes.clone(), all_labels, Images::Planar(planar)))
+    Ok(Listing::new(source.classes.clone(), all_labels, Images::Planar(planar)))
 }
 
 /// A batch file, which may be packed by itself.

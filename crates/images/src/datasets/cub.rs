@@ -4,15 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Source;
-use super::draft::{Draft, Listed};
 use super::files::Files;
+use super::listing::{Listed, Listing};
 use crate::error::{ImageError, InFile};
 use crate::parse::ParseError;
 use crate::parse::lines::{parse_boxes, parse_number_pairs, parse_pairs};
 
 const LIST: &str = "images.txt";
 
-pub(super) fn draft(source: &Source<'_>) -> Result<Draft, ImageError> {
+pub(super) fn list(source: &Source<'_>) -> Result<Listing, ImageError> {
     let mut files = source.files()?;
     if files.find(LIST)?.is_none() {
         files.look_into(&["CUB_200_2011.tgz"], 1)?;
@@ -56,7 +56,7 @@ pub(super) fn draft(source: &Source<'_>) -> Result<Draft, ImageError> {
     let by_name: HashMap<String, usize> =
         classes.iter().enumerate().map(|(class, name)| (name.clone(), class)).collect();
     let folder_class = |name: &str| by_name.get(name.split('/').next()?).copied();
-    Draft::of_list(Arc::new(files), classes, LIST, "images", &rows, folder_class)
+    Listing::of_list(Arc::new(files), classes, LIST, "images", &rows, folder_class)
 }
 
 /// The classes of `classes.txt`, if it is there and numbers them from 1 on; else those of the manifest.

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use tks_data::archive::SkipReason;
 
 use super::OpenOptions;
-use super::draft::Draft;
 use super::files::{FileId, Files};
 use super::left_out::Tally;
+use super::listing::Listing;
 use super::set::{ImageSet, Images};
 use crate::error::ImageError;
 use crate::format::{Ending, Format, HEAD, other_by_content};
@@ -39,9 +39,9 @@ const MOST_AROUND: usize = 4;
 /// holds no image that is read.
 pub fn open_folder(root: &Path, part: Option<&str>, options: &OpenOptions) -> Result<ImageSet, ImageError> {
     let files = Arc::new(Files::open(root, &options.archive)?);
-    let draft = draft(&files, part)?;
-    if let Some((class, why)) = draft.vanished.first() {
-        let more = match draft.vanished.len() {
+    let listing = list(&files, part)?;
+    if let Some((class, why)) = listing.vanished.first() {
+        let more = match listing.vanished.len() {
             1 => String::new(),
             count => format!(" (and so {} more)", count - 1),
         };
@@ -55,11 +55,11 @@ pub fn open_folder(root: &Path, part: Option<&str>, options: &OpenOptions) -> Re
     Ok(ImageSet {
         name,
         part: part.unwrap_or("all").to_owned(),
-        classes: draft.classes,
-        labels: draft.labels.iter().map(|&label| label as u32).collect(),
+        classes: listing.classes,
+        labels: listing.labels.iter().map(|&label| label as u32).collect(),
         boxes: None,
-        images: draft.images,
-        left_out: draft.left_out,
+        images: listing.images,
+        left_out: listing.left_out,
     })
 }
 
@@ -237,7 +237,7 @@ struct Class {
 }
 
 /// The images of a part, or of the whole.
-pub(super) fn draft(files: &Arc<Files>, part: Option<&str>) -> Result<Draft, ImageError> {
+pub(super) fn list(files: &Arc<Files>, part: Option<&str>) -> Result<Listing, ImageError> {
     let place = class_folder(files, part)?;
     let mut classes: BTreeMap<&str, Class> = BTreeMap::new();
     let mut left_out = Tally::default();
@@ -299,10 +299,10 @@ pub(super) fn draft(files: &Arc<Files>, part: Option<&str>) -> Result<Draft, Ima
         labels.resize(labels.len() + class.images.len(), label);
         ids.extend(class.images);
     }
-    let mut draft = Draft::new(names, labels, Images::Files { files: Arc::clone(files), ids });
-    draft.vanished = vanished;
-    draft.left_out = left_out.finish();
-    Ok(draft)
+    let mut listing = Listing::new(names, labels, Images::Files { files: Arc::clone(files), ids });
+    listing.vanished = vanished;
+    listing.left_out = left_out.finish();
+    Ok(listing)
 }
 
 /// What a file is to a reader of images.

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Source;
-use super::draft::Draft;
 use super::files::{FileId, Files};
+use super::listing::Listing;
 use super::set::Images;
 use crate::error::{ImageError, InFile};
 use crate::format::is_image;
@@ -20,7 +20,7 @@ const CAFFE: &str = "val.txt";
 const SYNSET_LABELS: &str = "imagenet_2012_validation_synset_labels.txt";
 const VALIDATION: &str = "ILSVRC2012_val_";
 
-pub(super) fn draft(source: &Source<'_>) -> Result<Draft, ImageError> {
+pub(super) fn list(source: &Source<'_>) -> Result<Listing, ImageError> {
     // a class is named `n01440764 tench, Tinca tinca`: its folder is the synset
     let synsets: HashMap<&str, i64> =
         source.classes.iter().map(|name| name.split(' ').next().unwrap_or(name)).zip(0..).collect();
@@ -61,7 +61,7 @@ pub(super) fn draft(source: &Source<'_>) -> Result<Draft, ImageError> {
         });
         ids.push(id);
     }
-    Ok(Draft::new(source.classes.clone(), labels, Images::Files { files: Arc::new(files), ids }))
+    Ok(Listing::new(source.classes.clone(), labels, Images::Files { files: Arc::new(files), ids }))
 }
 
 /// What an image's path tells of its class.

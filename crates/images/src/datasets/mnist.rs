@@ -5,13 +5,13 @@ use tks_data::manifest::SplitRule;
 use tks_data::split;
 
 use super::Source;
-use super::draft::Draft;
+use super::listing::Listing;
 use super::set::{Images, PlanarImages, Segment};
 use crate::error::{ImageError, InFile};
 use crate::parse::idx::parse_idx;
 use crate::parse::lines::parse_rows;
 
-pub(super) fn draft(source: &Source<'_>) -> Result<Draft, ImageError> {
+pub(super) fn list(source: &Source<'_>) -> Result<Listing, ImageError> {
     let files = source.files()?;
     let prefix = if source.is_train() { "train" } else { "t10k" };
     let find = |kind: &str, dimensions: usize| {
@@ -54,14 +54,14 @@ pub(super) fn draft(source: &Source<'_>) -> Result<Draft, ImageError> {
     let mut planar = PlanarImages::new(1, height, width);
     let first = header.length();
     planar.push(Segment { path: image_path, bytes: images, first, stride: height * width, count });
-    Ok(Draft::new(source.classes.clone(), labels, Images::Planar(planar)))
+    Ok(Listing::new(source.classes.clone(), labels, Images::Planar(planar)))
 }
 
 /// The rows and columns of a digit, and the grey level of full ink.
 const DIGIT_SIDE: usize = 8;
 const FULL_INK: u32 = 16;
 
-pub(super) fn draft_digits(source: &Source<'_>) -> Result<Draft, ImageError> {
+pub(super) fn list_digits(source: &Source<'_>) -> Result<Listing, ImageError> {
     let files = source.files()?;
     let id = match files.find("digits.csv.gz")? {
         Some(id) => id,
@@ -84,12 +84,12 @@ pub(super) fn draft_digits(source: &Source<'_>) -> Result<Draft, ImageError> {
     let mut planar = PlanarImages::new(1, DIGIT_SIDE, DIGIT_SIDE);
     let stride = DIGIT_SIDE * DIGIT_SIDE;
     planar.push(Segment { path, bytes: Bytes::from(pixels), first: 0, stride, count: labels.len() });
-    let mut draft = Draft::new(source.classes.clone(), labels, Images::Planar(planar));
+    let mut listing = Listing::new(source.classes.clone(), labels, Images::Planar(planar));
     let scheme = source.manifest.split(None)?;
     if let SplitRule::FirstOfClass(fraction) = scheme.rule {
-        let labels: Vec<usize> = draft.labels.iter().map(|&label| label as usize).collect();
+        let labels: Vec<usize> = listing.labels.iter().map(|&label| label as usize).collect();
         let parts = split::first_of_class(&labels, fraction);
-        draft.select(parts.get(source.part).map_or(&[], Vec::as_slice));
+        listing.select(parts.get(source.part).map_or(&[], Vec::as_slice));
     }
-    Ok(draft)
+    Ok(listing)
 }

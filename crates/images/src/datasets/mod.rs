@@ -30,11 +30,11 @@
 mod check;
 mod cifar;
 mod cub;
-mod draft;
 mod files;
 mod folder;
 mod imagenet;
 mod left_out;
+mod listing;
 mod mnist;
 mod set;
 mod stanford;
@@ -43,7 +43,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tks_data::manifest::Known;
+use tks_data::manifest::Stated;
 use tks_data::nearest::nearest;
 use tks_data::{ArchiveOptions, DataError, Manifest};
 
@@ -55,7 +55,7 @@ pub use left_out::LeftOut;
 pub use set::{ImageBytes, ImageSet};
 
 use crate::error::ImageError;
-use draft::Draft;
+use listing::Listing;
 
 /// How a data set is opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,11 +123,11 @@ pub fn open_manifest(
     part: &str,
     options: &OpenOptions,
 ) -> Result<ImageSet, ImageError> {
-    draft(manifest, root, part, options)?.vouch(manifest, root, part, options)
+    list(manifest, root, part, options)?.validate(manifest, root, part, options)
 }
 
 /// What the files say of a part.
-fn draft(manifest: &Manifest, root: &Path, part: &str, options: &OpenOptions) -> Result<Draft, ImageError> {
+fn list(manifest: &Manifest, root: &Path, part: &str, options: &OpenOptions) -> Result<Listing, ImageError> {
     let parts = &manifest.split(None)?.parts;
     if !parts.contains_key(part) {
         return Err(DataError::UnknownName {
@@ -144,15 +144,15 @@ fn draft(manifest: &Manifest, root: &Path, part: &str, options: &OpenOptions) ->
     };
     let source = Source { manifest, root, part, options, classes };
     match manifest.layout.as_str() {
-        "cifar10" => cifar::draft(&source, cifar::Labels::Cifar10),
-        "cifar100" => cifar::draft(&source, cifar::Labels::Fine),
-        "cifar100-coarse" => cifar::draft(&source, cifar::Labels::Coarse),
-        "mnist" => mnist::draft(&source),
-        "digits" => mnist::draft_digits(&source),
-        "imagenet-1k" => imagenet::draft(&source),
-        "cub-200-2011" => cub::draft(&source),
-        "stanford-dogs" => stanford::draft_dogs(&source),
-        "stanford-cars" => stanford::draft_cars(&source),
+        "cifar10" => cifar::list(&source, cifar::Labels::Cifar10),
+        "cifar100" => cifar::list(&source, cifar::Labels::Fine),
+        "cifar100-coarse" => cifar::list(&source, cifar::Labels::Coarse),
+        "mnist" => mnist::list(&source),
+        "digits" => mnist::list_digits(&source),
+        "imagenet-1k" => imagenet::list(&source),
+        "cub-200-2011" => cub::list(&source),
+        "stanford-dogs" => stanford::list_dogs(&source),
+        "stanford-cars" => stanford::list_cars(&source),
         layout => Err(DataError::UnknownName {
             what: "layout of images",
             name: layout.to_owned(),
@@ -208,5 +208,5 @@ impl Source<'_> {
 
 /// The number of images that the manifest states of a part.
 fn expected_count(manifest: &Manifest, part: &str) -> Option<u64> {
-    manifest.splits.first()?.parts.get(part).copied().and_then(Known::known)
+    manifest.splits.first()?.parts.get(part).copied().and_then(Stated::known)
 }

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Source;
-use super::draft::{Draft, Listed};
 use super::files::{FileId, Files};
+use super::listing::{Listed, Listing};
 use super::set::Images;
 use crate::error::{ImageError, InFile};
 use crate::format::is_image;
 use tks_data::parse::mat::{MatStruct, MatValue, parse_mat_variable};
 
-pub(super) fn draft_dogs(source: &Source<'_>) -> Result<Draft, ImageError> {
+pub(super) fn list_dogs(source: &Source<'_>) -> Result<Listing, ImageError> {
     let mut files = source.files()?;
     let list = if source.is_train() { "train_list.mat" } else { "test_list.mat" };
     if files.find(list)?.is_none() {
@@ -44,10 +44,10 @@ pub(super) fn draft_dogs(source: &Source<'_>) -> Result<Draft, ImageError> {
     let by_name: HashMap<&str, usize> =
         source.classes.iter().enumerate().map(|(class, name)| (name.as_str(), class)).collect();
     let folder_class = |name: &str| by_name.get(name.split('/').next()?).copied();
-    Draft::of_list(Arc::new(files), source.classes.clone(), list, "Images", &rows, folder_class)
+    Listing::of_list(Arc::new(files), source.classes.clone(), list, "Images", &rows, folder_class)
 }
 
-pub(super) fn draft_cars(source: &Source<'_>) -> Result<Draft, ImageError> {
+pub(super) fn list_cars(source: &Source<'_>) -> Result<Listing, ImageError> {
     let mut files = source.files()?;
     let (list, archive, folder) = if source.is_train() {
         ("cars_train_annos.mat", "cars_train.tgz", "cars_train")
@@ -66,7 +66,7 @@ pub(super) fn draft_cars(source: &Source<'_>) -> Result<Draft, ImageError> {
             files.look_into(&[archive], 1)?;
         }
         let rows: Vec<Listed<'_>> = rows.iter().map(CarRow::as_listed).collect();
-        return Draft::of_list(Arc::new(files), source.classes.clone(), list, folder, &rows, |_| None);
+        return Listing::of_list(Arc::new(files), source.classes.clone(), list, folder, &rows, |_| None);
     }
     if let Some(id) = files.find("cars_annos.mat")? {
         return all_in_one(source, files, id);
@@ -74,7 +74,7 @@ pub(super) fn draft_cars(source: &Source<'_>) -> Result<Draft, ImageError> {
     let unlabelled = files.find(UNLABELLED)?.filter(|_| !source.is_train()).map(|id| files.path(id));
     let found = files.found();
     match (by_class_folder(source, files)?, unlabelled) {
-        (Some(draft), _) => Ok(draft),
+        (Some(listing), _) => Ok(listing),
         // what the devkit, and Kaggle's copy of it, have of the test part
         (None, Some(path)) => Err(ImageError::layout(
             path,
@@ -95,7 +95,7 @@ pub(super) fn draft_cars(source: &Source<'_>) -> Result<Draft, ImageError> {
 const UNLABELLED: &str = "cars_test_annos.mat";
 
 /// The first release: all images in one folder, and one list that tells the part.
-fn all_in_one(source: &Source<'_>, mut files: Files, id: FileId) -> Result<Draft, ImageError> {
+fn all_in_one(source: &Source<'_>, mut files: Files, id: FileId) -> Result<Listing, ImageError> {
     let rows = annotations(&files, id)?;
     let rows = rows.elements().ok_or_else(|| no_annotations(&files, id))?;
     let wanted = if source.is_train() { 0.0 } else { 1.0 };
@@ -113,11 +113,11 @@ fn all_in_one(source: &Source<'_>, mut files: Files, id: FileId) -> Result<Draft
         .iter()
         .map(|row| Listed { name: row.name.trim_start_matches("car_ims/"), ..row.as_listed() })
         .collect();
-    Draft::of_list(Arc::new(files), source.classes.clone(), "cars_annos.mat", "car_ims", &rows, |_| None)
+    Listing::of_list(Arc::new(files), source.classes.clone(), "cars_annos.mat", "car_ims", &rows, |_| None)
 }
 
 /// The newer mirrors: `train/<class>/`, `test/<class>/`. A `/` in a class's name became another sign there.
-fn by_class_folder(source: &Source<'_>, files: Files) -> Result<Option<Draft>, ImageError> {
+fn by_class_folder(source: &Source<'_>, files: Files) -> Result<Option<Listing>, ImageError> {
     let plain =
         |name: &str| name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
     let by_name: HashMap<String, i64> = source.classes.iter().map(|name| plain(name)).zip(0..).collect();
@@ -143,7 +143,7 @@ fn by_class_folder(source: &Source<'_>, files: Files) -> Result<Option<Draft>, I
         return Ok(None);
     }
     let images = Images::Files { files: Arc::new(files), ids };
-    Ok(Some(Draft::new(source.classes.clone(), labels, images)))
+    Ok(Some(Listing::new(source.classes.clone(), labels, images)))
 }
 
 fn annotations(files: &Files, id: FileId) -> Result<MatValue, ImageError> {

@@ -6,17 +6,17 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use tks_data::fetch::{FetchOptions, FileState, How, fetch, verify};
-use tks_data::manifest::{Kind, Known};
+use tks_data::fetch::{FetchOptions, FetchOutcome, FileState, fetch, verify};
+use tks_data::manifest::{Kind, Stated};
 
 use super::recording::{self, ConvertArgs, InfoArgs};
 use super::{ConfigArgs, print};
 use crate::config::at_least_one;
 use crate::data::{Data, FOLDER};
-use crate::data_check::{self, Checked};
+use crate::data_check::{self, CheckReport};
 use crate::datasets;
 use crate::display::counted;
-use crate::sheet::Sheet;
+use crate::sheet::ContactSheet;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DataCommand {
@@ -109,7 +109,7 @@ fn list(args: &ListArgs) -> Result<()> {
             Kind::Images => "images",
         };
         let parts = manifest.splits.first().map_or_else(String::new, |split| {
-            let part = |(name, count): (&String, &Known<u64>)| {
+            let part = |(name, count): (&String, &Stated<u64>)| {
                 format!("{name} {}", count.known().map_or("?".into(), |count| count.to_string()))
             };
             split.parts.iter().map(part).collect::<Vec<_>>().join(", ")
@@ -151,8 +151,8 @@ fn fetch_files(args: &FetchArgs) -> Result<ExitCode> {
     bar.finish_and_clear();
     for file in &fetched {
         let how = match file.how {
-            How::AlreadyThere => "was there",
-            How::Fetched { .. } => "fetched",
+            FetchOutcome::AlreadyThere => "was there",
+            FetchOutcome::Fetched { .. } => "fetched",
         };
         print(&format!("{}: {how}", file.path.display()))?;
     }
@@ -180,7 +180,7 @@ fn check(args: &CheckArgs) -> Result<ExitCode> {
         true => print(&checked.json()?)?,
         false => print(&checked.to_string())?,
     }
-    Ok(if Checked::is_sound(&checked) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if CheckReport::is_sound(&checked) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The most samples in an image.
@@ -191,7 +191,7 @@ fn show(args: &ShowArgs) -> Result<()> {
     let config = args.config.read()?;
     let data = Data::open(&config)?;
     let samples = if args.test { &data.test } else { data.train.dataset() };
-    let sheet = Sheet::of_samples(samples, args.count, config.seed)?;
+    let sheet = ContactSheet::of_samples(samples, args.count, config.seed)?;
     sheet.write(&args.out).with_context(|| format!("cannot draw {}", args.out.display()))?;
     print(&format!(
         "{}: {} of {}",

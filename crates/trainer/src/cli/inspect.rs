@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{ArgAction, Args};
 
 use super::{ConfigArgs, print, readable, warn};
-use crate::checkpoint::{Checkpoint, Which};
+use crate::checkpoint::{Checkpoint, CheckpointKind};
 use crate::evaluation::Evaluation;
 use crate::inspect;
 use crate::run_folder::{EVALUATION, RunFolder};
@@ -26,7 +26,7 @@ pub(super) struct InspectArgs {
 pub(super) fn run(args: &InspectArgs) -> Result<()> {
     let inspected = if args.what.is_dir() {
         let run = RunFolder::open(&args.what)?;
-        for which in [Which::Last, Which::Best] {
+        for which in [CheckpointKind::Last, CheckpointKind::Best] {
             let path = run.checkpoint(which);
             if path.exists()
                 && let Err(error) = Checkpoint::read(&path)

@@ -19,7 +19,7 @@ use anyhow::{Context, Result};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::best::BestNetwork;
-use crate::checkpoint::{Checkpoint, Header, Which};
+use crate::checkpoint::{Checkpoint, CheckpointKind, Header};
 use crate::config::{Config, keys};
 use crate::data::Data;
 use crate::display::Verbosity;
@@ -184,8 +184,8 @@ enum CheckpointName {
 impl CheckpointName {
     fn which(self) -> Which {
         match self {
-            CheckpointName::Best => Which::Best,
-            CheckpointName::Last => Which::Last,
+            CheckpointName::Best => CheckpointKind::Best,
+            CheckpointName::Last => CheckpointKind::Last,
         }
     }
 }
@@ -221,7 +221,7 @@ impl RunArgs {
     }
 
     fn read(&self, run: &RunFolder) -> Result<Checkpoint> {
-        let [last, best] = [Which::Last, Which::Best].map(|which| run.checkpoint(which));
+        let [last, best] = [CheckpointKind::Last, CheckpointKind::Best].map(|which| run.checkpoint(which));
         if self.checkpoint == CheckpointName::Last {
             return Checkpoint::read(&last);
         }

@@ -11,7 +11,7 @@ use crate::display::Display;
 use crate::files::RunFiles;
 use crate::message::Listener;
 use crate::run_folder::RunFolder;
-use crate::stop::Stop;
+use crate::stop::StopFlag;
 use crate::trainer::{Outcome, Trainer};
 
 /// The exit code of a training that was asked to stop: 128 and the number of SIGINT, as shells have it.
@@ -70,7 +70,7 @@ fn listeners(output: OutputArgs, run: &RunFolder, tensorboard: bool) -> Vec<Box<
 }
 
 fn fit(trainer: Trainer) -> Result<ExitCode> {
-    match trainer.fit(&Stop::on_signals()?)? {
+    match trainer.fit(&StopFlag::on_signals()?)? {
         Outcome::Finished(_) => Ok(ExitCode::SUCCESS),
         Outcome::Stopped => Ok(ExitCode::from(STOPPED)),
     }

@@ -28,7 +28,7 @@ use tks_data::whole_file;
 
 pub use lock::RunLock;
 
-use crate::checkpoint::Which;
+use crate::checkpoint::CheckpointKind;
 use crate::config::Config;
 use crate::data::Task;
 
@@ -138,7 +138,7 @@ impl RunFolder {
         // Whoever holds the lock now goes on with the run: then it stays.
         let Ok(_lock) = self.lock() else { return };
         let config = std::fs::read_to_string(self.file(CONFIG));
-        if self.checkpoint(Which::Last).exists() || config.ok().as_ref() != Some(&made.config) {
+        if self.checkpoint(CheckpointKind::Last).exists() || config.ok().as_ref() != Some(&made.config) {
             return;
         }
         for name in [TASK, ENVIRONMENT, CONFIG, lock::LOCK] {
@@ -189,7 +189,7 @@ impl RunFolder {
     }
 
     /// A checkpoint's file.
-    pub fn checkpoint(&self, which: Which) -> PathBuf {
+    pub fn checkpoint(&self, which: CheckpointKind) -> PathBuf {
         which.path(&self.path)
     }
 

@@ -13,7 +13,7 @@ use crate::evaluation::neuron_count;
 use crate::message::{BatchMessage, Message};
 use crate::metrics::BatchMetrics;
 use crate::optimizer::{gradient_norm, scale_gradients};
-use crate::stop::Stop;
+use crate::stop::StopFlag;
 
 /// The checkpoint that is written when numbers stop being finite: the state before that batch's step.
 const BEFORE_FAILURE: &str = "checkpoints/before-failure.safetensors";
@@ -44,7 +44,7 @@ impl Trainer {
     }
 
     /// The rest of the present epoch; `false` if it was asked to stop before its end.
-    pub(super) fn train_epoch(&mut self, stop: &Stop) -> Result<bool> {
+    pub(super) fn train_epoch(&mut self, stop: &StopFlag) -> Result<bool> {
         let (epoch, first) = (self.position.epoch, self.position.batch);
         let batches = self.data.train.batches();
         let accumulation = self.config.training.accumulation;

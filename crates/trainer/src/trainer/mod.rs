@@ -15,7 +15,7 @@ use tks_report::{Environment, EventWriter};
 
 use crate::basis::Basis;
 use crate::best::BestNetwork;
-use crate::checkpoint::{Best, Checkpoint, Header, Position, Which};
+use crate::checkpoint::{Best, Checkpoint, CheckpointKind, Header, Position};
 use crate::config::{Config, ConfigError};
 use crate::data::{Data, Task};
 use crate::ema::Ema;
@@ -27,7 +27,7 @@ use crate::optimizer::Optimizer;
 use crate::run_folder::{CONFIG, RunFolder, RunLock, TASK};
 pub use crate::run_folder::{ENVIRONMENT, EVALUATION};
 use crate::run_state::{Plan, RunState};
-use crate::stop::Stop;
+use crate::stop::StopFlag;
 use crate::watch::LayerWatch;
 use checks::check_batches;
 use save::StepStart;
@@ -83,7 +83,7 @@ impl Trainer {
     /// # Errors
     /// As [`Trainer::start`]; a checkpoint that is missing, damaged or of another network.
     pub fn resume(run: RunFolder, overrides: &[String], listeners: Vec<Box<dyn Listener>>) -> Result<Self> {
-        Trainer::resume_from(run, Which::Last, overrides, listeners)
+        Trainer::resume_from(run, CheckpointKind::Last, overrides, listeners)
     }
 
     /// As [`Trainer::resume`], from another checkpoint than the newest, which is given up.
@@ -92,16 +92,16 @@ impl Trainer {
     /// As [`Trainer::resume`].
     pub fn resume_from(
         run: RunFolder,
-        which: Which,
+        which: CheckpointKind,
         overrides: &[String],
         listeners: Vec<Box<dyn Listener>>,
     ) -> Result<Self> {
         let lock = run.lock()?;
         let config = Config::read(&run.file(CONFIG), overrides)?;
-        let [last, path] = [Which::Last, which].map(|which| run.checkpoint(which));
-        let is_created = which == Which::Last && !path.exists();
+        let [last, path] = [CheckpointKind::Last, which].map(|which| run.checkpoint(which));
+        let is_created = which == CheckpointKind::Last && !path.exists();
         if is_created {
-            let best = run.checkpoint(Which::Best);
+            let best = run.checkpoint(CheckpointKind::Best);
             ensure!(
                 !best.exists(),
                 "{} is not there; `tks resume {} --checkpoint best` goes on from the best epoch",
@@ -120,7 +120,7 @@ impl Trainer {
         }
         if path != last {
             whole_file::copy(&path, &last)?;
-            whole_file::remove(&trainer.run.checkpoint(Which::Previous))?;
+            whole_file::remove(&trainer.run.checkpoint(CheckpointKind::Previous))?;
         }
         if !overrides.is_empty() {
             trainer.run.write_config(&trainer.config)?;
@@ -175,7 +175,7 @@ impl Trainer {
     /// Brings the run's other files in line with the checkpoint that it goes on from, and makes again what is damaged.
     fn recover(&mut self, has_checkpoint: bool) -> Result<()> {
         if has_checkpoint {
-            let last = Header::read(&self.run.checkpoint(Which::Last))?;
+            let last = Header::read(&self.run.checkpoint(CheckpointKind::Last))?;
             let best = BestNetwork::find(&self.run, &last);
             self.warnings.extend(best.recover(&self.run, &mut self.position.best)?);
         }
@@ -248,7 +248,7 @@ impl Trainer {
     /// # Errors
     /// A loss that is not finite, a sample that cannot be read, a disk that is full: the last checkpoint is whole, and
     /// the error says how to go on.
-    pub fn fit(mut self, stop: &Stop) -> Result<Outcome> {
+    pub fn fit(mut self, stop: &StopFlag) -> Result<Outcome> {
         if let RunState::Finished { early } = self.state {
             if let Some(evaluation) = self.results()? {
                 return self.had_ended(early, evaluation);
@@ -407,7 +407,7 @@ impl Trainer {
     fn finish(mut self) -> Result<Outcome> {
         let early = self.state == RunState::Finishing { early: true };
         if self.position.best.is_some() {
-            load_weights(&self.network, &Checkpoint::read(&self.run.checkpoint(Which::Best))?)?;
+            load_weights(&self.network, &Checkpoint::read(&self.run.checkpoint(CheckpointKind::Best))?)?;
         } else if let Some(average) = &mut self.ema {
             average.swap(self.network.named_tensors())?;
         }
@@ -424,8 +424,8 @@ impl Trainer {
             )?),
             false => None,
         };
-        Checkpoint::set_state(&self.run.checkpoint(Which::Last), RunState::Finished { early })?;
-        whole_file::remove(&self.run.checkpoint(Which::Previous))?;
+        Checkpoint::set_state(&self.run.checkpoint(CheckpointKind::Last), RunState::Finished { early })?;
+        whole_file::remove(&self.run.checkpoint(CheckpointKind::Previous))?;
         self.tell_end(early, &evaluation, report)?;
         Ok(Outcome::Finished(Box::new(evaluation)))
     }
@@ -450,7 +450,7 @@ impl Trainer {
 /// The checkpoint to go on from; an error says which other one there is.
 fn read_to_resume(run: &RunFolder, path: &std::path::Path) -> Result<Checkpoint> {
     Checkpoint::read(path).map_err(|error| {
-        let best = run.checkpoint(Which::Best);
+        let best = run.checkpoint(CheckpointKind::Best);
         let run = run.path().display();
         match best != path && Checkpoint::read(&best).is_ok() {
             true => anyhow!("{error:#}; `tks resume {run} --checkpoint best` goes on from the best epoch"),

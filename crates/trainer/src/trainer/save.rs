@@ -9,7 +9,7 @@ use tch::Tensor;
 use tks_data::whole_file;
 
 use super::Trainer;
-use crate::checkpoint::{Draft, Header, Position, Which, check_finite, is_finite};
+use crate::checkpoint::{CheckpointKind, Draft, Header, Position, check_finite, is_finite};
 
 impl Trainer {
     /// Writes the newest checkpoint, and gives it a second name if it is the best epoch's.
@@ -35,8 +35,8 @@ impl Trainer {
     }
 
     fn write_last(&mut self, tensors: &[(String, Tensor)], is_best: bool) -> Result<()> {
-        let [last, best, previous] =
-            [Which::Last, Which::Best, Which::Previous].map(|which| self.run.checkpoint(which));
+        let [last, best, previous] = [CheckpointKind::Last, CheckpointKind::Best, CheckpointKind::Previous]
+            .map(|which| self.run.checkpoint(which));
         let keeps = self.went_on && last.exists();
         if keeps {
             whole_file::copy(&last, &previous)?;
@@ -64,7 +64,7 @@ impl Trainer {
     pub(super) fn note_step(&mut self) -> Result<()> {
         if !self.went_on && self.step_start.is_finite()? {
             self.went_on = true;
-            whole_file::remove(&self.run.checkpoint(Which::Previous))?;
+            whole_file::remove(&self.run.checkpoint(CheckpointKind::Previous))?;
         }
         Ok(())
     }
@@ -93,7 +93,8 @@ impl Trainer {
         if self.went_on {
             return Ok(true);
         }
-        let [last, previous] = [Which::Last, Which::Previous].map(|which| self.run.checkpoint(which));
+        let [last, previous] =
+            [CheckpointKind::Last, CheckpointKind::Previous].map(|which| self.run.checkpoint(which));
         let place = |header: Header| (header.position.epoch, header.position.batch);
         if !previous.exists() || place(Header::read(&previous)?) == place(Header::read(&last)?) {
             return Ok(false);

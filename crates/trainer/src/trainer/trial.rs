@@ -13,7 +13,7 @@ use super::Trainer;
 use crate::config::OptimizerName;
 use crate::data::{TensorBatch, first};
 use crate::ema::Ema;
-use crate::estimate::{Estimate, Load};
+use crate::estimate::{Estimate, MemoryInputs};
 
 /// Samples of a trial step: enough for the kernels' usual speed.
 const SAMPLES: usize = 16;
@@ -34,7 +34,7 @@ impl Trainer {
             OptimizerName::Adamw | OptimizerName::Lamb => 2,
             OptimizerName::Sgd | OptimizerName::Lion => 1,
         };
-        let load = Load {
+        let load = MemoryInputs {
             time_steps: self.data.task.time_steps,
             batch: config.training.batch_size,
             copies: 1 + moments + usize::from(self.ema.is_some()),

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tks_trainer::config::Config;
 use tks_trainer::message::{Listener, Message};
 use tks_trainer::run_folder::RunFolder;
-use tks_trainer::stop::Stop;
+use tks_trainer::stop::StopFlag;
 use tks_trainer::trainer::{Outcome, Trainer};
 
 /// 320 digits to train on, 64 to test on, 10 batches an epoch.
@@ -72,7 +72,7 @@ pub fn train(folder: &Path, changes: &[&str]) -> (RunFolder, Outcome) {
     let config = config(folder, changes);
     let run = RunFolder::create(&config).unwrap();
     let listeners = files(&run);
-    let outcome = Trainer::start(config, run.clone(), listeners).unwrap().fit(&Stop::default()).unwrap();
+    let outcome = Trainer::start(config, run.clone(), listeners).unwrap().fit(&StopFlag::default()).unwrap();
     (run, outcome)
 }
 

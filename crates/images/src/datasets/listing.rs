@@ -10,10 +10,10 @@ use super::left_out::LeftOut;
 use super::set::{ImageSet, Images};
 use crate::error::ImageError;
 
-/// What the files say: labels that may be no class, images that may be missing. [`Draft::vouch`] makes a set of
+/// What the files say: labels that may be no class, images that may be missing. [`Listing::validate`] makes a set of
 /// it or an error; a check reports all that is wrong.
 #[derive(Debug)]
-pub(super) struct Draft {
+pub(super) struct Listing {
     pub(super) classes: Arc<[String]>,
     /// The labels as stored, counted from 0.
     pub(super) labels: Vec<i64>,
@@ -44,7 +44,7 @@ pub(super) struct Listed<'a> {
     pub(super) bounding_box: Option<[f32; 4]>,
 }
 
-impl Draft {
+impl Listing {
     pub(super) fn new(classes: Arc<[String]>, labels: Vec<i64>, images: Images) -> Self {
         debug_assert_eq!(labels.len(), images.len());
         Self {
@@ -105,7 +105,7 @@ impl Draft {
     }
 
     /// The set, if every image is there, every label a class, and the number as the manifest has it.
-    pub(super) fn vouch(
+    pub(super) fn validate(
         self,
         manifest: &Manifest,
         root: &std::path::Path,
