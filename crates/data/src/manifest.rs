@@ -196,7 +196,7 @@ pub enum Address {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stated<T> {
     /// The value.
-    Is(T),
+    Value(T),
     /// `"unknown"`.
     Unknown,
 }

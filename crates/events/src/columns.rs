@@ -1,7 +1,8 @@
 //! Building a recording event by event out of another.
 
 use crate::error::EventError;
-use crate::stream::{EventStream, Events, SensorSize};
+use crate::sensor::SensorSize;
+use crate::stream::{EventStream, Events};
 
 /// One event.
 #[derive(Debug, Clone, Copy)]

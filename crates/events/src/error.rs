@@ -24,7 +24,7 @@ pub enum EventError {
     #[error("{format} cannot hold event {event}: {problem}", format = format.title())]
     Write {
         /// The format.
-        format: crate::formats::Format,
+        format: crate::formats::format::Format,
         /// Which event.
         event: usize,
         /// Why not.
@@ -101,7 +101,7 @@ pub enum EventError {
         /// What it asks for.
         area: String,
         /// The sensor.
-        sensor: crate::stream::SensorSize,
+        sensor: crate::sensor::SensorSize,
     },
     /// A recording falls into more slices than anybody can hold.
     #[error(

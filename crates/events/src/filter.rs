@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::EventError;
+use crate::sensor::SensorSize;
 use crate::spatial::within_sensor;
-use crate::stream::{EventStream, Events, SensorSize};
+use crate::stream::{EventStream, Events};
 
 /// Leaves out events, always the same ones. Its random relatives are in [`crate::augment`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

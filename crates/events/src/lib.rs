@@ -53,10 +53,12 @@ mod number;
 pub mod recipe;
 pub mod represent;
 pub mod resize;
+mod sensor;
 mod simd;
 pub mod slicing;
 pub mod spatial;
 pub mod stream;
 
 pub use error::EventError;
-pub use stream::{EventStream, Events, SensorSize};
+pub use sensor::SensorSize;
+pub use stream::{EventStream, Events};

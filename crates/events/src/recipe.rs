@@ -13,9 +13,10 @@ use crate::filter::Filter;
 use crate::frames::{Count, FramesMut};
 use crate::represent::{Representation, Tally};
 use crate::resize::Resize;
+use crate::sensor::SensorSize;
 use crate::slicing::{MAX_SLICES, Slice, Slicing};
 use crate::spatial::Spatial;
-use crate::stream::{EventStream, Events, SensorSize};
+use crate::stream::{EventStream, Events};
 
 /// How a recording becomes `[T, C, H, W]`, step by step in the order of the fields. The default is the
 /// reference recipe: 10 equal time bins, counts in two channels, 48 x 48 pixels with corners aligned.

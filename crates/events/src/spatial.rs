@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::columns::Event;
 use crate::error::EventError;
-use crate::stream::{EventStream, Events, SensorSize};
+use crate::sensor::SensorSize;
+use crate::stream::{EventStream, Events};
 
 /// Moves events to a sensor of another size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

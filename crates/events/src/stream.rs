@@ -1,18 +1,7 @@
 //! One type for a recording, whatever file it came from.
 
-use serde::{Deserialize, Serialize};
-
 use crate::error::EventError;
-
-/// Size of an event camera's pixel array.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SensorSize {
-    /// Pixels in a row.
-    pub width: u16,
-    /// Rows.
-    pub height: u16,
-}
+use crate::sensor::SensorSize;
 
 /// A recording: one column a quantity, `[N]` each, as stored in its file.
 ///

@@ -32,7 +32,6 @@ pub mod preprocess;
 pub mod recipe;
 pub mod resize;
 pub mod samples;
-mod simd;
 
 pub use crate::image::Image;
 pub use datasets::{ImageBytes, ImageSet, OpenOptions};

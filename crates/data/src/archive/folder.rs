@@ -3,19 +3,22 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::{Archive, ArchiveOptions, Entry, Listing, Place, SkipReason, Source, SourceData, name};
+use super::entry::{Entry, Place, Source, SourceData};
+use super::listing::{Listing, SkipReason};
+use super::name;
+use super::options::ArchiveOptions;
 use crate::error::DataError;
 
 /// The deepest that folders are nested; links are followed.
 const MAX_DEPTH: usize = 64;
 
-pub(super) fn list(path: &Path, options: &ArchiveOptions) -> Result<Archive, DataError> {
+pub(super) fn list(path: &Path, options: &ArchiveOptions) -> Result<Listing, DataError> {
     let real = std::fs::canonicalize(path).map_err(|e| DataError::io("open", path, e))?;
     let mut listing = Listing::default();
     listing.sources.push(Source { path: path.to_path_buf(), data: SourceData::Folder });
     let mut walk = Walk { root: path, options, listing, open: vec![real], link: None, folders: 0 };
     walk.folder(path, "")?;
-    Ok(walk.listing.finish(path))
+    Ok(walk.listing)
 }
 
 struct Walk<'a> {

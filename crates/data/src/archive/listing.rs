@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{Archive, ArchiveOptions, Entry, Source};
+use super::entry::{Entry, Source};
+use super::options::ArchiveOptions;
 use crate::error::DataError;
 
 /// What an archive or a folder holds and does not give as a file.
@@ -72,8 +73,9 @@ impl Listing {
         })
     }
 
-    /// Sorts by name; of entries of one name the last one counts, as in a tar that was appended to.
-    pub(super) fn finish(self, path: &Path) -> Archive {
+    /// Sorts by name, and leaves only the empty ones of the folders; of entries of one name the last one counts, as in a
+    /// tar that was appended to.
+    pub(super) fn finish(self) -> Listing {
         let Listing { mut entries, sources, mut skipped, mut folders } = self;
         entries.reverse();
         entries.sort_by(|a, b| a.name.cmp(&b.name));
@@ -93,17 +95,7 @@ impl Listing {
             entries.get(first).is_some_and(|entry| is_below(&entry.name, folder))
         };
         folders.retain(|folder| !folder.is_empty() && !has_a_file(folder));
-        let empty_folders = folders.into_iter().map(String::into_boxed_str).collect();
-        let options = ArchiveOptions::default();
-        Archive {
-            path: path.to_path_buf(),
-            key: String::new(),
-            entries,
-            sources,
-            skipped,
-            empty_folders,
-            options,
-        }
+        Listing { entries, sources, skipped, folders }
     }
 }
 

@@ -7,11 +7,13 @@
 //! ([`memory_limit`](ArchiveOptions::memory_limit)), else into a file in
 //! [`cache_dir`](ArchiveOptions::cache_dir), written whole or not at all and found again the next time.
 
+mod entry;
 mod folder;
 mod format;
 mod inflate;
 mod listing;
 mod name;
+mod options;
 mod tarball;
 mod unpack;
 mod zipped;
@@ -23,65 +25,13 @@ use std::path::{Path, PathBuf};
 use crate::bytes::{ByteSource, Bytes};
 use crate::error::DataError;
 use crate::regular_file;
+pub use entry::Entry;
+use entry::{LISTING_WINDOW, Place, Source, SourceData};
 use format::{Format, has_archive_name, not_an_archive, unpacked_name};
 use inflate::{MAX_INFLATE_WINDOW, inflate};
 use listing::Listing;
 pub use listing::{SkipReason, Skipped};
-
-/// How archives are opened.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ArchiveOptions {
-    /// Where compressed tars are decompressed to; the folder `.tks-cache` beside the archive if not given.
-    pub cache_dir: Option<PathBuf>,
-    /// A compressed tar of at most this many bytes when decompressed is held in memory, with no file; so is not what
-    /// becomes more than 16 MiB and four times its size.
-    pub memory_limit: u64,
-    /// A compressed file that grows to more bytes than this is refused.
-    pub max_unpacked: u64,
-    /// A compressed file or entry that grows to more than 64 MiB is refused if that is more than so many times its
-    /// size: data compress less, what is made to fill memory or disk compresses more.
-    pub max_ratio: u64,
-    /// An archive with more entries than this is refused.
-    pub max_entries: u64,
-}
-
-/// Up to this many bytes [`ArchiveOptions::max_ratio`] does not count.
-const RATIO_FROM: u64 = 64 << 20;
-
-impl ArchiveOptions {
-    /// The most bytes that `packed` compressed ones may become.
-    fn most_of(&self, packed: u64) -> u64 {
-        packed.saturating_mul(self.max_ratio).max(RATIO_FROM).min(self.max_unpacked)
-    }
-
-    /// That an entry, or a compressed file, of `packed` bytes which becomes `size` is within the limits.
-    fn limit(&self, path: &Path, size: u64, packed: u64) -> Result<(), DataError> {
-        let limit = self.most_of(packed);
-        if size <= limit {
-            return Ok(());
-        }
-        Err(DataError::TooLarge {
-            path: path.to_path_buf(),
-            what: format!("the decompressed size of its {packed} bytes"),
-            size,
-            limit,
-            remedy: "if it is to be trusted, decompress it and name the folder".into(),
-        })
-    }
-}
-
-impl Default for ArchiveOptions {
-    fn default() -> Self {
-        ArchiveOptions {
-            cache_dir: None,
-            memory_limit: 64 << 20,
-            max_unpacked: 1 << 40,
-            max_ratio: 256,
-            max_entries: 20_000_000,
-        }
-    }
-}
+pub use options::ArchiveOptions;
 
 /// The files of a data set, wherever they lie.
 ///
@@ -101,54 +51,6 @@ pub struct Archive {
     options: ArchiveOptions,
 }
 
-/// A file of an archive.
-#[derive(Debug, Clone)]
-pub struct Entry {
-    name: Box<str>,
-    size: u64,
-    place: Place,
-}
-
-impl Entry {
-    /// Its name, with `/` between the parts.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Its size in bytes.
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-}
-
-/// Where an entry's bytes are; the number is that of its source.
-#[derive(Debug, Clone, Copy)]
-enum Place {
-    /// A file in a folder; its path is the entry's name without the first `skip` bytes, below the source's, or the
-    /// source's own if nothing is left of the name.
-    File { source: u32, skip: u32 },
-    /// Plain, at an offset.
-    Span { source: u32, offset: u64 },
-    /// Deflated, at an offset.
-    Deflated { source: u32, offset: u64, packed: u64, crc: u32 },
-}
-
-#[derive(Debug, Clone)]
-struct Source {
-    /// What errors call it.
-    path: PathBuf,
-    data: SourceData,
-}
-
-#[derive(Debug, Clone)]
-enum SourceData {
-    Folder,
-    Bytes(ByteSource),
-}
-
-/// Bytes that are read at a time while entries are listed: headers lie apart.
-const LISTING_WINDOW: usize = 1 << 12;
-
 impl Archive {
     /// The folder or archive at `path`; a file that is no archive is one with itself as its only entry.
     ///
@@ -167,7 +69,7 @@ impl Archive {
         let path = path.as_ref();
         let metadata = std::fs::metadata(path).map_err(|e| DataError::io("open", path, e))?;
         if metadata.is_dir() {
-            return Ok(folder::list(path, options)?.with(options));
+            return Ok(Archive::new(folder::list(path, options)?, path, options));
         }
         if !metadata.is_file() {
             let message = "a device, pipe or socket; name a folder, an archive or a file".to_string();
@@ -185,60 +87,16 @@ impl Archive {
         origin: &unpack::Origin<'_>,
         options: &ArchiveOptions,
     ) -> Result<Self, DataError> {
-        let mut archive = Archive::listed(bytes, origin, options)?.with(options);
+        let mut archive = Archive::new(listed(bytes, origin, options)?, origin.path, options);
         archive.key.clone_from(&origin.key);
         Ok(archive)
     }
 
-    fn with(mut self, options: &ArchiveOptions) -> Self {
-        self.options.clone_from(options);
-        self
-    }
-
-    fn listed(
-        bytes: ByteSource,
-        origin: &unpack::Origin<'_>,
-        options: &ArchiveOptions,
-    ) -> Result<Self, DataError> {
-        let path = origin.path;
-        let mut scratch = Vec::new();
-        match Format::detect(&bytes)? {
-            Some(Format::Zip) => zipped::list(bytes, path, options),
-            Some(Format::Tar) => tarball::list(bytes, path, options),
-            Some(packed @ (Format::Gzip | Format::Xz)) => {
-                let unpacked = unpack::unpack(&bytes, packed, origin, options)?;
-                let listed = match Format::detect(&unpacked)? {
-                    Some(Format::Tar) => tarball::list(unpacked, path, options),
-                    _ if has_archive_name(&path.to_string_lossy()) => Err(DataError::Archive {
-                        path: path.to_path_buf(),
-                        offset: 0,
-                        message: "what it decompresses to is no tar; fetch it again".into(),
-                    }),
-                    _ => Ok(Archive::single(unpacked, path, &unpacked_name(path))),
-                };
-                if listed.is_err() {
-                    unpack::forget(origin);
-                }
-                listed
-            }
-            None => {
-                let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-                if has_archive_name(&name) {
-                    let head = bytes.bytes_in(0..bytes.len().min(40), &mut scratch)?;
-                    return Err(not_an_archive(head, path));
-                }
-                Ok(Archive::single(bytes, path, &name))
-            }
-        }
-    }
-
-    fn single(bytes: ByteSource, path: &Path, name: &str) -> Self {
-        let size = bytes.len();
-        let mut listing = Listing::default();
-        let place = Place::Span { source: 0, offset: 0 };
-        listing.entries.push(Entry { name: name.into(), size, place });
-        listing.sources.push(Source { path: path.to_path_buf(), data: SourceData::Bytes(bytes) });
-        listing.finish(path)
+    fn new(listing: Listing, path: &Path, options: &ArchiveOptions) -> Self {
+        let Listing { entries, sources, skipped, folders } = listing.finish();
+        let empty_folders = folders.into_iter().map(String::into_boxed_str).collect();
+        let (path, options) = (path.to_path_buf(), options.clone());
+        Archive { path, key: String::new(), entries, sources, skipped, empty_folders, options }
     }
 
     /// The folder or archive file.
@@ -517,7 +375,7 @@ impl Archive {
             }));
             all.limit(&self.path, all.entries.len() as u64, options)?;
         }
-        let mut archive = all.finish(&self.path).with(options);
+        let mut archive = Archive::new(all, &self.path, options);
         archive.key = self.key;
         Ok(archive)
     }
@@ -550,6 +408,54 @@ impl Archive {
             message: format!("the entry `{}` reaches beyond the end", entry.name),
         }
     }
+}
+
+/// The entries of an archive file.
+fn listed(
+    bytes: ByteSource,
+    origin: &unpack::Origin<'_>,
+    options: &ArchiveOptions,
+) -> Result<Listing, DataError> {
+    let path = origin.path;
+    let mut scratch = Vec::new();
+    match Format::detect(&bytes)? {
+        Some(Format::Zip) => zipped::list(bytes, path, options),
+        Some(Format::Tar) => tarball::list(bytes, path, options),
+        Some(packed @ (Format::Gzip | Format::Xz)) => {
+            let unpacked = unpack::unpack(&bytes, packed, origin, options)?;
+            let listed = match Format::detect(&unpacked)? {
+                Some(Format::Tar) => tarball::list(unpacked, path, options),
+                _ if has_archive_name(&path.to_string_lossy()) => Err(DataError::Archive {
+                    path: path.to_path_buf(),
+                    offset: 0,
+                    message: "what it decompresses to is no tar; fetch it again".into(),
+                }),
+                _ => Ok(single(unpacked, path, &unpacked_name(path))),
+            };
+            if listed.is_err() {
+                unpack::forget(origin);
+            }
+            listed
+        }
+        None => {
+            let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            if has_archive_name(&name) {
+                let head = bytes.bytes_in(0..bytes.len().min(40), &mut scratch)?;
+                return Err(not_an_archive(head, path));
+            }
+            Ok(single(bytes, path, &name))
+        }
+    }
+}
+
+/// A file that is no archive, as one with itself as its only entry.
+fn single(bytes: ByteSource, path: &Path, name: &str) -> Listing {
+    let size = bytes.len();
+    let mut listing = Listing::default();
+    let place = Place::Span { source: 0, offset: 0 };
+    listing.entries.push(Entry { name: name.into(), size, place });
+    listing.sources.push(Source { path: path.to_path_buf(), data: SourceData::Bytes(bytes) });
+    listing
 }
 
 fn cache_dir(archive: &Path, options: &ArchiveOptions) -> PathBuf {

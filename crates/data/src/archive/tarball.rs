@@ -5,8 +5,10 @@ use std::path::Path;
 
 use tar::EntryType;
 
+use super::entry::{Entry, LISTING_WINDOW, Place, Source, SourceData};
+use super::listing::{Listing, SkipReason};
 use super::name::{self, Name};
-use super::{Archive, ArchiveOptions, Entry, LISTING_WINDOW, Listing, Place, SkipReason, Source, SourceData};
+use super::options::ArchiveOptions;
 use crate::bytes::ByteSource;
 use crate::error::DataError;
 
@@ -34,7 +36,7 @@ pub(super) fn is_tar(bytes: &[u8]) -> bool {
     stated == Some(sum)
 }
 
-pub(super) fn list(bytes: ByteSource, path: &Path, options: &ArchiveOptions) -> Result<Archive, DataError> {
+pub(super) fn list(bytes: ByteSource, path: &Path, options: &ArchiveOptions) -> Result<Listing, DataError> {
     let broken =
         |offset: u64, message: String| DataError::Archive { path: path.to_path_buf(), offset, message };
     let total = bytes.len();
@@ -99,7 +101,7 @@ pub(super) fn list(bytes: ByteSource, path: &Path, options: &ArchiveOptions) -> 
     }
     add_links(&mut listing, links);
     listing.sources.push(Source { path: path.to_path_buf(), data: SourceData::Bytes(bytes) });
-    Ok(listing.finish(path))
+    Ok(listing)
 }
 
 /// The entry that a link leads to: a hard link names it, a symbolic one from where it lies. `None` if it lies outside.

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{ArchiveOptions, Format};
+use super::format::Format;
+use super::options::ArchiveOptions;
 use crate::bytes::ByteSource;
 use crate::error::DataError;
 use crate::whole_file;

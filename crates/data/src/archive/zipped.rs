@@ -5,15 +5,17 @@ use std::path::Path;
 
 use zip::CompressionMethod;
 
+use super::entry::{Entry, LISTING_WINDOW, Place, Source, SourceData};
+use super::listing::{Listing, SkipReason};
 use super::name::{self, Name};
-use super::{Archive, ArchiveOptions, Entry, LISTING_WINDOW, Listing, Place, SkipReason, Source, SourceData};
+use super::options::ArchiveOptions;
 use crate::bytes::ByteSource;
 use crate::error::DataError;
 
 /// Deflate cannot make more than 1,032 bytes of one: a larger claim is a lie.
 const MOST_BYTES_OF_ONE: u64 = 1032;
 
-pub(super) fn list(bytes: ByteSource, path: &Path, options: &ArchiveOptions) -> Result<Archive, DataError> {
+pub(super) fn list(bytes: ByteSource, path: &Path, options: &ArchiveOptions) -> Result<Listing, DataError> {
     let total = bytes.len();
     let broken =
         |offset: u64, message: String| DataError::Archive { path: path.to_path_buf(), offset, message };
@@ -93,7 +95,7 @@ pub(super) fn list(bytes: ByteSource, path: &Path, options: &ArchiveOptions) -> 
     let (start, mut scratch) = (archive.central_directory_start().min(total), Vec::new());
     skip_replaced(&mut listing, bytes.bytes_in(start..total, &mut scratch)?, archive.len());
     listing.sources.push(Source { path: path.to_path_buf(), data: SourceData::Bytes(bytes) });
-    Ok(listing.finish(path))
+    Ok(listing)
 }
 
 /// Notes entries of the directory whose name another one has: the codec gives the last one of them.

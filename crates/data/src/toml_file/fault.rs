@@ -4,8 +4,7 @@ use std::fmt;
 
 use serde::de::{self, Expected, Unexpected};
 
-use super::item::Place;
-use super::reader::Path;
+use super::path::{Path, Place};
 use crate::nearest::nearest;
 
 /// What is wrong with a document, at which key, and where that was written.
@@ -139,7 +138,7 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// What serde's own types call what they expect, in words of TOML. [`Reader`](super::reader::Reader) says by itself what
+/// What serde's own types call what they expect, in words of TOML. The reader says by itself what
 /// a number, a text or a table should be; this is for values that are read by way of serde's own buffers.
 fn in_toml(expected: &dyn Expected) -> String {
     let text = expected.to_string();

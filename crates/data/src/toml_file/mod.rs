@@ -7,6 +7,8 @@
 
 mod fault;
 mod item;
+mod parser;
+mod path;
 mod reader;
 
 use std::path::Path;
@@ -17,10 +19,9 @@ use crate::error::DataError;
 use crate::regular_file;
 
 pub use fault::{Fault, Problem};
-pub use item::{Entry, Item, Node, Place};
-
-/// The deepest that tables and lists may lie within one another.
-pub const MAX_DEPTH: usize = 32;
+pub use item::{Entry, Item, Node};
+pub use parser::MAX_DEPTH;
+pub use path::Place;
 
 /// The value that the TOML file at `path` holds.
 ///

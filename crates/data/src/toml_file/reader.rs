@@ -1,41 +1,32 @@
 //! Serde's deserialiser over a document's items: each value is compared with what is wanted before serde sees it, so that
 //! the error is about the document.
 
-use std::fmt;
-
 use serde::de::value::StrDeserializer;
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
+    VariantAccess, Visitor,
 };
 
 use super::fault::{Fault, Problem};
 use super::item::{Entry, Item, Node};
-
-/// The way from the document to a value.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Path<'p> {
-    Root,
-    Key(&'p Path<'p>, &'p str),
-    Index(&'p Path<'p>, usize),
-}
-
-impl fmt::Display for Path<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Path::Root => Ok(()),
-            Path::Key(Path::Root, key) => write!(f, "{key}"),
-            Path::Key(above, key) => write!(f, "{above}.{key}"),
-            Path::Index(above, index) => write!(f, "{above}[{index}]"),
-        }
-    }
-}
+use super::path::Path;
 
 /// What a choice has for its settings where its name stands alone.
 const NO_ENTRIES: &Node = &Node::Table(Vec::new());
 
+impl Item {
+    /// What the document says, as `T`.
+    ///
+    /// # Errors
+    /// The first key or value that `T` does not take.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+        T::deserialize(Reader::new(self, Path::Root))
+    }
+}
+
 /// Reads one value.
 #[derive(Clone, Copy)]
-pub(super) struct Reader<'t, 'p> {
+struct Reader<'t, 'p> {
     node: &'t Node,
     item: &'t Item,
     path: Path<'p>,
@@ -44,7 +35,7 @@ pub(super) struct Reader<'t, 'p> {
 }
 
 impl<'t, 'p> Reader<'t, 'p> {
-    pub(super) fn new(item: &'t Item, path: Path<'p>) -> Self {
+    fn new(item: &'t Item, path: Path<'p>) -> Self {
         Reader { node: &item.node, item, path, left_out: false }
     }
 

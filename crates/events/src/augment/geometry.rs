@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::augment::Interpolation;
+use super::step::Interpolation;
 use crate::columns::Event;
 use crate::error::EventError;
 use crate::frames::{Count, FramesMut};
@@ -191,7 +191,7 @@ fn interpolate<E: Count>(frames: &mut FramesMut<E>, from: impl Fn(usize, usize) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stream::SensorSize;
+    use crate::sensor::SensorSize;
 
     #[test]
     fn golden_frames_turn_as_those_of_torchvision() {

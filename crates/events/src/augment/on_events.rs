@@ -3,7 +3,7 @@
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
 
-use crate::augment::{Augment, between};
+use super::step::{Augment, between};
 use crate::columns::{Event, stream_of};
 use crate::error::EventError;
 use crate::stream::{EventStream, Events};

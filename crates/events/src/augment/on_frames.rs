@@ -2,7 +2,7 @@
 
 use rand::{Rng, RngExt};
 
-use crate::augment::{Augment, between};
+use super::step::{Augment, between};
 use crate::error::EventError;
 use crate::frames::{Count, FramesMut};
 

@@ -2,7 +2,7 @@
 
 use tks_data::{Archive, DataError};
 
-use super::set::Sample;
+use super::sample::Sample;
 use crate::error::EventError;
 use crate::formats::aedat3;
 

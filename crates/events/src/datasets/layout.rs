@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::columns::Event;
 use crate::formats::{Camera, Format};
-use crate::stream::SensorSize;
+use crate::sensor::SensorSize;
 
 /// Layouts of files, by the names that manifests use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

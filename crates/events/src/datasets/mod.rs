@@ -25,14 +25,17 @@
 mod frames;
 mod gesture;
 mod layout;
+mod orientation;
 mod passed_over;
 mod reader;
+mod sample;
 mod set;
 #[cfg(feature = "hdf5")]
 mod spikes;
 
 pub use frames::EventFrames;
 pub use layout::Layout;
+pub use orientation::Orientation;
 pub use passed_over::PassedFiles;
 pub use reader::RecordingReader;
-pub use set::{EventSet, Orientation, ReadScratch, SetLeftOut, SetOptions};
+pub use set::{EventSet, ReadScratch, SetLeftOut, SetOptions};

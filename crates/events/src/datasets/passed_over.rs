@@ -7,7 +7,7 @@ use tks_data::Archive;
 use tks_data::archive::SkipReason;
 
 use super::layout::{self, Layout};
-use super::set::Found;
+use super::sample::Found;
 
 /// Files of one kind that are no samples of a data set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,10 +5,11 @@ use std::path::Path;
 use tks_data::manifest::Manifest;
 
 use super::layout::{self, Layout};
-use super::set::Orientation;
+use super::orientation::Orientation;
 use crate::error::EventError;
 use crate::formats::{Format, LeftOut, ReadOptions, read_bytes_into};
-use crate::stream::{EventStream, SensorSize};
+use crate::sensor::SensorSize;
+use crate::stream::EventStream;
 
 /// Reads recordings as a data set's own are read: its sensor, its format where files do not tell theirs, its
 /// orientation. An [`EventSet`](super::EventSet) reads by it, and so do files of one's own that a network trained on the

@@ -10,15 +10,18 @@ use tks_data::split::{self, Parts};
 use tks_data::{Archive, ArchiveOptions};
 
 use super::layout::Layout;
+use super::orientation::Orientation;
 use super::passed_over::{self, PassedFiles};
 use super::reader::RecordingReader;
+use super::sample::{Found, Sample};
 #[cfg(feature = "hdf5")]
 use super::spikes;
 use super::{gesture, layout};
 use crate::error::EventError;
 use crate::formats::{LeftOut, aedat3, read_aedat3_span};
 use crate::recipe::Recipe;
-use crate::stream::{EventStream, SensorSize};
+use crate::sensor::SensorSize;
+use crate::stream::EventStream;
 
 /// How a data set is opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,30 +47,6 @@ impl Default for SetOptions {
             archive: ArchiveOptions::default(),
         }
     }
-}
-
-/// Which way up recordings are given.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Orientation {
-    /// As the file has it.
-    #[default]
-    Stored,
-    /// As SpikingJelly gives them, on which published results stand. CIFAR10-DVS: `x = W - 1 - y`, `y = H - 1 - x`,
-    /// `p = 1 - p`; ASL-DVS: `x = W - 1 - x`, `y = H - 1 - y`. The others it gives as they are stored.
-    Spikingjelly,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Sample {
-    pub(super) name: String,
-    pub(super) class: usize,
-    pub(super) entry: usize,
-    /// The part of the recording that it is, `start <= t < end` in us.
-    pub(super) span: Option<(i64, i64)>,
-    /// Which sample of its file it is, where a file holds many.
-    #[cfg_attr(not(feature = "hdf5"), expect(dead_code, reason = "only HDF5 files hold many samples"))]
-    pub(super) row: usize,
 }
 
 /// What reading keeps from one recording to the next.
@@ -112,9 +91,6 @@ impl std::fmt::Display for SetLeftOut {
         }
     }
 }
-
-/// A sample, and its official part.
-pub(super) type Found = (Sample, Option<&'static str>);
 
 /// A data set of recordings, in the natural order of their names.
 #[derive(Debug)]

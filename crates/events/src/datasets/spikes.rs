@@ -10,11 +10,12 @@ use tks_data::manifest::Manifest;
 use tks_data::{Archive, ArchiveOptions, ByteSource};
 
 use super::layout::Layout;
-use super::set::{Found, Sample};
+use super::sample::{Found, Sample};
 use crate::error::EventError;
 use crate::formats::hdf5::{explain, open_options};
 use crate::number::NumberType;
-use crate::stream::{EventStream, SensorSize};
+use crate::sensor::SensorSize;
+use crate::stream::EventStream;
 
 /// A file of spikes, open for reading.
 pub(super) struct SpikeFile {

@@ -19,7 +19,7 @@ use super::camera::Camera;
 use super::cursor::{header_lines, key_value};
 use super::decoded::Decoded;
 use super::fill::{self, EventIf, Layout, NONE, Records, field};
-use crate::stream::SensorSize;
+use crate::sensor::SensorSize;
 
 const RECORD: usize = 8;
 const RECORD_1: usize = 6;

@@ -15,7 +15,7 @@ use super::cursor::{bytes_at, header_lines, i32_at, key_value};
 use super::decoded::Decoded;
 use super::fill::{self, EventIf, Layout, Records, field};
 use crate::error::EventError;
-use crate::stream::SensorSize;
+use crate::sensor::SensorSize;
 
 const PACKET_HEADER: usize = 28;
 const POLARITY: i16 = 1;

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use super::cursor::{bytes_at, i32_at, u16_at, u32_at};
 use super::decoded::Decoded;
 use super::fill;
-use crate::stream::SensorSize;
+use crate::sensor::SensorSize;
 
 const MAGIC: usize = 14;
 const EVENT: usize = 16;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::stream::SensorSize;
+use crate::sensor::SensorSize;
 
 /// An event camera.
 ///

@@ -2,7 +2,8 @@
 
 use super::left_out::{BadEvents, PassedOver};
 use crate::error::EventError;
-use crate::stream::{EventStream, SensorSize};
+use crate::sensor::SensorSize;
+use crate::stream::EventStream;
 
 /// A file's events up to its end or first fault. Columns are of one length; polarities are 0 or 1.
 #[derive(Debug, Default)]

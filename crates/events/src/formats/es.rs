@@ -8,7 +8,7 @@
 
 use super::cursor::u16_at;
 use super::decoded::Decoded;
-use crate::stream::SensorSize;
+use crate::sensor::SensorSize;
 
 const MAGIC: &[u8] = b"Event Stream";
 const HEADER: usize = 20;

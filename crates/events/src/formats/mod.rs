@@ -40,11 +40,13 @@ mod columns;
 mod cursor;
 pub mod dat;
 mod decoded;
+mod detect;
 pub mod es;
 pub mod evt2;
 pub mod evt3;
 mod fill;
 mod foreign;
+pub(crate) mod format;
 pub mod hdf5;
 mod left_out;
 pub mod matlab;
@@ -58,155 +60,13 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::EventError;
-use crate::stream::{EventStream, SensorSize};
+use crate::sensor::SensorSize;
+use crate::stream::EventStream;
 pub use camera::Camera;
 use decoded::{Decoded, Seek};
+pub use format::Format;
 pub use left_out::{BadEvents, LeftOut, Lost, PassedOver};
 pub use write::{write, write_bytes};
-
-/// A file format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Format {
-    /// AEDAT 1.0, see [`aedat2`].
-    Aedat1,
-    /// AEDAT 2.0, see [`aedat2`].
-    Aedat2,
-    /// AEDAT 3.x, see [`aedat3`].
-    Aedat3,
-    /// AEDAT 4, see [`aedat4`].
-    Aedat4,
-    /// ATIS `.bin`, see [`atis`].
-    Atis,
-    /// Prophesee DAT, see [`dat`].
-    Dat,
-    /// Prophesee RAW with EVT 2.0 words, see [`evt2`].
-    Evt2,
-    /// Prophesee RAW with EVT 2.1 words, see [`evt2`].
-    Evt21,
-    /// Prophesee RAW with EVT 3.0 words, see [`evt3`].
-    Evt3,
-    /// Event Stream, see [`es`].
-    Es,
-    /// HDF5, see [`hdf5`].
-    Hdf5,
-    /// MATLAB, see [`matlab`].
-    Matlab,
-    /// NumPy's archive, see [`numpy`].
-    Npz,
-    /// One NumPy array, see [`numpy`].
-    Npy,
-    /// Lines of numbers, see [`text`].
-    Text,
-}
-
-impl Format {
-    /// Every format.
-    pub const ALL: [Format; 15] = [
-        Format::Aedat1,
-        Format::Aedat2,
-        Format::Aedat3,
-        Format::Aedat4,
-        Format::Atis,
-        Format::Dat,
-        Format::Evt2,
-        Format::Evt21,
-        Format::Evt3,
-        Format::Es,
-        Format::Hdf5,
-        Format::Matlab,
-        Format::Npz,
-        Format::Npy,
-        Format::Text,
-    ];
-
-    /// The name in the field.
-    pub fn title(self) -> &'static str {
-        match self {
-            Format::Aedat1 => "AEDAT 1.0",
-            Format::Aedat2 => "AEDAT 2.0",
-            Format::Aedat3 => "AEDAT 3.1",
-            Format::Aedat4 => "AEDAT 4",
-            Format::Atis => "ATIS .bin",
-            Format::Dat => "Prophesee DAT",
-            Format::Evt2 => "Prophesee RAW EVT 2.0",
-            Format::Evt21 => "Prophesee RAW EVT 2.1",
-            Format::Evt3 => "Prophesee RAW EVT 3.0",
-            Format::Es => "Event Stream .es",
-            Format::Hdf5 => "HDF5",
-            Format::Matlab => "MATLAB .mat",
-            Format::Npz => "NumPy .npz",
-            Format::Npy => "NumPy .npy",
-            Format::Text => "text",
-        }
-    }
-
-    /// The format of a file with this content. ATIS `.bin` has no mark: it is what all of fits, and that is not known to
-    /// be something else.
-    pub fn detect(bytes: &[u8]) -> Option<Format> {
-        Format::told_by(bytes).ok()
-    }
-
-    /// [`Format::detect`], or what the file is instead.
-    fn told_by(bytes: &[u8]) -> Result<Format, String> {
-        let starts = |mark: &[u8]| bytes.starts_with(mark);
-        if starts(b"#!AER-DAT1") {
-            Ok(Format::Aedat1)
-        } else if starts(b"#!AER-DAT2") {
-            Ok(Format::Aedat2)
-        } else if starts(b"#!AER-DAT3") {
-            Ok(Format::Aedat3)
-        } else if starts(b"#!AER-DAT4") {
-            Ok(Format::Aedat4)
-        } else if starts(b"Event Stream") {
-            Ok(Format::Es)
-        } else if matlab::is_matlab(bytes) {
-            Ok(Format::Matlab)
-        } else if hdf5::is_hdf5(bytes) {
-            Ok(Format::Hdf5)
-        } else if starts(b"\x93NUMPY") {
-            Ok(Format::Npy)
-        } else if starts(b"PK\x03\x04") || starts(b"PK\x05\x06") {
-            Ok(Format::Npz)
-        } else if let Some(kind) = foreign::kind(bytes) {
-            Err(format!("this is {kind}: it is not a recording of events"))
-        } else if starts(b"%") && text::looks_like(text::behind_comments(bytes)) {
-            Ok(Format::Text)
-        } else if starts(b"%") && first_line_is_text(bytes) {
-            prophesee::Header::read(bytes).format()
-        } else if text::looks_like(bytes) {
-            Ok(Format::Text)
-        } else if atis::is_plausible(bytes) {
-            Ok(Format::Atis)
-        } else {
-            Err("the file is of no format of events that is known here: name its format (`format`; `--format`), if it has \
-                 no mark of its own, such as ATIS `.bin`"
-                .to_owned())
-        }
-    }
-
-    /// Bytes of a record, where a run of zeros at the end of a file cannot be what a camera wrote.
-    fn record_size(self) -> Option<usize> {
-        match self {
-            Format::Evt3 => Some(2),
-            Format::Evt2 => Some(4),
-            Format::Atis => Some(atis::RECORD),
-            Format::Aedat1 => Some(6),
-            Format::Aedat2 | Format::Dat | Format::Evt21 => Some(8),
-            _ => None,
-        }
-    }
-}
-
-/// Whether the first line is text: an ATIS recording whose first event lies in column 37 begins with `%` too.
-fn first_line_is_text(bytes: &[u8]) -> bool {
-    let start = &bytes[..bytes.len().min(1024)];
-    let line = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    // Four bytes reach into an ATIS event's time, which is no text where a recording begins.
-    line.len() >= 4
-        && line.len() < start.len()
-        && line.iter().all(|byte| matches!(byte, b'\t' | b'\r' | b' '..=b'~'))
-}
 
 /// How a recording is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,8 +1,8 @@
 //! The header of Prophesee's files: lines that begin with `%`.
 
-use super::Format;
 use super::cursor::{header_lines, key_value};
-use crate::stream::SensorSize;
+use super::format::Format;
+use crate::sensor::SensorSize;
 
 /// What a header says.
 #[derive(Debug, Default)]

@@ -21,7 +21,7 @@ pub use super::columns::{ColumnOrder, ColumnOrderError};
 use super::columns::{Order, RealTimes, TimeUnit, how_to_name, places};
 use super::cursor::header_lines;
 use super::decoded::Decoded;
-use crate::stream::SensorSize;
+use crate::sensor::SensorSize;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 

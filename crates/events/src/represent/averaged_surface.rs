@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
+use super::options::Decay;
 use crate::error::EventError;
 use crate::frames::FramesMut;
-use crate::represent::Decay;
 use crate::slicing::Slice;
 use crate::stream::Events;
 

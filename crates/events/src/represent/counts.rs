@@ -1,11 +1,12 @@
 //! Frames of counts: the inner loop of training on events.
 
+use super::options::Polarity;
 use crate::error::EventError;
 use crate::frames::{Count, FramesMut};
-use crate::represent::Polarity;
+use crate::sensor::SensorSize;
 use crate::simd::{self, BLOCK};
 use crate::slicing::Slice;
-use crate::stream::{Events, SensorSize};
+use crate::stream::Events;
 
 /// Calls `touch` with the pixel of each event of a slice, and whether it is brighter.
 ///

@@ -1,8 +1,8 @@
 //! Time surfaces: how long ago each pixel last fired.
 
+use super::options::Decay;
 use crate::error::EventError;
 use crate::frames::FramesMut;
-use crate::represent::Decay;
 use crate::slicing::Slice;
 use crate::stream::Events;
 

@@ -1,8 +1,8 @@
 //! Voxel grids: events shared between the two time bins nearest to them.
 
+use super::options::{Polarity, VoxelTime};
 use crate::error::EventError;
 use crate::frames::FramesMut;
-use crate::represent::{Polarity, VoxelTime};
 use crate::slicing::Slice;
 use crate::stream::Events;
 

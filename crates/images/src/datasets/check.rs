@@ -14,7 +14,7 @@ use super::folder::missing_classes;
 use super::left_out::LeftOut;
 use super::listing::Listing;
 use super::set::ImageBytes;
-use super::{OpenOptions, expected_count};
+use super::source::{OpenOptions, expected_count};
 use crate::decode::Decoder;
 use crate::error::ImageError;
 use crate::image::Image;

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use tks_data::Bytes;
 
-use super::Source;
 use super::files::Files;
 use super::listing::Listing;
 use super::set::{Images, PlanarImages, Segment};
+use super::source::Source;
 use crate::error::{ImageError, InFile};
 use crate::parse::cifar::{CifarLayout, PIXELS, SIDE, parse_cifar};
 use crate::parse::pickle::parse_cifar_pickle;

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Source;
 use super::files::Files;
 use super::listing::{Listed, Listing};
+use super::source::Source;
 use crate::error::{ImageError, InFile};
 use crate::parse::ParseError;
 use crate::parse::lines::{parse_boxes, parse_number_pairs, parse_pairs};

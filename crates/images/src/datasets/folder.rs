@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use tks_data::archive::SkipReason;
 
-use super::OpenOptions;
 use super::files::{FileId, Files};
 use super::left_out::Tally;
 use super::listing::Listing;
 use super::set::{ImageSet, Images};
+use super::source::OpenOptions;
 use crate::error::ImageError;
 use crate::format::{Ending, Format, HEAD, other_by_content};
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use tks_data::Manifest;
 
-use super::OpenOptions;
 use super::files::{FileId, Files};
 use super::left_out::LeftOut;
 use super::set::{ImageSet, Images};
+use super::source::OpenOptions;
 use crate::error::ImageError;
 
 /// What the files say: labels that may be no class, images that may be missing. [`Listing::validate`] makes a set of
@@ -133,7 +133,7 @@ impl Listing {
             classes,
         })?;
         let found = labels.len() as u64;
-        if let Some(expected) = super::expected_count(manifest, part)
+        if let Some(expected) = super::source::expected_count(manifest, part)
             && expected != found
             && !options.accept_counts
         {

@@ -4,9 +4,9 @@ use tks_data::Bytes;
 use tks_data::manifest::SplitRule;
 use tks_data::split;
 
-use super::Source;
 use super::listing::Listing;
 use super::set::{Images, PlanarImages, Segment};
+use super::source::Source;
 use crate::error::{ImageError, InFile};
 use crate::parse::idx::parse_idx;
 use crate::parse::lines::parse_rows;

@@ -37,15 +37,14 @@ mod left_out;
 mod listing;
 mod mnist;
 mod set;
+mod source;
 mod stanford;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use tks_data::manifest::Stated;
 use tks_data::nearest::nearest;
-use tks_data::{ArchiveOptions, DataError, Manifest};
+use tks_data::{DataError, Manifest};
 
 pub use check::{
     CheckOptions, CheckReport, ClassCount, PartReport, Problem, ProblemKind, check, check_folder,
@@ -56,16 +55,8 @@ pub use set::{ImageBytes, ImageSet};
 
 use crate::error::ImageError;
 use listing::Listing;
-
-/// How a data set is opened.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct OpenOptions {
-    /// Whether another number of images than the manifest's is right: for a part of a data set.
-    pub accept_counts: bool,
-    /// How archives are opened, and where compressed ones are unpacked to.
-    pub archive: ArchiveOptions,
-}
+pub use source::OpenOptions;
+use source::Source;
 
 /// The manifests that this crate was built with, by name.
 const MANIFESTS: [(&str, &str); 10] = [
@@ -174,39 +165,3 @@ const LAYOUTS: [&str; 9] = [
     "stanford-dogs",
     "stanford-cars",
 ];
-
-/// What a layout is read from.
-struct Source<'a> {
-    manifest: &'a Manifest,
-    root: &'a Path,
-    part: &'a str,
-    options: &'a OpenOptions,
-    classes: Arc<[String]>,
-}
-
-impl Source<'_> {
-    /// The files at `root`.
-    fn files(&self) -> Result<files::Files, ImageError> {
-        files::Files::open(self.root, &self.options.archive)
-    }
-
-    fn is_train(&self) -> bool {
-        self.part == "train"
-    }
-
-    /// What to do when a file is not there.
-    fn fetch_hint(&self) -> String {
-        let files: Vec<&str> = self.manifest.files.iter().map(|file| file.name.as_str()).collect();
-        format!(
-            "name the folder that holds {} ({}), packed or unpacked, from {}",
-            self.manifest.title,
-            files.join(", "),
-            self.manifest.page
-        )
-    }
-}
-
-/// The number of images that the manifest states of a part.
-fn expected_count(manifest: &Manifest, part: &str) -> Option<u64> {
-    manifest.splits.first()?.parts.get(part).copied().and_then(Stated::known)
-}

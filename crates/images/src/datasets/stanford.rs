@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Source;
 use super::files::{FileId, Files};
 use super::listing::{Listed, Listing};
 use super::set::Images;
+use super::source::Source;
 use crate::error::{ImageError, InFile};
 use crate::format::is_image;
 use tks_data::parse::mat::{MatStruct, MatValue, parse_mat_variable};

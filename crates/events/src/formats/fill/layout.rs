@@ -1,6 +1,7 @@
 //! What a record of fixed width keeps where: one description for every way of decoding it.
 
-use super::Raw;
+/// An event as decoders make it.
+pub(in crate::formats) type Raw = (i64, u16, u16, u8);
 
 /// Stands for a byte that is 0 and not in the record.
 pub(in crate::formats) const NONE: usize = usize::MAX;

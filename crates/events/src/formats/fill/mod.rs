@@ -4,6 +4,7 @@
 mod lane;
 mod layout;
 mod memory;
+mod records;
 mod room;
 #[cfg(target_arch = "x86_64")]
 mod wide;
@@ -12,11 +13,10 @@ use rayon::prelude::*;
 
 use super::decoded::{Decoded, Seen};
 use lane::BLOCK;
+use layout::Raw;
 pub(super) use layout::{EventIf, Layout, NONE, field};
+pub(super) use records::Records;
 use room::{Direct, Room, Sink, Streamed};
-
-/// An event as decoders make it.
-pub(super) type Raw = (i64, u16, u16, u8);
 
 /// Records above which a second thread is worth its start.
 const RECORDS_WORTH_A_THREAD: usize = 1 << 17;
@@ -24,34 +24,6 @@ const RECORDS_WORTH_A_THREAD: usize = 1 << 17;
 const EVENT: usize = 13;
 /// Bytes of columns from which they are written past the caches, which would not hold them.
 const STREAM_FROM: usize = 32 << 20;
-
-/// Records of `W` bytes, of which each is one event or none, and what is to be known of those before.
-pub(super) trait Records<const W: usize>: Copy + Send + Sync {
-    /// What lies where.
-    const LAYOUT: Layout;
-
-    /// What is added to the times of the next events; `None` where they have no time yet and are passed over.
-    fn earlier(&self) -> Option<i64>;
-
-    /// Takes note of a record that is no event.
-    #[inline(always)]
-    fn pass(&mut self, _: &[u8; W]) {}
-
-    /// What is known behind these records, but for what [`Records::delay`] tells, if they tell it.
-    fn behind(self, _: &[[u8; W]]) -> Self {
-        self
-    }
-
-    /// By how much the times of all that follows are later than without the records before.
-    fn delay(&self) -> i64 {
-        0
-    }
-
-    /// Whether a record was passed over that is to be told.
-    fn is_odd(&self) -> bool {
-        false
-    }
-}
 
 /// Reserves room for `events` more, so that the columns need not move while as many are added.
 pub(super) fn reserve(decoded: &mut Decoded, events: usize) {

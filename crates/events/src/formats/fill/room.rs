@@ -2,8 +2,8 @@
 
 use std::mem::MaybeUninit;
 
-use super::Raw;
 use super::lane::Lane;
+use super::layout::Raw;
 use crate::formats::decoded::Seen;
 
 /// Room for events: a part of each column, of one length.

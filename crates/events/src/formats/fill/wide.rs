@@ -6,7 +6,8 @@
 use std::arch::x86_64::*;
 
 use super::layout::{EventIf, Field, Layout, NONE};
-use super::{Records, Room};
+use super::records::Records;
+use super::room::Room;
 
 /// Records decoded at once.
 pub(super) const GROUP: usize = 16;

@@ -3,7 +3,7 @@
 //! A plane holds one bit of all elements of a block, the first in the lowest bit of its first byte; planes lie in
 //! order from the lowest bit of the first byte of an element on.
 
-use super::filters::{Unpack, lz4, plausible, take, take_array, zstandard};
+use super::codecs::{Unpack, lz4, plausible, take, take_array, zstandard};
 
 /// Elements of a block are a multiple of this.
 const GROUP: usize = 8;

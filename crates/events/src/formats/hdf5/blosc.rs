@@ -7,7 +7,7 @@
 use std::io::Read;
 
 use super::bitshuffle::gather;
-use super::filters::{Unpack, copy_back, lz4, plausible, take, take_array, zstandard};
+use super::codecs::{Unpack, copy_back, lz4, plausible, take, take_array, zstandard};
 
 const HEADER: usize = 16;
 /// Blocks are split into at most this many parts, of at least so many bytes.

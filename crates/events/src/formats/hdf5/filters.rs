@@ -1,20 +1,16 @@
 //! Compression filters that HDF5 registers beside its own, as event recordings use them.
 //!
-//! [`super::blosc`] and [`super::bitshuffle`] are formats of several codecs; LZF, LZ4 and Zstandard are here. What
+//! [`super::blosc`] and [`super::bitshuffle`] are formats of several codecs; the others are here. What
 //! is not read is refused by its name.
-
-use std::io::Read;
 
 use hdf5_reader::FilterRegistry;
 use hdf5_reader::error::Error;
 
+use super::codecs::{copy_back, lz4, plausible, take, take_array, zstandard};
 use super::{bitshuffle, blosc};
 
 /// What decodes a chunk: its bytes, the filter's parameters and the most bytes that it may hold.
 type Decode = fn(&[u8], &[u32], usize) -> Result<Vec<u8>, String>;
-
-/// What unpacks bytes into exactly so many.
-pub(super) type Unpack = fn(&[u8], usize) -> Result<Vec<u8>, String>;
 
 /// A filter by its registered number.
 struct Filter {
@@ -73,7 +69,7 @@ pub(super) fn registry(most: usize) -> FilterRegistry {
 }
 
 /// What is wrong, for people.
-pub(super) fn explain(error: &Error) -> String {
+pub(crate) fn explain(error: &Error) -> String {
     match error {
         Error::Context { source, .. } => explain(source),
         Error::UnsupportedFilter(text) => match text.strip_prefix("filter id ").map(str::parse) {
@@ -88,42 +84,6 @@ pub(super) fn explain(error: &Error) -> String {
         }
         other => other.to_string(),
     }
-}
-
-/// The next `count` bytes.
-pub(super) fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Result<&'a [u8], String> {
-    bytes.split_off(..count).ok_or_else(|| "the chunk is cut".to_owned())
-}
-
-pub(super) fn take_array<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], String> {
-    let array = bytes.split_off(..N).and_then(|part| part.first_chunk().copied());
-    array.ok_or_else(|| "the chunk is cut".to_owned())
-}
-
-/// A chunk's stated size, if it may be.
-pub(super) fn plausible(size: impl TryInto<usize>, most: usize) -> Result<usize, String> {
-    size.try_into()
-        .ok()
-        .filter(|&size| size <= most)
-        .ok_or_else(|| format!("a chunk claims to hold more than {most} bytes"))
-}
-
-/// Appends `length` bytes from `distance` back, which may reach into themselves.
-pub(super) fn copy_back(
-    out: &mut Vec<u8>,
-    distance: usize,
-    length: usize,
-    most: usize,
-) -> Result<(), String> {
-    let start = out.len().checked_sub(distance).filter(|_| distance > 0);
-    let Some(start) = start else { return Err("a copy from before the start".into()) };
-    if out.len() + length > most {
-        return Err(format!("a chunk unfolds to more than {most} bytes"));
-    }
-    for i in start..start + length {
-        out.push(out[i]);
-    }
-    Ok(())
 }
 
 /// LibLZF's format, as h5py writes it: runs of up to 32 bytes, or up to 264 bytes again from up to 8192 back.
@@ -148,18 +108,6 @@ fn lzf(mut bytes: &[u8], most: usize) -> Result<Vec<u8>, String> {
     Ok(out)
 }
 
-/// A block of LZ4 that holds exactly `size` bytes.
-pub(super) fn lz4(bytes: &[u8], size: usize) -> Result<Vec<u8>, String> {
-    // An LZ4 block grows to at most 255 times its size.
-    plausible(size, bytes.len().saturating_mul(255))?;
-    let mut out = vec![0; size];
-    match lz4_flex::block::decompress_into(bytes, &mut out) {
-        Ok(found) if found == size => Ok(out),
-        Ok(found) => Err(format!("a block holds {found} bytes, not {size}")),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
 /// The registered filter LZ4: the size of all and of a block, then blocks with their length, all big-endian; one that
 /// is as long as what it holds is stored.
 fn lz4_blocks(mut bytes: &[u8], most: usize) -> Result<Vec<u8>, String> {
@@ -179,18 +127,6 @@ fn lz4_blocks(mut bytes: &[u8], most: usize) -> Result<Vec<u8>, String> {
             out.extend(lz4(packed, length)?);
         }
     }
-    Ok(out)
-}
-
-/// A Zstandard frame of at most `most` bytes.
-pub(super) fn zstandard(bytes: &[u8], most: usize) -> Result<Vec<u8>, String> {
-    // A window takes its memory before there is anything in it; the usual ones are of up to 8 MiB.
-    let window = (most as u64).max(8 << 20);
-    let decoder = ruzstd::decoding::StreamingDecoder::new_with_max_window_size(bytes, window)
-        .map_err(|error| error.to_string())?;
-    let mut out = Vec::new();
-    decoder.take(most as u64 + 1).read_to_end(&mut out).map_err(|error| error.to_string())?;
-    plausible(out.len(), most)?;
     Ok(out)
 }
 

@@ -8,9 +8,10 @@ use super::super::columns::{
     Column, ColumnOrder, Columns, Order, RealTimes, TimeUnit, how_to_name, listed, most_unpacked, places,
 };
 use super::super::decoded::Decoded;
-use super::{explain, open_options};
+use super::filters::explain;
+use super::options::open_options;
 use crate::number::NumberType;
-use crate::stream::SensorSize;
+use crate::sensor::SensorSize;
 
 /// A layout of a file.
 struct Layout {

@@ -24,12 +24,20 @@ mod bitshuffle;
 #[cfg(feature = "hdf5")]
 mod blosc;
 #[cfg(feature = "hdf5")]
+mod codecs;
+#[cfg(feature = "hdf5")]
 mod filters;
 #[cfg(feature = "hdf5")]
 mod layouts;
+#[cfg(feature = "hdf5")]
+mod options;
 
 use super::columns::ColumnOrder;
 use super::decoded::Decoded;
+#[cfg(feature = "hdf5")]
+pub(crate) use filters::explain;
+#[cfg(feature = "hdf5")]
+pub(crate) use options::open_options;
 
 /// First bytes of a file, which may follow 512 bytes, or twice or four times as many and so on.
 const MAGIC: &[u8] = b"\x89HDF\r\n\x1a\n";
@@ -61,28 +69,4 @@ pub(super) fn decode(bytes: &[u8], columns: ColumnOrder, mut decoded: Decoded) -
         decoded.refuse(0, problem);
     }
     decoded
-}
-
-/// The most bytes of a chunk that is read whatever the file's size.
-#[cfg(feature = "hdf5")]
-const ANY_CHUNK: usize = 8 << 20;
-
-/// How a file of this length is opened, so that it cannot ask for memory out of proportion to it.
-#[cfg(feature = "hdf5")]
-pub(crate) fn open_options(file: usize) -> hdf5_reader::OpenOptions {
-    let most = super::columns::most_unpacked(file);
-    let chunk = most.min(hdf5_reader::DEFAULT_MAX_CHUNK_BYTES).min(file.saturating_mul(16).max(ANY_CHUNK));
-    hdf5_reader::OpenOptions::default()
-        .with_filter_registry(filters::registry(chunk))
-        .with_max_read_bytes(most)
-        .with_max_chunk_bytes(chunk)
-        // Each data set is read once.
-        .with_chunk_cache_bytes(chunk.min(8 << 20))
-        .with_max_object_header_bytes(file.min(hdf5_reader::DEFAULT_MAX_OBJECT_HEADER_BYTES))
-}
-
-/// What an error of the reader says, and what to do.
-#[cfg(feature = "hdf5")]
-pub(crate) fn explain(error: &hdf5_reader::error::Error) -> String {
-    filters::explain(error)
 }

@@ -1,6 +1,6 @@
 //! The loops that gain by wide vectors, in one binary for all processors.
 
-use crate::resize::{Coefficients, LOWER_BITS, PRECISION};
+use super::coefficients::{Coefficients, LOWER_BITS, PRECISION};
 
 const HALF: i32 = 1 << (PRECISION - 1);
 
@@ -9,7 +9,7 @@ fn level(sum: i32) -> u8 {
 }
 
 /// Rows of another width: each of `source` (`stride` bytes) becomes one of `out`, by `columns`.
-pub(crate) fn horizontal(
+pub(super) fn horizontal(
     source: &[u8],
     stride: usize,
     channels: usize,
@@ -40,7 +40,7 @@ fn horizontal_any(row: &[u8], channels: usize, columns: &Coefficients, out: &mut
 
 /// Columns of another height: row `y` of `out` is made of those of `source` (`stride` bytes, the first of them
 /// number `first`) that `rows` says.
-pub(crate) fn vertical(source: &[u8], stride: usize, first: usize, rows: &Coefficients, out: &mut [u8]) {
+pub(super) fn vertical(source: &[u8], stride: usize, first: usize, rows: &Coefficients, out: &mut [u8]) {
     for (y, out) in out.chunks_exact_mut(stride).enumerate() {
         let (from, taps) = rows.taps(y);
         let source = &source[(from - first) * stride..];

@@ -4,64 +4,17 @@
 //! coarse ones. The result is Pillow 13's to the bit: the same coefficients of 22 bits, 8 bits between the passes over
 //! columns and rows, in the same order.
 
+mod coefficients;
+mod filter;
+mod simd;
+
 use serde::{Deserialize, Serialize};
 use tks_data::DataError;
 
 use crate::image::Image;
-use crate::simd::{horizontal, vertical};
-
-/// How a pixel is made of those around it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Filter {
-    /// The pixel that lies there.
-    Nearest,
-    /// A triangle over 2 pixels.
-    Bilinear,
-    /// A cubic over 4 pixels, with a slope of -0.5 at 1 (Keys, 1981).
-    #[default]
-    Bicubic,
-    /// A windowed sinc over 6 pixels.
-    Lanczos,
-}
-
-impl Filter {
-    /// How far it reaches, in pixels of the smaller of the two images.
-    fn support(self) -> f64 {
-        match self {
-            Filter::Nearest => 0.0,
-            Filter::Bilinear => 1.0,
-            Filter::Bicubic => 2.0,
-            Filter::Lanczos => 3.0,
-        }
-    }
-
-    /// Its weight at a distance.
-    fn weight(self, x: f64) -> f64 {
-        const SLOPE: f64 = -0.5;
-        let distance = x.abs();
-        match self {
-            Filter::Nearest => 0.0,
-            Filter::Bilinear => (1.0 - distance).max(0.0),
-            Filter::Bicubic => match distance {
-                d if d < 1.0 => ((SLOPE + 2.0) * d - (SLOPE + 3.0)) * d * d + 1.0,
-                d if d < 2.0 => (((d - 5.0) * d + 8.0) * d - 4.0) * SLOPE,
-                _ => 0.0,
-            },
-            Filter::Lanczos => match x {
-                x if (-3.0..3.0).contains(&x) => sinc(x) * sinc(x / 3.0),
-                _ => 0.0,
-            },
-        }
-    }
-}
-
-fn sinc(x: f64) -> f64 {
-    match x * std::f64::consts::PI {
-        0.0 => 1.0,
-        angle => angle.sin() / angle,
-    }
-}
+use coefficients::Coefficients;
+pub use filter::Filter;
+use simd::{horizontal, vertical};
 
 /// A part of an image, in pixels from its upper left corner; edges may lie within a pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -212,76 +165,4 @@ fn convolve(source: &Image, region: Region, filter: Filter, out: &mut Image, scr
 fn is_much_lower(from: [usize; 2], to: [usize; 2]) -> bool {
     let lost = |side: usize| from[side] as i64 - to[side] as i64;
     lost(0) > 0 && lost(0) > 2 * lost(1)
-}
-
-/// Bits behind the point of a coefficient: 8 are the pixel's, 2 are for sums that are negative or overshoot.
-pub(crate) const PRECISION: u32 = 32 - 8 - 2;
-
-/// What each pixel of a row or column is made of.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Coefficients {
-    /// The first source pixel and the number of them.
-    bounds: Vec<(u32, u32)>,
-    /// The most that a pixel is made of: places a pixel has in `values`.
-    capacity: usize,
-    values: Vec<i32>,
-    /// The same by fours: the lower bits of four weights, then what is above these.
-    halves: Vec<[i16; 8]>,
-    weights: Vec<f64>,
-}
-
-/// Bits of a weight's lower half: both halves then are 16-bit numbers, and products of these with pixels add up
-/// exactly.
-pub(crate) const LOWER_BITS: u32 = 11;
-
-impl Coefficients {
-    pub(crate) fn len(&self) -> usize {
-        self.bounds.len()
-    }
-
-    /// The first source pixel of pixel `at`, and the weight of it and those that follow in 2^-22.
-    pub(crate) fn taps(&self, at: usize) -> (usize, &[i32]) {
-        let (first, count) = self.bounds[at];
-        (first as usize, &self.values[at * self.capacity..][..count as usize])
-    }
-
-    /// The first source pixel of pixel `at`, and the weights of those from it on by fours, filled up with 0: the
-    /// lower [`LOWER_BITS`] of each, then the upper ones.
-    #[inline(always)]
-    pub(crate) fn halves(&self, at: usize) -> (usize, &[[i16; 8]]) {
-        let (first, count) = self.bounds[at];
-        let start = at * (self.capacity / 4);
-        (first as usize, &self.halves[start..start + (count as usize).div_ceil(4)])
-    }
-
-    fn compute(&mut self, size: usize, low: f32, high: f32, count: usize, filter: Filter) {
-        let scale = f64::from(high - low) / count as f64;
-        let widened = scale.max(1.0);
-        let (support, narrowed) = (filter.support() * widened, 1.0 / widened);
-        self.capacity = (support.ceil() as usize * 2 + 1).next_multiple_of(4);
-        self.bounds.clear();
-        self.values.clear();
-        self.values.resize(self.capacity * count, 0);
-        for (at, values) in self.values.chunks_exact_mut(self.capacity).enumerate() {
-            let centre = f64::from(low) + (at as f64 + 0.5) * scale;
-            let first = (centre - support + 0.5).max(0.0) as usize;
-            let end = ((centre + support + 0.5) as usize).min(size);
-            self.weights.clear();
-            self.weights.extend((first..end).map(|x| filter.weight((x as f64 - centre + 0.5) * narrowed)));
-            let sum: f64 = self.weights.iter().sum();
-            for (value, weight) in values.iter_mut().zip(&self.weights) {
-                let share = if sum == 0.0 { *weight } else { weight / sum };
-                let scaled = share * f64::from(1 << PRECISION);
-                *value = (scaled + if share < 0.0 { -0.5 } else { 0.5 }) as i32;
-            }
-            self.bounds.push((first as u32, (end - first) as u32));
-        }
-        self.halves.clear();
-        self.halves.extend(self.values.as_chunks::<4>().0.iter().map(|four| {
-            std::array::from_fn(|at| match at {
-                0..4 => (four[at] & ((1 << LOWER_BITS) - 1)) as i16,
-                _ => (four[at - 4] >> LOWER_BITS) as i16,
-            })
-        }));
-    }
 }

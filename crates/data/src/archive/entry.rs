@@ -1,0 +1,53 @@
+//! The files of an archive, and where their bytes are.
+
+use std::path::PathBuf;
+
+use crate::bytes::ByteSource;
+
+/// A file of an archive.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub(super) name: Box<str>,
+    pub(super) size: u64,
+    pub(super) place: Place,
+}
+
+impl Entry {
+    /// Its name, with `/` between the parts.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its size in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+/// Where an entry's bytes are; the number is that of its source.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place {
+    /// A file in a folder; its path is the entry's name without the first `skip` bytes, below the source's, or the
+    /// source's own if nothing is left of the name.
+    File { source: u32, skip: u32 },
+    /// Plain, at an offset.
+    Span { source: u32, offset: u64 },
+    /// Deflated, at an offset.
+    Deflated { source: u32, offset: u64, packed: u64, crc: u32 },
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    /// What errors call it.
+    pub(super) path: PathBuf,
+    pub(super) data: SourceData,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum SourceData {
+    Folder,
+    Bytes(ByteSource),
+}
+
+/// Bytes that are read at a time while entries are listed: headers lie apart.
+pub(super) const LISTING_WINDOW: usize = 1 << 12;

@@ -1,0 +1,60 @@
+//! How archives are opened, and what they may grow to.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::DataError;
+
+/// How archives are opened.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ArchiveOptions {
+    /// Where compressed tars are decompressed to; the folder `.tks-cache` beside the archive if not given.
+    pub cache_dir: Option<PathBuf>,
+    /// A compressed tar of at most this many bytes when decompressed is held in memory, with no file; so is not what
+    /// becomes more than 16 MiB and four times its size.
+    pub memory_limit: u64,
+    /// A compressed file that grows to more bytes than this is refused.
+    pub max_unpacked: u64,
+    /// A compressed file or entry that grows to more than 64 MiB is refused if that is more than so many times its
+    /// size: data compress less, what is made to fill memory or disk compresses more.
+    pub max_ratio: u64,
+    /// An archive with more entries than this is refused.
+    pub max_entries: u64,
+}
+
+/// Up to this many bytes [`ArchiveOptions::max_ratio`] does not count.
+const RATIO_FROM: u64 = 64 << 20;
+
+impl ArchiveOptions {
+    /// The most bytes that `packed` compressed ones may become.
+    pub(super) fn most_of(&self, packed: u64) -> u64 {
+        packed.saturating_mul(self.max_ratio).max(RATIO_FROM).min(self.max_unpacked)
+    }
+
+    /// That an entry, or a compressed file, of `packed` bytes which becomes `size` is within the limits.
+    pub(super) fn limit(&self, path: &Path, size: u64, packed: u64) -> Result<(), DataError> {
+        let limit = self.most_of(packed);
+        if size <= limit {
+            return Ok(());
+        }
+        Err(DataError::TooLarge {
+            path: path.to_path_buf(),
+            what: format!("the decompressed size of its {packed} bytes"),
+            size,
+            limit,
+            remedy: "if it is to be trusted, decompress it and name the folder".into(),
+        })
+    }
+}
+
+impl Default for ArchiveOptions {
+    fn default() -> Self {
+        ArchiveOptions {
+            cache_dir: None,
+            memory_limit: 64 << 20,
+            max_unpacked: 1 << 40,
+            max_ratio: 256,
+            max_entries: 20_000_000,
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The pixel array of an event camera.
+
+use serde::{Deserialize, Serialize};
+
+/// Size of an event camera's pixel array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SensorSize {
+    /// Pixels in a row.
+    pub width: u16,
+    /// Rows.
+    pub height: u16,
+}
