@@ -263,9 +263,10 @@ pub(crate) fn checked_state<'a>(
         )));
     }
     let Some(state) = state else { return Ok(None) };
-    let fits = |name, tensor: &Tensor| match tensor.size() == size[1..] && tensor.kind() == Kind::Float {
-        true => Ok(()),
-        false => {
+    let fits = |name, tensor: &Tensor| {
+        if tensor.size() == size[1..] && tensor.kind() == Kind::Float {
+            Ok(())
+        } else {
             let expected = format!("{:?} in f32 (that of one step)", &size[1..]);
             Err(AutogradError::Shape { tensor: name, actual: tensor.size(), expected })
         }

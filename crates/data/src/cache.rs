@@ -73,6 +73,7 @@ struct Tail {
 
 /// How a cache came to be open.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CacheState {
     /// It was there.
     Found,
@@ -83,6 +84,7 @@ pub enum CacheState {
 }
 
 /// The samples of a data set, decoded: itself a data set.
+#[derive(Debug)]
 pub struct SampleCache<E> {
     source: ByteSource,
     /// Where the samples begin in it.

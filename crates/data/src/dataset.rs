@@ -1,6 +1,7 @@
 //! What a data set is to the loader: samples by index, each written into its place in the batch.
 
 use std::any::Any;
+use std::fmt;
 
 use crate::error::BoxError;
 use crate::rng::{SampleRng, sample_rng};
@@ -80,6 +81,17 @@ pub struct SampleSlot<'a, E> {
     stride: usize,
     frame_len: usize,
     steps: usize,
+}
+
+impl<E> fmt::Debug for SampleSlot<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SampleSlot { data: _, stride, frame_len, steps } = self;
+        f.debug_struct("SampleSlot")
+            .field("stride", stride)
+            .field("frame_len", frame_len)
+            .field("steps", steps)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a, E: Element> SampleSlot<'a, E> {
@@ -165,6 +177,13 @@ pub struct SampleContext {
     /// The epoch, from 0.
     pub epoch: u64,
     scratch: Vec<Box<dyn Any + Send>>,
+}
+
+impl fmt::Debug for SampleContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SampleContext { rng, epoch, scratch: _ } = self;
+        f.debug_struct("SampleContext").field("rng", rng).field("epoch", epoch).finish_non_exhaustive()
+    }
 }
 
 impl SampleContext {

@@ -1,6 +1,7 @@
 //! The loader: batches of a data set, made ahead by worker threads, the same whatever their number.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -127,6 +128,18 @@ struct Core<D: Dataset + ?Sized> {
     dataset: Arc<D>,
 }
 
+impl<D: Dataset + ?Sized> fmt::Debug for Loader<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Core { config, shape, labels, classes, .. } = &*self.core;
+        f.debug_struct("Loader")
+            .field("config", config)
+            .field("shape", shape)
+            .field("samples", &labels.len())
+            .field("classes", classes)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<D: Dataset + ?Sized + 'static> Loader<D> {
     /// A loader of `dataset`.
     ///
@@ -238,6 +251,16 @@ pub struct Epoch<D: Dataset + ?Sized> {
     workers: Vec<JoinHandle<()>>,
     context: SampleContext,
     failed: bool,
+}
+
+impl<D: Dataset + ?Sized> fmt::Debug for Epoch<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Epoch")
+            .field("epoch", &self.work.epoch)
+            .field("batches", &self.work.batches)
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What the threads of one epoch share.

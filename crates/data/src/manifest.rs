@@ -148,6 +148,7 @@ pub struct SplitScheme {
 /// Where a split comes from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum SplitRule {
     /// `"official"`: the publisher's files say it.
     Official,
@@ -183,6 +184,7 @@ pub struct SourceFile {
 
 /// Where a file is fetched from.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Address {
     /// An `http://` or `https://` address.
     Http(String),
@@ -213,6 +215,7 @@ impl<T> Stated<T> {
 
 /// A file's checksum: `md5:<32 hex digits>` or `sha256:<64 hex digits>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Checksum {
     /// MD5: finds accidents, not malice.
     Md5([u8; 16]),

@@ -8,6 +8,7 @@ use crate::rng::{SampleRng, sample_rng, shuffle, unit};
 /// Which samples an epoch has, and in which order.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Sampler {
     /// Every sample once, in the data set's order: for evaluation.
     Sequential,
@@ -50,6 +51,7 @@ impl Default for Shard {
 /// What becomes of the samples that do not fill a batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum LastBatch {
     /// They come as a smaller batch: for evaluation. With several ranks, those with a sample less repeat one
     /// from the epoch's start, so that all have batches of the same size; it is not counted as valid.

@@ -10,6 +10,7 @@ use crate::stream::{EventStream, Events};
 /// Leaves out events, always the same ones. Its random relatives are in [`crate::augment`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Filter {
     /// Leaves out what a pixel reports within `period_us` of its last event: an event is kept if
     /// `t - last > period_us`. A pixel's first event is kept.
@@ -81,6 +82,7 @@ pub enum Filter {
 /// From when a refractory period counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Since {
     /// From the pixel's last event, kept or not (tonic, jAER).
     #[default]
@@ -92,6 +94,7 @@ pub enum Since {
 /// Which pixels are neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Neighbours {
     /// The four that share a side (tonic).
     #[default]

@@ -13,6 +13,7 @@ use crate::frames::FramesMut;
 /// How two samples become one. `lambda`, the share of the first, is drawn from Beta(alpha, alpha).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Mix {
     /// `lambda` of the one and `1 - lambda` of the other, everywhere. Zhang et al., "mixup: Beyond Empirical
     /// Risk Minimization", ICLR 2018.
@@ -60,6 +61,7 @@ pub enum Mix {
 /// that are replaced, `r_2` the share of the second's that replace them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum LabelWeight {
     /// The share of the volume that is left of the first.
     #[default]

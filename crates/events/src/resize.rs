@@ -39,10 +39,13 @@ impl Axis {
             (true, _) => (from - 1) as f32 / (to - 1) as f32,
             (false, _) => from as f32 / to as f32,
         };
-        let place = |i: usize| match align_corners {
-            true => i as f32 * scale,
-            // Rounded once, as on the machines that torch is built for.
-            false => (i as f32 + 0.5).mul_add(scale, -0.5).max(0.0),
+        let place = |i: usize| {
+            if align_corners {
+                i as f32 * scale
+            } else {
+                // Rounded once, as on the machines that torch is built for.
+                (i as f32 + 0.5).mul_add(scale, -0.5).max(0.0)
+            }
         };
         Axis(
             (0..to)

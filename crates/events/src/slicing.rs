@@ -28,6 +28,7 @@ pub const MAX_SLICES: usize = 1 << 20;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Slicing {
     /// `bins` slices of equal duration (to a us): slice `k` holds `e_k <= t < e_{k+1}` with
     /// `e_k = t_0 + ceil(k D / bins)`. The last ends just after the last event, so that none is lost.
@@ -104,6 +105,7 @@ fn default_bins() -> usize {
 /// Where the edges of equal time bins lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum TimeEdges {
     /// Equal to a us, and every event in a bin.
     #[default]
@@ -118,6 +120,7 @@ pub enum TimeEdges {
 /// Where the events go that do not divide evenly into bins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum LeftoverEvents {
     /// One each into as many bins, spread evenly.
     #[default]
@@ -131,6 +134,7 @@ pub enum LeftoverEvents {
 /// What becomes of the last slice, which the recording does not fill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum LastWindow {
     /// It is kept, so that no event is lost.
     #[default]

@@ -10,6 +10,7 @@ use crate::stream::{EventStream, Events};
 /// Moves events to a sensor of another size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Spatial {
     /// Keeps a rectangle.
     Crop {

@@ -31,6 +31,7 @@ use crate::recipe::{Level, Normalization, Recipe};
 /// assert_eq!(batch.inputs().shape(), [32, 1, 8, 8]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug)]
 pub struct ImageSamples<E> {
     set: Arc<ImageSet>,
     indices: Vec<usize>,

@@ -160,12 +160,11 @@ impl<'a> Builder<'a> {
             }
         };
         let weight = self.add(format!("{name}.weight"), weight, true)?;
-        let bias = match bias {
-            true => {
-                let values = self.uniform(&[plan.out], fan_in.sqrt().recip())?;
-                Some(self.add(format!("{name}.bias"), values, true)?)
-            }
-            false => None,
+        let bias = if bias {
+            let values = self.uniform(&[plan.out], fan_in.sqrt().recip())?;
+            Some(self.add(format!("{name}.bias"), values, true)?)
+        } else {
+            None
         };
         let parameters = shape.iter().product::<usize>() + bias.as_ref().map_or(0, |_| plan.out);
         let macs = shape.iter().chain(&output[1..]).map(|&size| size as u64).product();

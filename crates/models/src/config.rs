@@ -271,16 +271,18 @@ pub(crate) fn config_error(field: impl Into<String>, problem: impl Into<String>)
 }
 
 fn size(field: &str, value: usize) -> Result<(), ModelError> {
-    match (1..=LARGEST).contains(&value) {
-        true => Ok(()),
-        false => Err(config_error(field, format!("{value} is out of range: 1 to {LARGEST}"))),
+    if (1..=LARGEST).contains(&value) {
+        Ok(())
+    } else {
+        Err(config_error(field, format!("{value} is out of range: 1 to {LARGEST}")))
     }
 }
 
 fn rate(field: &str, value: f64) -> Result<(), ModelError> {
-    match (0.0..1.0).contains(&value) {
-        true => Ok(()),
-        false => Err(config_error(field, format!("{value} is out of range: 0 or above, below 1"))),
+    if (0.0..1.0).contains(&value) {
+        Ok(())
+    } else {
+        Err(config_error(field, format!("{value} is out of range: 0 or above, below 1")))
     }
 }
 

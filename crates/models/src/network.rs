@@ -259,9 +259,10 @@ impl Network {
     fn through(&self, layers: &[Layer], x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor, ModelError> {
         let mut x = x.shallow_clone();
         for layer in layers {
-            x = match checkpoint::applies(layer, pass) {
-                true => checkpoint::forward(layer, &x, pass)?,
-                false => layer.forward(&x, pass)?,
+            x = if checkpoint::applies(layer, pass) {
+                checkpoint::forward(layer, &x, pass)?
+            } else {
+                layer.forward(&x, pass)?
             };
         }
         Ok(x)

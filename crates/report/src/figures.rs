@@ -300,15 +300,12 @@ pub(crate) fn sample(report: &Report) -> Result<Vec<Figure>, ReportError> {
     if !sample.traces.is_empty() {
         let svg = membrane_traces("Membrane potentials", &sample.traces)?;
         let known = sample.traces.iter().all(|trace| !trace.before_reset.is_empty());
-        let caption = match known {
-            true => {
-                "Membrane potential of some neurons at each time step: charged by the input (a dot), then reset where they \
+        let caption = if known {
+            "Membrane potential of some neurons at each time step: charged by the input (a dot), then reset where they \
                  fired (a triangle, and a line straight down); the threshold dashed."
-            }
-            false => {
-                "Membrane potential of some neurons after each time step, reset where they fired (a triangle); the threshold \
+        } else {
+            "Membrane potential of some neurons after each time step, reset where they fired (a triangle); the threshold \
                  dashed."
-            }
         };
         let caption = caption.to_string();
         figures.push(Figure { name: "membrane", caption, svg });

@@ -392,10 +392,8 @@ fn open_images(
         }))
     };
     let train_set = open(&data.train.part)?;
-    let test_set = match data.test.part == data.train.part {
-        true => Arc::clone(&train_set),
-        false => open(&data.test.part)?,
-    };
+    let test_set =
+        if data.test.part == data.train.part { Arc::clone(&train_set) } else { open(&data.test.part)? };
     let parts = (data.train.part.as_str(), train_set.classes());
     if let Some(difference) = class_difference(parts, (&data.test.part, test_set.classes())) {
         bail!("{difference}; give both parts a folder of each class, with images in it");

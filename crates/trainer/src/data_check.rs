@@ -153,9 +153,10 @@ fn write_images(report: &CheckReport, formatter: &mut fmt::Formatter<'_>) -> fmt
         }
         let told = part.problems.iter().filter(|problem| problem.kind != ProblemKind::LeftOut);
         for problem in told.take(LISTED) {
-            match problem.message.starts_with(&problem.entry) {
-                true => writeln!(formatter, "  {}: {}", problem.kind, problem.message)?,
-                false => writeln!(formatter, "  {}: {}: {}", problem.kind, problem.entry, problem.message)?,
+            if problem.message.starts_with(&problem.entry) {
+                writeln!(formatter, "  {}: {}", problem.kind, problem.message)?
+            } else {
+                writeln!(formatter, "  {}: {}: {}", problem.kind, problem.entry, problem.message)?
             }
         }
         let listed =
@@ -182,9 +183,10 @@ fn write_events(report: &EventReport, formatter: &mut fmt::Formatter<'_>) -> fmt
         writeln!(formatter, "split: {problem}")?;
     }
     for (name, reason) in report.unreadable.iter().take(LISTED) {
-        match reason.contains(name.as_str()) {
-            true => writeln!(formatter, "unreadable: {reason}")?,
-            false => writeln!(formatter, "unreadable: {name}: {reason}")?,
+        if reason.contains(name.as_str()) {
+            writeln!(formatter, "unreadable: {reason}")?
+        } else {
+            writeln!(formatter, "unreadable: {name}: {reason}")?
         }
     }
     if report.unreadable.len() > LISTED {

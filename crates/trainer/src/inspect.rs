@@ -71,10 +71,10 @@ fn inspect(config: &Config, task: Task, evaluation: Option<Evaluation>) -> Resul
         .map(|layer| InspectedLayer { summary: layer.clone(), firing_rate: rate(&layer.name) });
     // The first layer of a static image is computed once.
     let analog = |layer: &LayerSummary| task.is_static && !layer.spiking_input;
-    let macs = summary.layers.iter().map(|layer| match analog(layer) {
-        true => layer.macs,
-        false => layer.macs * task.time_steps as u64,
-    });
+    let macs = summary
+        .layers
+        .iter()
+        .map(|layer| if analog(layer) { layer.macs } else { layer.macs * task.time_steps as u64 });
     Ok(Inspected {
         architecture: architecture_name(&config.network),
         layers: layers.collect(),

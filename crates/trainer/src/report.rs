@@ -238,12 +238,15 @@ pub fn energy(
         Ok(LayerOperations {
             layer: layer.name.clone(),
             macs: layer.macs,
-            input: match layer.spiking_input {
-                true => LayerInput::Spikes { rate },
-                false if is_static => LayerInput::Analog { evaluations: 1 },
+            input: if layer.spiking_input {
+                LayerInput::Spikes { rate }
+            } else if is_static {
+                LayerInput::Analog { evaluations: 1 }
+            } else if rate <= density * (1.0 + 1e-9) {
                 // Where no pixel holds more than one event, the frames are spikes.
-                false if rate <= density * (1.0 + 1e-9) => LayerInput::Spikes { rate },
-                false => LayerInput::Frames { density },
+                LayerInput::Spikes { rate }
+            } else {
+                LayerInput::Frames { density }
             },
         })
     });

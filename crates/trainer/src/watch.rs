@@ -45,12 +45,13 @@ impl LayerWatch {
                 state.warned = false;
             } else if worst >= self.warn_after && self.warn_after > 0 && !state.warned {
                 state.warned = true;
-                let (what, remedy) = match state.silent > 0 {
-                    true => (
+                let (what, remedy) = if state.silent > 0 {
+                    (
                         "hardly fired",
                         "a lower `network.neuron.v_threshold` or a smaller learning rate may help",
-                    ),
-                    false => ("fired at nearly every step", "a higher `network.neuron.v_threshold` may help"),
+                    )
+                } else {
+                    ("fired at nearly every step", "a higher `network.neuron.v_threshold` may help")
                 };
                 warnings.push(format!(
                     "the neurons of `{}` {what} in {worst} watched batches in a row; {remedy}",

@@ -97,9 +97,10 @@ fn page(sources: &Sources) -> Result<String> {
                 continue;
             }
             let below = if path.is_empty() { field.name } else { format!("{path}.{}", field.name) };
-            match is_table && !field.is_list {
-                true => waiting.push((field.target, below)),
-                false => types.push(field.target),
+            if is_table && !field.is_list {
+                waiting.push((field.target, below))
+            } else {
+                types.push(field.target)
             }
         }
     }

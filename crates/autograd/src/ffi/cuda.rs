@@ -210,9 +210,10 @@ impl Module {
             && tensor.kind() == kind
             && tensor.numel() == length
             && crate::layout::is_dense(tensor);
-        match fits {
-            true => Ok(tensor.data_ptr() as usize),
-            false => Err(AutogradError::Unsupported(format!(
+        if fits {
+            Ok(tensor.data_ptr() as usize)
+        } else {
+            Err(AutogradError::Unsupported(format!(
                 "needs a dense {kind:?} tensor of {length} values on CUDA device {}, not {:?} of {} on {:?} with \
                  strides {:?}",
                 self.device,
@@ -220,7 +221,7 @@ impl Module {
                 tensor.numel(),
                 tensor.device(),
                 tensor.stride()
-            ))),
+            )))
         }
     }
 }

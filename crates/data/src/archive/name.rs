@@ -66,9 +66,10 @@ fn push_text(name: &mut String, raw: &[u8]) {
     for chunk in raw.utf8_chunks() {
         for letter in chunk.valid().chars() {
             // those that turn the direction of writing hide what a name is
-            match letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
-                true => name.extend(letter.escape_unicode()),
-                false => name.push(letter),
+            if letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+                name.extend(letter.escape_unicode())
+            } else {
+                name.push(letter)
             }
         }
         for byte in chunk.invalid() {

@@ -79,6 +79,7 @@ pub struct Progress<'a> {
 
 /// What is being done with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Stage {
     /// Another process is fetching it; this one waits.
     Waiting,
@@ -101,6 +102,7 @@ pub struct Fetched {
 
 /// How a file came to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FetchOutcome {
     /// It was there before.
     AlreadyThere,
@@ -113,6 +115,7 @@ pub enum FetchOutcome {
 
 /// What [`verify`] found of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FileState {
     /// All that the manifest states of it holds, a checksum among it.
     Good,

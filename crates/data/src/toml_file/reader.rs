@@ -41,9 +41,10 @@ impl<'t, 'p> Reader<'t, 'p> {
 
     fn wrong(&self, expected: impl Into<String>) -> Fault {
         let expected = expected.into();
-        let fault = match self.left_out {
-            true => Fault::new(Problem::NeedsValue { expected }),
-            false => Fault::wrong(shown(self.node), expected),
+        let fault = if self.left_out {
+            Fault::new(Problem::NeedsValue { expected })
+        } else {
+            Fault::wrong(shown(self.node), expected)
         };
         fault.at(self.path, self.item.place)
     }

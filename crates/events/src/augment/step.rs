@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// A random change. Those that need single events are refused on frames.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Augment {
     /// Left becomes right: `x' = W - 1 - x`.
     FlipHorizontal {
@@ -165,6 +166,7 @@ pub enum Augment {
 /// How frames are sampled between pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Interpolation {
     /// The nearest pixel, which keeps counts whole (torchvision's default).
     #[default]

@@ -11,6 +11,7 @@ use crate::frames::{Count, FramesMut};
 use crate::recipe::{self, Recipe};
 
 /// Some recordings of a data set as frames: batches are `[T, B, C, H, W]`, of `f32` or `u8`.
+#[derive(Debug)]
 pub struct EventFrames<E> {
     set: Arc<EventSet>,
     indices: Vec<usize>,
@@ -116,9 +117,10 @@ impl<E: Element + Count> Dataset for EventFrames<E> {
         let (rng, scratch) = context.rng_and_scratch::<Scratch>();
         let stream = self.set.read_with(self.indices[index], &mut scratch.read)?;
         let mut out = FramesMut::of_slot(&mut slot, [channels, height, width])?;
-        match self.augment {
-            true => self.recipe.write_augmented(&stream.events(), rng, &mut out, &mut scratch.recipe)?,
-            false => self.recipe.write(&stream.events(), &mut out, &mut scratch.recipe)?,
+        if self.augment {
+            self.recipe.write_augmented(&stream.events(), rng, &mut out, &mut scratch.recipe)?
+        } else {
+            self.recipe.write(&stream.events(), &mut out, &mut scratch.recipe)?
         };
         scratch.read.used = stream;
         Ok(())

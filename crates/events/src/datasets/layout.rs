@@ -11,6 +11,7 @@ use crate::sensor::SensorSize;
 /// Layouts of files, by the names that manifests use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Layout {
     /// `<class>/cifar10_<class>_<number>.aedat`.
     DvsCifar10,

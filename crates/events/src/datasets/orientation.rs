@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Which way up recordings are given.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Orientation {
     /// As the file has it.
     #[default]

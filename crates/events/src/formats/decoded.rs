@@ -323,9 +323,10 @@ impl Decoded {
         let sensor = sensor.or(self.sensor).unwrap_or(smallest);
         let Decoded { t, x: columns, y: rows, p, metadata, .. } = self;
         // Columns of one length, polarities of 0 and 1 are what decoders make; the places were seen.
-        let stream = match t.is_empty() || (x < sensor.width && y < sensor.height) {
-            true => EventStream::trusted(sensor, t, columns, rows, p),
-            false => EventStream::new(sensor, t, columns, rows, p)?,
+        let stream = if t.is_empty() || (x < sensor.width && y < sensor.height) {
+            EventStream::trusted(sensor, t, columns, rows, p)
+        } else {
+            EventStream::new(sensor, t, columns, rows, p)?
         };
         Ok(stream.with_metadata(metadata))
     }

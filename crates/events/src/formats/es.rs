@@ -54,9 +54,10 @@ pub(super) fn decode(bytes: &[u8], mut decoded: Decoded) -> Decoded {
             decoded.stop(at, format!("the last event is cut: {} of 5 bytes", bytes.len() - at));
             break;
         };
-        let (passed, polarity, exposure) = match atis {
-            true => (first >> 2, first & 2 != 0, first & 1 != 0),
-            false => (first >> 1, first & 1 != 0, false),
+        let (passed, polarity, exposure) = if atis {
+            (first >> 2, first & 2 != 0, first & 1 != 0)
+        } else {
+            (first >> 1, first & 1 != 0, false)
         };
         t += i64::from(passed);
         if exposure {

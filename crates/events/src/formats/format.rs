@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// A file format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Format {
     /// AEDAT 1.0, see [`aedat2`](super::aedat2).
     Aedat1,

@@ -29,6 +29,7 @@ pub use sparse::{SparseFrames, sparse_frames};
 /// `x_i, y_i, p_i, t_i` are an event's place, polarity and time; `[.]` is 1 where its condition holds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Representation {
     /// Number of events at each pixel: `F[t, c, y, x] = sum_{i in slice t} [x_i = x, y_i = y, p_i = c]`.
     Frames {
@@ -97,6 +98,7 @@ pub enum Representation {
 /// Whether events are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum FrameValue {
     /// The number of events.
     #[default]

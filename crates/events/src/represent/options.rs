@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// What the channels are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Polarity {
     /// Two channels: darker events (0), brighter events (1).
     #[default]
@@ -18,6 +19,7 @@ pub enum Polarity {
 /// Where an event lies among the bins of a voxel grid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum VoxelTime {
     /// As in the paper: `b_i = (bins - 1) (t_i - t_0) / (t_{N-1} - t_0)`. The weights of an event sum to 1.
     #[default]
@@ -29,6 +31,7 @@ pub enum VoxelTime {
 /// How the past fades.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Decay {
     /// `exp(-age / tau)`.
     #[default]

@@ -11,6 +11,7 @@ use crate::resize::{Filter, Region, resize};
 /// What lies beyond an image's border.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum PaddingMode {
     /// The fill colour.
     #[default]

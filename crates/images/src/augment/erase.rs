@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// What stands in an erased rectangle of a normalised image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum EraseMode {
     /// 0: the data set's mean.
     Const,

@@ -159,9 +159,10 @@ impl Binned {
         let from_to = |from: f64, to: f64| {
             let (from, to) = (from as f32, to as f32);
             let step = (to - from) / (bins.max(2) - 1) as f32;
-            f64::from(match bin < bins / 2 {
-                true => step.mul_add(bin as f32, from),
-                false => (-step).mul_add((bins - 1 - bin) as f32, to),
+            f64::from(if bin < bins / 2 {
+                step.mul_add(bin as f32, from)
+            } else {
+                (-step).mul_add((bins - 1 - bin) as f32, to)
             })
         };
         let signed = |value: f64| if negative() { -value } else { value };

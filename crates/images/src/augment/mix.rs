@@ -44,6 +44,7 @@ pub struct Mix {
 /// For what one draw of [`Mix`] holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum MixMode {
     /// The whole batch.
     #[default]

@@ -53,6 +53,7 @@ use ops::{Interpolation, Operation, Sampling};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Augment {
     /// A part of the image with `padding` pixels around it, at a random place.
     RandomCrop {

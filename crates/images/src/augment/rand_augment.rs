@@ -14,6 +14,7 @@ use super::timm_policy::TimmRandAugment;
 /// Which operations RandAugment does, and how strongly: in a configuration timm's string, such as
 /// `"rand-m9-mstd0.5-inc1"`, or a table of torchvision's numbers, such as `{ num_ops = 2, magnitude = 9 }`.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum RandPolicy {
     /// By timm's string.
     Timm(TimmRandAugment),

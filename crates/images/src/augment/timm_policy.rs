@@ -11,6 +11,7 @@ use super::ops::Operation;
 
 /// How a magnitude varies from image to image.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[non_exhaustive]
 pub enum Spread {
     /// It does not.
     #[default]
@@ -54,6 +55,7 @@ impl fmt::Display for Spread {
 
 /// What operations RandAugment draws from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Choice {
     /// All fifteen, with equal chance.
     #[default]
@@ -138,9 +140,10 @@ impl<'a> Parts<'a> {
 
     /// Key and value of a part; each key once.
     pub(super) fn split(&mut self, part: &'a str) -> Result<(&'a str, &'a str), String> {
-        let at = match part.starts_with('t') {
-            true => 1,
-            false => part.find(|c: char| c.is_ascii_digit()).unwrap_or(part.len()),
+        let at = if part.starts_with('t') {
+            1
+        } else {
+            part.find(|c: char| c.is_ascii_digit()).unwrap_or(part.len())
         };
         let (key, value) = part.split_at(at);
         if self.seen.contains(&key) {

@@ -444,13 +444,15 @@ fn duplicates(
         match (same, same.and_then(|(other_part, _)| listings[other_part].1.as_ref().ok())) {
             (Some((other_part, other)), Some(other_listing)) => {
                 let (label, other_label) = (listing.labels[index], other_listing.labels[other]);
-                let kind = match other_part == part {
-                    true => ProblemKind::DuplicateWithin,
-                    false => ProblemKind::DuplicateAcrossParts,
+                let kind = if other_part == part {
+                    ProblemKind::DuplicateWithin
+                } else {
+                    ProblemKind::DuplicateAcrossParts
                 };
-                let classes = match label == other_label {
-                    true => format!("both of class {label}"),
-                    false => format!("class {label} here, {other_label} there"),
+                let classes = if label == other_label {
+                    format!("both of class {label}")
+                } else {
+                    format!("class {label} here, {other_label} there")
                 };
                 findings.add(
                     kind,

@@ -213,12 +213,13 @@ fn part_folder(files: &Files, part: &str) -> Result<String, ImageError> {
         several => {
             let known = if several.is_empty() { found.iter().collect() } else { several.to_vec() };
             let known: Vec<String> = known.iter().map(|folder| format!("`{folder}`")).collect();
-            let problem = match several.is_empty() {
-                true => format!(
+            let problem = if several.is_empty() {
+                format!(
                     "no folder of the part `{part}`, as in `{part}/<class>/`; there are {}",
                     known.join(", ")
-                ),
-                false => format!("several folders may be the part `{part}`: {}", known.join(", ")),
+                )
+            } else {
+                format!("several folders may be the part `{part}`: {}", known.join(", "))
             };
             Err(ImageError::layout(
                 files.root(),
@@ -329,9 +330,10 @@ fn kind_of(files: &Files, id: FileId, name: &str) -> Result<Kind, ImageError> {
         (Ending::OtherImage(format), _) => Kind::OtherImage(format!("{format} image")),
         (_, Some(what)) => {
             let what = what.trim_start_matches("a ").trim_start_matches("an ");
-            match what.contains("image") {
-                true => Kind::OtherImage(what.to_owned()),
-                false => Kind::Other(what.to_owned()),
+            if what.contains("image") {
+                Kind::OtherImage(what.to_owned())
+            } else {
+                Kind::Other(what.to_owned())
             }
         }
         (_, None) => Kind::Other("file that is no image".into()),

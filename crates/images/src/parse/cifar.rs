@@ -11,6 +11,7 @@ pub const PIXELS: usize = 3 * SIDE * SIDE;
 
 /// Which of the two layouts a file has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CifarLayout {
     /// One label byte a record: 3,073 bytes.
     Cifar10,

@@ -8,6 +8,7 @@ use crate::image::Image;
 /// How grey levels become numbers: `(level / 255 - mean) / std` for each channel.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Normalize {
     /// By the mean and standard deviation in the data set's manifest; by ImageNet's where it states none.
     #[default]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// How a pixel is made of those around it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Filter {
     /// The pixel that lies there.
     Nearest,

@@ -144,9 +144,10 @@ impl<'a> Work for Block<'_, 'a> {
                 scratch.before[t * n..][..n].copy_from_slice(step.auxiliary());
             }
             // After the last step's input comes the last step's gradient.
-            let next = match t + 1 < pass.time_steps {
-                true => Some(input(t + 1)),
-                false => grad_spikes.map(|rows| row_of(rows, t)),
+            let next = if t + 1 < pass.time_steps {
+                Some(input(t + 1))
+            } else {
+                grad_spikes.map(|rows| row_of(rows, t))
             };
             let (x, charged) = (input(t), &mut scratch.charged[t * n..][..n]);
             for strip in strips(n) {

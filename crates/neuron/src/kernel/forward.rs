@@ -77,9 +77,10 @@ impl Work for Block<'_, '_> {
         for t in 0..pass.time_steps {
             let row = &pass.input[t * pass.neurons..][..pass.neurons];
             // After the last step comes the next block's first.
-            let next = match t + 1 < pass.time_steps {
-                true => pass.input[(t + 1) * pass.neurons..].get(columns.clone()),
-                false => pass.input.get(start + lanes..start + 2 * lanes),
+            let next = if t + 1 < pass.time_steps {
+                pass.input[(t + 1) * pass.neurons..].get(columns.clone())
+            } else {
+                pass.input.get(start + lanes..start + 2 * lanes)
             };
             for strip in strips(lanes) {
                 if let Some(next) = next {

@@ -386,17 +386,15 @@ fn keep(tau: f32) -> f32 {
 }
 
 fn leak_by(tau: f32, decay_input: bool, rest: f32) -> Charge {
-    match decay_input {
-        true => Charge::Divide { tau, rest },
-        false => Charge::Keep { keep: keep(tau), leak: 1.0 / tau, rest },
+    if decay_input {
+        Charge::Divide { tau, rest }
+    } else {
+        Charge::Keep { keep: keep(tau), leak: 1.0 / tau, rest }
     }
 }
 
 fn multiply_by(leak: f32, decay_input: bool, rest: f32) -> Charge {
-    match decay_input {
-        true => Charge::Multiply { leak, rest },
-        false => Charge::Keep { keep: 1.0 - leak, leak, rest },
-    }
+    if decay_input { Charge::Multiply { leak, rest } } else { Charge::Keep { keep: 1.0 - leak, leak, rest } }
 }
 
 fn check_length(
@@ -405,10 +403,7 @@ fn check_length(
     expected: usize,
     shape: &'static str,
 ) -> Result<(), NeuronError> {
-    match actual == expected {
-        true => Ok(()),
-        false => Err(NeuronError::Length { buffer, actual, expected, shape }),
-    }
+    if actual == expected { Ok(()) } else { Err(NeuronError::Length { buffer, actual, expected, shape }) }
 }
 
 fn check_state(buffer: &'static str, state: Option<&[f32]>, neurons: usize) -> Result<(), NeuronError> {

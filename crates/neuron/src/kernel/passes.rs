@@ -298,10 +298,7 @@ pub(super) fn fire_charge_backward(
             }
         };
     }
-    match strict {
-        false => with_fires!(|u: f32| u >= 0.0),
-        true => with_fires!(|u: f32| u > 0.0),
-    }
+    if strict { with_fires!(|u: f32| u > 0.0) } else { with_fires!(|u: f32| u >= 0.0) }
 }
 
 /// One step's row of what the backward pass knows about a neuron.

@@ -176,9 +176,10 @@ fn check(args: &CheckArgs) -> Result<ExitCode> {
         (None, None) => anyhow::bail!("give the folder: `tks data check folder FOLDER`"),
     };
     let checked = data_check::check(manifest.as_ref(), &path)?;
-    match args.json {
-        true => print(&checked.json()?)?,
-        false => print(&checked.to_string())?,
+    if args.json {
+        print(&checked.json()?)?
+    } else {
+        print(&checked.to_string())?
     }
     Ok(if CheckReport::is_sound(&checked) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

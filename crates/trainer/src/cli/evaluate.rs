@@ -36,9 +36,10 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
     let trained = args.run.open()?;
     let (network, data) = trained.with_data()?;
     let usual = data.task.time_steps;
-    let steps: Vec<usize> = match args.time_steps.is_empty() {
-        true => (1..=usual).collect(),
-        false => args.time_steps.iter().cloned().flatten().collect(),
+    let steps: Vec<usize> = if args.time_steps.is_empty() {
+        (1..=usual).collect()
+    } else {
+        args.time_steps.iter().cloned().flatten().collect()
     };
     let verbosity = args.output.verbosity();
     let rebin = trained.config.evaluation.fewer_steps == FewerSteps::Rebin;

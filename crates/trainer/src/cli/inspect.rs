@@ -40,9 +40,10 @@ pub(super) fn run(args: &InspectArgs) -> Result<()> {
         let config = ConfigArgs { config: args.what.clone(), changes: args.changes.clone() };
         inspect::of_config(&config.read()?)?
     };
-    match args.json {
-        true => print(&serde_json::to_string_pretty(&inspected)?)?,
-        false => print(&inspected.to_string())?,
+    if args.json {
+        print(&serde_json::to_string_pretty(&inspected)?)?
+    } else {
+        print(&inspected.to_string())?
     }
     Ok(())
 }

@@ -413,16 +413,10 @@ impl Trainer {
         }
         let evaluation = self.evaluate_weights()?;
         self.run.write_json(EVALUATION, &evaluation)?;
-        let report = match self.config.output.report {
-            true => Some(crate::report::write(
-                &self.run,
-                &self.network,
-                &self.data,
-                &self.config,
-                &evaluation,
-                &[],
-            )?),
-            false => None,
+        let report = if self.config.output.report {
+            Some(crate::report::write(&self.run, &self.network, &self.data, &self.config, &evaluation, &[])?)
+        } else {
+            None
         };
         Checkpoint::set_state(&self.run.checkpoint(CheckpointKind::Last), RunState::Finished { early })?;
         whole_file::remove(&self.run.checkpoint(CheckpointKind::Previous))?;
@@ -452,9 +446,10 @@ fn read_to_resume(run: &RunFolder, path: &std::path::Path) -> Result<Checkpoint>
     Checkpoint::read(path).map_err(|error| {
         let best = run.checkpoint(CheckpointKind::Best);
         let run = run.path().display();
-        match best != path && Checkpoint::read(&best).is_ok() {
-            true => anyhow!("{error:#}; `tks resume {run} --checkpoint best` goes on from the best epoch"),
-            false => anyhow!("{error:#}; `tks train {run}/{CONFIG}` begins again"),
+        if best != path && Checkpoint::read(&best).is_ok() {
+            anyhow!("{error:#}; `tks resume {run} --checkpoint best` goes on from the best epoch")
+        } else {
+            anyhow!("{error:#}; `tks train {run}/{CONFIG}` begins again")
         }
     })
 }

@@ -139,9 +139,10 @@ fn group_any<const W: usize, R: Records<W>>(
     for (record, p) in records.iter().zip(part.p) {
         p.write(R::LAYOUT.decode(record).3);
     }
-    match records.iter().fold(true, |all, record| all & R::LAYOUT.is_event(record)) {
-        true => GROUP,
-        false => records.iter().take_while(|record| R::LAYOUT.is_event(record)).count(),
+    if records.iter().fold(true, |all, record| all & R::LAYOUT.is_event(record)) {
+        GROUP
+    } else {
+        records.iter().take_while(|record| R::LAYOUT.is_event(record)).count()
     }
 }
 

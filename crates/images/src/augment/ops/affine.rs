@@ -9,6 +9,7 @@ use crate::image::Image;
 /// How a place between pixels gets its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Interpolation {
     /// The nearest pixel.
     #[default]

@@ -30,6 +30,7 @@ use crate::image::Image;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Operation {
     /// Leaves the image as it is.
     Identity,
