@@ -55,7 +55,7 @@ impl CacheKey {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Header {
     key: CacheKey,
     element: String,
@@ -64,7 +64,7 @@ struct Header {
     count: usize,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Tail {
     labels: Vec<usize>,
     names: Vec<String>,

@@ -50,14 +50,14 @@ impl Polarity {
     }
 
     /// How far the channel of brighter events lies after that of darker ones, in values.
-    fn stride(self, plane: usize) -> usize {
+    pub(super) fn stride(self, plane: usize) -> usize {
         if self == Polarity::Split { plane } else { 0 }
     }
 }
 
 impl Decay {
     /// What is left of 1 after `age_us`.
-    fn after(self, age_us: i64, tau_us: f64) -> f32 {
+    pub(super) fn after(self, age_us: i64, tau_us: f64) -> f32 {
         let age = age_us as f64 / tau_us;
         match self {
             Decay::Exponential => (-age as f32).exp(),
