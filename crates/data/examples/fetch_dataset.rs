@@ -7,8 +7,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
+use tks_data::Catalogue;
 use tks_data::fetch::{FetchOptions, Stage, fetch, verify};
-use tks_data::manifest::Manifest;
 
 fn main() -> ExitCode {
     match run() {
@@ -25,14 +25,13 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let (Some(name), Some(folder)) = (arguments.next(), arguments.next()) else {
         return Err("give the name of a data set and the folder it belongs to".into());
     };
-    let datasets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets");
-    let manifest = Manifest::in_folder(&datasets, &name)?;
+    let manifest = Catalogue::BuiltIn.manifest(&name)?;
     let folder = Path::new(&folder);
     let options = FetchOptions { mirror: arguments.next(), ..FetchOptions::default() };
 
     let mut shown = u64::MAX;
     let fetched = fetch(&manifest, folder, &options, &mut |progress| {
-        // A line anew each MiB is enough for an eye.
+        // A line for each MiB is enough for an eye.
         if progress.done >> 20 != shown || progress.stage != Stage::Fetching {
             shown = progress.done >> 20;
             let total = progress.total.map_or("?".to_string(), |total| (total >> 20).to_string());

@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`manifest`] | what is known of a data set, as a TOML file |
+//! | [`catalogue`] | the manifests and stored splits that are built in, or those of a folder |
 //! | [`mod@fetch`] | its files from the publisher or a mirror: resumed, checked, whole or not there |
 //! | [`archive`] | its files as downloaded or unpacked: folder, zip, tar, compressed tar, behind one type |
 //! | [`split`] | which samples are for training: lists of names, and the rules that make them |
@@ -62,6 +63,7 @@ pub mod archive;
 pub mod batch;
 pub mod bytes;
 pub mod cache;
+pub mod catalogue;
 pub mod dataset;
 pub mod error;
 pub mod fetch;
@@ -81,6 +83,7 @@ pub use archive::{Archive, ArchiveOptions};
 pub use batch::Batch;
 pub use bytes::{ByteSource, Bytes};
 pub use cache::{CacheKey, SampleCache};
+pub use catalogue::Catalogue;
 pub use dataset::{Dataset, Element, SampleContext, SampleShape, SampleSlot, Subset};
 pub use error::{BoxError, DataError};
 pub use fetch::{FetchOptions, fetch};

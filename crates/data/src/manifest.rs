@@ -244,39 +244,6 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The manifest `<name>.toml` of a folder of manifests.
-    ///
-    /// # Errors
-    /// [`DataError::UnknownName`] with the nearest name if there is none, else as [`Manifest::read`].
-    pub fn in_folder(folder: &Path, name: &str) -> Result<Self, DataError> {
-        let path = folder.join(format!("{name}.toml"));
-        let plain = !name.is_empty() && !name.contains(['/', '\\']) && !name.starts_with('.');
-        if plain && path.is_file() {
-            return Manifest::read(&path);
-        }
-        let known = Manifest::names(folder)?;
-        Err(DataError::UnknownName {
-            what: "data set",
-            name: name.to_string(),
-            nearest: nearest(name, known.iter().map(String::as_str)).map(str::to_string),
-            known,
-        })
-    }
-
-    /// Names of all manifests in a folder, sorted.
-    ///
-    /// # Errors
-    /// [`DataError::Io`] if the folder cannot be read.
-    pub fn names(folder: &Path) -> Result<Vec<String>, DataError> {
-        let entries = std::fs::read_dir(folder).map_err(|e| DataError::io("list", folder, e))?;
-        let mut names: Vec<String> = entries
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .filter_map(|name| name.strip_suffix(".toml").map(str::to_string))
-            .collect();
-        names.sort();
-        Ok(names)
-    }
-
     /// The split scheme of this name; the first one for `None`.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::DataError;
-use crate::manifest::{SplitRule, SplitScheme, Stated};
+use crate::manifest::{SplitScheme, Stated};
 use crate::rng::{sample_rng, shuffle};
 use crate::toml_file;
 
@@ -141,36 +141,6 @@ impl StoredSplit {
         }
         Ok(parts)
     }
-}
-
-/// The parts that a manifest's scheme makes of a data set's samples, given in natural order of their names
-/// with their classes. `folder` is where the manifest lies. With `strict`, the parts must have the sizes that
-/// the manifest states.
-///
-/// # Errors
-/// [`DataError::Setting`] for an official split, which only the data set's own files tell; else as
-/// [`StoredSplit::read`], [`StoredSplit::assign`] and [`check_sizes`].
-pub fn by_scheme<S: AsRef<str>>(
-    scheme: &SplitScheme,
-    folder: &Path,
-    names: &[S],
-    labels: &[usize],
-    strict: bool,
-) -> Result<Parts, DataError> {
-    let parts = match &scheme.rule {
-        SplitRule::Official => {
-            return Err(DataError::Setting {
-                field: "split",
-                message: format!("`{}` is told by the data set's own files, not by a rule", scheme.name),
-            });
-        }
-        SplitRule::Stored(path) => StoredSplit::read(&folder.join(path))?.assign(names, strict)?,
-        SplitRule::FirstOfClass(fraction) => first_of_class(labels, *fraction),
-    };
-    if strict {
-        check_sizes(scheme, &parts)?;
-    }
-    Ok(parts)
 }
 
 /// Nothing, if the parts have the sizes that the manifest states.

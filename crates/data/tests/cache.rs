@@ -121,9 +121,9 @@ fn another_setting_version_or_source_is_another_file() {
         assert_eq!(open(&dataset, key, folder.path()).1, CacheState::Built);
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), keys.len());
-    let error = SampleCache::<u8>::open(&key(3).path(folder.path()), &key(4)).err().unwrap();
+    let error = SampleCache::<u8>::open(&key(3).path(folder.path()), &key(4)).unwrap_err();
     assert!(error.to_string().contains("another setting"), "{error}");
-    let error = SampleCache::<f32>::open(&key(3).path(folder.path()), &key(3)).err().unwrap();
+    let error = SampleCache::<f32>::open(&key(3).path(folder.path()), &key(3)).unwrap_err();
     assert!(error.to_string().contains("elements are u8, not f32"), "{error}");
     let more = Counting::new(6, 2u8);
     assert!(matches!(open(&more, &key(3), folder.path()).1, CacheState::Rebuilt(_)));
@@ -138,7 +138,7 @@ fn a_cut_or_corrupt_cache_is_made_again() {
     let whole = std::fs::read(&path).unwrap();
     for cut in 0..whole.len() {
         std::fs::write(&path, &whole[..cut]).unwrap();
-        let error = SampleCache::<u8>::open(&path, &key(3)).err().expect("a cut file");
+        let error = SampleCache::<u8>::open(&path, &key(3)).expect_err("a cut file");
         assert!(matches!(error, DataError::Cache { .. }), "{cut}: {error}");
     }
     let (cache, state) = open(&dataset, &key(3), folder.path());
@@ -170,8 +170,7 @@ fn a_cache_that_is_cut_while_it_is_in_use_is_an_error_that_names_it() {
 fn a_cache_that_cannot_be_finished_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let dataset = Counting::new(1001, 1u8);
-    let error =
-        SampleCache::open_or_build(&dataset, &key(3), folder.path(), 2, &mut |_, _| {}).err().unwrap();
+    let error = SampleCache::open_or_build(&dataset, &key(3), folder.path(), 2, &mut |_, _| {}).unwrap_err();
     assert!(error.to_string().contains("sample 1000 (`s1000`): unreadable"), "{error}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

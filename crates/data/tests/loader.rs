@@ -383,7 +383,7 @@ fn a_hook_that_fails_or_panics_is_an_error() {
 #[test]
 fn wrong_settings_are_refused() {
     let refused = |config: LoaderConfig| {
-        Loader::new(Arc::new(Drawn::new(10)), config).err().expect("should be refused").to_string()
+        Loader::new(Arc::new(Drawn::new(10)), config).expect_err("should be refused").to_string()
     };
     let base = LoaderConfig { batch_size: 2, ..Default::default() };
     assert!(refused(LoaderConfig { batch_size: 0, ..base.clone() }).starts_with("`batch_size`"));
@@ -396,9 +396,9 @@ fn wrong_settings_are_refused() {
     let sampler = Sampler::Weighted { weights: vec![f64::NAN; 10], per_epoch: None };
     assert!(refused(LoaderConfig { sampler, ..base.clone() }).contains("sample 0 is NaN"));
     let dataset = Drawn { classes: 2, ..Drawn::new(10) };
-    let error = Loader::new(Arc::new(dataset), base).err().expect("a label out of range");
+    let error = Loader::new(Arc::new(dataset), base).expect_err("a label out of range");
     assert!(error.to_string().contains("label 2, but there are 2 classes: 0 to 1"), "{error}");
-    let none = Loader::new(Arc::new(Drawn::new(0)), LoaderConfig::default()).err().expect("no samples");
+    let none = Loader::new(Arc::new(Drawn::new(0)), LoaderConfig::default()).expect_err("no samples");
     assert!(none.to_string().contains("no samples"), "{none}");
 }
 

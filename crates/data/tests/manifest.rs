@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use tks_data::Catalogue;
 use tks_data::manifest::{Address, Checksum, Kind, Manifest, SplitRule, Stated};
 
 const TEXT: &str = r#"
@@ -100,8 +101,22 @@ fn mistakes_are_named_with_line_and_remedy() {
 fn an_unknown_data_set_gets_the_nearest_name() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("toy.toml"), TEXT).unwrap();
-    assert_eq!(Manifest::in_folder(folder.path(), "toy").unwrap().title, "Toy");
-    let error = Manifest::in_folder(folder.path(), "toi").unwrap_err().to_string();
+    assert_eq!(Catalogue::Folder(folder.path().into()).manifest("toy").unwrap().title, "Toy");
+    let error = Catalogue::Folder(folder.path().into()).manifest("toi").unwrap_err().to_string();
     assert_eq!(error, "there is no data set named `toi` (did you mean `toy`?); known: toy");
-    assert!(Manifest::in_folder(folder.path(), "../toy").is_err());
+    assert!(Catalogue::Folder(folder.path().into()).manifest("../toy").is_err());
+}
+
+#[test]
+fn the_built_in_data_sets_are_those_of_the_repository() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets");
+    let (built_in, folder) = (Catalogue::BuiltIn, Catalogue::Folder(folder));
+    // a manifest that was added since is built in once `build.rs` or another manifest changes
+    assert_eq!(built_in.names().unwrap(), folder.names().unwrap());
+    assert_eq!(built_in.manifests().unwrap(), folder.manifests().unwrap());
+    let manifest = built_in.manifest("dvs-cifar10").unwrap();
+    let scheme = manifest.split(Some("balanced-90")).unwrap();
+    let parts = |catalogue: &Catalogue| catalogue.parts(scheme, &["airplane/1"], &[0], false).unwrap();
+    assert_eq!(parts(&built_in), parts(&folder));
+    assert!(built_in.manifest("../datasets/cifar10").is_err());
 }

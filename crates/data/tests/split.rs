@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use proptest::prelude::*;
+use tks_data::Catalogue;
 use tks_data::manifest::{SplitRule, SplitScheme, Stated};
-use tks_data::split::{StoredSplit, balanced, by_scheme, first_of_class, natural};
+use tks_data::split::{StoredSplit, balanced, first_of_class, natural};
 
 #[test]
 fn numbers_in_names_count_as_numbers() {
@@ -56,6 +57,7 @@ fn a_scheme_is_followed_and_its_sizes_compared() {
     let labels: Vec<usize> = (0..20).map(|i| i / 10).collect();
     let split = StoredSplit::of_test_part("toy", "seed 3", &names, &balanced(&labels, 0.9, 3)["test"]);
     std::fs::write(folder.path().join("toy.toml"), split.to_toml()).unwrap();
+    let catalogue = Catalogue::Folder(folder.path().into());
     let scheme = |rule, train| SplitScheme {
         name: "x".into(),
         rule,
@@ -63,24 +65,14 @@ fn a_scheme_is_followed_and_its_sizes_compared() {
         note: None,
     };
     let stored = SplitRule::Stored("toy.toml".into());
-    let parts =
-        by_scheme(&scheme(stored.clone(), Stated::Value(18)), folder.path(), &names, &labels, true).unwrap();
+    let parts = catalogue.parts(&scheme(stored.clone(), Stated::Value(18)), &names, &labels, true).unwrap();
     assert_eq!(parts, balanced(&labels, 0.9, 3));
-    let error =
-        by_scheme(&scheme(stored, Stated::Value(19)), folder.path(), &names, &labels, true).unwrap_err();
+    let error = catalogue.parts(&scheme(stored, Stated::Value(19)), &names, &labels, true).unwrap_err();
     assert!(error.to_string().contains("`train` has 18 samples where the manifest states 19"), "{error}");
-    let first = by_scheme(
-        &scheme(SplitRule::FirstOfClass(0.5), Stated::Value(1)),
-        folder.path(),
-        &names,
-        &labels,
-        false,
-    );
+    let first =
+        catalogue.parts(&scheme(SplitRule::FirstOfClass(0.5), Stated::Value(1)), &names, &labels, false);
     assert_eq!(first.unwrap()["train"], [0, 1, 2, 3, 4, 10, 11, 12, 13, 14]);
-    assert!(
-        by_scheme(&scheme(SplitRule::Official, Stated::Unknown), folder.path(), &names, &labels, true)
-            .is_err()
-    );
+    assert!(catalogue.parts(&scheme(SplitRule::Official, Stated::Unknown), &names, &labels, true).is_err());
 }
 
 proptest! {

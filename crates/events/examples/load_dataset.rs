@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tks_data::{LastBatch, Loader, LoaderConfig, Manifest};
+use tks_data::{Catalogue, LastBatch, Loader, LoaderConfig};
 use tks_events::datasets::{EventFrames, EventSet, SetOptions};
 use tks_events::recipe::Recipe;
 
@@ -25,9 +25,9 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let name = arguments.next().unwrap_or_else(|| "nmnist-1000".into());
-    let datasets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets");
-    let manifest = Manifest::in_folder(&datasets, &name)?;
-    let path = arguments.next().map_or_else(|| datasets.join(&name), PathBuf::from);
+    let manifest = Catalogue::BuiltIn.manifest(&name)?;
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets");
+    let path = arguments.next().map_or_else(|| shipped.join(&name), PathBuf::from);
     let split = arguments.next();
 
     let set = Arc::new(EventSet::open(manifest, &path, SetOptions::default())?);
@@ -40,7 +40,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         sensor.height
     );
     println!("licence {}; {}", set.manifest().licence, set.manifest().citation);
-    for (part, indices) in set.parts(split.as_deref(), &datasets)? {
+    for (part, indices) in set.parts(split.as_deref(), &Catalogue::BuiltIn)? {
         let frames =
             EventFrames::<f32>::new(Arc::clone(&set), indices, Recipe::reference(), part == "train")?;
         let config = LoaderConfig { last_batch: LastBatch::Keep, ..LoaderConfig::default() };

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use tks_data::{LastBatch, Loader, LoaderConfig, Manifest};
+use tks_data::{Catalogue, LastBatch, Loader, LoaderConfig};
 use tks_events::datasets::{EventFrames, EventSet, SetOptions};
 use tks_events::recipe::Recipe;
 
@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = arguments.next().map_or_else(|| datasets.join("nmnist-1000"), PathBuf::from);
     let epochs: u64 = arguments.next().map_or(Ok(10), |number| number.parse())?;
 
-    let manifest = Manifest::in_folder(&datasets, "nmnist-1000")?;
+    let manifest = Catalogue::BuiltIn.manifest("nmnist-1000")?;
     let options = SetOptions { strict: false, ..SetOptions::default() };
     let set = Arc::new(EventSet::open(manifest, &path, options)?);
     let indices: Vec<usize> = (0..set.len()).collect();

@@ -4,57 +4,96 @@
 
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
-use tks_data::Batch;
 pub use tks_data::mixing::{CutBox, draw_lambda};
+use tks_data::rng::below;
+use tks_data::{Batch, SampleRng};
 
 use crate::error::EventError;
 use crate::frames::FramesMut;
 
-/// How two samples become one. `lambda`, the share of the first, is drawn from Beta(alpha, alpha).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-#[non_exhaustive]
-pub enum Mix {
-    /// `lambda` of the one and `1 - lambda` of the other, everywhere. Zhang et al., "mixup: Beyond Empirical
-    /// Risk Minimization", ICLR 2018.
-    MixUp {
-        /// Both parameters of the beta distribution, above 0.
-        #[serde(default = "one")]
-        alpha: f64,
-        /// How probable it is that a sample is mixed, 0 to 1.
-        #[serde(default = "half")]
-        probability: f64,
-    },
+/// How batches are mixed. Of several methods each batch is mixed by one, drawn evenly.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mix {
+    /// `lambda` of the one and `1 - lambda` of the other, everywhere; left out: off. Zhang et al., "mixup: Beyond
+    /// Empirical Risk Minimization", ICLR 2018.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mixup: Option<MixUp>,
     /// A rectangle of `1 - lambda` of the area from the other, the same for all time steps; its middle is
-    /// any pixel, what reaches beyond the border is cut off. Yun et al., "CutMix", ICCV 2019.
-    CutMix {
-        /// Both parameters of the beta distribution, above 0.
-        #[serde(default = "one")]
-        alpha: f64,
-        /// How probable it is that a sample is mixed, 0 to 1.
-        #[serde(default = "half")]
-        probability: f64,
-        /// What the label goes by.
-        #[serde(default)]
-        label: LabelWeight,
-    },
+    /// any pixel, what reaches beyond the border is cut off; left out: off. Yun et al., "CutMix", ICCV 2019.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cutmix: Option<CutMix>,
     /// A region of `1 - lambda` of the volume `T x H x W` from the other: where a mixture of Gaussians with
-    /// random weights, middles and widths (0.05 to 0.5 of each side) is largest. Shen et al., "EventMix: An
-    /// Efficient Augmentation Strategy for Event-Based Data", Information Sciences 644, 2023.
-    EventMix {
-        /// Both parameters of the beta distribution, above 0.
-        #[serde(default = "one")]
-        alpha: f64,
-        /// How probable it is that a sample is mixed, 0 to 1.
-        #[serde(default = "half")]
-        probability: f64,
-        /// Between which numbers of Gaussians it is drawn, both included, 1 or above.
-        #[serde(default = "default_components")]
-        components: [usize; 2],
-        /// What the label goes by.
-        #[serde(default = "by_events")]
-        label: LabelWeight,
-    },
+    /// random weights, middles and widths (0.05 to 0.5 of each side) is largest; left out: off. Shen et al., "EventMix:
+    /// An Efficient Augmentation Strategy for Event-Based Data", Information Sciences 644, 2023.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eventmix: Option<EventMix>,
+}
+
+/// Options of MixUp. `lambda`, the share of the first sample, is drawn from Beta(alpha, alpha).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MixUp {
+    /// Both parameters of the beta distribution, above 0.
+    pub alpha: f64,
+    /// How probable it is that a sample is mixed, 0 to 1.
+    pub probability: f64,
+}
+
+/// Options of CutMix. `lambda`, the share of the first sample, is drawn from Beta(alpha, alpha).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CutMix {
+    /// Both parameters of the beta distribution, above 0.
+    pub alpha: f64,
+    /// How probable it is that a sample is mixed, 0 to 1.
+    pub probability: f64,
+    /// What the label goes by.
+    pub label: LabelWeight,
+}
+
+/// Options of EventMix. `lambda`, the share of the first sample, is drawn from Beta(alpha, alpha).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EventMix {
+    /// Both parameters of the beta distribution, above 0.
+    pub alpha: f64,
+    /// How probable it is that a sample is mixed, 0 to 1.
+    pub probability: f64,
+    /// Between which numbers of Gaussians it is drawn, both included, 1 or above.
+    pub components: [usize; 2],
+    /// What the label goes by.
+    pub label: LabelWeight,
+}
+
+impl Default for MixUp {
+    fn default() -> Self {
+        MixUp { alpha: 1.0, probability: 0.5 }
+    }
+}
+
+impl Default for CutMix {
+    fn default() -> Self {
+        CutMix { alpha: 1.0, probability: 0.5, label: LabelWeight::Area }
+    }
+}
+
+impl Default for EventMix {
+    fn default() -> Self {
+        EventMix { alpha: 1.0, probability: 0.5, components: [2, 4], label: LabelWeight::Events }
+    }
+}
+
+/// How two samples become one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum MixMethod {
+    /// See [`Mix::mixup`].
+    MixUp(MixUp),
+    /// See [`Mix::cutmix`].
+    CutMix(CutMix),
+    /// See [`Mix::eventmix`].
+    EventMix(EventMix),
 }
 
 /// What the label of two samples cut together goes by. `r_1` is the share of the first sample's events
@@ -73,41 +112,56 @@ pub enum LabelWeight {
     Distance,
 }
 
-fn one() -> f64 {
-    1.0
-}
-
-fn half() -> f64 {
-    0.5
-}
-
-fn default_components() -> [usize; 2] {
-    [2, 4]
-}
-
-fn by_events() -> LabelWeight {
-    LabelWeight::Events
-}
-
 impl Mix {
+    /// The methods that are on.
+    pub fn methods(&self) -> impl Iterator<Item = MixMethod> {
+        let Mix { mixup, cutmix, eventmix } = *self;
+        let methods =
+            [mixup.map(MixMethod::MixUp), cutmix.map(MixMethod::CutMix), eventmix.map(MixMethod::EventMix)];
+        methods.into_iter().flatten()
+    }
+
     /// Checks every option.
     ///
     /// # Errors
     /// [`EventError::Option`] for the first that makes no sense.
     pub fn check(&self) -> Result<(), EventError> {
-        let (Mix::MixUp { alpha, probability }
-        | Mix::CutMix { alpha, probability, .. }
-        | Mix::EventMix { alpha, probability, .. }) = *self;
+        self.methods().try_for_each(MixMethod::check)
+    }
+}
+
+impl MixMethod {
+    fn alpha_and_probability(self) -> (f64, f64) {
+        let (MixMethod::MixUp(MixUp { alpha, probability })
+        | MixMethod::CutMix(CutMix { alpha, probability, .. })
+        | MixMethod::EventMix(EventMix { alpha, probability, .. })) = self;
+        (alpha, probability)
+    }
+
+    /// Checks every option.
+    ///
+    /// # Errors
+    /// [`EventError::Option`] for the first that makes no sense.
+    pub fn check(self) -> Result<(), EventError> {
+        let (alpha, probability) = self.alpha_and_probability();
         let fail = |option, value: String, expected| Err(EventError::Option { option, value, expected });
+        let names = match self {
+            MixMethod::MixUp(_) => ["mixup.alpha", "mixup.probability"],
+            MixMethod::CutMix(_) => ["cutmix.alpha", "cutmix.probability"],
+            MixMethod::EventMix(_) => ["eventmix.alpha", "eventmix.probability"],
+        };
         if !(alpha > 0.0 && alpha <= 1e6) {
-            return fail("alpha", alpha.to_string(), "above 0, up to 1e6");
+            return fail(names[0], alpha.to_string(), "above 0, up to 1e6");
         }
         if !(0.0..=1.0).contains(&probability) {
-            return fail("probability", probability.to_string(), "0 to 1");
+            return fail(names[1], probability.to_string(), "0 to 1");
         }
-        match *self {
-            Mix::EventMix { components: [least, most], .. } if least == 0 || least > most || most > 1000 => {
-                fail("components", format!("[{least}, {most}]"), "two numbers of 1 to 1000, the lower first")
+        match self {
+            MixMethod::EventMix(EventMix { components: [least, most], .. })
+                if least == 0 || least > most || most > 1000 =>
+            {
+                let value = format!("[{least}, {most}]");
+                fail("eventmix.components", value, "two numbers of 1 to 1000, the lower first")
             }
             _ => Ok(()),
         }
@@ -126,16 +180,14 @@ impl Mix {
     ) -> Result<f32, EventError> {
         self.check()?;
         other.require(frames.shape())?;
-        let (Mix::MixUp { alpha, probability }
-        | Mix::CutMix { alpha, probability, .. }
-        | Mix::EventMix { alpha, probability, .. }) = *self;
+        let (alpha, probability) = self.alpha_and_probability();
         let [time, _, height, width] = frames.shape();
         if !rng.random_bool(probability) || time * height * width == 0 {
             return Ok(1.0);
         }
         let lambda = draw_lambda(alpha, rng);
         match *self {
-            Mix::MixUp { .. } => {
+            MixMethod::MixUp(_) => {
                 for (own, other) in frames.steps_mut().zip(other.steps()) {
                     for (own, &other) in own.iter_mut().zip(other) {
                         *own = lambda as f32 * *own + (1.0 - lambda as f32) * other;
@@ -143,13 +195,13 @@ impl Mix {
                 }
                 Ok(lambda as f32)
             }
-            Mix::CutMix { label, .. } => {
+            MixMethod::CutMix(CutMix { label, .. }) => {
                 let cut = CutBox::draw(width, height, lambda, rng);
                 let plane: Vec<bool> =
                     (0..height * width).map(|i| cut.contains(i % width, i / width)).collect();
                 Ok(replace(frames, other, &plane.repeat(time), label))
             }
-            Mix::EventMix { components: [least, most], label, .. } => {
+            MixMethod::EventMix(EventMix { components: [least, most], label, .. }) => {
                 let components = rng.random_range(least..=most);
                 let mask = gaussian_mask([time, height, width], components, lambda, rng);
                 Ok(replace(frames, other, &mask, label))
@@ -159,6 +211,21 @@ impl Mix {
 }
 
 impl Mix {
+    /// Mixes a batch `[T, B, C, H, W]` by one of the methods, as [`MixMethod::on_batch`] does; without any, it is left as it
+    /// is.
+    ///
+    /// # Errors
+    /// As [`MixMethod::on_batch`].
+    pub fn on_batch(&self, batch: &mut Batch<f32>, rng: &mut SampleRng) -> Result<(), EventError> {
+        let methods: Vec<MixMethod> = self.methods().collect();
+        match methods.as_slice() {
+            [] => Ok(()),
+            methods => methods[below(methods.len(), rng)].on_batch(batch, rng),
+        }
+    }
+}
+
+impl MixMethod {
     /// Mixes each sample of a batch `[T, B, C, H, W]`, or not, with another one of it as that was before, and
     /// their soft labels `[B, K]` likewise: a hook of the loader's.
     ///

@@ -9,7 +9,7 @@ use tks_data::manifest::{Manifest, Stated};
 use tks_events::datasets::{EventSet, Orientation, SetOptions};
 use tks_events::{EventError, EventStream, SensorSize};
 
-use common::{datasets, manifest};
+use common::{catalogue, manifest};
 
 type Event = (i64, u16, u16, u8);
 
@@ -163,7 +163,7 @@ fn n_mnist_from_its_two_zips_or_unpacked() {
         expected.iter().map(|(name, label, stream)| (name.as_str(), *label, stream.clone())).collect();
     let manifest = small("n-mnist", "official", &[("train", 4), ("test", 4)]);
     let set = same_everywhere(&manifest, &[zips, unpacked], &expected);
-    let parts = set.parts(None, &datasets()).unwrap();
+    let parts = set.parts(None, &catalogue()).unwrap();
     assert_eq!(parts["test"], [0, 1, 2, 3]);
     assert_eq!(parts["train"], [4, 5, 6, 7]);
     assert_eq!(set.class_counts()[..4], [2, 3, 3, 0]);
@@ -194,13 +194,13 @@ fn dvs_cifar10_from_its_zips_with_both_splits_and_orientations() {
     let manifest = small("dvs-cifar10", "first-90", &[("train", 36), ("test", 4)]);
     let set = same_everywhere(&manifest, &[zips.clone(), unpacked.clone()], &expected);
     // By number, not by letter: 18 and 19, not 8 and 9.
-    assert_eq!(set.parts(Some("first-90"), &datasets()).unwrap()["test"], [18, 19, 38, 39]);
+    assert_eq!(set.parts(Some("first-90"), &catalogue()).unwrap()["test"], [18, 19, 38, 39]);
 
     // The stored split is of the whole data set, and says so.
-    let error = set.parts(None, &datasets()).unwrap_err().to_string();
+    let error = set.parts(None, &catalogue()).unwrap_err().to_string();
     assert!(error.contains("is the download complete?"), "{error}");
     let lenient = SetOptions { strict: false, ..SetOptions::default() };
-    let parts = EventSet::open(manifest.clone(), &zips, lenient).unwrap().parts(None, &datasets()).unwrap();
+    let parts = EventSet::open(manifest.clone(), &zips, lenient).unwrap().parts(None, &catalogue()).unwrap();
     assert_eq!(parts["train"].len() + parts["test"].len(), 40);
 
     let flipped = SetOptions { orientation: Orientation::Spikingjelly, ..SetOptions::default() };
@@ -237,7 +237,7 @@ fn n_caltech101_from_a_zip_in_a_zip_without_its_annotations() {
     let manifest = small("n-caltech101", "first-90", &[("train", 18), ("test", 2)]);
     let archive = zips.join("N-Caltech101-archive.zip");
     let set = same_everywhere(&manifest, &[zips, archive, unpacked], &expected);
-    assert_eq!(set.parts(Some("first-90"), &datasets()).unwrap()["test"], [9, 19]);
+    assert_eq!(set.parts(Some("first-90"), &catalogue()).unwrap()["test"], [9, 19]);
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn n_cars_from_zips_in_a_zip() {
     };
     for set in [set(&zips), set(&unpacked)] {
         assert_eq!(set.class_counts(), [2, 2]);
-        let parts = set.parts(None, &datasets()).unwrap();
+        let parts = set.parts(None, &catalogue()).unwrap();
         for index in parts.values().flatten().copied() {
             let class = set.manifest().classes.names().unwrap()[set.label(index)].len();
             assert_eq!(set.read(index).unwrap().events(), stream(sensor, &events(class)).events());
@@ -296,7 +296,7 @@ fn dvs128_gesture_is_cut_by_its_tables() {
     let cut: Vec<Event> = events(2).into_iter().filter(|e| (20000..39500).contains(&e.0)).collect();
     assert!(cut.len() > 10 && cut.len() < 40);
     assert_eq!(set.read(1).unwrap().events(), stream(sensor, &cut).events());
-    assert_eq!(set.parts(None, &datasets()).unwrap()["train"], [2, 3, 4, 5]);
+    assert_eq!(set.parts(None, &catalogue()).unwrap()["train"], [2, 3, 4, 5]);
 
     let bad = folder.path().join("DvsGesture/user02_lab_labels.csv");
     std::fs::write(&bad, "class,startTime_usec,endTime_usec\n12,1,2\n").unwrap();
@@ -392,7 +392,7 @@ fn asl_dvs_from_zips_in_zips_or_unpacked() {
         expected.iter().map(|(name, label, stream)| (name.as_str(), *label, stream.clone())).collect();
     let manifest = small("asl-dvs", "first-80", &[("train", 8), ("test", 2)]);
     let set = same_everywhere(&manifest, &[mirror, zips, unpacked.clone()], &expected);
-    assert_eq!(set.parts(None, &datasets()).unwrap()["test"], [4, 9]);
+    assert_eq!(set.parts(None, &catalogue()).unwrap()["test"], [4, 9]);
 
     let flipped = SetOptions { orientation: Orientation::Spikingjelly, ..SetOptions::default() };
     let flipped = EventSet::open(manifest.clone(), &unpacked, flipped).unwrap().read(0).unwrap();
@@ -498,9 +498,9 @@ fn wrong_places_and_cut_recordings_are_named() {
     let error = set.read(0).unwrap_err();
     assert!(matches!(error, EventError::File { event: 39, .. }));
     assert!(error.to_string().contains("00001.bin: byte") && error.to_string().contains("cut"), "{error}");
-    let error = set.parts(None, &datasets()).unwrap_err().to_string();
+    let error = set.parts(None, &catalogue()).unwrap_err().to_string();
     assert!(error.contains("has 0 samples where the manifest states 10000"), "{error}");
-    let error = set.parts(Some("oficial"), &datasets()).unwrap_err().to_string();
+    let error = set.parts(Some("oficial"), &catalogue()).unwrap_err().to_string();
     assert!(error.contains("did you mean `official`?"), "{error}");
 }
 

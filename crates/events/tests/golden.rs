@@ -37,7 +37,7 @@ impl Arguments<'_> {
         self.number("overlap").unwrap_or(0.0)
     }
 
-    fn tail(&self) -> Tail {
+    fn tail(&self) -> LastWindow {
         match self.values.get("include_incomplete") {
             Some(Value::Bool(true)) => LastWindow::Tonic,
             _ => LastWindow::Drop,

@@ -6,21 +6,23 @@ use tks_data::rng::sample_rng;
 use tks_data::{BoxError, Dataset, Loader, LoaderConfig, SampleContext, SampleShape, SampleSlot};
 use tks_events::EventError;
 use tks_events::frames::FramesMut;
-use tks_events::mix::{CutBox, LabelWeight, Mix, draw_lambda, soft_label};
+use tks_events::mix::{
+    CutBox, CutMix, EventMix, LabelWeight, Mix, MixMethod, MixUp, draw_lambda, soft_label,
+};
 
 const SHAPE: [usize; 4] = [6, 2, 12, 10];
 const LENGTH: usize = 6 * 2 * 12 * 10;
 
-fn event_mix(label: LabelWeight) -> Mix {
-    Mix::EventMix { alpha: 1.0, probability: 1.0, components: [2, 4], label }
+fn event_mix(label: LabelWeight) -> MixMethod {
+    MixMethod::EventMix(EventMix { alpha: 1.0, probability: 1.0, components: [2, 4], label })
 }
 
-fn cut_mix(label: LabelWeight) -> Mix {
-    Mix::CutMix { alpha: 1.0, probability: 1.0, label }
+fn cut_mix(label: LabelWeight) -> MixMethod {
+    MixMethod::CutMix(CutMix { alpha: 1.0, probability: 1.0, label })
 }
 
 /// Mixes `b` into `a`: the result, and the weight of the label of `a`.
-fn mixed(mix: Mix, a: &[f32], b: &[f32], seed: u64) -> (Vec<f32>, f32) {
+fn mixed(mix: MixMethod, a: &[f32], b: &[f32], seed: u64) -> (Vec<f32>, f32) {
     let (mut a, mut b) = (a.to_vec(), b.to_vec());
     let other = FramesMut::contiguous(&mut b, SHAPE).unwrap();
     let mut frames = FramesMut::contiguous(&mut a, SHAPE).unwrap();
@@ -30,7 +32,7 @@ fn mixed(mix: Mix, a: &[f32], b: &[f32], seed: u64) -> (Vec<f32>, f32) {
 
 #[test]
 fn mix_up_adds_in_proportion() {
-    let mix = Mix::MixUp { alpha: 0.4, probability: 1.0 };
+    let mix = MixMethod::MixUp(MixUp { alpha: 0.4, probability: 1.0 });
     let mut weights = Vec::new();
     for seed in 0..50 {
         let (values, weight) = mixed(mix, &[1.0; LENGTH], &[3.0; LENGTH], seed);
@@ -134,7 +136,7 @@ fn a_cut_box_stays_inside() {
 
 #[test]
 fn nothing_is_mixed_with_probability_0() {
-    let mix = Mix::MixUp { alpha: 1.0, probability: 0.0 };
+    let mix = MixMethod::MixUp(MixUp { alpha: 1.0, probability: 0.0 });
     let (values, weight) = mixed(mix, &[1.0; LENGTH], &[3.0; LENGTH], 0);
     assert_eq!((values, weight), (vec![1.0; LENGTH], 1.0));
 }
@@ -149,16 +151,24 @@ fn labels_are_soft() {
 
 #[test]
 fn options_are_read_and_checked() {
-    let read = |text: &str| toml::from_str::<std::collections::BTreeMap<String, Mix>>(text);
+    let read = |text: &str| toml::from_str::<Mix>(text);
+    let expected = EventMix { alpha: 1.0, probability: 0.5, components: [2, 4], label: LabelWeight::Events };
+    let both = read("mixup = { alpha = 0.4 }\neventmix = {}").unwrap();
     assert_eq!(
-        read("m = { event_mix = {} }").unwrap()["m"],
-        Mix::EventMix { alpha: 1.0, probability: 0.5, components: [2, 4], label: LabelWeight::Events }
+        both.methods().collect::<Vec<_>>(),
+        [MixMethod::MixUp(MixUp { alpha: 0.4, probability: 0.5 }), MixMethod::EventMix(expected)]
     );
-    assert!(read("m = { cut_mix = { beta = 1.0 } }").is_err());
+    assert_eq!(read("").unwrap().methods().count(), 0);
+    assert!(read("cutmix = { beta = 1.0 }").is_err());
     for wrong in [
-        Mix::MixUp { alpha: 0.0, probability: 0.5 },
-        Mix::CutMix { alpha: 1.0, probability: -0.1, label: LabelWeight::Area },
-        Mix::EventMix { alpha: 1.0, probability: 0.5, components: [3, 2], label: LabelWeight::Area },
+        MixMethod::MixUp(MixUp { alpha: 0.0, probability: 0.5 }),
+        MixMethod::CutMix(CutMix { alpha: 1.0, probability: -0.1, label: LabelWeight::Area }),
+        MixMethod::EventMix(EventMix {
+            alpha: 1.0,
+            probability: 0.5,
+            components: [3, 2],
+            label: LabelWeight::Area,
+        }),
     ] {
         assert!(matches!(wrong.check(), Err(EventError::Option { .. })), "{wrong:?}");
     }
@@ -200,7 +210,7 @@ impl Dataset for Numbers {
 #[test]
 fn a_batch_is_mixed_with_its_labels() {
     for (mix, tolerance) in
-        [(Mix::MixUp { alpha: 1.0, probability: 1.0 }, 1e-4), (cut_mix(LabelWeight::Area), 1e-4)]
+        [(MixMethod::MixUp(MixUp { alpha: 1.0, probability: 1.0 }), 1e-4), (cut_mix(LabelWeight::Area), 1e-4)]
     {
         let config = LoaderConfig { batch_size: 8, seed: 3, ..LoaderConfig::default() };
         let hook = move |batch: &mut _, rng: &mut _| mix.on_batch(batch, rng).map_err(Into::into);

@@ -12,7 +12,7 @@ use tks_events::datasets::{EventFrames, EventSet, SetOptions};
 use tks_events::recipe::Recipe;
 use tks_events::slicing::Slicing;
 
-use common::{datasets, manifest};
+use common::{catalogue, datasets, manifest};
 
 fn shipped() -> Arc<EventSet> {
     let manifest = manifest("nmnist-1000");
@@ -24,7 +24,7 @@ fn shipped() -> Arc<EventSet> {
 fn the_recordings_that_ship_are_all_there_and_right() {
     let set = shipped();
     assert_eq!(set.len(), 1000);
-    let parts = set.parts(None, &datasets()).unwrap();
+    let parts = set.parts(None, &catalogue()).unwrap();
     assert_eq!((parts["train"].len(), parts["test"].len()), (900, 100));
     // index.csv was made by another decoder.
     let archive = tks_data::Archive::open(datasets().join("nmnist-1000/N-MNIST-1000.tar.xz")).unwrap();
@@ -49,7 +49,7 @@ fn the_recordings_that_ship_are_all_there_and_right() {
 
 fn frames(set: &Arc<EventSet>, part: &str, augment: bool) -> EventFrames<f32> {
     let recipe = Recipe { slicing: Slicing::time_bins(4), resize: None, ..Recipe::reference() };
-    let indices = set.parts(None, &datasets()).unwrap()[part].clone();
+    let indices = set.parts(None, &catalogue()).unwrap()[part].clone();
     EventFrames::new(Arc::clone(set), indices, recipe, augment).unwrap()
 }
 
@@ -63,7 +63,7 @@ fn a_batch_holds_every_event_of_its_recordings() {
         assert_eq!(batch.inputs().shape(), [4, batch.len(), 2, 34, 34]);
         for (b, &sample) in batch.samples().iter().enumerate() {
             let sum: f32 = batch.inputs().index_axis(ndarray::Axis(1), b).sum();
-            let index = set.parts(None, &datasets()).unwrap()["test"][sample];
+            let index = set.parts(None, &catalogue()).unwrap()["test"][sample];
             assert_eq!(sum, set.read(index).unwrap().len() as f32);
             labels[batch.labels()[b] as usize] += 1;
         }
@@ -144,14 +144,8 @@ fn stored_splits_are_balanced_and_made_by_their_seed() {
             std::fs::write(&path, made.to_toml()).unwrap();
         }
         assert_eq!(StoredSplit::read(&path).unwrap(), made);
-        let parts = tks_data::split::by_scheme(
-            manifest.split(Some("balanced-90")).unwrap(),
-            &datasets(),
-            &names,
-            &labels,
-            true,
-        )
-        .unwrap();
+        let parts =
+            catalogue().parts(manifest.split(Some("balanced-90")).unwrap(), &names, &labels, true).unwrap();
         let per_class = |part: &str| {
             let mut counts = vec![0usize; manifest.classes.count()];
             parts[part].iter().for_each(|&i| counts[labels[i]] += 1);
@@ -168,7 +162,7 @@ fn stored_splits_are_balanced_and_made_by_their_seed() {
 #[test]
 fn every_manifest_of_recordings_is_valid_and_says_what_it_does_not_know() {
     let mut found = 0;
-    for name in Manifest::names(&datasets()).unwrap() {
+    for name in catalogue().names().unwrap() {
         let manifest = manifest(&name);
         if manifest.kind == tks_data::manifest::Kind::Events {
             found += 1;

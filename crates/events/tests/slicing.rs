@@ -197,6 +197,7 @@ proptest! {
             Slicing::TimeBins { overlap, .. } | Slicing::EventBins { overlap, .. } => overlap > 0.0,
             Slicing::TimeWindow { overlap_us, .. } => overlap_us > 0,
             Slicing::EventCount { overlap, .. } => overlap > 0,
+            other => panic!("{other:?} is not known here"),
         };
         prop_assert!(overlap || kept == stream.len(), "{} of {} events", kept, stream.len());
     }

@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use tks_data::Catalogue;
 use tks_data::manifest::{Manifest, Stated};
 use tks_events::datasets::{EventSet, SetOptions};
 
@@ -11,19 +12,15 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
 
-fn datasets() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets")
-}
-
 fn manifest(name: &str, parts: &[(&str, u64)]) -> Manifest {
-    let mut manifest = Manifest::in_folder(&datasets(), name).unwrap();
+    let mut manifest = Catalogue::BuiltIn.manifest(name).unwrap();
     manifest.splits[0].parts = parts.iter().map(|(part, n)| (part.to_string(), Stated::Value(*n))).collect();
     manifest
 }
 
 fn check_heidelberg(set: &EventSet) {
     assert_eq!(set.len(), 8);
-    let parts = set.parts(None, &datasets()).unwrap();
+    let parts = set.parts(None, &Catalogue::BuiltIn).unwrap();
     assert_eq!((parts["test"].as_slice(), parts["train"].as_slice()), (&[0, 1, 2][..], &[3, 4, 5, 6, 7][..]));
     for (part, indices) in parts {
         for (i, index) in indices.into_iter().enumerate() {

@@ -9,7 +9,9 @@ use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
 
-use tks_images::datasets::{CheckOptions, CheckReport, check, check_folder, names};
+use tks_data::Catalogue;
+use tks_data::manifest::Kind;
+use tks_images::datasets::{CheckOptions, CheckReport, check, check_folder};
 
 const CLASSES_SHOWN: usize = 10;
 
@@ -30,7 +32,9 @@ fn run() -> Result<bool, Box<dyn Error>> {
         [name, root] => (name, Path::new(root), false),
         [name, root, flag] if flag == "--json" => (name, Path::new(root), true),
         _ => {
-            let known: Vec<&str> = names().collect();
+            let manifests = Catalogue::BuiltIn.manifests()?;
+            let of_images = manifests.iter().filter(|manifest| manifest.kind == Kind::Images);
+            let known: Vec<&str> = of_images.map(|manifest| manifest.name.as_str()).collect();
             return Err(format!(
                 "usage: dataset <name> <folder or archive> [--json]\nnames: {}, or `folder`",
                 known.join(", ")

@@ -1,6 +1,7 @@
 //! Classes by their names: a trained network knows its classes in an order of its own, and the data that it is used on may
 //! have others.
 
+use std::fmt;
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
@@ -53,6 +54,12 @@ fn list(classes: &[String]) -> String {
 pub struct Relabeled {
     samples: Arc<Samples>,
     labels: Vec<usize>,
+}
+
+impl fmt::Debug for Relabeled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Relabeled").field("labels", &self.labels).finish_non_exhaustive()
+    }
 }
 
 impl Relabeled {

@@ -1,5 +1,6 @@
 //! From the configuration to batches of tensors.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -55,6 +56,16 @@ pub struct Data {
     /// The network's number of each class of the data.
     labels: Vec<usize>,
     source: Source,
+}
+
+impl fmt::Debug for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Data")
+            .field("task", &self.task)
+            .field("train", &self.train)
+            .field("test", &self.test.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// The open sets.
@@ -278,7 +289,7 @@ fn open_events(config: &Config, manifest: Manifest, path: &Path, known: Option<&
         ..SetOptions::default()
     };
     let set = Arc::new(EventSet::open(manifest, path, options)?);
-    let parts = set.parts(data.split.as_deref(), &datasets::folder()?)?;
+    let parts = set.parts(data.split.as_deref(), &datasets::catalogue())?;
     let part = |key: &str, part: &PartConfig| -> Result<Vec<usize>> {
         match parts.get(&part.part) {
             Some(indices) => chosen(indices, part, key),
@@ -294,13 +305,9 @@ fn open_events(config: &Config, manifest: Manifest, path: &Path, known: Option<&
     };
     let train = frames(train, true)?;
     let [_, channels, height, width] = events.recipe.shape(set.sensor())?;
-    let mix = events.mix.clone();
-    let hook: Option<Hook> = match mix.len() {
-        0 => None,
-        count => {
-            Some(Box::new(move |batch, rng| Ok(mix[tks_data::rng::below(count, rng)].on_batch(batch, rng)?)))
-        }
-    };
+    let mix = events.mix.filter(|mix| mix.methods().next().is_some());
+    let hook: Option<Hook> =
+        mix.map(|mix| -> Hook { Box::new(move |batch, rng| Ok(mix.on_batch(batch, rng)?)) });
     Ok(Data {
         task: Task {
             data: data.name.clone(),

@@ -71,8 +71,8 @@ fn check_events(manifest: &Manifest, path: &Path) -> Result<EventReport> {
     let options = SetOptions { strict: false, ..SetOptions::default() };
     let set = EventSet::open(manifest.clone(), path, options)?;
     let strict = EventSet::open(manifest.clone(), path, SetOptions::default())?;
-    let folder = datasets::folder()?;
-    let parts = set.parts(None, &folder)?;
+    let catalogue = datasets::catalogue();
+    let parts = set.parts(None, &catalogue)?;
     let read = (0..set.len()).into_par_iter().map(|index| match set.read(index) {
         Ok(stream) => Ok(stream.len() as u64),
         Err(error) => Err((set.name(index).to_string(), error.to_string())),
@@ -85,7 +85,7 @@ fn check_events(manifest: &Manifest, path: &Path) -> Result<EventReport> {
         events: read.iter().flatten().sum(),
         classes: datasets::class_names(manifest).into_iter().zip(set.class_counts()).collect(),
         parts: parts.iter().map(|(name, members)| (name.clone(), members.len())).collect(),
-        split_problem: strict.parts(None, &folder).err().map(|error| error.to_string()),
+        split_problem: strict.parts(None, &catalogue).err().map(|error| error.to_string()),
         empty: empty.map(|(index, _)| set.name(index).to_string()).collect(),
         unreadable: read.into_iter().filter_map(Result::err).collect(),
     })
@@ -138,7 +138,7 @@ fn write_classes<'a>(
     Ok(())
 }
 
-fn write_images(report: &CheckReport, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn write_images(report: &ImageReport, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(formatter, "{} in {}", report.dataset, report.root.display())?;
     for part in &report.parts {
         let expected = part.expected.map_or("not stated".to_string(), |count| count.to_string());

@@ -1,10 +1,10 @@
-//! Where the data sets' manifests, stored splits and shipped data are.
+//! Where the data sets' manifests, stored splits and shipped data are taken from.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use tks_data::Manifest;
 use tks_data::manifest::Address;
+use tks_data::{Catalogue, Manifest};
 
 /// Names another folder of manifests.
 pub const DATASETS_VARIABLE: &str = "TKS_DATASETS_DIR";
@@ -15,23 +15,36 @@ pub const DATA_VARIABLE: &str = "TKS_DATA_DIR";
 /// A file that every folder of manifests has.
 const WITNESS: &str = "cifar10.toml";
 
-/// The folder `datasets`: that of [`DATASETS_VARIABLE`], else beside the current folder or above it, else in the
-/// sources that this program was built from.
+/// The data sets that are known: those of the folder that [`DATASETS_VARIABLE`] names, else of the folder `datasets` in the
+/// current folder or above it, else those that this program was built with.
+pub fn catalogue() -> Catalogue {
+    given_folder().map_or(Catalogue::BuiltIn, Catalogue::Folder)
+}
+
+/// A folder of manifests that the user names or stands in.
+fn given_folder() -> Option<PathBuf> {
+    if let Some(folder) = std::env::var_os(DATASETS_VARIABLE) {
+        return Some(folder.into());
+    }
+    let here = std::env::current_dir().unwrap_or_default();
+    here.ancestors().map(|folder| folder.join("datasets")).find(|folder| folder.join(WITNESS).is_file())
+}
+
+/// The folder `datasets` with the data that ship: the given one, else that in the sources that this program was built
+/// from.
 ///
 /// # Errors
 /// There is none.
 pub fn folder() -> Result<PathBuf> {
-    if let Some(folder) = std::env::var_os(DATASETS_VARIABLE) {
-        return Ok(folder.into());
-    }
-    let here = std::env::current_dir().unwrap_or_default();
-    let built_from = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let found = here.ancestors().chain(built_from.ancestors()).map(|folder| folder.join("datasets"));
-    match found.into_iter().find(|folder| folder.join(WITNESS).is_file()) {
+    let built_from = || {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+        sources.map(|folder| folder.join("datasets")).find(|folder| folder.join(WITNESS).is_file())
+    };
+    match given_folder().or_else(built_from) {
         Some(folder) => Ok(folder),
         None => bail!(
-            "the folder `datasets` with the data sets' manifests is not found here, above, or where this program was \
-             built; name it in the environment variable {DATASETS_VARIABLE}"
+            "the folder `datasets` with the data that ship is not found here, above, or where this program was built; \
+             name it in the environment variable {DATASETS_VARIABLE}, or say by `data.path` where the data lie"
         ),
     }
 }
@@ -41,7 +54,7 @@ pub fn folder() -> Result<PathBuf> {
 /// # Errors
 /// No such name, with the nearest one.
 pub fn manifest(name: &str) -> Result<Manifest> {
-    Ok(Manifest::in_folder(&folder()?, name)?)
+    Ok(catalogue().manifest(name)?)
 }
 
 /// All manifests, by name.
@@ -49,9 +62,7 @@ pub fn manifest(name: &str) -> Result<Manifest> {
 /// # Errors
 /// One that cannot be read.
 pub fn manifests() -> Result<Vec<Manifest>> {
-    let folder = folder()?;
-    let names = Manifest::names(&folder)?;
-    names.iter().map(|name| Ok(Manifest::in_folder(&folder, name)?)).collect()
+    Ok(catalogue().manifests()?)
 }
 
 /// The names of a data set's classes, their numbers where it has none.

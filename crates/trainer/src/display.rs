@@ -27,6 +27,7 @@ pub enum Verbosity {
 const LINE_EVERY: Duration = Duration::from_secs(30);
 
 /// Shows a training's messages.
+#[derive(Debug)]
 pub struct Display {
     verbosity: Verbosity,
     bar: Option<ProgressBar>,

@@ -8,6 +8,7 @@ use crate::message::{BatchMessage, Listener, Message};
 use crate::run_folder::RunFolder;
 
 /// Writes all that a training says into its run's folder.
+#[derive(Debug)]
 pub struct RunFiles {
     run: RunFolder,
     wants_tensorboard: bool,

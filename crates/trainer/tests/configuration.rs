@@ -295,7 +295,10 @@ fn values_that_make_no_sense_are_refused_with_key_place_and_range() {
         "data.events.recipe.time_steps=0",
         "data.images.recipe.channels=2",
         "data.images.recipe.bounding_box.margin=-1",
-        "data.images.mix.mixup_alpha=-1",
+        "data.images.mix.mixup.alpha=-1",
+        "data.images.mix.cutmix.alpha=0",
+        "data.events.mix.cutmix.alpha=0",
+        "data.events.mix.eventmix.probability=2",
         "data.images.mix.label_smoothing=1.0",
     ];
     for change in cases {
@@ -316,7 +319,13 @@ fn values_that_make_no_sense_are_refused_with_key_place_and_range() {
         ),
         ("data.events.recipe.frame_augment = [\"event_drop\"]", "event_augment"),
         ("data.events.recipe.spatial = [{ pool = { factor = 0 } }]", "spatial[0].pool.factor"),
-        ("data.events.mix = [\"mix_up\", { cut_mix = { alpha = 0 } }]", "data.events.mix[1].cut_mix.alpha"),
+        ("data.events.mix = { mixup = {}, cutmix = { alpha = 0 } }", "`data.events.mix.cutmix.alpha`"),
+        ("data.images.mix.mixup_alpha = 0.8", "did you mean `data.images.mix.mixup.alpha`?"),
+        ("[data.images.mix]\ncutmix_alpha = 1.0", "did you mean `data.images.mix.cutmix.alpha`?"),
+        ("data.events.mix = [\"mix_up\"]", "a table, with the keys `mixup`, `cutmix`, `eventmix`"),
+        ("data.events.mix.mix_up = {}", "did you mean `mixup`?"),
+        ("data.events.mix.cut_mix = {}", "did you mean `cutmix`?"),
+        ("data.events.mix.event_mix = {}", "did you mean `eventmix`?"),
         ("data.images.recipe.augment = [{ cutout = { length = 0 } }]", "augment[0].cutout.length"),
         (
             "network.architecture = \"sequential\"\nnetwork.layers = [{ conv = { channels = 0 } }]",

@@ -50,7 +50,7 @@ fn image(class: usize, number: u32) -> Vec<u8> {
     bytes
 }
 
-fn write_images(folder: &Path) {
+fn write_shapes(folder: &Path) {
     for (class, name) in ["across", "along", "disc"].into_iter().enumerate() {
         for (part, first, count) in [("train", 0, 40), ("val", 1000, 12)] {
             let folder = folder.join(part).join(name);
@@ -74,7 +74,7 @@ fn train(config: &Config) -> (RunFolder, tks_trainer::evaluation::Evaluation) {
 /// The documented example, changed, on images that are written into `folder`, where its run goes too.
 fn example(folder: &Path, changes: &[&str]) -> Config {
     let images = folder.join("images");
-    write_images(&images);
+    write_shapes(&images);
     let mut all = vec![
         format!("data.path={:?}", images.display().to_string()),
         format!("output.folder={:?}", folder.display().to_string()),

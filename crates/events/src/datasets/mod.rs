@@ -7,14 +7,13 @@
 //! ```no_run
 //! use std::path::Path;
 //! use std::sync::Arc;
-//! use tks_data::{Loader, LoaderConfig, Manifest};
+//! use tks_data::{Catalogue, Loader, LoaderConfig};
 //! use tks_events::datasets::{EventFrames, EventSet, SetOptions};
 //! use tks_events::recipe::Recipe;
 //!
-//! let datasets = Path::new("datasets");
-//! let manifest = Manifest::in_folder(datasets, "dvs-cifar10")?;
+//! let manifest = Catalogue::BuiltIn.manifest("dvs-cifar10")?;
 //! let set = Arc::new(EventSet::open(manifest, Path::new("/data/dvs-cifar10"), SetOptions::default())?);
-//! let train = set.parts(Some("first-90"), datasets)?["train"].clone();
+//! let train = set.parts(Some("first-90"), &Catalogue::BuiltIn)?["train"].clone();
 //! let frames = EventFrames::<f32>::new(set, train, Recipe::reference(), true)?;
 //! for batch in Loader::new(Arc::new(frames), LoaderConfig::default())?.epoch(0)? {
 //!     println!("{:?}", batch?.inputs().shape()); // [10, 32, 2, 48, 48]

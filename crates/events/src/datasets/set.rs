@@ -7,7 +7,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use serde::{Deserialize, Serialize};
 use tks_data::manifest::{Manifest, SplitRule};
 use tks_data::split::{self, Parts};
-use tks_data::{Archive, ArchiveOptions};
+use tks_data::{Archive, ArchiveOptions, Catalogue};
 
 use super::layout::Layout;
 use super::orientation::Orientation;
@@ -275,13 +275,13 @@ impl EventSet {
         counts
     }
 
-    /// The parts of a split of the manifest, the first one for `None`. `datasets` is the folder of the
-    /// manifest, for splits that are stored beside it.
+    /// The parts of a split of the manifest, the first one for `None`. Stored splits are those of
+    /// `catalogue`.
     ///
     /// # Errors
     /// [`EventError::Data`] for a split of another name, one that overlaps, or one of other sizes than the
     /// manifest states.
-    pub fn parts(&self, split: Option<&str>, datasets: &Path) -> Result<Parts, EventError> {
+    pub fn parts(&self, split: Option<&str>, catalogue: &Catalogue) -> Result<Parts, EventError> {
         let scheme = self.manifest.split(split)?;
         let strict = self.options.strict;
         if scheme.rule == SplitRule::Official {
@@ -296,7 +296,7 @@ impl EventSet {
         }
         let names: Vec<&str> = self.samples.iter().map(|sample| sample.name.as_str()).collect();
         let labels: Vec<usize> = self.samples.iter().map(|sample| sample.class).collect();
-        Ok(split::by_scheme(scheme, datasets, &names, &labels, strict)?)
+        Ok(catalogue.parts(scheme, &names, &labels, strict)?)
     }
 
     /// What decides how recordings become frames, for a cache's key.

@@ -43,8 +43,8 @@ const BLOCKS: [(&str, &str, &str); 16] = [
     ("random erasing, pixel", r#"{ "random_erasing": { "probability": 1.0, "mode": "pixel" } }"#, ""),
     ("random erasing, const", r#"{ "random_erasing": { "probability": 1.0, "mode": "const" } }"#, ""),
     ("cutout 24", r#"{ "cutout": { "length": 24 } }"#, ""),
-    ("mixup", "", r#"{ "mixup_alpha": 1.0, "mode": "pair" }"#),
-    ("cutmix", "", r#"{ "cutmix_alpha": 1.0, "mode": "pair" }"#),
+    ("mixup", "", r#"{ "mixup": {}, "mode": "pair" }"#),
+    ("cutmix", "", r#"{ "cutmix": {}, "mode": "pair" }"#),
     (
         "the reference recipe",
         r#"{ "random_crop": { "padding": 4 } }, { "flip_horizontal": {} },

@@ -18,19 +18,20 @@ use crate::error::ImageError;
 /// ```
 /// use tks_images::augment::Mix;
 ///
-/// let mix: Mix = serde_json::from_str(r#"{ "mixup_alpha": 0.8, "cutmix_alpha": 1.0, "label_smoothing": 0.1 }"#)?;
+/// let mix: Mix = serde_json::from_str(r#"{ "mixup": { "alpha": 0.8 }, "cutmix": {}, "label_smoothing": 0.1 }"#)?;
 /// mix.check()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mix {
-    /// MixUp: `lambda` of the one and `1 - lambda` of the other, everywhere, with `lambda` from Beta(alpha,
-    /// alpha). 0 turns it off.
-    pub mixup_alpha: f64,
-    /// CutMix: a rectangle of `1 - lambda` of the area from the other; its middle is any pixel, what reaches
-    /// beyond the border is cut off, and the label goes by the area that is left. 0 turns it off.
-    pub cutmix_alpha: f64,
+    /// `lambda` of the one and `1 - lambda` of the other, everywhere; left out: off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mixup: Option<Beta>,
+    /// A rectangle of `1 - lambda` of the area from the other; its middle is any pixel, what reaches
+    /// beyond the border is cut off, and the label goes by the area that is left; left out: off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cutmix: Option<Beta>,
     /// How probable it is that anything is mixed, 0 to 1.
     pub probability: f64,
     /// How probable CutMix is where both are on, 0 to 1.
@@ -39,6 +40,20 @@ pub struct Mix {
     pub mode: MixMode,
     /// Share of each label that is spread evenly over all classes, 0 to below 1, mixed or not.
     pub label_smoothing: f64,
+}
+
+/// How much of each image a mix takes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Beta {
+    /// Both parameters of the beta distribution from which `lambda` is drawn, above 0.
+    pub alpha: f64,
+}
+
+impl Default for Beta {
+    fn default() -> Self {
+        Beta { alpha: 1.0 }
+    }
 }
 
 /// For what one draw of [`Mix`] holds.
@@ -56,11 +71,11 @@ pub enum MixMode {
 }
 
 impl Default for Mix {
-    /// Labels are smoothed by 0.1, and nothing is mixed unless an alpha is given.
+    /// Labels are smoothed by 0.1, and nothing is mixed unless `mixup` or `cutmix` is given.
     fn default() -> Self {
         Mix {
-            mixup_alpha: 0.0,
-            cutmix_alpha: 0.0,
+            mixup: None,
+            cutmix: None,
             probability: 1.0,
             switch_probability: 0.5,
             mode: MixMode::Batch,
@@ -86,8 +101,10 @@ impl Mix {
     /// # Errors
     /// [`tks_data::DataError::Setting`] for the first that makes no sense.
     pub fn check(&self) -> Result<(), ImageError> {
-        within("mixup_alpha", self.mixup_alpha, 0.0, 1e6)?;
-        within("cutmix_alpha", self.cutmix_alpha, 0.0, 1e6)?;
+        for (name, beta) in [("mixup.alpha", self.mixup), ("cutmix.alpha", self.cutmix)] {
+            let Some(Beta { alpha }) = beta else { continue };
+            setting(alpha > 0.0 && alpha <= 1e6, name, alpha, "above 0, up to 1e6")?;
+        }
         within("probability", self.probability, 0.0, 1.0)?;
         within("switch_probability", self.switch_probability, 0.0, 1.0)?;
         let right = (0.0..1.0).contains(&self.label_smoothing);
@@ -108,7 +125,7 @@ impl Mix {
         let (samples, size) = (shape[0], [shape[2], shape[3]]);
         let length = shape[1] * shape[2] * shape[3];
         let values = inputs.as_slice_mut().unwrap_or_default();
-        if length == 0 || (self.mixup_alpha == 0.0 && self.cutmix_alpha == 0.0) {
+        if length == 0 || (self.mixup.is_none() && self.cutmix.is_none()) {
             return Ok(());
         }
         let mut share = self.draw(size, rng);
@@ -147,15 +164,17 @@ impl Mix {
         if !rng.random_bool(self.probability) {
             return Share::Nothing;
         }
-        let cut = match (self.mixup_alpha > 0.0, self.cutmix_alpha > 0.0) {
-            (true, true) => rng.random_bool(self.switch_probability),
-            (_, cut) => cut,
+        let cutmix = match (self.mixup, self.cutmix) {
+            (Some(_), Some(cutmix)) => rng.random_bool(self.switch_probability).then_some(cutmix),
+            (_, cutmix) => cutmix,
         };
-        if cut {
-            let region = CutBox::draw(width, height, draw_lambda(self.cutmix_alpha, rng), rng);
-            Share::Within(region, 1.0 - region.area() as f32 / (height * width) as f32)
-        } else {
-            Share::Everywhere(draw_lambda(self.mixup_alpha, rng) as f32)
+        match (cutmix, self.mixup) {
+            (Some(Beta { alpha }), _) => {
+                let region = CutBox::draw(width, height, draw_lambda(alpha, rng), rng);
+                Share::Within(region, 1.0 - region.area() as f32 / (height * width) as f32)
+            }
+            (None, Some(Beta { alpha })) => Share::Everywhere(draw_lambda(alpha, rng) as f32),
+            (None, None) => Share::Nothing,
         }
     }
 }

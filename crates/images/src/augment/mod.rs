@@ -26,7 +26,7 @@ use tks_data::DataError;
 pub use auto_augment::AutoPolicy;
 pub use crop::PaddingMode;
 pub use erase::EraseMode;
-pub use mix::{Mix, MixMode};
+pub use mix::{Beta, Mix, MixMode};
 pub use rand_augment::{BinnedRandAugment, RandPolicy};
 pub use timm_policy::{Choice, Spread, TimmRandAugment};
 

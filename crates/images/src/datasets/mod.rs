@@ -44,7 +44,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tks_data::nearest::nearest;
-use tks_data::{DataError, Manifest};
+use tks_data::{Catalogue, DataError, Manifest};
 
 pub use check::{
     CheckOptions, CheckReport, ClassCount, PartReport, Problem, ProblemKind, check, check_folder,
@@ -58,39 +58,12 @@ use listing::Listing;
 pub use source::OpenOptions;
 use source::Source;
 
-/// The manifests that this crate was built with, by name.
-const MANIFESTS: [(&str, &str); 10] = [
-    ("cifar10", include_str!("../../../../datasets/cifar10.toml")),
-    ("cifar100", include_str!("../../../../datasets/cifar100.toml")),
-    ("cifar100-coarse", include_str!("../../../../datasets/cifar100-coarse.toml")),
-    ("cub-200-2011", include_str!("../../../../datasets/cub-200-2011.toml")),
-    ("digits", include_str!("../../../../datasets/digits.toml")),
-    ("fashion-mnist", include_str!("../../../../datasets/fashion-mnist.toml")),
-    ("imagenet-1k", include_str!("../../../../datasets/imagenet-1k.toml")),
-    ("mnist", include_str!("../../../../datasets/mnist.toml")),
-    ("stanford-cars", include_str!("../../../../datasets/stanford-cars.toml")),
-    ("stanford-dogs", include_str!("../../../../datasets/stanford-dogs.toml")),
-];
-
-/// The names of the data sets that have a manifest here.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    MANIFESTS.iter().map(|(name, _)| *name)
-}
-
-/// The manifest of a data set, by name.
+/// The manifest of a data set, by name, of those that are built in.
 ///
 /// # Errors
 /// [`DataError::UnknownName`], with the nearest name.
 pub fn manifest(name: &str) -> Result<Manifest, DataError> {
-    match MANIFESTS.iter().find(|(known, _)| *known == name) {
-        Some((name, text)) => Manifest::parse(text, Path::new(&format!("datasets/{name}.toml"))),
-        None => Err(DataError::UnknownName {
-            what: "data set",
-            name: name.to_owned(),
-            nearest: nearest(name, names()).map(str::to_owned),
-            known: names().map(str::to_owned).collect(),
-        }),
-    }
+    Catalogue::BuiltIn.manifest(name)
 }
 
 /// Opens a part (`train`, `test`, `val`) of a data set, by name.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 use tks_data::rng::sample_rng;
 use tks_data::{BoxError, Dataset, Loader, LoaderConfig, SampleContext, SampleShape, SampleSlot};
-use tks_images::augment::{Mix, MixMode};
+use tks_images::augment::{Beta, Mix, MixMode};
 
 /// Sample `i` is `i + 1` everywhere and of class `i`.
 struct Plain {
@@ -62,9 +62,13 @@ fn mean(values: &[f32]) -> f32 {
     values.iter().sum::<f32>() / values.len() as f32
 }
 
+fn beta(alpha: f64) -> Option<Beta> {
+    Some(Beta { alpha })
+}
+
 const UNSMOOTHED: Mix = Mix {
-    mixup_alpha: 0.0,
-    cutmix_alpha: 0.0,
+    mixup: None,
+    cutmix: None,
     probability: 1.0,
     switch_probability: 0.5,
     mode: MixMode::Batch,
@@ -74,8 +78,8 @@ const UNSMOOTHED: Mix = Mix {
 #[test]
 fn labels_say_what_the_images_hold() {
     for mode in [MixMode::Batch, MixMode::Pair, MixMode::Element] {
-        for (mixup_alpha, cutmix_alpha) in [(0.8, 0.0), (0.0, 1.0), (0.8, 1.0)] {
-            let mix = Mix { mixup_alpha, cutmix_alpha, mode, ..UNSMOOTHED };
+        for (mixup, cutmix) in [(beta(0.8), None), (None, beta(1.0)), (beta(0.8), beta(1.0))] {
+            let mix = Mix { mixup, cutmix, mode, ..UNSMOOTHED };
             for seed in 0..40 {
                 let (values, labels, classes) = mixed(mix, seed);
                 for (sample, (values, label)) in values.iter().zip(&labels).enumerate() {
@@ -99,7 +103,7 @@ fn labels_say_what_the_images_hold() {
 #[test]
 fn one_draw_holds_for_what_its_mode_says() {
     let weights = |mode| {
-        let mix = Mix { mixup_alpha: 1.0, mode, ..UNSMOOTHED };
+        let mix = Mix { mixup: beta(1.0), mode, ..UNSMOOTHED };
         let (_, labels, classes) = mixed(mix, 5);
         let own = classes.iter().zip(&labels).map(|(&class, label)| label[class]);
         own.collect::<Vec<f32>>()
@@ -115,7 +119,7 @@ fn one_draw_holds_for_what_its_mode_says() {
 #[test]
 fn probabilities_of_mixing_and_switching_are_met() {
     let mix =
-        Mix { mixup_alpha: 1.0, cutmix_alpha: 1.0, probability: 0.6, switch_probability: 0.3, ..UNSMOOTHED };
+        Mix { mixup: beta(1.0), cutmix: beta(1.0), probability: 0.6, switch_probability: 0.3, ..UNSMOOTHED };
     let (mut mixed_up, mut cut) = (0, 0);
     for seed in 0..2000 {
         let (values, labels, classes) = mixed(mix, seed);
@@ -138,7 +142,7 @@ fn labels_are_smoothed_whether_mixed_or_not() {
             assert!((share - expected).abs() < 1e-6);
         }
     }
-    let mix = Mix { mixup_alpha: 1.0, ..Mix::default() };
+    let mix = Mix { mixup: beta(1.0), ..Mix::default() };
     let (_, labels, _) = mixed(mix, 1);
     assert!(labels.iter().all(|label| (label.iter().sum::<f32>() - 1.0).abs() < 1e-5));
     assert!(labels.iter().flatten().all(|&share| share >= 0.1 / 7.0 - 1e-6));
@@ -147,7 +151,8 @@ fn labels_are_smoothed_whether_mixed_or_not() {
 #[test]
 fn settings_and_shapes_that_make_no_sense_are_refused() {
     for (config, named) in [
-        (json!({ "mixup_alpha": -1.0 }), "mixup_alpha"),
+        (json!({ "mixup": { "alpha": -1.0 } }), "mixup.alpha"),
+        (json!({ "cutmix": { "alpha": 0.0 } }), "cutmix.alpha"),
         (json!({ "probability": 2.0 }), "probability"),
         (json!({ "label_smoothing": 1.0 }), "label_smoothing"),
     ] {
@@ -161,8 +166,8 @@ fn settings_and_shapes_that_make_no_sense_are_refused() {
 }
 
 #[test]
-fn a_batch_is_mixed_anew_for_each_seed_and_alike_for_the_same() {
-    let mix = Mix { mixup_alpha: 0.8, cutmix_alpha: 1.0, mode: MixMode::Element, ..Mix::default() };
+fn a_batch_is_mixed_differently_for_each_seed_and_alike_for_the_same() {
+    let mix = Mix { mixup: beta(0.8), cutmix: beta(1.0), mode: MixMode::Element, ..Mix::default() };
     assert_eq!(mixed(mix, 9), mixed(mix, 9));
     assert_ne!(mixed(mix, 9).1, mixed(mix, 10).1);
 }

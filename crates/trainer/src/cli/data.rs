@@ -152,7 +152,7 @@ fn fetch_files(args: &FetchArgs) -> Result<ExitCode> {
     for file in &fetched {
         let how = match file.how {
             FetchOutcome::AlreadyThere => "was there",
-            FetchOutcome::Fetched { .. } => "fetched",
+            _ => "fetched",
         };
         print(&format!("{}: {how}", file.path.display()))?;
     }

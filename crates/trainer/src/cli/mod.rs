@@ -182,7 +182,7 @@ enum CheckpointName {
 }
 
 impl CheckpointName {
-    fn which(self) -> Which {
+    fn which(self) -> CheckpointKind {
         match self {
             CheckpointName::Best => CheckpointKind::Best,
             CheckpointName::Last => CheckpointKind::Last,

@@ -61,9 +61,8 @@ impl Config {
         self.data.check()?;
         if let Some(events) = &self.data.events {
             check_event_recipe(&events.recipe, self.time_steps)?;
-            for (index, mix) in events.mix.iter().enumerate() {
-                let key = format!("data.events.mix[{index}]");
-                mix.check().map_err(|error| of_events(&key, &error))?;
+            if let Some(mix) = &events.mix {
+                mix.check().map_err(|error| of_events("data.events.mix", &error))?;
             }
         }
         if let Some(images) = &self.data.images {

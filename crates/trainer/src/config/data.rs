@@ -71,9 +71,9 @@ pub struct EventConfig {
     pub recipe: tks_events::recipe::Recipe,
     /// Which way up the recordings are given.
     pub orientation: Orientation,
-    /// Mixing of two samples and their labels, in training only: one of these for each batch, in turn.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub mix: Vec<tks_events::mix::Mix>,
+    /// Mixing of two samples and their labels, in training only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mix: Option<tks_events::mix::Mix>,
 }
 
 /// How images become inputs, and how they are mixed.

@@ -152,6 +152,9 @@ pub(super) fn shortened(change: &str) -> String {
 /// A key that is not known where it stands, but elsewhere: `epochs` for `training.epochs`.
 fn unknown_key(key: &str, known: &[String], whole: &Item) -> Option<String> {
     let (section, own) = key.rsplit_once('.').unwrap_or(("", key));
+    if let Some(now) = keys::renamed(key) {
+        return Some(format!("unknown key `{key}`; did you mean `{now}`?"));
+    }
     // A typing error of a key that stands here comes first.
     if tks_data::nearest::nearest(own, known.iter().map(String::as_str)).is_some() {
         return None;
@@ -166,13 +169,7 @@ fn missing(section: &str, field: &str) -> String {
     let Some(key) = keys::find(&whole) else { return format!("`{whole}` has to be given") };
     let about = if key.about().is_empty() { String::new() } else { format!(", {}", key.about()) };
     let example = key.example();
-    match whole.contains('[') {
-        true => {
-            format!("`{whole}` has to be given ({}{about}), for example `{field} = {example}`", key.kind())
-        }
-        false => format!(
-            "`{whole}` has to be given ({}{about}), for example `--set {whole}={example}`",
-            key.kind()
-        ),
-    }
+    let given =
+        if whole.contains('[') { format!("{field} = {example}") } else { format!("--set {whole}={example}") };
+    format!("`{whole}` has to be given ({}{about}), for example `{given}`", key.kind())
 }

@@ -81,6 +81,17 @@ pub fn by_last_part(own: &str) -> Option<&'static str> {
     elsewhere("", own, &nothing)
 }
 
+/// Keys that had another name before, with the one that they have now.
+const RENAMED: [(&str, &str); 2] = [
+    ("data.images.mix.mixup_alpha", "data.images.mix.mixup.alpha"),
+    ("data.images.mix.cutmix_alpha", "data.images.mix.cutmix.alpha"),
+];
+
+/// What a key is called now that had another name before.
+pub(super) fn renamed(key: &str) -> Option<&'static str> {
+    RENAMED.iter().find(|(before, _)| *before == key).map(|(_, now)| *now)
+}
+
 /// Whether `name` is a choice that has settings below it, and `below` one of its names.
 pub(super) fn is_choice(name: &str, below: &str) -> bool {
     find(name).is_some_and(|key| key.kind == "choice") && find(&format!("{name}.{below}")).is_some()

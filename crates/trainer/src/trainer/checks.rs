@@ -19,7 +19,8 @@ pub(super) fn check_batches(config: &Config, data: &Data, network: &Network) -> 
     let epoch = loader.sampler.epoch_len(data.train.dataset().len());
     let rest = match loader.last_batch {
         LastBatch::Keep => epoch % loader.batch_size,
-        LastBatch::Drop | LastBatch::Pad => 0,
+        // dropped or filled up
+        _ => 0,
     };
     let task = &data.task;
     let check = |samples| network.check_training_batch(samples, task.time_steps, task.is_static);

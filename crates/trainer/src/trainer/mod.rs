@@ -5,6 +5,7 @@ mod checks;
 mod save;
 mod trial;
 
+use std::fmt;
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -63,6 +64,19 @@ pub struct Trainer {
     warnings: Vec<String>,
     last_checkpoint: Instant,
     _lock: RunLock,
+}
+
+impl fmt::Debug for Trainer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Trainer { config, run, device, data, state, .. } = self;
+        f.debug_struct("Trainer")
+            .field("config", config)
+            .field("run", run)
+            .field("device", device)
+            .field("data", data)
+            .field("state", state)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Trainer {
