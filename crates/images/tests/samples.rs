@@ -23,16 +23,21 @@ const NAMES: [&str; 6] = [
     "china-411-baseline.jpg",
 ];
 
+/// One of [`NAMES`]; JPEG files are those that their decoder is tested by.
+fn file(name: &str) -> Vec<u8> {
+    if name.ends_with(".jpg") {
+        std::fs::read(jpeg_fixture(name)).unwrap()
+    } else {
+        fixture(&format!("images/{name}"))
+    }
+}
+
 /// Twelve images in two classes.
 fn images(root: &Path) -> Arc<ImageSet> {
     for (number, name) in NAMES.iter().chain(&NAMES).enumerate() {
         let extension = name.rsplit('.').next().unwrap();
-        let bytes = match extension {
-            "jpg" => std::fs::read(jpeg_fixture(name)).unwrap(),
-            _ => fixture(&format!("images/{name}")),
-        };
         let path = format!("{}/{number:02}.{extension}", ["first", "second"][number / NAMES.len()]);
-        write(root, &path, bytes);
+        write(root, &path, file(name));
     }
     Arc::new(open_folder(root, None, &OpenOptions::default()).unwrap())
 }
@@ -119,7 +124,7 @@ fn a_decoded_part_is_that_part_of_the_whole() {
     let mut scratch = Scratch::default();
     for epoch in 0..20 {
         for (index, batch) in loader.epoch(epoch).unwrap().enumerate() {
-            let file = fixture(&format!("images/{}", NAMES[index % NAMES.len()]));
+            let file = file(NAMES[index % NAMES.len()]);
             Decoder::default().decode(&file, &mut scratch.image).unwrap();
             let mut expected = vec![0.0f32; 3 * 40 * 48];
             let mut rng = sample_rng(3, epoch, index as u64);
@@ -188,7 +193,7 @@ fn grey_levels_normalised_later_are_the_values() {
 fn a_damaged_image_is_an_error_that_names_its_file() {
     let folder = tempfile::tempdir().unwrap();
     let set = images(folder.path());
-    let whole = std::fs::read(jpeg_fixture("china.jpg")).unwrap();
+    let whole = file("china.jpg");
     write(folder.path(), "first/00.jpg", &whole[..whole.len() / 2]);
     let loader =
         Loader::new(Arc::new(samples::<f32>(&set, recipe(), true)), LoaderConfig::evaluation(4, 2)).unwrap();
