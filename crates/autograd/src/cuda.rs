@@ -267,12 +267,11 @@ impl Backward for NeuronNode {
         let grad_initial_auxiliary = (self.has_auxiliary && needed[2]).then(step).transpose()?;
         let grad_threshold = needed[3].then(step).transpose()?;
         let own = self.parameter_shapes.len();
-        let grad_parameters = match needed[4..].contains(&true) {
-            true => {
-                let size = [own as i64, plan.neurons as i64];
-                Some(Tensor::f_empty(size, (Kind::Float, input.device()))?)
-            }
-            false => None,
+        let grad_parameters = if needed[4..].contains(&true) {
+            let size = [own as i64, plan.neurons as i64];
+            Some(Tensor::f_empty(size, (Kind::Float, input.device()))?)
+        } else {
+            None
         };
         let chunk = Program::chunk_of(plan.time_steps);
         let count = Program::checkpoints(chunk, plan.time_steps, plan.neurons);

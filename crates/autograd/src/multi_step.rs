@@ -229,9 +229,10 @@ fn kernel_of(neuron: &Neuron, learned: LearnedTensors<'_>) -> Result<Kernel, Aut
 pub(crate) fn check_learned(neuron: &Neuron, learned: LearnedTensors<'_>) -> Result<(), AutogradError> {
     let names = neuron.model.learned();
     if !learned.parameters.is_empty() && learned.parameters.len() != names.len() {
-        let problem = match names.is_empty() {
-            true => "has no learned parameter of its own",
-            false => "has another number of learned parameters",
+        let problem = if names.is_empty() {
+            "has no learned parameter of its own"
+        } else {
+            "has another number of learned parameters"
         };
         return Err(NeuronError::State { model: neuron.model.name(), problem }.into());
     }

@@ -83,9 +83,10 @@ pub fn multi_step(
         spikes.push(spike.tensor_like(x)?);
         (membrane, auxiliary) = (next_membrane.tensor_like(x)?, next_auxiliary.tensor_like(x)?);
     }
-    let spikes = match spikes.is_empty() {
-        true => input.f_zeros_like()?,
-        false => Tensor::f_stack(&spikes, 0)?.f_to_kind(input.kind())?,
+    let spikes = if spikes.is_empty() {
+        input.f_zeros_like()?
+    } else {
+        Tensor::f_stack(&spikes, 0)?.f_to_kind(input.kind())?
     };
     let auxiliary = neuron.model.auxiliary_state().map(|_| auxiliary);
     Ok(Output { spikes, state: State { membrane, auxiliary } })

@@ -80,9 +80,8 @@ pub fn step<R: Real>(neuron: &Neuron, learned: &Learned<R>, x: R, state: &mut St
 fn charge<R: Real>(neuron: &Neuron, learned: &Learned<R>, v: R, x: R, auxiliary: &mut R) -> R {
     let of = R::of;
     let rest = of(neuron.v_rest());
-    let leaky = |input: R, tau: f32, decay_input: bool| match decay_input {
-        true => v + (input - (v - rest)) / of(tau),
-        false => v - (v - rest) / of(tau) + input,
+    let leaky = |input: R, tau: f32, decay_input: bool| {
+        if decay_input { v + (input - (v - rest)) / of(tau) } else { v - (v - rest) / of(tau) + input }
     };
     match neuron.model {
         Model::If => v + x,
@@ -91,10 +90,7 @@ fn charge<R: Real>(neuron: &Neuron, learned: &Learned<R>, v: R, x: R, auxiliary:
         | Model::LeakyIntegrator { tau, decay_input } => leaky(x, tau, decay_input),
         Model::Plif { decay_input, .. } => {
             let leak = learned.parameters::<1>()[0].sigmoid();
-            match decay_input {
-                true => v + (x - (v - rest)) * leak,
-                false => v - (v - rest) * leak + x,
-            }
+            if decay_input { v + (x - (v - rest)) * leak } else { v - (v - rest) * leak + x }
         }
         Model::CubaLif { tau, tau_synapse, decay_input } => {
             *auxiliary = *auxiliary - *auxiliary / of(tau_synapse) + x;

@@ -148,9 +148,10 @@ impl Tape {
         let used = self.used(&wanted);
         let mut values: Vec<Option<V>> = Vec::with_capacity(self.0.len());
         for (operation, used) in self.0.iter().zip(used) {
-            values.push(match used {
-                true => Some(apply(operation.map(|place| value_at(&values, place)))?),
-                false => None,
+            values.push(if used {
+                Some(apply(operation.map(|place| value_at(&values, place)))?)
+            } else {
+                None
             });
         }
         Ok(wanted.map(|place| value_at(&values, place).clone()))
