@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use tch::{Kind, Tensor};
-use tks_autograd::AutogradError;
-use tks_autograd::custom::{Backward, record};
+use tks_torch::BoxError;
+use tks_torch::custom::{Backward, record};
 
 pub mod process;
 
@@ -27,7 +27,7 @@ impl Backward for Given {
         _: &[Option<Tensor>],
         _: &[Option<Tensor>],
         _: &[bool],
-    ) -> std::result::Result<Vec<Option<Tensor>>, AutogradError> {
+    ) -> std::result::Result<Vec<Option<Tensor>>, BoxError> {
         Ok(vec![Some(self.0.shallow_clone())])
     }
 }

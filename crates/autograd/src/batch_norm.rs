@@ -6,12 +6,13 @@
 //! Neural Networks", AAAI 2021).
 
 use tch::{Kind, Tensor};
-use tks_neuron::{Neuron, normalize};
+use tks_kernels::batch_norm;
+use tks_neuron::Neuron;
+use tks_torch::memory::{is_time_first, values};
 
+use crate::backend::{ByChannel, CpuBackend, run};
 use crate::error::AutogradError;
-use crate::ffi::values;
-use crate::layout::is_time_first;
-use crate::multi_step::{ByChannel, LearnedTensors, Normalization, Output, State, multi_step, run};
+use crate::multi_step::{LearnedTensors, Output, State, multi_step};
 
 /// A batch norm's tensors and settings; tensors of shape `[C]`, `f32`.
 #[derive(Debug, Clone, Copy)]
@@ -99,8 +100,8 @@ pub fn batch_norm_multi_step(
     let input = if channels_last { input.shallow_clone() } else { input.f_contiguous()? };
     let by_channel =
         tch::no_grad(|| statistics(norm, &input, channels, if channels_last { 1 } else { inner }))?;
-    let normalization = Normalization { weight: norm.weight, bias: norm.bias, by_channel };
-    run(neuron, &input, state, learned, Some(normalization))
+    let backend = Box::new(CpuBackend::new(neuron, learned, Some(by_channel))?);
+    run(backend, neuron, &input, state, learned, Some([norm.weight, norm.bias]))
 }
 
 /// The unbiased variance of a batch takes two values of each channel of `[T, B, C, ...]`.
@@ -109,9 +110,7 @@ fn require_two_values(input: &Tensor) -> Result<(), AutogradError> {
     let channels = size.get(2).copied().unwrap_or(1).max(1);
     let count = input.numel() as i64 / channels;
     if count < 2 {
-        return Err(AutogradError::Unsupported(format!(
-            "batch norm needs 2 or more values a channel when training, got {count} from {size:?}"
-        )));
+        return Err(AutogradError::TooFewValues { count, size });
     }
     Ok(())
 }
@@ -131,7 +130,7 @@ fn statistics(
     let (mean, variance, count) = if norm.training {
         require_two_values(input)?;
         let single = input.f_to_kind(Kind::Float)?;
-        let moments = normalize::moments(values(&single)?, channels, inner)?;
+        let moments = batch_norm::moments(values(&single)?, channels, inner)?;
         let count = moments.first().map_or(0.0, |moments| moments.count);
         let blend = |running: &Tensor, batch: Vec<f64>| -> Result<(), AutogradError> {
             let batch = Tensor::from_slice(&batch).f_to_kind(running.kind())?;

@@ -1,12 +1,13 @@
 //! A convolution for inputs that are mostly zero, as spikes are.
 
 use tch::{Device, Kind, Tensor};
-use tks_neuron::convolution::{self as kernel, ConvShape};
+use tks_kernels::convolution::{self as kernel, ConvShape};
+use tks_torch::BoxError;
+use tks_torch::custom::{Backward, record};
+use tks_torch::memory::{Fresh, values};
 
-use crate::custom::{Backward, record};
 use crate::error::AutogradError;
-use crate::ffi::{values, values_mut};
-use crate::kept::Kept;
+use crate::saved::SavedTensor;
 use crate::winograd;
 
 /// The share of values that are not zero up to which passing over the others is faster than libtorch's convolution
@@ -92,13 +93,11 @@ pub fn spike_conv2d(input: &Tensor, weight: &Tensor, options: ConvOptions) -> Re
         ConvBackend::Dense => return dense(),
         ConvBackend::Auto | ConvBackend::Winograd if !possible => return dense(),
         ConvBackend::Sparse if !possible => {
-            let what = format!(
-                "the sparse convolution needs f32 on the CPU, not {:?} and {:?} on {:?}",
-                input.kind(),
-                weight.kind(),
-                input.device()
-            );
-            return Err(AutogradError::Unsupported(what));
+            return Err(AutogradError::SparseConvolution {
+                input: input.kind(),
+                weight: weight.kind(),
+                device: input.device(),
+            });
         }
         _ => {}
     }
@@ -106,7 +105,7 @@ pub fn spike_conv2d(input: &Tensor, weight: &Tensor, options: ConvOptions) -> Re
     let result = tch::no_grad(|| -> Result<_, AutogradError> {
         let x = channels_last(input)?;
         let weight = weight.f_detach()?.f_contiguous()?;
-        let kept = Kept::of(&x)?;
+        let kept = SavedTensor::new(&x)?;
         if options.half_precision {
             let x = x.f_to_kind(Kind::BFloat16)?;
             let y = libtorch_forward(&x, &weight.f_to_kind(Kind::BFloat16)?, options)?;
@@ -120,9 +119,9 @@ pub fn spike_conv2d(input: &Tensor, weight: &Tensor, options: ConvOptions) -> Re
             Method::Sparse => {
                 let [height, width] = shape.output()?;
                 let size = [shape.images, height, width, shape.out_channels].map(|size| size as i64);
-                let mut y = Tensor::f_empty(size, (Kind::Float, Device::Cpu))?;
-                kernel::forward(&shape, values(&x)?, values(&weight)?, values_mut(&mut y)?)?;
-                y.f_permute([0, 3, 1, 2])?
+                let mut y = Fresh::cpu(&size)?;
+                kernel::forward(&shape, values(&x)?, values(&weight)?, y.values_mut()?)?;
+                y.into_tensor().f_permute([0, 3, 1, 2])?
             }
         };
         Ok(Some((y, Some(plan), kept, x, weight)))
@@ -139,7 +138,7 @@ pub fn spike_conv2d(input: &Tensor, weight: &Tensor, options: ConvOptions) -> Re
 }
 
 /// The share of the input, `f32`, that is not zero.
-fn density(kept: &Kept, x: &Tensor) -> Result<f64, AutogradError> {
+fn density(kept: &SavedTensor, x: &Tensor) -> Result<f64, AutogradError> {
     Ok(match kept.density() {
         Some(density) => density,
         None => kernel::density(values(x)?),
@@ -163,10 +162,7 @@ fn shape_of(input: &Tensor, weight: &Tensor, options: ConvOptions) -> Result<Con
         let expected = format!("[O, {channels}, kh, kw], the input's channels");
         return Err(AutogradError::Shape { tensor: "weight", actual: weight.size(), expected });
     }
-    let size = |value: i64| {
-        usize::try_from(value)
-            .map_err(|_| AutogradError::Unsupported(format!("a stride or padding of {value} is below 0")))
-    };
+    let size = |value: i64| usize::try_from(value).map_err(|_| AutogradError::Negative { value });
     Ok(ConvShape {
         images: size(images)?,
         height: size(height)?,
@@ -235,7 +231,7 @@ struct Node {
     /// `None` in half precision: the backward pass makes the `f32` values that tell.
     plan: Option<Plan>,
     /// Of the input, `[N, H, W, C]`.
-    kept: Kept,
+    kept: SavedTensor,
 }
 
 impl Backward for Node {
@@ -244,7 +240,7 @@ impl Backward for Node {
         saved: &[Option<Tensor>],
         grads: &[Option<Tensor>],
         needed: &[bool],
-    ) -> Result<Vec<Option<Tensor>>, AutogradError> {
+    ) -> Result<Vec<Option<Tensor>>, BoxError> {
         let ([Some(weight), x], [Some(grad)]) = (saved, grads) else { return Ok(vec![None, None]) };
         let grad_y = channels_last(grad)?;
         let grad_weight = needed[1].then(|| self.grad_weight(x.as_ref(), &grad_y)).transpose()?;
@@ -264,9 +260,9 @@ impl Node {
         }
         let ConvShape { in_channels, out_channels, kernel: [height, width], .. } = self.shape;
         let size = [out_channels, in_channels, height, width].map(|size| size as i64);
-        let mut grad_weight = Tensor::f_empty(size, (Kind::Float, Device::Cpu))?;
-        kernel::weight_gradient(&self.shape, values(&x)?, values(&grad_y)?, values_mut(&mut grad_weight)?)?;
-        Ok(grad_weight)
+        let mut grad_weight = Fresh::cpu(&size)?;
+        kernel::weight_gradient(&self.shape, values(&x)?, values(&grad_y)?, grad_weight.values_mut()?)?;
+        Ok(grad_weight.into_tensor())
     }
 
     /// The convolution's transpose.

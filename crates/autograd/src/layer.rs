@@ -224,7 +224,7 @@ impl NeuronLayer {
         }
     }
 
-    /// Begins to record firing rates anew. Off by default, and free then.
+    /// Begins to record firing rates from nothing. Off by default, and free then.
     pub fn start_recording(&self) {
         *self.recording.borrow_mut() = Some((Vec::new(), 0.0));
     }

@@ -4,14 +4,13 @@
 //! - [`layer`]: a layer of neurons with its learned parameters, and what it records.
 //! - [`mod@batch_norm`]: batch norm and a neuron in one operation.
 //! - [`plain`]: the same by plain libtorch operations, step by step: the yardstick, and every model.
-//! - [`spike()`]: the plain spike, for a neuron of one's own.
+//! - [`spike()`]: the plain spike, for a neuron of your own.
 //! - [`convolution`]: a convolution that passes over zeros.
 //! - [`avg_pool2d()`]: a pool that keeps nothing for its backward pass.
-//! - [`Kept`]: what is kept until the backward pass, spikes as bits.
+//! - [`SavedTensor`]: what is kept until the backward pass, spikes as bits.
 //! - [`cuda`]: the same operations on NVIDIA GPUs, compiled at run time.
-//! - [`runtime`]: memory and threads as libtorch runs fastest.
-//! - [`custom`]: a differentiable function with its backward pass in Rust.
-//! - [`optimizer`]: libtorch's fused optimiser steps.
+//!
+//! From `tks-torch`, which has what tch lacks beside spikes: [`custom`], [`optimizer`], [`runtime`].
 //!
 //! ```
 //! use tch::{Device, Kind, Tensor};
@@ -30,44 +29,27 @@
 //! # Ok::<(), tks_autograd::AutogradError>(())
 //! ```
 
+mod backend;
 pub mod batch_norm;
 pub mod convolution;
 pub mod cuda;
-pub mod custom;
 pub mod error;
-mod ffi;
-mod kept;
 pub mod layer;
-mod layout;
 pub mod multi_step;
-pub mod optimizer;
 pub mod plain;
 mod pool;
-pub mod runtime;
+mod saved;
 mod spike;
 mod winograd;
 
 pub use batch_norm::{BatchNorm, batch_norm_multi_step};
 pub use error::AutogradError;
-pub use kept::Kept;
 pub use layer::{LayerOptions, NeuronLayer};
 pub use multi_step::{LearnedTensors, Output, State, membranes, multi_step};
 pub use pool::avg_pool2d;
+pub use saved::SavedTensor;
 pub use spike::spike;
-
-/// The version of libtorch that this crate was compiled against, such as `2.11.0`.
-pub fn libtorch_version() -> &'static str {
-    ffi::libtorch_version()
-}
-
-/// Drops the gradient that a leaf (a parameter, say) has accumulated, so that the next backward pass hands its
-/// gradient over instead of adding it to zeros: two passes over memory less than `zero_grad`.
-///
-/// # Errors
-/// What libtorch refuses.
-pub fn clear_grad(leaf: &tch::Tensor) -> Result<(), AutogradError> {
-    ffi::clear_grad(leaf)
-}
+pub use tks_torch::{clear_grad, custom, libtorch_version, optimizer, runtime};
 
 /// The README's example is a test.
 #[cfg(doctest)]

@@ -75,7 +75,7 @@ pub fn multi_step(
             Operation::Variable("auxiliary") => Ok(Value::Tensor(auxiliary.shallow_clone())),
             Operation::Variable(name) => match constants.iter().find(|(known, _)| *known == name) {
                 Some((_, value)) => Ok(value.clone()),
-                None => Err(AutogradError::Invariant(format!("the step of a neuron has no variable {name}"))),
+                None => Err(AutogradError::Invariant("a neuron's step has a variable of another name")),
             },
             other => apply(other),
         })?;
@@ -224,7 +224,7 @@ fn apply(operation: Operation<&Value>) -> Result<Value> {
         Operation::Select { left, or_equal, right, then, otherwise } => {
             select(left, or_equal, right, then, otherwise)
         }
-        other => Err(AutogradError::Invariant(format!("an operation that tensors do not have: {other:?}"))),
+        _ => Err(AutogradError::Invariant("a formula has an operation that tensors do not have")),
     }
 }
 
@@ -248,7 +248,7 @@ fn select(left: &Value, or_equal: bool, right: &Value, then: &Value, otherwise: 
         | (_, Value::Tensor(like), ..)
         | (_, _, Value::Tensor(like), _)
         | (_, _, _, Value::Tensor(like)) => like,
-        _ => return Err(AutogradError::Invariant("a comparison of numbers is decided above".into())),
+        _ => return Err(AutogradError::Invariant("a comparison of numbers is decided above")),
     };
     Ok(Value::Tensor(then.spread(like)?.f_where_self(&holds, &otherwise.spread(like)?)?))
 }

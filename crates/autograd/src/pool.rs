@@ -1,8 +1,9 @@
 //! A pool that keeps nothing for its backward pass.
 
 use tch::Tensor;
+use tks_torch::BoxError;
+use tks_torch::custom::{Backward, record};
 
-use crate::custom::{Backward, record};
 use crate::error::AutogradError;
 
 /// Mean over squares of `size` pixels that do not overlap; `input` is `[N, C, H, W]`, and rows and columns that fill no
@@ -48,7 +49,7 @@ impl Backward for Node {
         _: &[Option<Tensor>],
         grads: &[Option<Tensor>],
         _: &[bool],
-    ) -> Result<Vec<Option<Tensor>>, AutogradError> {
+    ) -> Result<Vec<Option<Tensor>>, BoxError> {
         let [Some(grad)] = grads else { return Ok(vec![None]) };
         let ([images, channels, height, width], size) = (self.shape, self.size);
         let (rows, columns) = (height / size, width / size);

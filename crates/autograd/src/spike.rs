@@ -1,14 +1,14 @@
-//! The plain spike as a differentiable operation, for a neuron of one's own.
+//! The plain spike as a differentiable operation, for a neuron of your own.
 
 use tch::{Device, Kind, Tensor};
 use tks_neuron::Surrogate;
 use tks_neuron::kernel::{self, GradSpikes};
+use tks_torch::BoxError;
+use tks_torch::custom::{Backward, record};
+use tks_torch::memory::{Fresh, is_dense, laid_out_as, values};
 
 use crate::cuda;
-use crate::custom::{Backward, record};
 use crate::error::AutogradError;
-use crate::ffi::{values, values_mut};
-use crate::layout::{is_dense, laid_out_as};
 
 /// 1 where `u > 0` (`strict`) or `u >= 0`, else 0, in the kind of `u` (`f32` or `bf16`), of any shape; its
 /// derivative is the surrogate's. Equal to [`crate::plain::spike`] in one pass over memory.
@@ -31,15 +31,15 @@ use crate::layout::{is_dense, laid_out_as};
 pub fn spike(u: &Tensor, surrogate: &Surrogate, strict: bool) -> Result<Tensor, AutogradError> {
     surrogate.check()?;
     if !matches!(u.kind(), Kind::Float | Kind::BFloat16) {
-        return Err(AutogradError::Unsupported(format!("`u` must be f32 or bf16, not {:?}", u.kind())));
+        return Err(AutogradError::Kind { tensor: "u", kind: u.kind(), expected: "f32 or bf16" });
     }
     let (spikes, saved) = tch::no_grad(|| -> Result<_, AutogradError> {
         let dense = if is_dense(u) { u.f_detach()? } else { u.f_contiguous()?.f_detach()? };
         let spikes = if dense.device() == Device::Cpu {
             let single = dense.f_to_kind(Kind::Float)?;
-            let mut spikes = single.f_empty_like()?;
-            kernel::spike(values(&single)?, strict, values_mut(&mut spikes)?)?;
-            spikes.f_to_kind(u.kind())?
+            let mut spikes = Fresh::like(&single)?;
+            kernel::spike(values(&single)?, strict, spikes.values_mut()?)?;
+            spikes.into_tensor().f_to_kind(u.kind())?
         } else {
             cuda::spike(&dense, *surrogate, strict)?
         };
@@ -60,7 +60,7 @@ impl Backward for Node {
         saved: &[Option<Tensor>],
         grads: &[Option<Tensor>],
         _: &[bool],
-    ) -> Result<Vec<Option<Tensor>>, AutogradError> {
+    ) -> Result<Vec<Option<Tensor>>, BoxError> {
         let ([Some(u)], [Some(grad)]) = (saved, grads) else { return Ok(vec![None]) };
         if u.device() != Device::Cpu {
             let grad = laid_out_as(&grad.f_to_kind(u.kind())?, u)?;
@@ -68,9 +68,9 @@ impl Backward for Node {
         }
         let single = u.f_to_kind(Kind::Float)?;
         let grad = laid_out_as(&grad.f_to_kind(Kind::Float)?, &single)?;
-        let mut grad_u = single.f_empty_like()?;
+        let mut grad_u = Fresh::like(&single)?;
         let rows = GradSpikes::Rows(values(&grad)?);
-        kernel::spike_backward(self.surrogate, values(&single)?, rows, values_mut(&mut grad_u)?)?;
-        Ok(vec![Some(grad_u.f_to_kind(u.kind())?)])
+        kernel::spike_backward(self.surrogate, values(&single)?, rows, grad_u.values_mut()?)?;
+        Ok(vec![Some(grad_u.into_tensor().f_to_kind(u.kind())?)])
     }
 }

@@ -1,12 +1,13 @@
 //! Dense 3 x 3 convolutions of stride 1 and their gradients with a quarter of the multiplications: the transforms of
-//! [`tks_neuron::winograd`], libtorch's matrix products between them.
+//! [`tks_kernels::winograd`], libtorch's matrix products between them.
 
 use tch::{Device, Kind, Tensor};
-use tks_neuron::convolution::ConvShape;
-use tks_neuron::winograd::{self as kernel, Filter, LANE, TILE, WinogradShape};
+use tks_kernels::convolution::ConvShape;
+use tks_kernels::winograd::{self as kernel, Filter, LANE, TILE, WinogradShape};
+
+use tks_torch::memory::{Fresh, values, values_mut};
 
 use crate::error::AutogradError;
-use crate::ffi::{values, values_mut};
 
 /// Bytes of tiles and products that are worked on at a time: what caches hold.
 const CHUNK_BYTES: usize = 4 << 20;
@@ -56,14 +57,17 @@ pub(crate) fn weight_gradient(
     for (start, images) in chunks.iter() {
         let tiles = images * rows * columns;
         let (mut of_x, mut of_grad) = (part(&of_x, 0, tiles)?, part(&of_grad, 0, tiles)?);
-        kernel::input_tiles(&tiling, inputs, values(&part(x, start, images)?)?, values_mut(&mut of_x)?)?;
-        let grad_y = part(grad_y, start, images)?;
-        kernel::gradient_tiles(&tiling, outputs, values(&grad_y)?, values_mut(&mut of_grad)?)?;
+        let (x, grad_y) = (part(x, start, images)?, part(grad_y, start, images)?);
+        // SAFETY: views of scratch that only this function has, each looked at by nothing else meanwhile.
+        unsafe {
+            kernel::input_tiles(&tiling, inputs, values(&x)?, values_mut(&mut of_x)?)?;
+            kernel::gradient_tiles(&tiling, outputs, values(&grad_y)?, values_mut(&mut of_grad)?)?;
+        }
         let _sums = sums.f_baddbmm_(&of_x.f_permute([1, 2, 0])?, &of_grad.f_permute([1, 0, 2])?)?;
     }
-    let mut grad_weight = empty([outputs, inputs, 3 * 3])?;
-    kernel::filter_gradient(inputs, outputs, values(&sums)?, values_mut(&mut grad_weight)?)?;
-    Ok(grad_weight.f_view([outputs as i64, inputs as i64, 3, 3])?)
+    let mut grad_weight = Fresh::cpu(&[outputs, inputs, 3 * 3].map(|size| size as i64))?;
+    kernel::filter_gradient(inputs, outputs, values(&sums)?, grad_weight.values_mut()?)?;
+    Ok(grad_weight.into_tensor().f_view([outputs as i64, inputs as i64, 3, 3])?)
 }
 
 fn forward_shape(shape: &ConvShape) -> WinogradShape {
@@ -77,10 +81,10 @@ fn convolve(
     x: &Tensor,
     weight: &Tensor,
 ) -> Result<Tensor, AutogradError> {
-    let mut filters = empty([from, TILE, to])?;
+    let mut filters = Fresh::cpu(&[from, TILE, to].map(|size| size as i64))?;
     let [inputs, outputs] = if filter == Filter::Forward { [from, to] } else { [to, from] };
-    kernel::filter_tiles(filter, inputs, outputs, values(weight)?, values_mut(&mut filters)?)?;
-    let filters = filters.f_permute([1, 0, 2])?;
+    kernel::filter_tiles(filter, inputs, outputs, values(weight)?, filters.values_mut()?)?;
+    let filters = filters.into_tensor().f_permute([1, 0, 2])?;
     let [height, width] = shape.output()?;
     let [rows, columns] = shape.tiles()?;
     let count = x.size()[0] as usize;
@@ -92,11 +96,16 @@ fn convolve(
     for (start, images) in chunks.iter() {
         let tiles = images * rows * columns;
         let mut of_x = part(&of_x, 0, tiles)?;
-        kernel::input_tiles(shape, from, values(&part(x, start, images)?)?, values_mut(&mut of_x)?)?;
+        // SAFETY: a view of scratch that only this function has, looked at by nothing else meanwhile.
+        unsafe {
+            kernel::input_tiles(shape, from, values(&part(x, start, images)?)?, values_mut(&mut of_x)?)?
+        };
         let products = part(&products, 0, TILE * tiles * to)?;
         let size = [TILE, tiles, to].map(|size| size as i64);
         let _products = of_x.f_permute([1, 0, 2])?.f_bmm_out(&products.f_view(size)?, &filters)?;
-        kernel::output_pixels(shape, to, values(&products)?, values_mut(&mut part(&y, start, images)?)?)?;
+        let mut pixels = part(&y, start, images)?;
+        // SAFETY: a view of the output, which only this function has.
+        unsafe { kernel::output_pixels(shape, to, values(&products)?, values_mut(&mut pixels)?)? };
     }
     Ok(y)
 }

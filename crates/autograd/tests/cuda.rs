@@ -4,9 +4,10 @@ mod common;
 
 use common::{Noise, error, golden_neurons};
 use tch::{Device, Kind, Tensor};
-use tks_autograd::{AutogradError, LearnedTensors, State, cuda, membranes, multi_step, plain, spike};
+use tks_autograd::{LearnedTensors, State, cuda, membranes, multi_step, plain, spike};
 use tks_neuron::cuda::{Program, Storage, spike_text};
 use tks_neuron::{Model, Neuron, ResetTime, Surrogate};
+use tks_torch::TorchError;
 
 /// Whether NVRTC is there; says so where not.
 fn has_compiler(test: &str) -> bool {
@@ -42,7 +43,7 @@ fn every_kernel_compiles_for_sm_80_and_sm_90() {
             let storage = if i % 2 == 0 { Storage::F32 } else { Storage::Bf16 };
             let late = Neuron { reset_time: ResetTime::NextStep, detach_reset: true, ..Neuron::new(model) };
             let neuron = if i % 3 == 0 && late.check().is_ok() { late } else { Neuron::new(model) };
-            let program = Program::of(&neuron, storage, 16).unwrap();
+            let program = Program::new(&neuron, storage, 16).unwrap();
             let ptx = cuda::compile(&program.text, capability).unwrap();
             has(ptx, ["neuron_forward", "neuron_backward"]);
         }
@@ -59,7 +60,10 @@ fn a_mistake_in_a_text_is_told() {
         return;
     }
     let problem = cuda::compile("extern \"C\" __global__ void f() { nonsense; }", 90).unwrap_err();
-    assert!(matches!(&problem, AutogradError::Cuda(text) if text.contains("nonsense")), "{problem}");
+    assert!(
+        matches!(&problem, TorchError::Cuda { .. }) && problem.to_string().contains("nonsense"),
+        "{problem}"
+    );
 }
 
 #[test]

@@ -3,7 +3,8 @@
 
 use tch::{Kind, Tensor};
 use tks_autograd::custom::{Backward, record};
-use tks_autograd::{AutogradError, Kept};
+use tks_autograd::{AutogradError, SavedTensor};
+use tks_torch::BoxError;
 
 use crate::error::ModelError;
 use crate::execution::Execution;
@@ -19,13 +20,13 @@ pub(crate) fn applies(layer: &Layer, pass: &Pass<'_>) -> bool {
 pub(crate) fn forward(layer: &Layer, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor, ModelError> {
     let Some(copy) = layer.share() else { return layer.forward(x, pass) };
     let y = tch::no_grad(|| layer.forward(x, pass))?;
-    let kept = Kept::of(x)?;
+    let kept = SavedTensor::new(x)?;
     let saved = kept.to_save(x);
     let node = Node { layer: copy, train: pass.train, execution: pass.execution, kept, kind: x.kind() };
     let mut inputs = vec![x];
     layer.learned(&mut inputs);
     let inputs: Vec<_> = inputs.into_iter().map(Some).collect();
-    record(c"tks::checkpoint", &inputs, &[&y], &[saved], node)?;
+    record(c"tks::checkpoint", &inputs, &[&y], &[saved], node).map_err(AutogradError::from)?;
     Ok(y)
 }
 
@@ -34,7 +35,7 @@ struct Node {
     train: bool,
     execution: Execution,
     /// Of the input.
-    kept: Kept,
+    kept: SavedTensor,
     /// The input's.
     kind: Kind,
 }
@@ -48,7 +49,7 @@ impl Backward for Start {
         saved: &[Option<Tensor>],
         _: &[Option<Tensor>],
         _: &[bool],
-    ) -> Result<Vec<Option<Tensor>>, AutogradError> {
+    ) -> Result<Vec<Option<Tensor>>, BoxError> {
         Ok(saved.iter().map(|grad| grad.as_ref().map(Tensor::shallow_clone)).collect())
     }
 }
@@ -59,7 +60,7 @@ impl Backward for Node {
         saved: &[Option<Tensor>],
         grads: &[Option<Tensor>],
         needed: &[bool],
-    ) -> Result<Vec<Option<Tensor>>, AutogradError> {
+    ) -> Result<Vec<Option<Tensor>>, BoxError> {
         let none = || needed.iter().map(|_| None).collect();
         let ([x], [Some(grad)]) = (saved, grads) else { return Ok(none()) };
         let x = self.kept.restore(x.as_ref(), self.kind)?.f_set_requires_grad(needed[0])?;
@@ -73,11 +74,11 @@ impl Backward for Node {
         let gradients = tch::with_grad(|| -> Result<_, ModelError> {
             let y = self.layer.forward(&x, &mut Pass::anew(self.train, self.execution))?;
             let start = Tensor::f_zeros([1], (Kind::Float, y.device()))?;
-            record(c"tks::checkpoint_start", &[Some(&y)], &[&start], &[Some(grad)], Start)?;
+            record(c"tks::checkpoint_start", &[Some(&y)], &[&start], &[Some(grad)], Start)
+                .map_err(AutogradError::from)?;
             Ok(Tensor::f_run_backward(&[start], &wanted, false, false)?)
         });
-        let mut gradients =
-            gradients.map_err(|error| AutogradError::Libtorch(error.to_string()))?.into_iter();
+        let mut gradients = gradients?.into_iter();
         Ok(needed.iter().map(|&needed| if needed { gradients.next() } else { None }).collect())
     }
 }

@@ -9,7 +9,7 @@
 //! use tks_neuron::cuda::{Program, Storage};
 //! use tks_neuron::Neuron;
 //!
-//! let program = Program::of(&Neuron::default(), Storage::F32, 4)?;
+//! let program = Program::new(&Neuron::default(), Storage::F32, 4)?;
 //! assert!(program.text.contains("void neuron_forward("));
 //! # Ok::<(), tks_neuron::NeuronError>(())
 //! ```
@@ -17,7 +17,7 @@
 use std::fmt::Write;
 
 use crate::error::NeuronError;
-use crate::model::Neuron;
+use crate::neuron::Neuron;
 use crate::surrogate::Surrogate;
 use crate::tape::{StepTape, derivative_text};
 
@@ -37,23 +37,95 @@ const MOST_STEPS: usize = 16;
 /// C's do are its defaults, separate products and sums are not.
 pub const COMPILER_OPTIONS: [&str; 1] = ["--fmad=false"];
 
-/// A text to compile, and what a launch needs to know of it.
-///
-/// # Kernels
-/// With one thread a neuron; pointers marked `?` may be null. `N` neurons, `T` steps, `S` is the storage.
-///
-/// `neuron_forward(long long N, int T, const S* input, const float* initial_membrane?,
-/// const float* initial_auxiliary?, const float* parameters?, const float* v_threshold?, S* spikes,
-/// float* final_membrane?, float* final_auxiliary?, float* membranes?)`
-///
-/// `neuron_backward(long long N, int T, const S* input, const float* initial_membrane?,
-/// const float* initial_auxiliary?, const float* parameters?, const float* v_threshold?, const S* grad_spikes?,
-/// float uniform_grad, const float* grad_final_membrane?, const float* grad_final_auxiliary?, S* grad_input,
-/// float* grad_initial_membrane?, float* grad_initial_auxiliary?, float* grad_parameters?,
-/// float* grad_v_threshold?, float* checkpoints?)`.
-///
-/// `parameters` are the `P` of [`Model::learned`](crate::Model::learned), in its order. The gradients of what is learned
-/// are each neuron's, `grad_parameters` `[P, N]` and `grad_v_threshold` `[N]`, to be summed; `checkpoints` has [`Program::checkpoints`] values.
+/// Where a buffer begins in the device's memory; 0: there is none.
+pub type Address = u64;
+
+/// What `neuron_forward` takes, its one parameter, by value. `N` neurons, `T` steps, `S` is the [`Storage`]; addresses
+/// that are marked `?` may be 0.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ForwardArguments {
+    /// `N`; one thread each.
+    pub neurons: i64,
+    /// `T`
+    pub time_steps: i32,
+    /// `[T, N]` of `S`
+    pub input: Address,
+    /// `[N]` of `f32`?
+    pub initial_membrane: Address,
+    /// `[N]` of `f32`?
+    pub initial_auxiliary: Address,
+    /// `[P]` of `f32`?, in the order of [`Model::learned`](crate::Model::learned)
+    pub parameters: Address,
+    /// One `f32`?
+    pub v_threshold: Address,
+    /// `[T, N]` of `S`
+    pub spikes: Address,
+    /// `[N]` of `f32`?
+    pub final_membrane: Address,
+    /// `[N]` of `f32`?
+    pub final_auxiliary: Address,
+    /// `[T, N]` of `f32`?
+    pub membranes: Address,
+}
+
+/// What `neuron_backward` takes, its one parameter, by value; the gradients of what is learned are each neuron's, to be
+/// summed.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct BackwardArguments {
+    /// `N`; one thread each.
+    pub neurons: i64,
+    /// `T`
+    pub time_steps: i32,
+    /// The gradient of each spike where there are no `grad_spikes`.
+    pub uniform_grad: f32,
+    /// `[T, N]` of `S`
+    pub input: Address,
+    /// `[N]` of `f32`?
+    pub initial_membrane: Address,
+    /// `[N]` of `f32`?
+    pub initial_auxiliary: Address,
+    /// `[P]` of `f32`?
+    pub parameters: Address,
+    /// One `f32`?
+    pub v_threshold: Address,
+    /// `[T, N]` of `S`?
+    pub grad_spikes: Address,
+    /// `[N]` of `f32`?
+    pub grad_final_membrane: Address,
+    /// `[N]` of `f32`?
+    pub grad_final_auxiliary: Address,
+    /// `[T, N]` of `S`
+    pub grad_input: Address,
+    /// `[N]` of `f32`?
+    pub grad_initial_membrane: Address,
+    /// `[N]` of `f32`?
+    pub grad_initial_auxiliary: Address,
+    /// `[P, N]` of `f32`?
+    pub grad_parameters: Address,
+    /// `[N]` of `f32`?
+    pub grad_v_threshold: Address,
+    /// [`Program::checkpoints`] of `f32`
+    pub checkpoints: Address,
+}
+
+/// What `spike_forward` and `spike_backward` take, their one parameter, by value.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SpikeArguments {
+    /// How many; one thread each.
+    pub count: i64,
+    /// `S`
+    pub u: Address,
+    /// `S`; for `spike_backward` alone.
+    pub grad_spikes: Address,
+    /// Spikes, or the gradient of `u`; `S`.
+    pub result: Address,
+}
+
+/// A text to compile, and what a launch needs to know of it: the kernels `neuron_forward`, of [`ForwardArguments`], and
+/// `neuron_backward`, of [`BackwardArguments`], with one thread a neuron.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
     /// CUDA C++.
@@ -67,7 +139,7 @@ impl Program {
     ///
     /// # Errors
     /// What [`Neuron::check`] finds.
-    pub fn of(neuron: &Neuron, storage: Storage, time_steps: usize) -> Result<Self, NeuronError> {
+    pub fn new(neuron: &Neuron, storage: Storage, time_steps: usize) -> Result<Self, NeuronError> {
         neuron.check()?;
         let chunk = Program::chunk_of(time_steps);
         let mut text = prelude(storage, neuron.surrogate);
@@ -93,9 +165,8 @@ impl Program {
     }
 }
 
-/// The text of the plain spike: `spike_forward(long long N, const S* u, S* spikes)` and
-/// `spike_backward(long long N, const S* u, const S* grad_spikes, S* grad_u)`, one thread a value; `strict`
-/// fires above 0, else at 0 too.
+/// The text of the plain spike: `spike_forward` and `spike_backward`, both of [`SpikeArguments`], one thread a value;
+/// `strict` fires above 0, else at 0 too.
 pub fn spike_text(surrogate: Surrogate, strict: bool, storage: Storage) -> String {
     let mut text = prelude(storage, surrogate);
     let _ = writeln!(text, "#define FIRES(u) ((u) {} 0.0f)", if strict { ">" } else { ">=" });

@@ -1,7 +1,10 @@
 //! What can go wrong.
 
+use tks_kernels::KernelError;
+
 /// Why a neuron could not be built or run.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum NeuronError {
     /// A parameter lies outside its range.
     #[error("`{parameter}` = {value} is out of range: it must be {range}")]
@@ -47,10 +50,7 @@ pub enum NeuronError {
         /// What is wrong with its state.
         problem: &'static str,
     },
-    /// The variable that limits the instruction set names none.
-    #[error("TKS_SIMD = \"{value}\" names no instruction set: it must be baseline, avx2 or avx512, or unset")]
-    InstructionSet {
-        /// What the variable holds.
-        value: String,
-    },
+    /// Of the kernels below: the instruction set has no such name.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
 }

@@ -1,17 +1,13 @@
 //! What a spiking neuron computes: models, surrogate gradients, and fused kernels over `[T, N]` slices;
 //! no libtorch.
 //!
-//! - [`model`]: which neuron, with what options ([`Neuron`], [`Model`]); serialisable.
+//! - [`model`], [`mod@neuron`]: which neuron ([`Model`]), with what options ([`Neuron`]); serialisable.
 //! - [`surrogate`]: what stands in for the derivative of a spike ([`Surrogate`]).
 //! - [`kernel`]: the fused multi-step kernels for IF, LIF, PLIF, CuBa-LIF and ALIF, forward and backward.
-//! - [`compact`]: spikes in a bit each, for what a backward pass keeps.
-//! - [`convolution`]: a convolution of spikes that passes over zeros.
 //! - [`cuda`]: CUDA kernels' text for every model, made from the reference.
-//! - [`normalize`]: batch norm's passes over memory, for fusing it with a neuron.
 //! - [`reference`](mod@reference): every model as one scalar step, the yardstick of all else.
 //! - [`scalar`]: the numbers that formulas are written over.
 //! - [`tape`]: the reference written down, to be run on other values: tensors, kernels' texts.
-//! - [`winograd`]: the transforms of a dense 3 x 3 convolution with a quarter of the multiplications.
 //!
 //! ```
 //! use tks_neuron::kernel::{Forward, Kernel, Spikes};
@@ -33,20 +29,17 @@
 //! # Ok::<(), tks_neuron::NeuronError>(())
 //! ```
 
-pub mod compact;
-pub mod convolution;
 pub mod cuda;
 pub mod error;
 pub mod kernel;
 pub mod model;
-pub mod normalize;
+pub mod neuron;
 pub mod reference;
 pub mod scalar;
-mod simd;
 pub mod surrogate;
 pub mod tape;
-pub mod winograd;
 
 pub use error::NeuronError;
-pub use model::{Model, Neuron, ResetTime};
+pub use model::Model;
+pub use neuron::{Neuron, ResetTime};
 pub use surrogate::Surrogate;

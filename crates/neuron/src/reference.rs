@@ -1,7 +1,8 @@
 //! The scalar reference: one neuron, one step, for every model. Slow and obviously right; the fused
 //! kernels, and everything built on them, are tested against it.
 
-use crate::model::{Model, Neuron, ResetTime};
+use crate::model::Model;
+use crate::neuron::{Neuron, ResetTime};
 use crate::scalar::{Dual, Real};
 
 /// What training may change about a neuron.
@@ -46,8 +47,8 @@ impl<R: Real> State<R> {
 
 /// One step of one neuron: charge, fire, adapt, reset. Returns the spike (0 or 1).
 ///
-/// A model says how it is charged ([`charge`]) and may have a threshold, an adaptation and a reset of its own
-/// ([`threshold`], [`adapt`], [`reset`]).
+/// A model says how it is charged (`charge`) and may have a threshold, an adaptation and a reset of its own
+/// (`threshold`, `adapt`, `reset`).
 ///
 /// # Panics
 /// Where `learned` has fewer parameters than [`Model::learned`] names.

@@ -4,11 +4,10 @@
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
-use std::ptr::{null, null_mut};
 
 use libloading::Library;
 use tks_golden::{NeuronCase, cases_of_kind, noise, relative_error, surrogate_of, test_neurons};
-use tks_neuron::cuda::{Program, Storage, spike_text};
+use tks_neuron::cuda::{Address, BackwardArguments, ForwardArguments, Program, Storage, spike_text};
 use tks_neuron::reference::{Learned, State, gradient, run};
 use tks_neuron::{Model, Neuron, Surrogate};
 
@@ -26,38 +25,7 @@ static inline float __uint_as_float(unsigned int bits) { float value; memcpy(&va
 static inline unsigned int __float_as_uint(float value) { unsigned int bits; memcpy(&bits, &value, 4); return bits; }
 "#;
 
-type ForwardLoop = unsafe extern "C" fn(
-    i64,
-    i32,
-    *const f32,
-    *const f32,
-    *const f32,
-    *const f32,
-    *const f32,
-    *mut f32,
-    *mut f32,
-    *mut f32,
-    *mut f32,
-);
-type BackwardLoop = unsafe extern "C" fn(
-    i64,
-    i32,
-    *const f32,
-    *const f32,
-    *const f32,
-    *const f32,
-    *const f32,
-    *const f32,
-    f32,
-    *const f32,
-    *const f32,
-    *mut f32,
-    *mut f32,
-    *mut f32,
-    *mut f32,
-    *mut f32,
-    *mut f32,
-);
+type Loop<A> = unsafe extern "C" fn(*const A);
 
 /// Compiles texts, each in a namespace of its own, into one library: `forward_<k>`, `backward_<k>` run all
 /// neurons of text `k`, and `main_text` is added as it is.
@@ -68,15 +36,11 @@ fn compiled(folder: &Path, programs: &[Program], more: &str) -> Library {
             source,
             "#define neuron_forward neuron_forward_{k}\n#define neuron_backward neuron_backward_{k}\nnamespace \
              n{k} {{\n{}}}\n#undef neuron_forward\n#undef neuron_backward\n#undef PARAMETERS\n#undef \
-             V_THRESHOLD\n#undef V_REST\n#undef CHUNK\nextern \"C\" void forward_{k}(long long n, int t, \
-             const float* a, const float* b, const float* c, const float* d, const float* e, float* f, \
-             float* g, float* h, float* i) {{\n    for (blockIdx.x = 0; blockIdx.x < n; ++blockIdx.x) \
-             n{k}::neuron_forward_{k}(n, t, a, b, c, d, e, f, g, h, i);\n}}\nextern \"C\" void \
-             backward_{k}(long long n, int t, const float* a, const float* b, const float* c, const float* \
-             d, const float* e, const float* f, float u, const float* g, const float* h, float* i, float* \
-             j, float* k, float* l, float* m, float* o) {{\n    for (blockIdx.x = 0; blockIdx.x < n; \
-             ++blockIdx.x) n{k}::neuron_backward_{k}(n, t, a, b, c, d, e, f, u, g, h, i, j, k, l, m, \
-             o);\n}}",
+             V_THRESHOLD\n#undef V_REST\n#undef CHUNK\nextern \"C\" void forward_{k}(const void* a) {{\n    const \
+             auto& all = *(const n{k}::ForwardArguments*)a;\n    for (blockIdx.x = 0; blockIdx.x < all.neurons; \
+             ++blockIdx.x) n{k}::neuron_forward_{k}(all);\n}}\nextern \"C\" void backward_{k}(const void* a) {{\n    \
+             const auto& all = *(const n{k}::BackwardArguments*)a;\n    for (blockIdx.x = 0; blockIdx.x < \
+             all.neurons; ++blockIdx.x) n{k}::neuron_backward_{k}(all);\n}}",
             program.text
         );
     }
@@ -116,8 +80,12 @@ struct Outcome {
     grad_threshold: Vec<f32>,
 }
 
-fn pointer(values: Option<&[f32]>) -> *const f32 {
-    values.map_or(null(), <[f32]>::as_ptr)
+fn address(values: Option<&[f32]>) -> Address {
+    values.map_or(0, |values| values.as_ptr() as Address)
+}
+
+fn address_mut(values: &mut [f32]) -> Address {
+    values.as_mut_ptr() as Address
 }
 
 fn emulated(library: &Library, k: usize, program: &Program, sequence: &Sequence) -> Outcome {
@@ -134,48 +102,51 @@ fn emulated(library: &Library, k: usize, program: &Program, sequence: &Sequence)
         grad_threshold: row(),
     };
     let initial = sequence.initial.as_ref();
-    let [membrane, auxiliary] = [0, 1].map(|which| pointer(initial.map(|initial| &initial[which][..])));
-    let parameters = pointer((!sequence.parameters.is_empty()).then_some(&sequence.parameters));
+    let [initial_membrane, initial_auxiliary] =
+        [0, 1].map(|which| address(initial.map(|initial| &initial[which][..])));
+    let parameters = address((!sequence.parameters.is_empty()).then_some(&sequence.parameters));
     let mut checkpoints = vec![f32::NAN; Program::checkpoints(program.chunk, t, n)];
     let grad_final = sequence.grad_final.as_ref();
-    let [grad_membrane, grad_auxiliary] =
-        [0, 1].map(|which| pointer(grad_final.map(|grad| &grad[which][..])));
-    // SAFETY: the signatures are those of the text above; every buffer has the length that the kernels' docs
-    // name.
+    let [grad_final_membrane, grad_final_auxiliary] =
+        [0, 1].map(|which| address(grad_final.map(|grad| &grad[which][..])));
+    let (neurons, time_steps, input) = (n as i64, t as i32, address(Some(&sequence.input)));
+    let forward_arguments = ForwardArguments {
+        neurons,
+        time_steps,
+        input,
+        initial_membrane,
+        initial_auxiliary,
+        parameters,
+        v_threshold: 0,
+        spikes: address_mut(&mut outcome.spikes),
+        final_membrane: address_mut(&mut outcome.finals[0]),
+        final_auxiliary: address_mut(&mut outcome.finals[1]),
+        membranes: address_mut(&mut outcome.membranes),
+    };
+    let backward_arguments = BackwardArguments {
+        neurons,
+        time_steps,
+        uniform_grad: 1.0,
+        input,
+        initial_membrane,
+        initial_auxiliary,
+        parameters,
+        v_threshold: 0,
+        grad_spikes: address(sequence.grad_spikes.as_deref()),
+        grad_final_membrane,
+        grad_final_auxiliary,
+        grad_input: address_mut(&mut outcome.grad_input),
+        grad_initial_membrane: address_mut(&mut outcome.grad_initial[0]),
+        grad_initial_auxiliary: address_mut(&mut outcome.grad_initial[1]),
+        grad_parameters: address_mut(&mut outcome.grad_parameters),
+        grad_v_threshold: address_mut(&mut outcome.grad_threshold),
+        checkpoints: address_mut(&mut checkpoints),
+    };
+    // SAFETY: the signatures are those of the text above; every buffer has the length that the arguments' docs name.
     unsafe {
-        let forward = library.get::<ForwardLoop>(format!("forward_{k}").as_bytes()).unwrap();
-        forward(
-            n as i64,
-            t as i32,
-            sequence.input.as_ptr(),
-            membrane,
-            auxiliary,
-            parameters,
-            null(),
-            outcome.spikes.as_mut_ptr(),
-            outcome.finals[0].as_mut_ptr(),
-            outcome.finals[1].as_mut_ptr(),
-            outcome.membranes.as_mut_ptr(),
-        );
-        let backward = library.get::<BackwardLoop>(format!("backward_{k}").as_bytes()).unwrap();
-        backward(
-            n as i64,
-            t as i32,
-            sequence.input.as_ptr(),
-            membrane,
-            auxiliary,
-            parameters,
-            null(),
-            pointer(sequence.grad_spikes.as_deref()),
-            1.0,
-            grad_membrane,
-            grad_auxiliary,
-            outcome.grad_input.as_mut_ptr(),
-            outcome.grad_initial[0].as_mut_ptr(),
-            outcome.grad_initial[1].as_mut_ptr(),
-            outcome.grad_parameters.as_mut_ptr(),
-            outcome.grad_threshold.as_mut_ptr(),
-            if checkpoints.is_empty() { null_mut() } else { checkpoints.as_mut_ptr() },
+        library.get::<Loop<ForwardArguments>>(format!("forward_{k}").as_bytes()).unwrap()(&forward_arguments);
+        library.get::<Loop<BackwardArguments>>(format!("backward_{k}").as_bytes()).unwrap()(
+            &backward_arguments,
         );
     }
     outcome
@@ -189,7 +160,7 @@ fn golden_neurons_by_the_cuda_text() {
     let mut programs = Vec::new();
     for case in &cases {
         for neuron in &case.candidates {
-            programs.push(Program::of(neuron, Storage::F32, case.time_steps).unwrap());
+            programs.push(Program::new(neuron, Storage::F32, case.time_steps).unwrap());
         }
     }
     let folder = tempfile::tempdir().unwrap();
@@ -242,7 +213,7 @@ fn text_of_every_model_equals_the_reference() {
     let programs: Vec<_> = neurons
         .iter()
         .enumerate()
-        .map(|(k, neuron)| Program::of(neuron, Storage::F32, steps(k).0).unwrap())
+        .map(|(k, neuron)| Program::new(neuron, Storage::F32, steps(k).0).unwrap())
         .collect();
     let folder = tempfile::tempdir().unwrap();
     let library = compiled(folder.path(), &programs, "");
@@ -314,7 +285,7 @@ fn golden_surrogates_by_the_cuda_text() {
              spike_backward_{k}\nnamespace s{k} {{\n{text}}}\n#undef spike_forward\n#undef \
              spike_backward\n#undef FIRES\nextern \"C\" void spike_{k}(long long n, const float* u, const \
              float* g, float* s, float* d) {{\n    for (blockIdx.x = 0; blockIdx.x < n; ++blockIdx.x) {{ \
-             s{k}::spike_forward_{k}(n, u, s); s{k}::spike_backward_{k}(n, u, g, d); }}\n}}"
+             s{k}::spike_forward_{k}({{n, u, nullptr, s}}); s{k}::spike_backward_{k}({{n, u, g, d}}); }}\n}}"
         );
     }
     let folder = tempfile::tempdir().unwrap();

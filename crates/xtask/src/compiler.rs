@@ -1,4 +1,4 @@
-//! Whether a C++17 compiler is there: torch-sys and the shim of `tks-autograd` need one.
+//! Whether a C++17 compiler is there: torch-sys and the shim of `tks-torch` need one.
 
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -1,10 +1,17 @@
-extern "C" __global__ void spike_forward(long long count, const Stored* u, Stored* spikes) {
+// As `SpikeArguments` in cuda.rs.
+struct SpikeArguments {
+    long long count;
+    const Stored* u;
+    const Stored* grad_spikes;
+    Stored* result;
+};
+
+extern "C" __global__ void spike_forward(const SpikeArguments a) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
-    if (i < count) store(spikes, i, FIRES(load(u, i)) ? 1.0f : 0.0f);
+    if (i < a.count) store(a.result, i, FIRES(load(a.u, i)) ? 1.0f : 0.0f);
 }
 
-extern "C" __global__ void spike_backward(long long count, const Stored* u, const Stored* grad_spikes,
-                                          Stored* grad_u) {
+extern "C" __global__ void spike_backward(const SpikeArguments a) {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
-    if (i < count) store(grad_u, i, load(grad_spikes, i) * surrogate_derivative(load(u, i)));
+    if (i < a.count) store(a.result, i, load(a.grad_spikes, i) * surrogate_derivative(load(a.u, i)));
 }

@@ -11,7 +11,7 @@ use super::grid::Grid;
 use super::passes::{self, Row, STRIP};
 use super::stream::Stores;
 use super::{Auxiliary, Backward, GradSpikes, Kernel, stream};
-use crate::simd::Work;
+use tks_kernels::simd::Work;
 
 /// A backward call's buffers, taken apart so that blocks can write them side by side.
 pub(super) struct Pass<'a> {

@@ -8,7 +8,7 @@ use super::passes::{self, STRIP};
 use super::spikes::SpikeGrid;
 use super::stream::Stores;
 use super::{Auxiliary, Forward, Kernel, stream};
-use crate::simd::Work;
+use tks_kernels::simd::Work;
 
 /// A forward call's buffers, taken apart so that blocks can write them side by side.
 pub(super) struct Pass<'a> {

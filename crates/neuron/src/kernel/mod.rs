@@ -33,13 +33,14 @@ mod stream;
 use rayon::prelude::*;
 
 use crate::error::NeuronError;
-use crate::model::{Model, Neuron, ResetTime};
-use crate::simd;
+use crate::model::Model;
+use crate::neuron::{Neuron, ResetTime};
 pub use affine::{ChannelAffine, ChannelSums};
 use passes::{Cell, Charge};
 pub use pointwise::{spike, spike_backward};
-pub use simd::{InstructionSet, SIMD_VARIABLE};
 pub use spikes::{Spikes, unpack, words_per_step};
+use tks_kernels::simd;
+pub use tks_kernels::simd::{InstructionSet, SIMD_VARIABLE};
 
 /// Neurons in a block at least and at most, multiples of 64, so that blocks start at whole words of packed
 /// spikes. At most: a state of 32 KiB, which stays in the first-level cache.
@@ -217,7 +218,8 @@ impl Kernel {
     ///
     /// # Errors
     /// What [`Neuron::check`] finds, and [`NeuronError::NoKernel`] for a model without a fused kernel
-    /// (KLIF, QIF, EIF, Izhikevich, the leaky integrator); [`NeuronError::InstructionSet`].
+    /// (KLIF, QIF, EIF, Izhikevich, the leaky integrator); [`NeuronError::Kernel`] for a
+    /// name of no instruction set.
     pub fn new(neuron: &Neuron) -> Result<Self, NeuronError> {
         neuron.check()?;
         InstructionSet::in_use()?;

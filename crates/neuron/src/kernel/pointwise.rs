@@ -1,11 +1,11 @@
-//! The plain spike, value by value: for a neuron of one's own that has no multi-step kernel.
+//! The plain spike, value by value: for a neuron of your own that has no multi-step kernel.
 
 use rayon::prelude::*;
 
 use super::{GradSpikes, check_length, passes};
 use crate::error::NeuronError;
-use crate::simd;
 use crate::surrogate::Surrogate;
+use tks_kernels::simd;
 
 /// Values that a thread takes at a time.
 const CHUNK: usize = 1 << 15;

@@ -1,8 +1,11 @@
 //! Stores that go past the caches, and prefetching: what a pass over more memory than the last-level cache
 //! holds gains from. A plain store first reads the line that it overwrites, a third of the forward pass's
-//! traffic; and the hardware's prefetcher starts anew in each row of a block, as rows lie far apart.
+//! traffic; and the hardware's prefetcher starts again in each row of a block, as rows lie far apart.
 //!
 //! Neither changes any value. Processors other than x86-64 take plain copies.
+
+#[cfg(target_arch = "x86_64")]
+use tks_kernels::simd::Avx512;
 
 /// Bytes of an output from which on it is streamed: smaller ones may still be in cache when they are read.
 const STREAM_FROM: usize = 16 << 20;
@@ -17,7 +20,7 @@ pub(super) enum Stores {
     Sse2,
     /// Past them, 64 bytes at a time.
     #[cfg(target_arch = "x86_64")]
-    Avx512,
+    Avx512(Avx512),
 }
 
 impl Stores {
@@ -25,7 +28,7 @@ impl Stores {
     pub(super) fn of(values: usize) -> Self {
         #[cfg(target_arch = "x86_64")]
         if values * size_of::<f32>() >= STREAM_FROM {
-            return if crate::simd::has_avx512() { Stores::Avx512 } else { Stores::Sse2 };
+            return Avx512::get().map_or(Stores::Sse2, Stores::Avx512);
         }
         let _ = values;
         Stores::Plain
@@ -37,20 +40,20 @@ impl Stores {
         match self {
             Stores::Plain => to.copy_from_slice(from),
             #[cfg(target_arch = "x86_64")]
-            Stores::Sse2 => copy(false, from, to),
+            Stores::Sse2 => copy(None, from, to),
             #[cfg(target_arch = "x86_64")]
-            Stores::Avx512 => copy(true, from, to),
+            Stores::Avx512(proof) => copy(Some(proof), from, to),
         }
     }
 }
 
-/// Copies values past the caches, by AVX-512, which the processor then has to have, or by SSE2.
+/// Copies values past the caches, by AVX-512 where it is proved to be there, else by SSE2.
 ///
 /// No store is a plain one, not even those of a line that is not copied whole: the line gathers in the
 /// processor until the copy of its neighbours, which follows, completes it.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn copy(by_avx512: bool, from: &[f32], to: &mut [f32]) {
+fn copy(by: Option<Avx512>, from: &[f32], to: &mut [f32]) {
     #[target_feature(enable = "avx512f")]
     fn avx512(from: &[f32], to: &mut [f32]) {
         use std::arch::x86_64::{_mm512_loadu_ps, _mm512_stream_ps};
@@ -84,8 +87,8 @@ fn copy(by_avx512: bool, from: &[f32], to: &mut [f32]) {
     let fourth = third + (to.len() - third) / 4 * 4;
     single(&from[..first], &mut to[..first]);
     sse2(&from[first..second], &mut to[first..second]);
-    if by_avx512 {
-        // SAFETY: the processor has it, says the caller.
+    if by.is_some() {
+        // SAFETY: the processor has it: `by` proves it.
         unsafe { avx512(&from[second..third], &mut to[second..third]) };
     } else {
         sse2(&from[second..third], &mut to[second..third]);
@@ -122,12 +125,12 @@ mod tests {
     #[test]
     fn streamed_copies_equal_plain_ones_at_any_alignment() {
         let from: Vec<f32> = (0..400).map(|i| i as f32).collect();
-        let sets: &[bool] = if is_x86_feature_detected!("avx512f") { &[false, true] } else { &[false] };
-        for &by_avx512 in sets {
+        let proof = super::Avx512::get();
+        for by in [None].into_iter().chain(proof.map(Some)) {
             for start in 0..20 {
                 for length in [0, 1, 7, 15, 16, 33, 350] {
                     let mut to = vec![-1.0; 400];
-                    super::copy(by_avx512, &from[3..][..length], &mut to[start..][..length]);
+                    super::copy(by, &from[3..][..length], &mut to[start..][..length]);
                     super::fence();
                     assert_eq!(to[start..][..length], from[3..][..length]);
                     assert!(to[..start].iter().chain(&to[start + length..]).all(|&value| value == -1.0));

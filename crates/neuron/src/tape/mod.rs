@@ -10,7 +10,7 @@ mod text;
 use std::cell::RefCell;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use crate::model::Neuron;
+use crate::neuron::Neuron;
 use crate::reference::{Learned, State, step};
 use crate::scalar::{Float, Real};
 use crate::surrogate::{Surrogate, with_derivative};

@@ -1,17 +1,14 @@
-//! The boundary to C++: the shim's functions, and tensors' memory as slices. All unsafe code of this crate.
-
-pub(crate) mod cuda;
+//! The boundary to C++ and to the allocators.
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
-use half::bf16;
-use tch::{Device, Kind, Tensor};
+use tch::Tensor;
 use torch_sys::C_tensor;
 
 use crate::custom::Backward;
-use crate::error::AutogradError;
+use crate::error::{BoxError, TorchError};
 use crate::optimizer::{AdamW, Sgd};
 
 type BackwardFunction = unsafe extern "C" fn(
@@ -29,7 +26,7 @@ unsafe extern "C" {
     fn tks_libtorch_version() -> *const c_char;
     fn tks_free_text(text: *mut c_char);
     fn tks_clear_grad(leaf: *mut C_tensor) -> *mut c_char;
-    fn tks_current_cuda_stream(device: i8, stream: *mut *mut c_void) -> *mut c_char;
+    pub(crate) fn tks_current_cuda_stream(device: i8, stream: *mut *mut c_void) -> *mut c_char;
     fn tks_record(
         label: *const c_char,
         inputs: *mut *mut C_tensor,
@@ -84,7 +81,7 @@ pub(crate) fn record(
     outputs: &[&Tensor],
     saved: &[Option<&Tensor>],
     node: Node,
-) -> Result<(), AutogradError> {
+) -> Result<(), TorchError> {
     let pointer =
         |tensor: Option<&Tensor>| tensor.map_or(ptr::null_mut(), |tensor| tensor.as_ptr().cast_mut());
     let mut inputs: Vec<_> = inputs.iter().map(|tensor| pointer(*tensor)).collect();
@@ -114,7 +111,7 @@ pub(crate) fn record(
 
 /// # Safety
 /// `error` is what a function of the shim just returned: null, or a text that it gives away.
-unsafe fn outcome_of(error: *mut c_char) -> Result<(), AutogradError> {
+pub(crate) unsafe fn outcome_of(error: *mut c_char) -> Result<(), TorchError> {
     if error.is_null() {
         return Ok(());
     }
@@ -124,10 +121,10 @@ unsafe fn outcome_of(error: *mut c_char) -> Result<(), AutogradError> {
         tks_free_text(error);
         text
     };
-    Err(AutogradError::Libtorch(text))
+    Err(TorchError::Shim(text))
 }
 
-pub(crate) fn clear_grad(leaf: &Tensor) -> Result<(), AutogradError> {
+pub(crate) fn clear_grad(leaf: &Tensor) -> Result<(), TorchError> {
     // SAFETY: the tensor lives through the call; its gradient is its own to drop.
     unsafe { outcome_of(tks_clear_grad(leaf.as_ptr().cast_mut())) }
 }
@@ -144,7 +141,7 @@ pub(crate) fn fused_adamw(
     second: &[Tensor],
     steps: &[Tensor],
     settings: &AdamW,
-) -> Result<(), AutogradError> {
+) -> Result<(), TorchError> {
     let AdamW { lr, betas: [beta1, beta2], weight_decay, eps } = *settings;
     let count = parameters.len();
     let [mut parameters, mut gradients, mut first, mut second, mut steps] =
@@ -175,7 +172,7 @@ pub(crate) fn fused_sgd(
     momenta: &[Tensor],
     settings: &Sgd,
     is_first: bool,
-) -> Result<(), AutogradError> {
+) -> Result<(), TorchError> {
     let Sgd { lr, momentum, weight_decay, nesterov } = *settings;
     let count = parameters.len();
     let [mut parameters, mut gradients, mut momenta] = [parameters, gradients, momenta].map(pointers);
@@ -238,8 +235,7 @@ unsafe extern "C" fn run_backward(
         let needed: Vec<bool> = needed.iter().map(|&needed| needed != 0).collect();
         let gradients = tch::no_grad(|| node.backward(&saved, &grads, &needed))?;
         if gradients.len() != result_count {
-            let what = format!("{} gradients for {result_count} inputs", gradients.len());
-            return Err(AutogradError::Libtorch(what));
+            return Err(format!("{} gradients for {result_count} inputs", gradients.len()).into());
         }
         for (i, gradient) in gradients.into_iter().enumerate() {
             if let Some(mut gradient) = gradient {
@@ -249,7 +245,7 @@ unsafe extern "C" fn run_backward(
                 unsafe { *results.add(i) = pointer };
             }
         }
-        Ok(())
+        Ok::<(), BoxError>(())
     }));
     let text = match outcome {
         Ok(Ok(())) => return ptr::null_mut(),
@@ -285,80 +281,6 @@ unsafe fn slice_of<'a, T>(start: *const T, count: usize) -> &'a [T] {
     }
     // SAFETY: the caller's promise.
     unsafe { std::slice::from_raw_parts(start, count) }
-}
-
-/// The number formats of tensors whose memory is read and written here.
-trait Element {
-    const KIND: Kind;
-}
-
-impl Element for f32 {
-    const KIND: Kind = Kind::Float;
-}
-
-impl Element for bf16 {
-    const KIND: Kind = Kind::BFloat16;
-}
-
-/// The tensor's values in the order of its memory.
-///
-/// # Errors
-/// Where it is not a dense `f32` tensor on the CPU.
-pub(crate) fn values(tensor: &Tensor) -> Result<&[f32], AutogradError> {
-    elements(tensor)
-}
-
-/// [`values`] of a `bf16` tensor.
-///
-/// # Errors
-/// Where it is not a dense `bf16` tensor on the CPU.
-pub(crate) fn half_values(tensor: &Tensor) -> Result<&[bf16], AutogradError> {
-    elements(tensor)
-}
-
-/// The tensor's values in the order of its memory, for writing. For tensors that were just made: nothing
-/// else may read them meanwhile, which `&mut` alone cannot say of a shared handle.
-///
-/// # Errors
-/// Where it is not a dense `f32` tensor on the CPU.
-pub(crate) fn values_mut(tensor: &mut Tensor) -> Result<&mut [f32], AutogradError> {
-    elements_mut(tensor)
-}
-
-/// [`values_mut`] of a `bf16` tensor.
-///
-/// # Errors
-/// Where it is not a dense `bf16` tensor on the CPU.
-pub(crate) fn half_values_mut(tensor: &mut Tensor) -> Result<&mut [bf16], AutogradError> {
-    elements_mut(tensor)
-}
-
-fn elements<T: Element>(tensor: &Tensor) -> Result<&[T], AutogradError> {
-    let start = start_of(tensor, T::KIND)?;
-    // SAFETY: dense, so `numel` values lie at its start; the borrow keeps the tensor, and with it the memory.
-    Ok(unsafe { slice_of(start.cast::<T>(), tensor.numel()) })
-}
-
-fn elements_mut<T: Element>(tensor: &mut Tensor) -> Result<&mut [T], AutogradError> {
-    let start = start_of(tensor, T::KIND)?;
-    if tensor.numel() == 0 {
-        return Ok(&mut []);
-    }
-    // SAFETY: as in `elements`; unique by the callers' contract.
-    Ok(unsafe { std::slice::from_raw_parts_mut(start.cast::<T>(), tensor.numel()) })
-}
-
-fn start_of(tensor: &Tensor, kind: Kind) -> Result<*mut c_void, AutogradError> {
-    if tensor.device() != Device::Cpu || tensor.kind() != kind || !crate::layout::is_dense(tensor) {
-        let what = format!(
-            "needs a dense {kind:?} tensor on the CPU, not {:?} on {:?} with strides {:?}",
-            tensor.kind(),
-            tensor.device(),
-            tensor.stride()
-        );
-        return Err(AutogradError::Unsupported(what));
-    }
-    Ok(tensor.data_ptr())
 }
 
 /// See [`crate::runtime::uses_mimalloc`].

@@ -3,13 +3,13 @@
 use half::bf16;
 use rayon::prelude::*;
 
-use crate::error::NeuronError;
+use crate::error::KernelError;
 use crate::simd;
 
 /// Values that one task packs: a whole number of bytes of bits.
 const PIECE: usize = 1 << 16;
 
-/// A number format that [`Compact`] packs.
+/// A number format that [`PackedSpikes`] packs.
 pub trait Value: Copy + Send + Sync {
     /// The same value, exactly.
     fn single(self) -> f32;
@@ -33,35 +33,35 @@ impl Value for bf16 {
 /// Values that are 0 or 1, or small whole numbers (sums of spikes, as residual blocks have), packed.
 ///
 /// ```
-/// use tks_neuron::compact::Compact;
+/// use tks_kernels::packed::PackedSpikes;
 ///
 /// let spikes = [0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0];
-/// let compact = Compact::of(&spikes).unwrap();
-/// assert_eq!((compact.bytes(), compact.density()), (2, 3.0 / 9.0));
+/// let packed = PackedSpikes::pack(&spikes).unwrap();
+/// assert_eq!((packed.bytes(), packed.density()), (2, 3.0 / 9.0));
 /// let mut again = [9.0; 9];
-/// compact.expand(&mut again)?;
+/// packed.expand(&mut again)?;
 /// assert_eq!(again, spikes);
-/// assert!(Compact::of(&[0.25]).is_none());
-/// # Ok::<(), tks_neuron::NeuronError>(())
+/// assert!(PackedSpikes::pack(&[0.25]).is_none());
+/// # Ok::<(), tks_kernels::KernelError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Compact {
-    packed: Packed,
+pub struct PackedSpikes {
+    storage: Storage,
     length: usize,
     non_zero: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Packed {
+enum Storage {
     /// Eight values a byte, the first in the lowest bit.
     Bits(Vec<u8>),
     /// A value a byte.
     Bytes(Vec<u8>),
 }
 
-impl Compact {
+impl PackedSpikes {
     /// Packs values; `None` where one is neither 0 nor a whole number up to 255. -0 becomes 0.
-    pub fn of<T: Value>(values: &[T]) -> Option<Compact> {
+    pub fn pack<T: Value>(values: &[T]) -> Option<PackedSpikes> {
         let pack = |mut packed: Vec<u8>, per_byte: usize, piece: fn(&[T], &mut [u8]) -> Option<usize>| {
             let non_zero = values
                 .par_chunks(PIECE)
@@ -74,16 +74,16 @@ impl Compact {
         let bits =
             pack(vec![0; length.div_ceil(8)], 8, |values, bits| simd::dispatch(PackBits { values, bits }));
         if let Some((bits, non_zero)) = bits {
-            return Some(Compact { packed: Packed::Bits(bits), length, non_zero });
+            return Some(PackedSpikes { storage: Storage::Bits(bits), length, non_zero });
         }
         let (bytes, non_zero) =
             pack(vec![0; length], 1, |values, bytes| simd::dispatch(PackBytes { values, bytes }))?;
-        Some(Compact { packed: Packed::Bytes(bytes), length, non_zero })
+        Some(PackedSpikes { storage: Storage::Bytes(bytes), length, non_zero })
     }
 
     /// Memory taken.
     pub fn bytes(&self) -> usize {
-        let (Packed::Bits(bytes) | Packed::Bytes(bytes)) = &self.packed;
+        let (Storage::Bits(bytes) | Storage::Bytes(bytes)) = &self.storage;
         bytes.len()
     }
 
@@ -95,10 +95,10 @@ impl Compact {
     /// Writes the values.
     ///
     /// # Errors
-    /// [`NeuronError::Length`] where `values` is not as long as what was packed.
-    pub fn expand(&self, values: &mut [f32]) -> Result<(), NeuronError> {
+    /// [`KernelError::Length`] where `values` is not as long as what was packed.
+    pub fn expand(&self, values: &mut [f32]) -> Result<(), KernelError> {
         if values.len() != self.length {
-            return Err(NeuronError::Length {
+            return Err(KernelError::Length {
                 buffer: "values",
                 actual: values.len(),
                 expected: self.length,
@@ -106,11 +106,11 @@ impl Compact {
             });
         }
         let pieces = values.par_chunks_mut(PIECE);
-        match &self.packed {
-            Packed::Bits(bits) => pieces
+        match &self.storage {
+            Storage::Bits(bits) => pieces
                 .zip(bits.par_chunks(PIECE / 8))
                 .for_each(|(values, bits)| simd::dispatch(ExpandBits { bits, values })),
-            Packed::Bytes(bytes) => pieces.zip(bytes.par_chunks(PIECE)).for_each(|(values, bytes)| {
+            Storage::Bytes(bytes) => pieces.zip(bytes.par_chunks(PIECE)).for_each(|(values, bytes)| {
                 for (value, &byte) in values.iter_mut().zip(bytes) {
                     *value = f32::from(byte);
                 }
@@ -172,7 +172,7 @@ struct PackBytes<'a, T> {
 }
 
 impl<T: Value> simd::Work for PackBytes<'_, T> {
-    /// How many are not 0, `None` where one is no whole number up to 255.
+    /// How many are not 0, `None` where one is not a whole number up to 255.
     type Output = Option<usize>;
 
     #[inline(always)]

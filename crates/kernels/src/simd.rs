@@ -5,10 +5,10 @@
 
 use std::sync::OnceLock;
 
-use crate::error::NeuronError;
+use crate::error::KernelError;
 
 /// A piece of work that is compiled once for each instruction set.
-pub(crate) trait Work {
+pub trait Work {
     /// What it returns.
     type Output;
     /// Does the work; `#[inline(always)]` in every implementation and in all that it calls, so that the
@@ -67,8 +67,8 @@ impl InstructionSet {
     /// was first asked for.
     ///
     /// # Errors
-    /// [`NeuronError::InstructionSet`] where the variable names none.
-    pub fn in_use() -> Result<Self, NeuronError> {
+    /// [`KernelError::InstructionSet`] where the variable names none.
+    pub fn in_use() -> Result<Self, KernelError> {
         static IN_USE: OnceLock<Result<InstructionSet, String>> = OnceLock::new();
         let in_use = IN_USE.get_or_init(|| {
             let widest = InstructionSet::widest();
@@ -81,18 +81,25 @@ impl InstructionSet {
         });
         match in_use {
             Ok(set) => Ok(*set),
-            Err(value) => Err(NeuronError::InstructionSet { value: value.clone() }),
+            Err(value) => Err(KernelError::InstructionSet { value: value.clone() }),
         }
     }
 }
 
-/// Whether kernels may use AVX-512.
+/// Proof that the processor has AVX-512 and that kernels may use it.
 #[cfg(target_arch = "x86_64")]
-pub(crate) fn has_avx512() -> bool {
-    chosen() == InstructionSet::Avx512
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Avx512(());
+
+#[cfg(target_arch = "x86_64")]
+impl Avx512 {
+    /// The proof, where it holds.
+    pub fn get() -> Option<Self> {
+        (chosen() == InstructionSet::Avx512).then_some(Avx512(()))
+    }
 }
 
-/// [`InstructionSet::in_use`], where `Kernel::new` has refused a wrong name already.
+/// [`InstructionSet::in_use`], or the baseline where the variable names none, which whoever asked before has refused.
 #[cfg(target_arch = "x86_64")]
 fn chosen() -> InstructionSet {
     InstructionSet::in_use().unwrap_or(InstructionSet::Baseline)
@@ -100,7 +107,7 @@ fn chosen() -> InstructionSet {
 
 /// Runs the work with the widest vectors that this processor has.
 #[cfg(target_arch = "x86_64")]
-pub(crate) fn dispatch<W: Work>(work: W) -> W::Output {
+pub fn dispatch<W: Work>(work: W) -> W::Output {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,lzcnt,popcnt")]
     fn avx512<W: Work>(work: W) -> W::Output {
         work.run()
@@ -121,6 +128,6 @@ pub(crate) fn dispatch<W: Work>(work: W) -> W::Output {
 
 /// Runs the work; other processors' baseline has their vectors already.
 #[cfg(not(target_arch = "x86_64"))]
-pub(crate) fn dispatch<W: Work>(work: W) -> W::Output {
+pub fn dispatch<W: Work>(work: W) -> W::Output {
     work.run()
 }

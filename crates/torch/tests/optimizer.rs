@@ -1,7 +1,7 @@
 //! The fused steps against the optimisers' equations, written out for one number at a time.
 
 use tch::{Kind, Tensor};
-use tks_autograd::optimizer::{AdamW, Sgd, adamw, sgd};
+use tks_torch::optimizer::{AdamW, Sgd, adamw, sgd};
 
 /// A parameter of two dimensions, transposed so that its memory does not run as its shape does, and one of one.
 fn parameters() -> Vec<Tensor> {

@@ -17,7 +17,7 @@
 
 use rayon::prelude::*;
 
-use crate::error::NeuronError;
+use crate::error::KernelError;
 use crate::simd;
 
 /// Channels are handled this many at a time.
@@ -164,17 +164,17 @@ impl WinogradShape {
     /// Height and width of the output.
     ///
     /// # Errors
-    /// [`NeuronError::OutOfRange`] for sizes that make no convolution.
-    pub fn output(&self) -> Result<[usize; 2], NeuronError> {
+    /// [`KernelError::OutOfRange`] for sizes that make no convolution.
+    pub fn output(&self) -> Result<[usize; 2], KernelError> {
         let mut output = [self.height, self.width];
         for ((length, padding), parameter) in output.iter_mut().zip(self.padding).zip(["height", "width"]) {
             if padding >= FILTER {
                 let value = padding as f64;
-                return Err(NeuronError::OutOfRange { parameter: "padding", value, range: "0, 1 or 2" });
+                return Err(KernelError::OutOfRange { parameter: "padding", value, range: "0, 1 or 2" });
             }
             if *length == 0 || *length + 2 * padding < FILTER {
                 let value = *length as f64;
-                return Err(NeuronError::OutOfRange {
+                return Err(KernelError::OutOfRange {
                     parameter,
                     value,
                     range: "3 or above, padding counted",
@@ -189,7 +189,7 @@ impl WinogradShape {
     ///
     /// # Errors
     /// As [`Self::output`].
-    pub fn tiles(&self) -> Result<[usize; 2], NeuronError> {
+    pub fn tiles(&self) -> Result<[usize; 2], KernelError> {
         Ok(self.output()?.map(|length| length.div_ceil(OUTPUT)))
     }
 
@@ -201,14 +201,14 @@ impl WinogradShape {
         channels: usize,
         buffer: &'static str,
         tiles: usize,
-    ) -> Result<[usize; 2], NeuronError> {
+    ) -> Result<[usize; 2], KernelError> {
         check_channels(channels)?;
         let [rows, columns] = self.tiles()?;
         let image = size[0] * size[1] * channels;
         let expected = values / image * rows * columns * TILE * channels;
         if !values.is_multiple_of(image) || tiles != expected {
             let shape = "images * rows * columns * 36 * channels";
-            return Err(NeuronError::Length { buffer, actual: tiles, expected, shape });
+            return Err(KernelError::Length { buffer, actual: tiles, expected, shape });
         }
         Ok([rows, columns])
     }
@@ -218,13 +218,13 @@ impl WinogradShape {
 /// `[images, rows, columns, 36, channels]`.
 ///
 /// # Errors
-/// [`NeuronError`] where buffers or sizes do not fit.
+/// [`KernelError`] where buffers or sizes do not fit.
 pub fn input_tiles(
     shape: &WinogradShape,
     channels: usize,
     x: &[f32],
     tiles: &mut [f32],
-) -> Result<(), NeuronError> {
+) -> Result<(), KernelError> {
     let size = [shape.height, shape.width];
     let grid = shape.check(size, x.len(), channels, "tiles", tiles.len())?;
     let images = Images { values: x, size, channels, offset: shape.padding };
@@ -236,13 +236,13 @@ pub fn input_tiles(
 /// `[images, rows, columns, 36, channels]`.
 ///
 /// # Errors
-/// [`NeuronError`] where buffers or sizes do not fit.
+/// [`KernelError`] where buffers or sizes do not fit.
 pub fn gradient_tiles(
     shape: &WinogradShape,
     channels: usize,
     grad_y: &[f32],
     tiles: &mut [f32],
-) -> Result<(), NeuronError> {
+) -> Result<(), KernelError> {
     let size = shape.output()?;
     let grid = shape.check(size, grad_y.len(), channels, "tiles", tiles.len())?;
     let images = Images { values: grad_y, size, channels, offset: [0, 0] };
@@ -254,13 +254,13 @@ pub fn gradient_tiles(
 /// `[images, out_height, out_width, channels]`.
 ///
 /// # Errors
-/// [`NeuronError`] where buffers or sizes do not fit.
+/// [`KernelError`] where buffers or sizes do not fit.
 pub fn output_pixels(
     shape: &WinogradShape,
     channels: usize,
     products: &[f32],
     y: &mut [f32],
-) -> Result<(), NeuronError> {
+) -> Result<(), KernelError> {
     let size @ [_, width] = shape.output()?;
     let [rows, columns] = shape.check(size, y.len(), channels, "products", products.len())?;
     let row_of_tiles = columns * channels;
@@ -281,14 +281,14 @@ pub fn output_pixels(
 /// [`Filter::Forward`], `[outputs, 36, inputs]` for [`Filter::InputGradient`].
 ///
 /// # Errors
-/// [`NeuronError`] where buffers or sizes do not fit.
+/// [`KernelError`] where buffers or sizes do not fit.
 pub fn filter_tiles(
     filter: Filter,
     inputs: usize,
     outputs: usize,
     weight: &[f32],
     tiles: &mut [f32],
-) -> Result<(), NeuronError> {
+) -> Result<(), KernelError> {
     check_filters(inputs, outputs, weight.len(), tiles.len())?;
     let from_channels = if filter == Filter::Forward { outputs } else { inputs };
     tiles.par_chunks_mut(TILE * from_channels).enumerate().for_each(|(channel, tiles)| {
@@ -300,13 +300,13 @@ pub fn filter_tiles(
 /// `G^T u G` of each filter of `tiles`, `[36, inputs, outputs]`, to `grad_weight`, `[outputs, inputs, 3, 3]`.
 ///
 /// # Errors
-/// [`NeuronError`] where buffers or sizes do not fit.
+/// [`KernelError`] where buffers or sizes do not fit.
 pub fn filter_gradient(
     inputs: usize,
     outputs: usize,
     tiles: &[f32],
     grad_weight: &mut [f32],
-) -> Result<(), NeuronError> {
+) -> Result<(), KernelError> {
     check_filters(inputs, outputs, grad_weight.len(), tiles.len())?;
     grad_weight.par_chunks_mut(LANE * inputs * FILTER * FILTER).enumerate().for_each(
         |(block, grad_weight)| {
@@ -316,7 +316,7 @@ pub fn filter_gradient(
     Ok(())
 }
 
-fn check_filters(inputs: usize, outputs: usize, weight: usize, tiles: usize) -> Result<(), NeuronError> {
+fn check_filters(inputs: usize, outputs: usize, weight: usize, tiles: usize) -> Result<(), KernelError> {
     check_channels(inputs)?;
     check_channels(outputs)?;
     for (buffer, actual, each, shape) in [
@@ -325,16 +325,16 @@ fn check_filters(inputs: usize, outputs: usize, weight: usize, tiles: usize) -> 
     ] {
         let expected = inputs * outputs * each;
         if actual != expected {
-            return Err(NeuronError::Length { buffer, actual, expected, shape });
+            return Err(KernelError::Length { buffer, actual, expected, shape });
         }
     }
     Ok(())
 }
 
-fn check_channels(channels: usize) -> Result<(), NeuronError> {
+fn check_channels(channels: usize) -> Result<(), KernelError> {
     if channels == 0 || !channels.is_multiple_of(LANE) {
         let value = channels as f64;
-        return Err(NeuronError::OutOfRange { parameter: "channels", value, range: "a multiple of 16" });
+        return Err(KernelError::OutOfRange { parameter: "channels", value, range: "a multiple of 16" });
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! The convolution of spikes against one written as its definition.
 
 use tks_golden::{noise, relative_error};
-use tks_neuron::NeuronError;
-use tks_neuron::convolution::{ConvShape, density, forward, weight_gradient};
+use tks_kernels::KernelError;
+use tks_kernels::convolution::{ConvShape, density, forward, weight_gradient};
 
 /// Output and weight gradient by the definition, in double precision.
 fn by_definition(shape: &ConvShape, x: &[f32], weight: &[f32], grad_y: &[f32]) -> (Vec<f32>, Vec<f32>) {
@@ -139,7 +139,7 @@ fn sizes_that_do_not_fit_are_named() {
         stride: [1, 1],
         padding: [0, 0],
     };
-    assert!(matches!(shape.output(), Err(NeuronError::OutOfRange { parameter: "height", .. })));
+    assert!(matches!(shape.output(), Err(KernelError::OutOfRange { parameter: "height", .. })));
     let shape = ConvShape { kernel: [1, 1], ..shape };
     let problem = forward(&shape, &[0.0; 3], &[1.0], &mut [0.0; 4]).unwrap_err().to_string();
     assert!(problem.contains("`x` holds 3 values where 4 are needed"), "{problem}");

@@ -1,55 +1,55 @@
 //! What an operation keeps of its input until its backward pass: spikes as bits.
 
+use half::bf16;
 use tch::{Device, Kind, Tensor};
-use tks_neuron::compact::Compact;
+use tks_kernels::PackedSpikes;
+use tks_torch::memory::{Fresh, is_dense, values};
 
 use crate::error::AutogradError;
-use crate::ffi::{half_values, values, values_mut};
-use crate::layout::is_dense;
 
 /// A tensor that a backward pass needs again. Spikes take a bit a value and small whole numbers (sums of spikes) a byte,
 /// on the CPU; any other tensor has to be saved as it is.
 ///
 /// ```
 /// use tch::{Device, Kind, Tensor};
-/// use tks_autograd::Kept;
+/// use tks_autograd::SavedTensor;
 ///
 /// let spikes = Tensor::rand([4, 2, 16], (Kind::Float, Device::Cpu)).gt(0.8).to_kind(Kind::Float);
-/// let kept = Kept::of(&spikes)?;
-/// assert_eq!(kept.bytes(), 4 * 2 * 16 / 8);
-/// assert!(kept.to_save(&spikes).is_none());
-/// assert_eq!(kept.restore(None, Kind::Float)?, spikes);
+/// let saved = SavedTensor::new(&spikes)?;
+/// assert_eq!(saved.bytes(), 4 * 2 * 16 / 8);
+/// assert!(saved.to_save(&spikes).is_none());
+/// assert_eq!(saved.restore(None, Kind::Float)?, spikes);
 /// # Ok::<(), tks_autograd::AutogradError>(())
 /// ```
 #[derive(Debug)]
-pub struct Kept(Option<Packed>);
+pub struct SavedTensor(Option<Packed>);
 
 #[derive(Debug)]
 struct Packed {
     /// In the order of the tensor's memory.
-    values: Compact,
+    values: PackedSpikes,
     size: Vec<i64>,
     stride: Vec<i64>,
 }
 
-impl Kept {
+impl SavedTensor {
     /// Packs a tensor, if it is dense `f32` or `bf16` on the CPU and has whole numbers from 0 to 255 alone.
     ///
     /// # Errors
     /// What libtorch refuses.
-    pub fn of(tensor: &Tensor) -> Result<Kept, AutogradError> {
+    pub fn new(tensor: &Tensor) -> Result<SavedTensor, AutogradError> {
         if tensor.device() != Device::Cpu || !is_dense(tensor) {
-            return Ok(Kept(None));
+            return Ok(SavedTensor(None));
         }
         let values = match tensor.kind() {
-            Kind::Float => Compact::of(values(tensor)?),
-            Kind::BFloat16 => Compact::of(half_values(tensor)?),
+            Kind::Float => PackedSpikes::pack(values::<f32>(tensor)?),
+            Kind::BFloat16 => PackedSpikes::pack(values::<bf16>(tensor)?),
             _ => None,
         };
-        Ok(Kept(values.map(|values| Packed { values, size: tensor.size(), stride: tensor.stride() })))
+        Ok(SavedTensor(values.map(|values| Packed { values, size: tensor.size(), stride: tensor.stride() })))
     }
 
-    /// What [`record`](crate::custom::record()) has to save of `tensor`, which this was made of: nothing where it is
+    /// What [`record`](tks_torch::custom::record()) has to save of `tensor`, which this was made of: nothing where it is
     /// packed.
     pub fn to_save<'a>(&self, tensor: &'a Tensor) -> Option<&'a Tensor> {
         self.0.is_none().then_some(tensor)
@@ -63,12 +63,12 @@ impl Kept {
         let tensor = match (&self.0, saved) {
             (Some(packed), _) => {
                 let like = (Kind::Float, Device::Cpu);
-                let mut tensor = Tensor::f_empty_strided(&packed.size, &packed.stride, like)?;
-                packed.values.expand(values_mut(&mut tensor)?)?;
-                tensor
+                let mut tensor = Fresh::strided(&packed.size, &packed.stride, like)?;
+                packed.values.expand(tensor.values_mut()?)?;
+                tensor.into_tensor()
             }
             (None, Some(saved)) => saved.f_detach()?,
-            (None, None) => return Err(AutogradError::Unsupported("what was kept was not saved".into())),
+            (None, None) => return Err(AutogradError::NotSaved),
         };
         Ok(tensor.f_to_kind(kind)?)
     }

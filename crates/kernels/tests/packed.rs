@@ -2,7 +2,7 @@
 
 use half::bf16;
 use proptest::prelude::*;
-use tks_neuron::compact::Compact;
+use tks_kernels::packed::PackedSpikes;
 
 /// Lengths about those of a byte, of a vector's group and of a task's piece.
 fn length() -> impl Strategy<Value = usize> {
@@ -22,16 +22,16 @@ proptest! {
     #[test]
     fn what_is_packed_comes_back(length in length(), below in 1u32..=256, seed: u32) {
         let values = values(length, below, seed);
-        let compact = Compact::of(&values).unwrap();
+        let packed = PackedSpikes::pack(&values).unwrap();
         let mut again = vec![7.0; length];
-        compact.expand(&mut again).unwrap();
+        packed.expand(&mut again).unwrap();
         prop_assert_eq!(&again, &values);
         let non_zero = values.iter().filter(|&&value| value != 0.0).count();
-        prop_assert_eq!(compact.density(), non_zero as f64 / (length as f64).max(1.0));
+        prop_assert_eq!(packed.density(), non_zero as f64 / (length as f64).max(1.0));
         let whole = if values.iter().all(|&value| value <= 1.0) { length.div_ceil(8) } else { length };
-        prop_assert_eq!(compact.bytes(), whole);
+        prop_assert_eq!(packed.bytes(), whole);
         let half: Vec<bf16> = values.iter().map(|&value| bf16::from_f32(value)).collect();
-        prop_assert_eq!(Compact::of(&half), Some(compact));
+        prop_assert_eq!(PackedSpikes::pack(&half), Some(packed));
     }
 
     #[test]
@@ -47,23 +47,23 @@ proptest! {
         let mut values = values(length + 1, 2, seed);
         let place = place.index(values.len());
         values[place] = other;
-        prop_assert!(Compact::of(&values).is_none());
+        prop_assert!(PackedSpikes::pack(&values).is_none());
         let mut half = vec![bf16::ONE; values.len()];
         half[place] = bf16::from_f32(other);
         // Some of them round to whole numbers.
         let rounded = half[place].to_f32();
-        prop_assert_eq!(Compact::of(&half).is_none(), !(rounded.fract() == 0.0 && (0.0..256.0).contains(&rounded)));
+        prop_assert_eq!(PackedSpikes::pack(&half).is_none(), !(rounded.fract() == 0.0 && (0.0..256.0).contains(&rounded)));
     }
 }
 
 #[test]
 fn a_wrong_length_is_named() {
-    let error = Compact::of(&[1.0; 10]).unwrap().expand(&mut [0.0; 9]).unwrap_err().to_string();
+    let error = PackedSpikes::pack(&[1.0; 10]).unwrap().expand(&mut [0.0; 9]).unwrap_err().to_string();
     assert!(error.contains('9') && error.contains("10"), "{error}");
 }
 
 #[test]
 fn a_negative_zero_is_a_zero() {
-    let compact = Compact::of(&[-0.0, 1.0]).unwrap();
-    assert_eq!(compact.density(), 0.5);
+    let packed = PackedSpikes::pack(&[-0.0, 1.0]).unwrap();
+    assert_eq!(packed.density(), 0.5);
 }

@@ -1,52 +1,66 @@
-//! The boundary to CUDA: its driver, its compiler, and libtorch's streams and device memory. Libraries are opened
-//! when they are first needed, so that the same program runs where there are none.
+//! CUDA kernels from text: compiled at run time and launched on libtorch's current stream, over its tensors.
+//!
+//! Libraries are opened when they are first needed, so that the same program runs where there are none. Needs a libtorch
+//! with CUDA, opened by [`load`] or by [`crate::runtime::prepare`].
 
-use std::ffi::{CString, c_void};
+use std::ffi::{CStr, CString, c_void};
 use std::ptr;
 
 use cudarc::driver::{result, sys};
 use cudarc::nvrtc::{CompileError, CompileOptions, compile_ptx_with_opts};
 use tch::{Device, Kind, Tensor};
 
-use crate::error::AutogradError;
+use crate::error::TorchError;
+use crate::ffi::{outcome_of, tks_current_cuda_stream};
+use crate::memory::is_dense;
 
 /// Threads in a block: of no great weight for kernels that wait for memory.
 const BLOCK: usize = 256;
 
-fn error(what: &str, error: &dyn std::fmt::Display) -> AutogradError {
-    AutogradError::Cuda(format!("{what}: {error}"))
+/// Opens libtorch's CUDA half where it lies beside the CPU half and CUDA's driver is installed. Returns whether
+/// libtorch now finds a GPU.
+///
+/// Before the first question about CUDA (`tch::Cuda::is_available`, say): libtorch remembers the answer.
+pub fn load() -> bool {
+    is_driver_present() && open_libtorch_cuda() && tch::Cuda::is_available()
+}
+
+fn error(what: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> TorchError {
+    TorchError::Cuda { what, source: source.into() }
 }
 
 /// Whether CUDA's driver is installed.
-pub(crate) fn is_driver_present() -> bool {
+fn is_driver_present() -> bool {
     // SAFETY: opens the library or does not.
     unsafe { sys::is_culib_present() }
 }
 
-/// Whether the run-time compiler is installed.
-pub(crate) fn is_compiler_present() -> bool {
+/// Whether NVRTC, CUDA's run-time compiler, is installed.
+pub fn is_compiler_present() -> bool {
     // SAFETY: opens the library or does not.
     unsafe { cudarc::nvrtc::sys::is_culib_present() }
 }
 
-/// PTX of a CUDA text for a compute capability (`80`: 8.0).
-pub(crate) fn compile(text: &str, capability: i32, options: &[&str]) -> Result<String, AutogradError> {
+/// PTX of a CUDA text for a compute capability (`80`: 8.0). Needs NVRTC, but no GPU.
+///
+/// # Errors
+/// [`TorchError::MissingLibrary`] where NVRTC is missing, [`TorchError::Cuda`] where it finds a mistake.
+pub fn compile(text: &str, capability: i32, options: &[&str]) -> Result<String, TorchError> {
     if !is_compiler_present() {
-        return Err(AutogradError::Cuda(
-            "NVRTC (libnvrtc.so.13) is not installed: run `cargo xtask setup --nvrtc`, or put the folder of \
-             CUDA 13's libraries on LD_LIBRARY_PATH"
-                .into(),
-        ));
+        return Err(TorchError::MissingLibrary {
+            library: "NVRTC (libnvrtc.so.13)",
+            remedy: "run `cargo xtask setup --nvrtc` in the workspace, or put the folder of CUDA 13's libraries on \
+                     LD_LIBRARY_PATH",
+        });
     }
     open_builtins();
     let mut all = vec![format!("--gpu-architecture=compute_{capability}")];
     all.extend(options.iter().map(|option| (*option).to_owned()));
     let options = CompileOptions { options: all, ..CompileOptions::default() };
+    let what = "NVRTC could not compile a kernel";
     let ptx = compile_ptx_with_opts(text, options).map_err(|failure| match failure {
-        CompileError::CompileError { log, .. } => {
-            error("NVRTC could not compile a kernel", &log.to_string_lossy())
-        }
-        other => error("NVRTC could not compile a kernel", &other),
+        CompileError::CompileError { log, .. } => error(what, log.to_string_lossy().into_owned()),
+        other => error(what, other.to_string()),
     })?;
     Ok(ptx.to_src())
 }
@@ -70,7 +84,7 @@ fn open_builtins() {
 }
 
 /// Opens libtorch's CUDA half, which registers itself. Returns whether it is there.
-pub(crate) fn open_libtorch_cuda() -> bool {
+fn open_libtorch_cuda() -> bool {
     #[cfg(unix)]
     {
         use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
@@ -89,7 +103,10 @@ pub(crate) fn open_libtorch_cuda() -> bool {
 }
 
 /// Compute capability of a device, such as 90 for 9.0.
-pub(crate) fn capability(device: i32) -> Result<i32, AutogradError> {
+///
+/// # Errors
+/// Where CUDA's driver is missing or refuses.
+pub fn capability(device: i32) -> Result<i32, TorchError> {
     with_context(device, || {
         use sys::CUdevice_attribute::{
             CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR as MAJOR,
@@ -108,9 +125,12 @@ pub(crate) fn capability(device: i32) -> Result<i32, AutogradError> {
 fn with_context<T>(
     device: i32,
     work: impl FnOnce() -> Result<T, result::DriverError>,
-) -> Result<T, AutogradError> {
+) -> Result<T, TorchError> {
     if !is_driver_present() {
-        return Err(AutogradError::Cuda("CUDA's driver (libcuda.so.1) is not installed".into()));
+        return Err(TorchError::MissingLibrary {
+            library: "CUDA's driver (libcuda.so.1)",
+            remedy: "it comes with the GPU's driver",
+        });
     }
     let run = || {
         result::init()?;
@@ -126,12 +146,12 @@ fn with_context<T>(
             restored.and(outcome)
         }
     };
-    run().map_err(|failure| error("CUDA's driver", &failure))
+    run().map_err(|failure| error("CUDA's driver", failure.to_string()))
 }
 
 /// A compiled program on a device. Never unloaded: there are as many as a network has kinds of neurons.
 #[derive(Debug)]
-pub(crate) struct Module {
+pub struct Module {
     module: sys::CUmodule,
     device: i32,
 }
@@ -141,99 +161,70 @@ unsafe impl Send for Module {}
 // SAFETY: as above; the driver synchronises its calls.
 unsafe impl Sync for Module {}
 
-/// An argument of a kernel.
-#[derive(Debug)]
-pub(crate) enum Argument<'a> {
-    Long(i64),
-    Int(i32),
-    Float(f32),
-    /// `None` passes a null pointer. The tensor's kind and number of values.
-    Tensor(Option<&'a Tensor>, Kind, usize),
-}
-
 impl Module {
     /// Puts PTX on a device.
-    pub(crate) fn load(device: i32, ptx: &str) -> Result<Self, AutogradError> {
-        let text = CString::new(ptx).map_err(|failure| error("NVRTC's PTX", &failure))?;
+    ///
+    /// # Errors
+    /// Where CUDA's driver is missing or refuses.
+    pub fn load(device: i32, ptx: &str) -> Result<Self, TorchError> {
+        let text = CString::new(ptx).map_err(|failure| error("NVRTC's PTX", failure))?;
         // SAFETY: a NUL-terminated PTX text.
         let module = with_context(device, || unsafe { result::module::load_data(text.as_ptr().cast()) })?;
         Ok(Module { module, device })
     }
 
-    /// Runs a kernel with one thread for each of `count` items on libtorch's current stream.
+    /// Runs a kernel with one thread for each of `count` items on libtorch's current stream. Its one parameter is
+    /// `arguments`, by value; addresses in it come from [`Self::address`].
     ///
-    /// Tensors are checked: dense, of their kind, of their number of values, on this device.
+    /// # Errors
+    /// Where CUDA's driver refuses, and [`TorchError::TooManyThreads`].
     ///
     /// # Safety
-    /// The arguments are of the number, order and types of the kernel's parameters, and so long that the kernel
-    /// stays within them.
-    pub(crate) unsafe fn launch(
+    /// `A` is laid out as the kernel's parameter (`repr(C)`), and the addresses are of buffers that the kernel stays
+    /// within and that live until it has run: tensors do, whose memory libtorch gives out again in the order of its
+    /// stream alone.
+    pub unsafe fn launch<A: Copy>(
         &self,
-        kernel: &str,
+        kernel: &CStr,
         count: usize,
-        arguments: &[Argument<'_>],
-    ) -> Result<(), AutogradError> {
+        mut arguments: A,
+    ) -> Result<(), TorchError> {
         if count == 0 {
             return Ok(());
         }
-        let name = CString::new(kernel).map_err(|failure| error(kernel, &failure))?;
-        let blocks = u32::try_from(count.div_ceil(BLOCK))
-            .map_err(|_| AutogradError::Cuda(format!("{count} neurons are too many for one launch")))?;
-        // Eight bytes hold each kind of argument; the driver reads as many as the parameter has.
-        let mut values = Vec::with_capacity(arguments.len());
-        for argument in arguments {
-            values.push(match *argument {
-                Argument::Long(value) => value.to_ne_bytes(),
-                Argument::Int(value) => first_four(value.to_ne_bytes()),
-                Argument::Float(value) => first_four(value.to_ne_bytes()),
-                Argument::Tensor(None, ..) => [0; 8],
-                Argument::Tensor(Some(tensor), kind, length) => {
-                    (self.address(tensor, kind, length)? as u64).to_ne_bytes()
-                }
-            });
-        }
-        let mut pointers: Vec<*mut c_void> =
-            values.iter_mut().map(|value| value.as_mut_ptr().cast()).collect();
+        let blocks =
+            u32::try_from(count.div_ceil(BLOCK)).map_err(|_| TorchError::TooManyThreads { count })?;
+        let mut parameters = [ptr::from_mut(&mut arguments).cast::<c_void>()];
         let stream = current_stream(self.device)?;
         with_context(self.device, || {
-            // SAFETY: the module is alive; the parameters are the caller's promise.
+            // SAFETY: the module is alive; the driver copies the parameter before it returns; what it means to the
+            // kernel is the caller's promise.
             unsafe {
-                let function = result::module::get_function(self.module, name)?;
+                let function = result::module::get_function(self.module, kernel.to_owned())?;
                 let (grid, block) = ((blocks, 1, 1), (BLOCK as u32, 1, 1));
-                result::launch_kernel(function, grid, block, 0, stream, &mut pointers)
+                result::launch_kernel(function, grid, block, 0, stream, &mut parameters)
             }
         })
     }
 
-    fn address(&self, tensor: &Tensor, kind: Kind, length: usize) -> Result<usize, AutogradError> {
-        let fits = tensor.device() == Device::Cuda(self.device as usize)
-            && tensor.kind() == kind
-            && tensor.numel() == length
-            && crate::layout::is_dense(tensor);
-        if fits {
-            Ok(tensor.data_ptr() as usize)
-        } else {
-            Err(AutogradError::Unsupported(format!(
-                "needs a dense {kind:?} tensor of {length} values on CUDA device {}, not {:?} of {} on {:?} with \
-                 strides {:?}",
-                self.device,
-                tensor.kind(),
-                tensor.numel(),
-                tensor.device(),
-                tensor.stride()
-            )))
+    /// Where a tensor begins in this device's memory; 0 for none.
+    ///
+    /// # Errors
+    /// [`TorchError::Layout`] where it is not a dense tensor of `kind` and `length` values there.
+    pub fn address(&self, tensor: Option<&Tensor>, kind: Kind, length: usize) -> Result<u64, TorchError> {
+        let Some(tensor) = tensor else { return Ok(0) };
+        let device = Device::Cuda(self.device as usize);
+        if tensor.device() == device && tensor.kind() == kind && tensor.numel() == length && is_dense(tensor)
+        {
+            return Ok(tensor.data_ptr() as u64);
         }
+        Err(TorchError::layout(tensor, kind, Some(length), device))
     }
 }
 
-fn first_four(bytes: [u8; 4]) -> [u8; 8] {
-    let [a, b, c, d] = bytes;
-    [a, b, c, d, 0, 0, 0, 0]
-}
-
-fn current_stream(device: i32) -> Result<sys::CUstream, AutogradError> {
+fn current_stream(device: i32) -> Result<sys::CUstream, TorchError> {
     let mut stream: *mut c_void = ptr::null_mut();
     // SAFETY: `stream` is there to be written to; the shim returns null or a text.
-    unsafe { super::outcome_of(super::tks_current_cuda_stream(device as i8, &mut stream))? };
+    unsafe { outcome_of(tks_current_cuda_stream(device as i8, &mut stream))? };
     Ok(stream.cast())
 }

@@ -1,12 +1,12 @@
-// libtorch's fused optimiser steps, which its C++ API offers to nobody but Python. As in shim.cpp, no exception
-// leaves this file, and `tks_free_text` frees the text of an error.
+// libtorch's fused optimiser steps, which its C++ API offers to nobody but Python. `guarded`, as in shim.cpp, lets no
+// exception out.
 
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/_fused_sgd.h>
 #include <ATen/core/grad_mode.h>
 
-#include <cstring>
-#include <exception>
+#include "guarded.h"
+
 #include <vector>
 
 namespace {
@@ -26,30 +26,24 @@ extern "C" {
 char* tks_fused_adamw(size_t count, at::Tensor** parameters, at::Tensor** gradients, at::Tensor** first,
                       at::Tensor** second, at::Tensor** steps, double lr, double beta1, double beta2,
                       double weight_decay, double eps) {
-  try {
+  return guarded([&] {
     at::NoGradGuard guard;
     at::_fused_adamw_(list(parameters, count), list(gradients, count), list(first, count), list(second, count),
                       {}, list(steps, count), lr, beta1, beta2, weight_decay, eps, /*amsgrad=*/false,
                       /*maximize=*/false);
-    return nullptr;
-  } catch (const std::exception& error) {
-    return strdup(error.what());
-  }
+  });
 }
 
 // One step of SGD with momentum for `count` parameters; `momenta` is empty (null) without. Returns null or an
 // error's text.
 char* tks_fused_sgd(size_t count, at::Tensor** parameters, at::Tensor** gradients, at::Tensor** momenta,
                     double lr, double momentum, double weight_decay, bool nesterov, bool is_first) {
-  try {
+  return guarded([&] {
     at::NoGradGuard guard;
     at::_fused_sgd_(list(parameters, count), list(gradients, count),
                     momenta == nullptr ? std::vector<at::Tensor>() : list(momenta, count), weight_decay, momentum,
                     lr, /*dampening=*/0.0, nesterov, /*maximize=*/false, is_first);
-    return nullptr;
-  } catch (const std::exception& error) {
-    return strdup(error.what());
-  }
+  });
 }
 
 }  // extern "C"

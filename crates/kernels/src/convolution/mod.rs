@@ -11,9 +11,8 @@
 
 use rayon::prelude::*;
 
-use crate::compact::lowest_bits;
-use crate::error::NeuronError;
-use crate::simd;
+use crate::error::KernelError;
+use crate::packed::lowest_bits;
 
 /// Values in a cache line, and in a vector of AVX-512: rows are filled up to a multiple of it.
 const LANE: usize = 16;
@@ -48,13 +47,13 @@ impl ConvShape {
     /// Height and width of the output.
     ///
     /// # Errors
-    /// [`NeuronError::OutOfRange`] for sizes that make no convolution.
-    pub fn output(&self) -> Result<[usize; 2], NeuronError> {
+    /// [`KernelError::OutOfRange`] for sizes that make no convolution.
+    pub fn output(&self) -> Result<[usize; 2], KernelError> {
         let mut output = [0; 2];
         for (i, (length, name)) in [(self.height, "height"), (self.width, "width")].into_iter().enumerate() {
             let (kernel, stride, padding) = (self.kernel[i], self.stride[i], self.padding[i]);
             let out_of_range = |parameter, value: usize, range| {
-                Err(NeuronError::OutOfRange { parameter, value: value as f64, range })
+                Err(KernelError::OutOfRange { parameter, value: value as f64, range })
             };
             if kernel == 0 {
                 return out_of_range("kernel", kernel, "1 or above");
@@ -81,7 +80,7 @@ impl ConvShape {
         self.height * self.width * self.in_channels
     }
 
-    fn check(&self, x: &[f32], weight: usize, y: usize) -> Result<[usize; 2], NeuronError> {
+    fn check(&self, x: &[f32], weight: usize, y: usize) -> Result<[usize; 2], KernelError> {
         let [height, width] = self.output()?;
         for (buffer, actual, expected, shape) in [
             ("x", x.len(), self.images * self.input_image(), "images * height * width * in_channels"),
@@ -89,12 +88,12 @@ impl ConvShape {
             ("y", y, self.images * height * width * self.out_channels, "images * output * out_channels"),
         ] {
             if actual != expected {
-                return Err(NeuronError::Length { buffer, actual, expected, shape });
+                return Err(KernelError::Length { buffer, actual, expected, shape });
             }
         }
         if self.in_channels > usize::from(u16::MAX) || self.width > usize::from(u16::MAX) {
             let value = self.in_channels.max(self.width) as f64;
-            return Err(NeuronError::OutOfRange {
+            return Err(KernelError::OutOfRange {
                 parameter: "in_channels or width",
                 value,
                 range: "16 bits",
@@ -162,6 +161,12 @@ macro_rules! with_width {
         }
     };
 }
+
+mod forward;
+mod weight_gradient;
+
+pub use forward::forward;
+pub use weight_gradient::weight_gradient;
 
 /// The values of an image that are not zero, in rows: of pixels (over channels), or of an image's rows and
 /// channels (over columns).
@@ -330,251 +335,9 @@ pub fn density(x: &[f32]) -> f64 {
     total as f64 / (x.len() as f64).max(1.0)
 }
 
-/// `y = convolution(x, weight)`.
-///
-/// # Errors
-/// [`NeuronError::Length`] and [`NeuronError::OutOfRange`] where buffers or sizes do not fit.
-pub fn forward(shape: &ConvShape, x: &[f32], weight: &[f32], y: &mut [f32]) -> Result<(), NeuronError> {
-    let [out_height, out_width] = shape.check(x, weight.len(), y.len())?;
-    let image_out = out_height * out_width * shape.out_channels;
-    if y.is_empty() || x.is_empty() {
-        y.fill(0.0);
-        return Ok(());
-    }
-    let packed: Vec<_> = blocks(shape.out_channels)
-        .into_iter()
-        .map(|(start, width)| (start, width, pack(shape, weight, start, width)))
-        .collect();
-    let images = y.par_chunks_mut(image_out).zip(x.par_chunks(shape.input_image()));
-    images.for_each_init(Lists::default, |lists, (y, x)| {
-        simd::dispatch(ForwardImage { shape, packed: &packed, out_width, lists, x, y });
-    });
-    Ok(())
-}
-
-/// `[taps, in_channels, width]` of the weight, zero past the last channel.
-fn pack(shape: &ConvShape, weight: &[f32], start: usize, width: usize) -> Aligned {
-    let (taps, inputs) = (shape.taps(), shape.in_channels);
-    let mut packed = Aligned::zeros(taps * inputs * width);
-    let values = packed.get_mut();
-    for o in start..(start + width).min(shape.out_channels) {
-        for c in 0..inputs {
-            for tap in 0..taps {
-                values[(tap * inputs + c) * width + o - start] = weight[(o * inputs + c) * taps + tap];
-            }
-        }
-    }
-    packed
-}
-
-struct ForwardImage<'a> {
-    shape: &'a ConvShape,
-    packed: &'a [(usize, usize, Aligned)],
-    out_width: usize,
-    lists: &'a mut Lists,
-    x: &'a [f32],
-    y: &'a mut [f32],
-}
-
-impl simd::Work for ForwardImage<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run(self) {
-        let ForwardImage { shape, packed, out_width, lists, x, y } = self;
-        lists.by_pixel(x, shape.in_channels);
-        for (start, width, weight) in packed {
-            with_width!(*width, B => forward_block::<B>(shape, out_width, lists, weight.get(), *start, y));
-        }
-    }
-}
-
-/// One block of output channels of an image.
-#[inline(always)]
-fn forward_block<const B: usize>(
-    shape: &ConvShape,
-    out_width: usize,
-    lists: &Lists,
-    weight: &[f32],
-    start: usize,
-    y: &mut [f32],
-) {
-    let (rows, _) = weight.as_chunks::<B>();
-    let channels = shape.out_channels;
-    let used = B.min(channels - start);
-    // One tap at a time over a row of the output: the tap's weights stay in first-level cache.
-    let mut row_sums = Aligned::zeros(out_width * B);
-    let (sums, _) = row_sums.get_mut().as_chunks_mut::<B>();
-    for (row, out_row) in y.chunks_exact_mut(out_width * channels).enumerate() {
-        sums.fill([0.0; B]);
-        for ky in 0..shape.kernel[0] {
-            let Some(iy) = inside(row * shape.stride[0] + ky, shape.padding[0], shape.height) else {
-                continue;
-            };
-            for kx in 0..shape.kernel[1] {
-                let tap = ky * shape.kernel[1] + kx;
-                let rows = &rows[tap * shape.in_channels..][..shape.in_channels];
-                for (column, sum) in sums.iter_mut().enumerate() {
-                    if let Some(ix) = inside(column * shape.stride[1] + kx, shape.padding[1], shape.width) {
-                        lists.add_rows(iy * shape.width + ix, rows, sum);
-                    }
-                }
-            }
-        }
-        for (out, sum) in out_row.chunks_exact_mut(channels).zip(&*sums) {
-            out[start..start + used].copy_from_slice(&sum[..used]);
-        }
-    }
-}
-
 /// A padded coordinate as one of the input, where it is inside.
 #[inline(always)]
 fn inside(padded: usize, padding: usize, length: usize) -> Option<usize> {
     let place = padded.wrapping_sub(padding);
     (place < length).then_some(place)
-}
-
-/// `grad_weight = sum over images of x with grad_y`.
-///
-/// # Errors
-/// [`NeuronError::Length`] and [`NeuronError::OutOfRange`] where buffers or sizes do not fit.
-pub fn weight_gradient(
-    shape: &ConvShape,
-    x: &[f32],
-    grad_y: &[f32],
-    grad_weight: &mut [f32],
-) -> Result<(), NeuronError> {
-    let [out_height, out_width] = shape.check(x, grad_weight.len(), grad_y.len())?;
-    let (taps, inputs, kernel_width) = (shape.taps(), shape.in_channels, shape.kernel[1]);
-    let image_out = out_height * out_width * shape.out_channels;
-    grad_weight.fill(0.0);
-    if x.is_empty() || grad_y.is_empty() {
-        return Ok(());
-    }
-    let blocks = blocks(shape.out_channels);
-    let parts = PARTS.div_ceil(blocks.len()).min(shape.images);
-    let part = shape.images.div_ceil(parts);
-    let parts = shape.images.div_ceil(part);
-    // By blocks, then parts.
-    let sums: Vec<Aligned> = (0..blocks.len() * parts)
-        .into_par_iter()
-        .map(|task| {
-            let ((start, width), first) = (blocks[task / parts], task % parts * part);
-            let images = first..(first + part).min(shape.images);
-            let mut sums = Aligned::zeros(taps * inputs * width);
-            simd::dispatch(GradientPart {
-                shape,
-                start,
-                width,
-                out_width,
-                x: &x[images.start * shape.input_image()..images.end * shape.input_image()],
-                grad_y: &grad_y[images.start * image_out..images.end * image_out],
-                image_out,
-                sums: sums.get_mut(),
-            });
-            sums
-        })
-        .collect();
-    // The outputs of a cache line of sums at a time.
-    grad_weight.par_chunks_mut(LANE * inputs * taps).enumerate().for_each(|(chunk, grad_weight)| {
-        let first = chunk * LANE;
-        let block = blocks.iter().rposition(|(start, _)| *start <= first).unwrap_or(0);
-        let (start, width) = blocks[block];
-        let sums = &sums[block * parts..][..parts];
-        for c in 0..inputs {
-            for tap in 0..taps {
-                let (ky, kx) = (tap / kernel_width, kernel_width - 1 - tap % kernel_width);
-                let place = ((ky * inputs + c) * kernel_width + kx) * width + first - start;
-                let mut total = [0.0f32; LANE];
-                for sums in sums {
-                    for (total, value) in total.iter_mut().zip(&sums.get()[place..][..LANE]) {
-                        *total += value;
-                    }
-                }
-                for (gradients, total) in grad_weight.chunks_exact_mut(inputs * taps).zip(total) {
-                    gradients[c * taps + tap] = total;
-                }
-            }
-        }
-    });
-    Ok(())
-}
-
-/// A block of output channels over a part of the images.
-struct GradientPart<'a> {
-    shape: &'a ConvShape,
-    /// The block's first channel.
-    start: usize,
-    /// Its width.
-    width: usize,
-    out_width: usize,
-    x: &'a [f32],
-    grad_y: &'a [f32],
-    image_out: usize,
-    /// `[kernel_height, in_channels, kernel_width, width]`, the taps of a row from the last to the first
-    sums: &'a mut [f32],
-}
-
-impl simd::Work for GradientPart<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run(self) {
-        let shape = self.shape;
-        let (mut pixels, mut columns) = (Lists::default(), Lists::default());
-        let images = self.x.chunks_exact(shape.input_image()).zip(self.grad_y.chunks_exact(self.image_out));
-        for (x, grad_y) in images {
-            pixels.by_pixel(x, shape.in_channels);
-            columns.by_channel(&pixels, shape.width, shape.in_channels);
-            with_width!(
-                self.width,
-                B => gradient_block::<B>(shape, self.out_width, &columns, grad_y, self.start, self.sums)
-            );
-        }
-    }
-}
-
-/// One block of output channels of an image.
-#[inline(always)]
-fn gradient_block<const B: usize>(
-    shape: &ConvShape,
-    out_width: usize,
-    columns: &Lists,
-    grad_y: &[f32],
-    start: usize,
-    sums: &mut [f32],
-) {
-    let (sums, _) = sums.as_chunks_mut::<B>();
-    let channels = shape.out_channels;
-    let used = B.min(channels - start);
-    let [kernel_height, kernel_width] = shape.kernel;
-    // A row of the gradient with its columns `stride` apart and zeros between and around, so that the input's
-    // column `ix` meets tap `kx` at `ix + padding - kx + kernel_width - 1`.
-    let length = shape.width + shape.padding[1] + kernel_width - 1;
-    let mut spread = Aligned::zeros(B * length.max((out_width - 1) * shape.stride[1] + kernel_width));
-    let (spread, _) = spread.get_mut().as_chunks_mut::<B>();
-    for (row, grad_row) in grad_y.chunks_exact(out_width * channels).enumerate() {
-        for (column, grad) in grad_row.chunks_exact(channels).enumerate() {
-            spread[column * shape.stride[1] + kernel_width - 1][..used]
-                .copy_from_slice(&grad[start..start + used]);
-        }
-        for ky in 0..kernel_height {
-            let Some(iy) = inside(row * shape.stride[0] + ky, shape.padding[0], shape.height) else {
-                continue;
-            };
-            let sums = &mut sums[ky * shape.in_channels * kernel_width..][..shape.in_channels * kernel_width];
-            let rows = &spread[shape.padding[1]..];
-            let first = iy * shape.in_channels;
-            if kernel_width == 3 {
-                // Three taps at a time: their rows lie side by side in `spread`, their sums in `sums`.
-                let (sums, _) = sums.as_chunks_mut::<3>();
-                for (c, sum) in sums.iter_mut().enumerate() {
-                    columns.add_windows(first + c, rows, sum);
-                }
-            } else {
-                for (i, sum) in sums.iter_mut().enumerate() {
-                    let (c, tap) = (i / kernel_width, i % kernel_width);
-                    columns.add_rows(first + c, &rows[tap..], sum);
-                }
-            }
-        }
-    }
 }

@@ -1,5 +1,5 @@
-// The only C++ of the project: what libtorch offers in C++ alone, behind C functions. No exception leaves
-// this file: every function that can fail catches std::exception and returns its text.
+// What libtorch offers in C++ alone, behind C functions. No exception leaves this file: every function that can
+// fail runs by `guarded`, which catches all and returns its text.
 
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/csrc/autograd/edge.h>
@@ -9,8 +9,8 @@
 #include <torch/csrc/autograd/variable.h>
 #include <torch/version.h>
 
-#include <cstdlib>
-#include <cstring>
+#include "guarded.h"
+
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -26,8 +26,6 @@ using torch::autograd::variable_list;
 // the text of an error, which it gives away too and `drop_text` frees.
 using Backward = char* (*)(void* node, at::Tensor** saved, size_t saved_count, at::Tensor** grads,
                            size_t grad_count, const uint8_t* needed, at::Tensor** results, size_t result_count);
-
-char* copy_text(const char* text) { return strdup(text); }
 
 // An autograd node whose backward is a Rust function.
 struct RustNode : public torch::autograd::Node {
@@ -51,7 +49,7 @@ struct RustNode : public torch::autograd::Node {
 
   variable_list apply(variable_list&& grads) override {
     if (at::GradMode::is_enabled()) {
-      throw std::runtime_error(label + ": there is no second derivative of a surrogate gradient (create_graph)");
+      throw std::runtime_error(label + ": it has no second derivative (create_graph)");
     }
     if (released) {
       throw std::runtime_error(label + ": backward through the same graph a second time, without keep_graph");
@@ -96,24 +94,16 @@ void tks_free_text(char* text) { free(text); }
 
 // Drops the gradient that a leaf has accumulated. Returns null or an error's text.
 char* tks_clear_grad(at::Tensor* leaf) {
-  try {
-    leaf->mutable_grad().reset();
-    return nullptr;
-  } catch (const std::exception& error) {
-    return copy_text(error.what());
-  }
+  return guarded([&] { leaf->mutable_grad().reset(); });
 }
 
 // Puts the handle of the stream that libtorch now uses on CUDA device `device` into `stream`. Returns null or an
 // error's text.
 char* tks_current_cuda_stream(int8_t device, void** stream) {
-  try {
+  return guarded([&] {
     c10::impl::VirtualGuardImpl guard(c10::DeviceType::CUDA);
     *stream = guard.getStream(c10::Device(c10::DeviceType::CUDA, device)).native_handle();
-    return nullptr;
-  } catch (const std::exception& error) {
-    return copy_text(error.what());
-  }
+  });
 }
 
 // Makes `outputs` depend on `inputs` (null: absent) by a Rust backward, where gradients are being recorded and
@@ -122,19 +112,18 @@ char* tks_record(const char* label, at::Tensor** inputs, size_t input_count, at:
                  size_t output_count, at::Tensor** saved, size_t saved_count, void* node, Backward backward,
                  void (*drop)(void*), void (*drop_text)(char*)) {
   std::shared_ptr<RustNode> recorded;
-  try {
-    recorded = std::shared_ptr<RustNode>(new RustNode(), torch::autograd::deleteNode);
-  } catch (const std::exception& error) {
+  char* error = guarded([&] { recorded = std::shared_ptr<RustNode>(new RustNode(), torch::autograd::deleteNode); });
+  if (error != nullptr) {
     drop(node);
-    return copy_text(error.what());
+    return error;
   }
   recorded->node = node;
   recorded->backward = backward;
   recorded->drop = drop;
   recorded->drop_text = drop_text;
-  try {
+  return guarded([&] {
     recorded->label = label;
-    if (!at::GradMode::is_enabled()) return nullptr;
+    if (!at::GradMode::is_enabled()) return;
     torch::autograd::edge_list edges;
     bool wanted = false;
     for (size_t i = 0; i < input_count; ++i) {
@@ -143,17 +132,14 @@ char* tks_record(const char* label, at::Tensor** inputs, size_t input_count, at:
       edges.push_back(differentiable ? torch::autograd::impl::gradient_edge(*inputs[i])
                                      : torch::autograd::Edge());
     }
-    if (!wanted) return nullptr;
+    if (!wanted) return;
     recorded->input_count = input_count;
     recorded->set_next_edges(std::move(edges));
     for (size_t i = 0; i < saved_count; ++i) {
       recorded->saved.emplace_back(saved[i] != nullptr ? *saved[i] : at::Tensor(), false);
     }
     for (size_t i = 0; i < output_count; ++i) torch::autograd::set_history(*outputs[i], recorded);
-    return nullptr;
-  } catch (const std::exception& error) {
-    return copy_text(error.what());
-  }
+  });
 }
 
 }  // extern "C"

@@ -3,7 +3,7 @@
 
 use tch::Tensor;
 
-use crate::error::AutogradError;
+use crate::error::TorchError;
 use crate::ffi;
 
 /// Settings of [`adamw`].
@@ -44,12 +44,14 @@ pub fn adamw(
     second: &[Tensor],
     steps: &[Tensor],
     settings: &AdamW,
-) -> Result<(), AutogradError> {
+) -> Result<(), TorchError> {
     let gradients = alike(parameters, gradients, "gradients")?;
     require_alike(parameters, first, "first moments")?;
     require_alike(parameters, second, "second moments")?;
-    if steps.len() != parameters.len() || steps.iter().any(|steps| steps.numel() != 1) {
-        return Err(AutogradError::Unsupported("`steps` needs one number a parameter".into()));
+    let counters = steps.iter().filter(|step| step.numel() == 1).count();
+    if steps.len() != parameters.len() || counters != steps.len() {
+        let (name, expected) = ("steps of one number", parameters.len());
+        return Err(TorchError::Count { name, actual: counters, expected });
     }
     // The kernel reads the number of this step, and leaves counting to its caller.
     for step in steps {
@@ -69,7 +71,7 @@ pub fn sgd(
     momenta: &[Tensor],
     settings: &Sgd,
     is_first: bool,
-) -> Result<(), AutogradError> {
+) -> Result<(), TorchError> {
     let gradients = alike(parameters, gradients, "gradients")?;
     if settings.momentum != 0.0 {
         require_alike(parameters, momenta, "momenta")?;
@@ -78,11 +80,7 @@ pub fn sgd(
 }
 
 /// The kernels walk through memory: what does not lie as its parameter does is copied to do so.
-fn alike(
-    parameters: &[Tensor],
-    gradients: &[Tensor],
-    name: &'static str,
-) -> Result<Vec<Tensor>, AutogradError> {
+fn alike(parameters: &[Tensor], gradients: &[Tensor], name: &'static str) -> Result<Vec<Tensor>, TorchError> {
     require_shapes(parameters, gradients, name)?;
     let pairs = parameters.iter().zip(gradients);
     pairs
@@ -97,24 +95,21 @@ fn alike(
         .collect()
 }
 
-fn require_alike(parameters: &[Tensor], state: &[Tensor], name: &'static str) -> Result<(), AutogradError> {
+fn require_alike(parameters: &[Tensor], state: &[Tensor], name: &'static str) -> Result<(), TorchError> {
     require_shapes(parameters, state, name)?;
     match parameters.iter().zip(state).find(|(parameter, state)| parameter.stride() != state.stride()) {
         None => Ok(()),
-        Some(_) => {
-            Err(AutogradError::Unsupported(format!("{name} that lie unlike their parameters in memory")))
-        }
+        Some(_) => Err(TorchError::Strides { name }),
     }
 }
 
-fn require_shapes(parameters: &[Tensor], others: &[Tensor], name: &'static str) -> Result<(), AutogradError> {
+fn require_shapes(parameters: &[Tensor], others: &[Tensor], name: &'static str) -> Result<(), TorchError> {
     if others.len() != parameters.len() {
-        let what = format!("{} {name} for {} parameters", others.len(), parameters.len());
-        return Err(AutogradError::Unsupported(what));
+        return Err(TorchError::Count { name, actual: others.len(), expected: parameters.len() });
     }
     match parameters.iter().zip(others).find(|(parameter, other)| parameter.size() != other.size()) {
         None => Ok(()),
-        Some((parameter, other)) => Err(AutogradError::Shape {
+        Some((parameter, other)) => Err(TorchError::Shape {
             tensor: name,
             actual: other.size(),
             expected: format!("{:?}, its parameter's", parameter.size()),

@@ -1,8 +1,8 @@
 //! Winograd's transforms against the convolution and its gradients by their definitions.
 
 use tks_golden::{noise, relative_error};
-use tks_neuron::NeuronError;
-use tks_neuron::winograd::{
+use tks_kernels::KernelError;
+use tks_kernels::winograd::{
     Filter, TILE, WinogradShape, filter_gradient, filter_tiles, gradient_tiles, input_tiles, output_pixels,
 };
 
@@ -136,7 +136,7 @@ fn sizes_that_do_not_fit_are_named() {
     let problem = input_tiles(&shape, 8, &[0.0; 128], &mut [0.0; 288]).unwrap_err().to_string();
     assert!(problem.contains("multiple of 16"), "{problem}");
     let problem = input_tiles(&shape, 16, &[0.0; 256], &mut [0.0; 16]).unwrap_err();
-    assert!(matches!(problem, NeuronError::Length { buffer: "tiles", actual: 16, expected: 576, .. }));
+    assert!(matches!(problem, KernelError::Length { buffer: "tiles", actual: 16, expected: 576, .. }));
     assert!(input_tiles(&shape, 16, &[0.0; 255], &mut [0.0; 576]).is_err());
     assert!(output_pixels(&shape, 16, &[0.0; 576], &mut [0.0; 17]).is_err());
     let problem = filter_tiles(Filter::Forward, 16, 16, &[0.0; 9], &mut [0.0; 36]).unwrap_err().to_string();
@@ -146,7 +146,7 @@ fn sizes_that_do_not_fit_are_named() {
         WinogradShape { height: 0, ..shape },
         WinogradShape { width: 2, padding: [1, 0], ..shape },
     ] {
-        assert!(matches!(wrong.output(), Err(NeuronError::OutOfRange { .. })), "{wrong:?}");
+        assert!(matches!(wrong.output(), Err(KernelError::OutOfRange { .. })), "{wrong:?}");
     }
     // No image: nothing to do.
     input_tiles(&shape, 16, &[], &mut []).unwrap();

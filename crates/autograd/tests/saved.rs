@@ -1,7 +1,7 @@
 //! What is kept comes back as it was, in its layout, and only spikes and their sums are packed.
 
 use tch::{Device, Kind, Tensor};
-use tks_autograd::Kept;
+use tks_autograd::SavedTensor;
 
 /// `[3, 2, 5, 4]`, whole numbers from 0 to `most`.
 fn counts(most: i64) -> Tensor {
@@ -22,14 +22,14 @@ fn whole_numbers_come_back_in_every_layout_and_kind() {
         ];
         for (x, kind) in layouts.iter().flat_map(|x| [(x, Kind::Float), (x, Kind::BFloat16)]) {
             let x = x.to_kind(kind);
-            let kept = Kept::of(&x).unwrap();
-            assert_eq!(kept.bytes(), bytes, "{:?} {kind:?}", x.stride());
-            assert!(kept.to_save(&x).is_none());
-            let again = kept.restore(None, kind).unwrap();
+            let saved = SavedTensor::new(&x).unwrap();
+            assert_eq!(saved.bytes(), bytes, "{:?} {kind:?}", x.stride());
+            assert!(saved.to_save(&x).is_none());
+            let again = saved.restore(None, kind).unwrap();
             assert_eq!((again.kind(), again.stride()), (kind, x.stride()));
             assert_eq!(again, x);
             let share = x.ne(0).to_kind(Kind::Double).mean(Kind::Double).double_value(&[]);
-            assert!((kept.density().unwrap() - share).abs() < 1e-12);
+            assert!((saved.density().unwrap() - share).abs() < 1e-12);
         }
     }
 }
@@ -43,10 +43,10 @@ fn other_tensors_are_saved_as_they_are() {
         x.slice(3, 0, 3, 1),
         x.narrow(3, 0, 1).expand([3, 2, 5, 4], false),
     ] {
-        let kept = Kept::of(&other).unwrap();
-        assert_eq!((kept.bytes(), kept.density()), (0, None));
-        let saved = kept.to_save(&other).unwrap();
-        assert_eq!(kept.restore(Some(saved), Kind::Float).unwrap(), other.to_kind(Kind::Float));
-        assert!(kept.restore(None, Kind::Float).unwrap_err().to_string().contains("saved"));
+        let saved = SavedTensor::new(&other).unwrap();
+        assert_eq!((saved.bytes(), saved.density()), (0, None));
+        let given = saved.to_save(&other).unwrap();
+        assert_eq!(saved.restore(Some(given), Kind::Float).unwrap(), other.to_kind(Kind::Float));
+        assert!(saved.restore(None, Kind::Float).unwrap_err().to_string().contains("saved"));
     }
 }

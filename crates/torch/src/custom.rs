@@ -1,10 +1,10 @@
-//! A differentiable function of one's own, with its backward pass in Rust: what tch does not offer.
+//! A differentiable function of your own, with its backward pass in Rust.
 
 use std::ffi::CStr;
 
 use tch::Tensor;
 
-use crate::error::AutogradError;
+use crate::error::{BoxError, TorchError};
 use crate::ffi;
 
 /// The backward half of a differentiable function. It may run on a thread of libtorch's.
@@ -22,7 +22,7 @@ pub trait Backward: Send {
         saved: &[Option<Tensor>],
         grads: &[Option<Tensor>],
         needed: &[bool],
-    ) -> Result<Vec<Option<Tensor>>, AutogradError>;
+    ) -> Result<Vec<Option<Tensor>>, BoxError>;
 }
 
 /// Makes `outputs`, computed without recording, depend on `inputs` through `node`.
@@ -32,8 +32,8 @@ pub trait Backward: Send {
 ///
 /// ```
 /// use tch::{Kind, Tensor};
-/// use tks_autograd::custom::{Backward, record};
-/// use tks_autograd::AutogradError;
+/// use tks_torch::custom::{Backward, record};
+/// use tks_torch::{BoxError, TorchError};
 ///
 /// struct Square;
 ///
@@ -43,7 +43,7 @@ pub trait Backward: Send {
 ///         saved: &[Option<Tensor>],
 ///         grads: &[Option<Tensor>],
 ///         _: &[bool],
-///     ) -> Result<Vec<Option<Tensor>>, AutogradError> {
+///     ) -> Result<Vec<Option<Tensor>>, BoxError> {
 ///         Ok(vec![saved[0].as_ref().zip(grads[0].as_ref()).map(|(x, grad)| x * 2.0 * grad)])
 ///     }
 /// }
@@ -53,18 +53,18 @@ pub trait Backward: Send {
 /// record(c"Square", &[Some(&x)], &[&y], &[Some(&x)], Square)?;
 /// y.sum(Kind::Float).backward();
 /// assert_eq!(f64::try_from(x.grad()).unwrap(), 6.0);
-/// # Ok::<(), AutogradError>(())
+/// # Ok::<(), TorchError>(())
 /// ```
 ///
 /// # Errors
-/// [`AutogradError::Libtorch`] where libtorch refuses (an output that is no floating-point tensor, say).
+/// [`TorchError::Shim`] where libtorch refuses (an output that is not a floating-point tensor, say).
 pub fn record(
     label: &'static CStr,
     inputs: &[Option<&Tensor>],
     outputs: &[&Tensor],
     saved: &[Option<&Tensor>],
     node: impl Backward + 'static,
-) -> Result<(), AutogradError> {
+) -> Result<(), TorchError> {
     ffi::record(label, inputs, outputs, saved, Box::new(node))
 }
 
@@ -76,7 +76,7 @@ mod tests {
     use tch::Kind;
 
     /// Returns what it was made to; counts its drops.
-    struct Fixed(fn() -> Result<Vec<Option<Tensor>>, AutogradError>, Arc<AtomicUsize>);
+    struct Fixed(fn() -> Result<Vec<Option<Tensor>>, BoxError>, Arc<AtomicUsize>);
 
     impl Backward for Fixed {
         fn backward(
@@ -84,7 +84,7 @@ mod tests {
             _: &[Option<Tensor>],
             _: &[Option<Tensor>],
             _: &[bool],
-        ) -> Result<Vec<Option<Tensor>>, AutogradError> {
+        ) -> Result<Vec<Option<Tensor>>, BoxError> {
             (self.0)()
         }
     }
@@ -95,10 +95,7 @@ mod tests {
         }
     }
 
-    fn run(
-        function: fn() -> Result<Vec<Option<Tensor>>, AutogradError>,
-        requires_grad: bool,
-    ) -> (String, usize) {
+    fn run(function: fn() -> Result<Vec<Option<Tensor>>, BoxError>, requires_grad: bool) -> (String, usize) {
         let drops = Arc::new(AtomicUsize::new(0));
         let outcome = {
             let x = Tensor::from_slice(&[1.0f32]).set_requires_grad(requires_grad);
@@ -111,7 +108,7 @@ mod tests {
 
     #[test]
     fn errors_and_panics_of_the_backward_pass_are_errors_of_the_call() {
-        let (error, drops) = run(|| Err(AutogradError::Unsupported("no such thing".into())), true);
+        let (error, drops) = run(|| Err("no such thing".into()), true);
         assert!(error.contains("Fixed: no such thing"), "{error}");
         assert_eq!(drops, 1);
         let (error, drops) = run(|| panic!("over the edge"), true);

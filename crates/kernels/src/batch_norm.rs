@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-use crate::error::NeuronError;
+use crate::error::KernelError;
 
 /// Mean and (biased) variance of one channel.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -37,11 +37,11 @@ impl Moments {
     }
 }
 
-fn check(x: &[f32], channels: usize, inner: usize) -> Result<(), NeuronError> {
+fn check(x: &[f32], channels: usize, inner: usize) -> Result<(), KernelError> {
     let period = channels * inner;
     if period == 0 || !x.len().is_multiple_of(period) {
         let shape = "a multiple of C * inner";
-        return Err(NeuronError::Length { buffer: "x", actual: x.len(), expected: period, shape });
+        return Err(KernelError::Length { buffer: "x", actual: x.len(), expected: period, shape });
     }
     Ok(())
 }
@@ -58,8 +58,8 @@ fn chunk_of(period: usize) -> usize {
 /// order whatever the number of threads.
 ///
 /// # Errors
-/// [`NeuronError::Length`] where `x` is no multiple of `C * inner`.
-pub fn moments(x: &[f32], channels: usize, inner: usize) -> Result<Vec<Moments>, NeuronError> {
+/// [`KernelError::Length`] where the length of `x` is not a multiple of `C * inner`.
+pub fn moments(x: &[f32], channels: usize, inner: usize) -> Result<Vec<Moments>, KernelError> {
     check(x, channels, inner)?;
     let parts: Vec<Vec<Moments>> = x
         .par_chunks(chunk_of(channels * inner))
@@ -148,18 +148,18 @@ fn of_interleaved(chunk: &[f32], channels: usize) -> Vec<Moments> {
 /// constants of the channel. `x` and `grad` are `[outer, C, inner]`, coefficients `[C]` of `[a, b, d]`.
 ///
 /// # Errors
-/// [`NeuronError::Length`] where the lengths do not fit.
+/// [`KernelError::Length`] where the lengths do not fit.
 pub fn combine(
     x: &[f32],
     grad: &mut [f32],
     coefficients: &[[f32; 3]],
     inner: usize,
-) -> Result<(), NeuronError> {
+) -> Result<(), KernelError> {
     let channels = coefficients.len();
     check(x, channels, inner)?;
     if grad.len() != x.len() {
         let (actual, expected) = (grad.len(), x.len());
-        return Err(NeuronError::Length { buffer: "grad", actual, expected, shape: "as x" });
+        return Err(KernelError::Length { buffer: "grad", actual, expected, shape: "as x" });
     }
     let chunk = chunk_of(channels * inner);
     let planar: [Vec<f32>; 3] = [0, 1, 2].map(|i| coefficients.iter().map(|row| row[i]).collect());

@@ -1,0 +1,20 @@
+// Nothing thrown crosses into Rust: a C function runs its body by `guarded`.
+
+#pragma once
+
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+
+// Runs `work`. Returns null, or the text of what it threw, which `tks_free_text` frees.
+template <typename Work>
+char* guarded(Work&& work) {
+  try {
+    work();
+    return nullptr;
+  } catch (const std::exception& error) {
+    return strdup(error.what());
+  } catch (...) {
+    return strdup("an exception that is not a std::exception");
+  }
+}
