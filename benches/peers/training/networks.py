@@ -1,8 +1,9 @@
 """Writes what SpikingJelly and BrainCog compute for the networks that both they and `tks-models` have.
 
     python networks.py ../../../crates/models/tests/peers/networks.json
+    python networks.py ../../../crates/models/tests/peers/networks.json spikformer ms_resnet18
 
-Weights and input follow formulas, so that the file holds results alone: names and shapes of the parameters, logits,
+The second line measures the networks that it names alone, and leaves the file's others as they are. Weights and input follow formulas, so that the file holds results alone: names and shapes of the parameters, logits,
 loss (cross entropy of the mean over steps), gradient norms and firing rates of a training step.
 """
 
@@ -26,10 +27,13 @@ def fnv1a32(name):
     return value
 
 
-def fill(net):
-    """Parameters of two or more dimensions, and biases, by their names; batch norm's weights stay."""
+def fill(net, norm_weight):
+    """Parameters of two or more dimensions, and biases, by their names; batch norm's weights stay unless a value is given."""
     with torch.no_grad():
         for name, p in net.named_parameters():
+            if p.dim() == 1 and name.endswith(".weight") and norm_weight is not None:
+                p.fill_(norm_weight)
+                continue
             if p.dim() >= 2:
                 scale = math.sqrt(6 / (p.numel() // p.shape[0]))
             elif name.endswith(".bias"):
@@ -59,6 +63,31 @@ def spikingjelly(factory, cnf=None):
     return net, neurons, lambda x: net(x.unsqueeze(0).repeat(STEPS, 1, 1, 1, 1))
 
 
+def spikformer(size, depth, width, heads, patch_size):
+    from spikingjelly.activation_based import neuron, surrogate
+    from spikingjelly.activation_based.model.spikformer import Spikformer
+    net = Spikformer(
+        T=STEPS, img_size_h=size, img_size_w=size, patch_size=patch_size, num_classes=CLASSES, embed_dims=width,
+        num_heads=heads, depths=depth, surrogate_function=surrogate.ATan())
+    neurons = {name: m for name, m in net.named_modules() if isinstance(m, neuron.LIFNode)}
+    return net, neurons, net
+
+
+def ms_resnet18():
+    from spikingjelly.activation_based import neuron
+    from spikingjelly.activation_based.model.ms_resnet import ms_resnet18
+    net = ms_resnet18(T=STEPS, num_classes=CLASSES)
+    neurons = {name: m for name, m in net.named_modules() if isinstance(m, neuron.LIFNode)}
+    steps = []
+    net.head.register_forward_hook(lambda module, inputs, output: steps.append(output))
+
+    def forward(x):
+        # The network itself gives the mean over steps.
+        net(x)
+        return steps.pop()
+    return net, neurons, forward
+
+
 def braincog(factory, module):
     import importlib
 
@@ -83,12 +112,33 @@ CASES = {
     ("spiking_resnet34", "add", 64): functools.partial(spikingjelly, "spiking_resnet34"),
     ("sew_resnet20", "add", 16): functools.partial(braincog, "sew_resnet20", "sew_resnet"),
     ("tdbn_resnet19", "add", 16): functools.partial(braincog, "resnet19", "resnet19_snn"),
+    ("spikformer", "add", 32): functools.partial(spikformer, 32, 4, 384, 12, 4),
+    ("spikformer", "add", 64): functools.partial(spikformer, 64, 2, 128, 4, 16),
+    ("ms_resnet18", "add", 64): ms_resnet18,
+}
+# What of a case is not as in the others: its parameters, its neurons, the value of batch norm's weights.
+SPECIAL = {
+    ("spikformer", "add", 32): {
+        "architecture": {"spikformer": {"depth": 4, "width": 384, "heads": 12, "patch_size": 4}}},
+    ("spikformer", "add", 64): {
+        "architecture": {"spikformer": {"depth": 2, "width": 128, "heads": 4, "patch_size": 16}}},
+    # Its blocks begin as their shortcuts alone: then nothing of them could be compared.
+    ("ms_resnet18", "add", 64): {
+        "architecture": {"ms_resnet18": {}}, "norm_weight": 0.5,
+        "neuron": {
+            "model": {"lif": {"tau": 4 / 3, "decay_input": False}}, "v_threshold": 0.5, "detach_reset": True,
+            "surrogate": {"rect": {"alpha": 2.0}}}},
 }
 
 
-def measure(build, size):
+def name_of(case):
+    architecture = case["architecture"]
+    return architecture if isinstance(architecture, str) else next(iter(architecture))
+
+
+def measure(build, size, norm_weight=None):
     net, neurons, forward = build()
-    fill(net)
+    fill(net, norm_weight)
     net.train()
     rates = {}
     for name, node in neurons.items():
@@ -109,19 +159,26 @@ def measure(build, size):
     }
 
 
-def main(path):
+def main(path, *only):
     cases = []
-    for (architecture, connect, size), build in CASES.items():
+    if only:
+        with open(path) as file:
+            cases = [case for case in json.load(file)["cases"] if name_of(case) not in only]
+    for key, build in CASES.items():
+        architecture, connect, size = key
+        if only and architecture not in only:
+            continue
+        special = SPECIAL.get(key, {})
         try:
-            result = measure(build, size)
+            result = measure(build, size, special.get("norm_weight"))
         except Exception as error:
             print(architecture, connect, repr(error)[:300], file=sys.stderr)
             continue
-        cases.append({"architecture": architecture, "connect": connect, "size": size, **result})
+        cases.append({"architecture": architecture, "connect": connect, "size": size, **special, **result})
         print(architecture, connect, result["loss"], min(result["firing_rates"].values()), file=sys.stderr)
     document = {"time_steps": STEPS, "batch": BATCH, "classes": CLASSES, "cases": cases}
     with open(path, "w") as file:
         file.write(json.dumps(document).replace('{"architecture"', '\n{"architecture"') + "\n")
 
 
-main(sys.argv[1])
+main(*sys.argv[1:])

@@ -1,4 +1,4 @@
-//! Activation checkpointing: a layer keeps its input alone, spikes as bits, and is computed anew in the backward pass.
+//! Activation checkpointing: a layer keeps its input alone, spikes as bits, and is computed again in the backward pass.
 //! Chen et al., "Training Deep Nets with Sublinear Memory Cost", arXiv 1604.06174.
 
 use tch::{Kind, Tensor};
@@ -6,32 +6,39 @@ use tks_autograd::custom::{Backward, record};
 use tks_autograd::{AutogradError, SavedTensor};
 use tks_torch::BoxError;
 
+use crate::context::ForwardContext;
 use crate::error::ModelError;
 use crate::execution::Execution;
-use crate::layer::Layer;
-use crate::pass::Pass;
+use crate::layers::Layer;
 
-/// Whether a layer is to be checkpointed: it is costly in memory, and nothing but its output is asked for.
-pub(crate) fn applies(layer: &Layer, pass: &Pass<'_>) -> bool {
-    pass.execution.checkpoint_blocks && pass.states.is_none() && layer.share().is_some()
-}
-
-/// As `layer.forward(x, pass)`, keeping only `x` for the backward pass.
-pub(crate) fn forward(layer: &Layer, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor, ModelError> {
-    let Some(copy) = layer.share() else { return layer.forward(x, pass) };
-    let y = tch::no_grad(|| layer.forward(x, pass))?;
+/// As `layer.forward(x, context)`; where the network runs with checkpoints and the layer can be computed again, nothing
+/// but `x` is kept for the backward pass.
+pub(crate) fn forward(
+    layer: &dyn Layer,
+    x: &Tensor,
+    context: &mut ForwardContext<'_>,
+) -> Result<Tensor, ModelError> {
+    let applies = context.execution().checkpoint_blocks && context.states.is_none();
+    let Some(copy) = applies.then(|| layer.share()).flatten() else { return layer.forward(x, context) };
+    let y = tch::no_grad(|| layer.forward(x, context))?;
     let kept = SavedTensor::new(x)?;
     let saved = kept.to_save(x);
-    let node = Node { layer: copy, train: pass.train, execution: pass.execution, kept, kind: x.kind() };
+    let node = Node {
+        layer: copy,
+        train: context.is_training(),
+        execution: *context.execution(),
+        kept,
+        kind: x.kind(),
+    };
     let mut inputs = vec![x];
-    layer.learned(&mut inputs);
+    layer.parameters(&mut inputs);
     let inputs: Vec<_> = inputs.into_iter().map(Some).collect();
     record(c"tks::checkpoint", &inputs, &[&y], &[saved], node).map_err(AutogradError::from)?;
     Ok(y)
 }
 
 struct Node {
-    layer: Layer,
+    layer: Box<dyn Layer>,
     train: bool,
     execution: Execution,
     /// Of the input.
@@ -65,14 +72,15 @@ impl Backward for Node {
         let ([x], [Some(grad)]) = (saved, grads) else { return Ok(none()) };
         let x = self.kept.restore(x.as_ref(), self.kind)?.f_set_requires_grad(needed[0])?;
         let mut inputs = vec![&x];
-        self.layer.learned(&mut inputs);
+        self.layer.parameters(&mut inputs);
         let wanted: Vec<_> =
             inputs.iter().zip(needed).filter(|(_, needed)| **needed).map(|(input, _)| *input).collect();
         if wanted.is_empty() {
             return Ok(none());
         }
         let gradients = tch::with_grad(|| -> Result<_, ModelError> {
-            let y = self.layer.forward(&x, &mut Pass::anew(self.train, self.execution))?;
+            let mut context = ForwardContext::new(self.train, self.execution).without_updates();
+            let y = self.layer.forward(&x, &mut context)?;
             let start = Tensor::f_zeros([1], (Kind::Float, y.device()))?;
             record(c"tks::checkpoint_start", &[Some(&y)], &[&start], &[Some(grad)], Start)
                 .map_err(AutogradError::from)?;

@@ -18,7 +18,7 @@ pub struct Execution {
     pub channels_last: bool,
     /// Convolutions and linear layers in `bf16`; weights, batch norm and neurons stay in `f32`.
     pub bf16: bool,
-    /// Keep only each block's input for the backward pass and compute the rest anew: less memory, a third more time.
+    /// Keep only each block's input for the backward pass and compute the rest again: less memory, a third more time.
     pub checkpoint_blocks: bool,
     /// Which implementation of neurons.
     pub neurons: Backend,

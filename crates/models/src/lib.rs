@@ -1,8 +1,11 @@
 //! Spiking networks, built from a serialisable description.
 //!
-//! - [`config`]: what network: [`NetworkConfig`], its architectures and layers.
+//! - [`config`]: what network: [`NetworkConfig`], with an [`Architecture`] by its name.
+//! - [`sequential`]: the layers of `architecture = "sequential"`, [`LayerConfig`].
+//! - [`Builder`], [`layers`]: how a network is built, of layers that ship and of one's own.
 //! - [`execution`]: how it runs: [`Execution`].
 //! - [`network`]: [`Network`], built and run.
+//! - [`Observer`]: what is seen of a network while it runs.
 //! - [`record`]: firing rates, traces, synaptic activity, and where numbers stop being finite.
 //! - [`description`]: layers as another program needs them to rebuild the network.
 //! - [`summary`]: layers with their shapes, parameters and operations.
@@ -18,9 +21,9 @@
 //! let network = Network::new(&store.root(), &config, InputShape::new(1, 28, 28))?;
 //! assert_eq!(network.summary().parameters(), 8834);
 //!
-//! let pictures = Tensor::rand([4, 1, 28, 28], (Kind::Float, Device::Cpu)); // [B, C, H, W]
+//! let images = Tensor::rand([4, 1, 28, 28], (Kind::Float, Device::Cpu)); // [B, C, H, W]
 //! network.start_recording();
-//! let logits = network.forward(Input::Static(&pictures, 6), true, &Execution::default())?;
+//! let logits = network.forward(Input::Static(&images, 6), true, &Execution::default())?;
 //! assert_eq!(logits.size(), [6, 4, 10]); // [T, B, K]
 //! let labels = Tensor::from_slice(&[0i64, 1, 2, 3]);
 //! logits.mean_dim(0, false, Kind::Float).cross_entropy_for_logits(&labels).backward();
@@ -30,28 +33,47 @@
 //! # Ok::<(), tks_models::ModelError>(())
 //! ```
 
+mod architecture;
 mod architectures;
 mod builder;
 mod checkpoint;
 pub mod config;
+mod context;
 pub mod description;
 pub mod error;
 pub mod execution;
-mod layer;
+pub mod layers;
 pub mod network;
-mod pass;
+mod observer;
+mod open_enum;
 pub mod record;
+mod registry;
+pub mod sequential;
+mod signal;
 pub mod summary;
-mod unit;
 pub mod weights;
 
-pub use config::{
-    Architecture, Connect, ConvConfig, DropoutConfig, InputShape, LayerConfig, LinearConfig, NetworkConfig,
-    PoolConfig, SewBlockConfig,
-};
+pub use architecture::{Architecture, OwnArchitecture};
+pub use architectures::{ArchitecturePlan, InputKind, MsResnetConfig, SpikformerConfig};
+pub use builder::{Branch, Builder, ConvPlan, WeightInit};
+pub use config::{Connect, InputShape, NetworkConfig};
+pub use context::{ForwardContext, merge_steps, split_steps};
 pub use description::{JoinDescription, LayerDescription};
 pub use error::{Mismatch, ModelError};
 pub use execution::{Execution, Mode};
+pub use layers::{Layer, StaticPart};
 pub use network::{Input, Network};
+pub use observer::{Charge, Observer};
 pub use record::{LayerRates, LayerTrace, NonFinite, NormGap, SynapticActivity};
+pub use registry::Chosen;
+pub use sequential::{
+    AvgPoolConfig, ConvConfig, DropoutConfig, LayerConfig, LayerPlan, LinearConfig, MaxPoolConfig, OwnLayer,
+    SewBlockConfig,
+};
+pub use signal::{Shape, Signal};
 pub use summary::{LayerKind, LayerSummary, Summary};
+
+/// The examples of the book's page are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/src/models.md")]
+struct BookPage;

@@ -4,24 +4,25 @@ use std::cell::RefCell;
 
 use tch::{Device, Kind, Tensor, nn};
 
-use crate::architectures;
+use crate::architectures::ArchitecturePlan;
 use crate::builder::Builder;
 use crate::checkpoint;
 use crate::config::{InputShape, NetworkConfig};
+use crate::context::ForwardContext;
+use crate::description::LayerDescription;
 use crate::error::ModelError;
 use crate::execution::{Execution, Mode};
-use crate::layer::Layer;
-use crate::pass::Pass;
+use crate::layers::{Layer, StaticPart, one_value};
+use crate::observer::Observer;
 use crate::record::RateRecorder;
 use crate::summary::{LayerKind, Summary};
-use crate::unit::one_value;
 
 /// What a network is shown.
 #[derive(Debug, Clone, Copy)]
 pub enum Input<'a> {
-    /// Another picture at each step, `[T, B, C, H, W]`: the frames of a recording.
+    /// Another image at each step, `[T, B, C, H, W]`: the frames of a recording.
     Sequence(&'a Tensor),
-    /// The same picture `[B, C, H, W]` at each of so many steps ("direct encoding"). Its first convolution and batch
+    /// The same image `[B, C, H, W]` at each of so many steps ("direct encoding"). Its first convolution and batch
     /// norm are computed once.
     Static(&'a Tensor, usize),
 }
@@ -31,7 +32,7 @@ pub enum Input<'a> {
 pub struct Network {
     pub(crate) config: NetworkConfig,
     pub(crate) input: InputShape,
-    pub(crate) layers: Vec<Layer>,
+    pub(crate) layers: Vec<Box<dyn Layer>>,
     pub(crate) neuron_names: Vec<String>,
     pub(crate) tensors: Vec<(String, Tensor)>,
     pub(crate) summary: Summary,
@@ -48,9 +49,22 @@ impl Network {
     /// [`ModelError::NameTaken`].
     pub fn new(path: &nn::Path<'_>, config: &NetworkConfig, input: InputShape) -> Result<Self, ModelError> {
         config.check()?;
-        let init = architectures::conv_init(config.architecture);
-        let mut builder = Builder::new(path, config, input, init)?;
-        architectures::build(&mut builder, config)?;
+        Network::from_plan(path, config, input, config.architecture.plan())
+    }
+
+    /// As [`Self::new`], by a plan that needs no name: `config.architecture` and `config.layers` say nothing here.
+    ///
+    /// # Errors
+    /// A layer that does not fit the shape of what it gets, and [`ModelError::NameTaken`].
+    pub fn from_plan(
+        path: &nn::Path<'_>,
+        config: &NetworkConfig,
+        input: InputShape,
+        plan: &dyn ArchitecturePlan,
+    ) -> Result<Self, ModelError> {
+        let mut builder = Builder::new(path, config, input, plan.weight_init())?;
+        plan.build(&mut builder)?;
+        builder.check_logits()?;
         let Builder { layers, neuron_names, tensors, summary, .. } = builder;
         Ok(Network {
             config: config.clone(),
@@ -108,22 +122,48 @@ impl Network {
         execution: &Execution,
     ) -> Result<Tensor, ModelError> {
         let mut recording = self.recording.borrow_mut();
-        let mut pass = Pass::new(train, *execution);
+        let mut context = ForwardContext::new(train, *execution);
         if let Some(recorder) = recording.as_mut() {
             recorder.begin();
-            pass.watch = Some(recorder);
+            context = context.observed(recorder);
         }
-        self.run(input, &mut pass)
+        self.run(input, &mut context)
     }
 
-    /// As [`Self::forward`], with what the caller watches.
-    pub(crate) fn run(&self, input: Input<'_>, pass: &mut Pass<'_>) -> Result<Tensor, ModelError> {
+    /// As [`Self::forward`], seen by an observer.
+    ///
+    /// # Errors
+    /// As [`Self::forward`], and what the observer finds.
+    pub fn forward_observed(
+        &self,
+        input: Input<'_>,
+        train: bool,
+        execution: &Execution,
+        observer: &mut dyn Observer,
+    ) -> Result<Tensor, ModelError> {
+        self.run(input, &mut ForwardContext::new(train, *execution).observed(observer))
+    }
+
+    pub(crate) fn run(
+        &self,
+        input: Input<'_>,
+        context: &mut ForwardContext<'_>,
+    ) -> Result<Tensor, ModelError> {
         self.check_input(input)?;
-        let logits = match pass.execution.mode {
-            Mode::LayerByLayer => self.layer_by_layer(input, pass)?,
-            Mode::StepByStep => self.step_by_step(input, pass)?,
+        let logits = match context.execution().mode {
+            Mode::LayerByLayer => self.layer_by_layer(input, context)?,
+            Mode::StepByStep => self.step_by_step(input, context)?,
         };
         Ok(logits.f_to_kind(Kind::Float)?)
+    }
+
+    /// The layers in the order in which they run, with what was learned by their neurons.
+    ///
+    /// # Errors
+    /// What libtorch refuses.
+    pub fn describe_layers(&self) -> Result<Vec<LayerDescription>, ModelError> {
+        let layers = self.layers.iter().map(|layer| layer.describe()).collect::<Result<Vec<_>, _>>()?;
+        Ok(layers.into_iter().flatten().collect())
     }
 
     /// Checks that every batch norm gets more than one value a channel from a training batch of so many samples: the
@@ -137,16 +177,14 @@ impl Network {
         time_steps: usize,
         is_static: bool,
     ) -> Result<(), ModelError> {
-        // What is the same at each step is normalised once.
-        let leading = self.layers.iter().find_map(|layer| match layer {
-            Layer::Unit(unit) => Some(unit.norm.as_ref()),
-            Layer::Block(_) => Some(None),
-            _ => None,
-        });
-        let once = leading.flatten().filter(|_| is_static).map(|norm| norm.name.as_str());
         for layer in self.summary.layers.iter().filter(|layer| layer.kind == LayerKind::BatchNorm) {
-            let steps = if once == Some(layer.name.as_str()) { 1 } else { time_steps };
-            let plane: usize = layer.output.iter().skip(1).product();
+            // What is the same at each step is normalised once.
+            let steps = if is_static && layer.is_static { 1 } else { time_steps };
+            // `[C, H, W]`, `[F]`, or tokens `[N, D]`: what stands beside the channels.
+            let plane: usize = match layer.output.as_slice() {
+                [tokens, _] => *tokens,
+                sizes => sizes.iter().skip(1).product(),
+            };
             if samples * steps * plane < 2 {
                 return Err(one_value(&layer.name, samples as i64));
             }
@@ -181,96 +219,101 @@ impl Network {
         Ok(())
     }
 
-    fn layer_by_layer(&self, input: Input<'_>, pass: &mut Pass<'_>) -> Result<Tensor, ModelError> {
+    fn layer_by_layer(
+        &self,
+        input: Input<'_>,
+        context: &mut ForwardContext<'_>,
+    ) -> Result<Tensor, ModelError> {
         match input {
-            Input::Sequence(x) => self.through(&self.layers, &pass.execution.laid_out(x)?, pass),
+            Input::Sequence(x) => through(&self.layers, &context.execution().laid_out(x)?, context),
             Input::Static(x, time_steps) => {
-                let lead = self.lead(x, time_steps as i64, pass)?;
-                self.follow(&lead, time_steps as i64, pass)
+                let prefix = self.static_prefix(x, time_steps as i64, context)?;
+                self.run_suffix(&prefix, time_steps as i64, context)
             }
         }
     }
 
-    fn step_by_step(&self, input: Input<'_>, pass: &mut Pass<'_>) -> Result<Tensor, ModelError> {
-        if pass.train && self.needs_all_steps() {
+    fn step_by_step(&self, input: Input<'_>, context: &mut ForwardContext<'_>) -> Result<Tensor, ModelError> {
+        if context.is_training() && self.layers.iter().any(|layer| layer.needs_all_steps()) {
             return Err(ModelError::Execution(
                 "training step by step: batch norm (and dropout) are over all steps together, which takes \
                  `mode = \"layer_by_layer\"`; step by step is for evaluation and for networks without them"
                     .into(),
             ));
         }
-        pass.states = Some(self.neuron_names.iter().map(|_| None).collect());
+        context.states = Some(self.neuron_names.iter().map(|_| None).collect());
         let steps: Vec<Tensor> = match input {
             Input::Sequence(x) => {
                 let frames = x.f_unbind(0)?.into_iter();
                 let run = |frame: Tensor| {
-                    let frame = pass.execution.laid_out(&frame.f_unsqueeze(0)?)?;
-                    self.through(&self.layers, &frame, pass)
+                    let frame = context.execution().laid_out(&frame.f_unsqueeze(0)?)?;
+                    through(&self.layers, &frame, context)
                 };
                 frames.map(run).collect::<Result<_, _>>()?
             }
             Input::Static(x, time_steps) => {
-                let lead = self.lead(x, time_steps as i64, pass)?;
-                (0..time_steps).map(|_| self.follow(&lead, 1, pass)).collect::<Result<_, _>>()?
+                let prefix = self.static_prefix(x, time_steps as i64, context)?;
+                (0..time_steps).map(|_| self.run_suffix(&prefix, 1, context)).collect::<Result<_, _>>()?
             }
         };
         Ok(Tensor::f_cat(&steps, 0)?)
     }
 
-    fn needs_all_steps(&self) -> bool {
-        let has_norm = self.summary.layers.iter().any(|layer| layer.kind == LayerKind::BatchNorm);
-        has_norm || self.layers.iter().any(|layer| matches!(layer, Layer::Dropout { rate } if *rate > 0.0))
-    }
-
     /// What is the same at each step of a static input: everything up to the first neurons.
-    fn lead(&self, x: &Tensor, time_steps: i64, pass: &mut Pass<'_>) -> Result<Lead, ModelError> {
-        let mut x = pass.execution.laid_out(x)?;
+    fn static_prefix(
+        &self,
+        x: &Tensor,
+        time_steps: i64,
+        context: &mut ForwardContext<'_>,
+    ) -> Result<StaticPrefix, ModelError> {
+        let mut current = context.execution().laid_out(x)?;
         for (at, layer) in self.layers.iter().enumerate() {
-            match layer {
-                Layer::Unit(unit) => {
-                    let current = unit.current_of_static(&x, time_steps, pass)?;
-                    return Ok(Lead { at, current });
-                }
-                Layer::Block(_) => return Ok(Lead { at, current: x }),
-                _ => x = layer.without_time(&x, 1, pass)?,
+            let part = layer.static_part();
+            if part == StaticPart::None {
+                return Ok(StaticPrefix { at, begun: false, current });
+            }
+            current = layer.static_prefix(&current, time_steps, context)?;
+            if part == StaticPart::Prefix {
+                return Ok(StaticPrefix { at, begun: true, current });
             }
         }
-        Ok(Lead { at: self.layers.len(), current: x })
+        Ok(StaticPrefix { at: self.layers.len(), begun: false, current })
     }
 
-    /// Goes on from what [`Self::lead`] gave, which arrives at each of `time_steps` steps.
-    fn follow(&self, lead: &Lead, time_steps: i64, pass: &mut Pass<'_>) -> Result<Tensor, ModelError> {
-        let size = lead.current.size();
+    /// Goes on from the static prefix, which arrives at each of `time_steps` steps.
+    fn run_suffix(
+        &self,
+        prefix: &StaticPrefix,
+        time_steps: i64,
+        context: &mut ForwardContext<'_>,
+    ) -> Result<Tensor, ModelError> {
+        let size = prefix.current.size();
         let shape: Vec<i64> = std::iter::once(time_steps).chain(size).collect();
-        let steps = lead.current.f_unsqueeze(0)?.f_expand(shape.as_slice(), false)?;
-        match self.layers.get(lead.at) {
-            Some(Layer::Unit(unit)) => {
-                let first = match &unit.neurons {
-                    Some(neurons) => neurons.fire(&steps, None, pass)?,
-                    None => steps,
-                };
-                self.through(&self.layers[lead.at + 1..], &first, pass)
+        let steps = prefix.current.f_unsqueeze(0)?.f_expand(shape.as_slice(), false)?;
+        match self.layers[prefix.at..].split_first() {
+            Some((layer, rest)) if prefix.begun => {
+                through(rest, &layer.run_suffix(&steps, context)?, context)
             }
-            _ => self.through(&self.layers[lead.at..], &steps, pass),
+            _ => through(&self.layers[prefix.at..], &steps, context),
         }
-    }
-
-    /// `x` of shape `[T, B, ...]` through some of the layers.
-    fn through(&self, layers: &[Layer], x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor, ModelError> {
-        let mut x = x.shallow_clone();
-        for layer in layers {
-            x = if checkpoint::applies(layer, pass) {
-                checkpoint::forward(layer, &x, pass)?
-            } else {
-                layer.forward(&x, pass)?
-            };
-        }
-        Ok(x)
     }
 }
 
-/// Where the first neurons stand in a network, and what reaches them, `[B, ...]`.
-struct Lead {
+/// `x` of shape `[T, B, ...]` through some of a network's layers.
+fn through(
+    layers: &[Box<dyn Layer>],
+    x: &Tensor,
+    context: &mut ForwardContext<'_>,
+) -> Result<Tensor, ModelError> {
+    layers.iter().try_fold(x.shallow_clone(), |x, layer| checkpoint::forward(&**layer, &x, context))
+}
+
+/// How far a static input goes before its steps differ.
+struct StaticPrefix {
+    /// The layer that goes on.
     at: usize,
+    /// Whether that layer's own static prefix is done.
+    begun: bool,
+    /// `[B, ...]`
     current: Tensor,
 }

@@ -2,11 +2,12 @@
 
 use tch::{Kind, Tensor};
 
+use crate::context::ForwardContext;
 use crate::error::ModelError;
 use crate::execution::{Execution, Mode};
+use crate::layers::{BatchNormLayer, EPS, Neurons};
 use crate::network::{Input, Network};
-use crate::pass::{Charge, Pass, Watch};
-use crate::unit::{EPS, Norm};
+use crate::observer::{Charge, Observer};
 
 /// How often a layer's neurons fired.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,7 +53,7 @@ pub struct SynapticActivity {
     /// The share of its input that is not zero.
     pub input_density: f64,
     /// Spikes an input: the mean of its magnitudes, in units of the smallest that is not zero. A sum of two spikes
-    /// counts twice, and a mean over a square as many spikes as it had. Of no meaning for an input that is no spikes.
+    /// counts twice, and a mean over a square as many spikes as it had. Of no meaning for an input that is not made of spikes.
     pub spikes_per_input: f64,
 }
 
@@ -95,8 +96,9 @@ impl RateRecorder {
     }
 }
 
-impl Watch for RateRecorder {
-    fn neurons(&mut self, id: usize, spikes: &Tensor, membrane: &Tensor) -> Result<(), ModelError> {
+impl Observer for RateRecorder {
+    fn neurons(&mut self, neurons: &Neurons, spikes: &Tensor, membrane: &Tensor) -> Result<(), ModelError> {
+        let id = neurons.index();
         self.not_finite.resize(self.not_finite.len().max(id + 1), false);
         // A membrane that is not a number stays so to the last step, which is the one that is given.
         self.not_finite[id] = self.not_finite[id] || !all_finite(&membrane.f_detach()?)?;
@@ -117,7 +119,7 @@ impl Watch for RateRecorder {
 }
 
 impl Network {
-    /// Begins to record firing rates of [`Network::forward`] anew.
+    /// Begins to record firing rates of [`Network::forward`], from nothing.
     pub fn start_recording(&self) {
         *self.recording.borrow_mut() = Some(RateRecorder::default());
     }
@@ -168,8 +170,8 @@ impl Network {
         let mut tracer =
             Tracer { neurons, layers: self.neuron_names.iter().map(|_| Trace::default()).collect() };
         let execution = Execution { mode: Mode::StepByStep, ..*execution };
-        let mut pass = Pass { watch: Some(&mut tracer), ..Pass::new(false, execution) };
-        let _logits = tch::no_grad(|| self.run(input, &mut pass))?;
+        let mut context = ForwardContext::new(false, execution).observed(&mut tracer);
+        let _logits = tch::no_grad(|| self.run(input, &mut context))?;
         let named = tracer.layers.into_iter().zip(&self.neuron_names);
         named
             .map(|(trace, name)| {
@@ -197,8 +199,8 @@ impl Network {
     ) -> Result<Vec<SynapticActivity>, ModelError> {
         let mut activity = ActivityRecorder::default();
         let execution = Execution { mode: Mode::LayerByLayer, ..*execution };
-        let mut pass = Pass { watch: Some(&mut activity), ..Pass::new(false, execution) };
-        let _logits = tch::no_grad(|| self.run(input, &mut pass))?;
+        let mut context = ForwardContext::new(false, execution).observed(&mut activity);
+        let _logits = tch::no_grad(|| self.run(input, &mut context))?;
         Ok(activity.0)
     }
 
@@ -210,8 +212,8 @@ impl Network {
     pub fn norm_gaps(&self, input: Input<'_>, execution: &Execution) -> Result<Vec<NormGap>, ModelError> {
         let mut gaps = NormGaps::default();
         let execution = Execution { mode: Mode::LayerByLayer, ..*execution };
-        let mut pass = Pass { watch: Some(&mut gaps), ..Pass::anew(true, execution) };
-        let _logits = tch::no_grad(|| self.run(input, &mut pass))?;
+        let mut context = ForwardContext::new(true, execution).without_updates().observed(&mut gaps);
+        let _logits = tch::no_grad(|| self.run(input, &mut context))?;
         Ok(gaps.0)
     }
 
@@ -228,8 +230,8 @@ impl Network {
     ) -> Result<Option<NonFinite>, ModelError> {
         let mut search = Search::default();
         let execution = Execution { mode: Mode::LayerByLayer, ..*execution };
-        let mut pass = Pass { watch: Some(&mut search), ..Pass::anew(train, execution) };
-        let _logits = tch::no_grad(|| self.run(input, &mut pass))?;
+        let mut context = ForwardContext::new(train, execution).without_updates().observed(&mut search);
+        let _logits = tch::no_grad(|| self.run(input, &mut context))?;
         if search.0.is_some() {
             return Ok(search.0);
         }
@@ -271,17 +273,17 @@ struct Tracer {
     layers: Vec<Trace>,
 }
 
-impl Watch for Tracer {
-    fn before_firing(&mut self, id: usize, charge: Charge<'_>) -> Result<(), ModelError> {
-        let trace = &mut self.layers[id];
-        trace.v_threshold = charge.layer.v_threshold()?;
-        let membrane = charge.layer.charged_membrane(charge.norm, charge.input, charge.state)?;
-        let membrane = trace.take(&membrane, self.neurons)?;
+impl Observer for Tracer {
+    fn before_firing(&mut self, neurons: &Neurons, charge: Charge<'_>) -> Result<(), ModelError> {
+        let trace = &mut self.layers[neurons.index()];
+        trace.v_threshold = charge.v_threshold()?;
+        let membrane = trace.take(&charge.membrane()?, self.neurons)?;
         trace.before_reset.push(membrane);
         Ok(())
     }
 
-    fn neurons(&mut self, id: usize, spikes: &Tensor, membrane: &Tensor) -> Result<(), ModelError> {
+    fn neurons(&mut self, neurons: &Neurons, spikes: &Tensor, membrane: &Tensor) -> Result<(), ModelError> {
+        let id = neurons.index();
         let trace = &mut self.layers[id];
         let (spikes, membrane) = (trace.take(spikes, self.neurons)?, trace.take(membrane, self.neurons)?);
         trace.spikes.push(spikes);
@@ -293,7 +295,7 @@ impl Watch for Tracer {
 #[derive(Default)]
 struct ActivityRecorder(Vec<SynapticActivity>);
 
-impl Watch for ActivityRecorder {
+impl Observer for ActivityRecorder {
     fn synapse_input(&mut self, name: &str, input: &Tensor) -> Result<(), ModelError> {
         // Part by part, since the copies that this takes are large.
         const PARTS: i64 = 16;
@@ -317,15 +319,15 @@ impl Watch for ActivityRecorder {
 #[derive(Default)]
 struct NormGaps(Vec<NormGap>);
 
-impl Watch for NormGaps {
-    fn norm_input(&mut self, norm: &Norm, input: &Tensor) -> Result<(), ModelError> {
+impl Observer for NormGaps {
+    fn norm_input(&mut self, norm: &BatchNormLayer, input: &Tensor) -> Result<(), ModelError> {
         let channels = input.f_to_kind(Kind::Float)?.f_flatten(0, 1)?.f_transpose(0, 1)?.f_flatten(1, -1)?;
         let mean = channels.f_mean_dim(1i64, false, Kind::Float)?;
         let variance = channels.f_var_dim(1i64, true, false)?.f_add_scalar(EPS)?;
-        let ratio = norm.running_var.f_add_scalar(EPS)?.f_div(&variance)?.f_log()?;
-        let distance = norm.running_mean.f_sub(&mean)?.f_abs()?.f_div(&variance.f_sqrt()?)?;
+        let ratio = norm.running_var().f_add_scalar(EPS)?.f_div(&variance)?.f_log()?;
+        let distance = norm.running_mean().f_sub(&mean)?.f_abs()?.f_div(&variance.f_sqrt()?)?;
         self.0.push(NormGap {
-            name: norm.name.clone(),
+            name: norm.name().to_owned(),
             variance_ratio: ratio.f_mean(Kind::Float)?.f_double_value(&[])?.exp(),
             mean_distance: distance.f_mean(Kind::Float)?.f_double_value(&[])?,
         });
@@ -355,7 +357,7 @@ impl Search {
     }
 }
 
-impl Watch for Search {
+impl Observer for Search {
     fn synapse_output(&mut self, name: &str, output: &Tensor) -> Result<(), ModelError> {
         self.look(name, output)
     }

@@ -14,10 +14,14 @@ pub enum LayerKind {
     BatchNorm,
     /// Neurons.
     Neurons,
-    /// Mean over squares, or over a whole plane.
+    /// Mean over squares, over a whole plane, or over tokens.
     AvgPool,
     /// Maximum over squares.
     MaxPool,
+    /// Attention's products.
+    Attention,
+    /// A layer that a program defined.
+    Own,
 }
 
 /// One layer, for one sample at one step.
@@ -27,7 +31,7 @@ pub struct LayerSummary {
     pub name: String,
     /// What it is.
     pub kind: LayerKind,
-    /// Shape of its input: `[C, H, W]` or `[F]`.
+    /// Shape of its input: `[C, H, W]`, `[F]` or `[N, D]`.
     pub input: Vec<usize>,
     /// Shape of its output.
     pub output: Vec<usize>,
@@ -38,6 +42,8 @@ pub struct LayerSummary {
     /// Whether its input is made of spikes (or of sums or means of spikes). Then a synapse costs an addition for each
     /// spike: synaptic operations are `macs` times the share of the input that is not zero.
     pub spiking_input: bool,
+    /// Whether it is computed once, and not at every step, where the network's input is the same at every step.
+    pub is_static: bool,
 }
 
 /// A network's layers in the order of its forward pass.

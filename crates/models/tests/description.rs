@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use tch::{Device, Kind, Tensor, nn};
 use tks_models::{
-    Architecture, Execution, Input, InputShape, JoinDescription, LayerDescription, Network, NetworkConfig,
+    Architecture, Execution, Input, InputShape, JoinDescription, LayerDescription, MsResnetConfig, Network,
+    NetworkConfig, SpikformerConfig,
 };
 use tks_neuron::{Model, Neuron};
 
@@ -22,26 +23,45 @@ fn run(layers: &[LayerDescription], x: &Tensor, tensors: &HashMap<String, Tensor
 fn step(layer: &LayerDescription, x: &Tensor, tensors: &HashMap<String, Tensor>) -> Tensor {
     let tensor = |layer: &str, name: &str| &tensors[&format!("{layer}.{name}")];
     match layer {
-        LayerDescription::Convolution { name, weight, bias, stride, padding, output, .. } => {
+        LayerDescription::Convolution {
+            name,
+            weight,
+            bias,
+            stride,
+            padding,
+            dilation,
+            groups,
+            output,
+            ..
+        } => {
             assert_eq!(&tensor(name, "weight").size(), weight);
             let bias = bias.then(|| tensor(name, "bias"));
-            let y = x.conv2d(tensor(name, "weight"), bias, [*stride; 2], [*padding; 2], [1, 1], 1);
+            let y =
+                x.conv2d(tensor(name, "weight"), bias, [*stride; 2], [*padding; 2], [*dilation; 2], *groups);
             assert_eq!(y.size()[1..], output.iter().map(|&size| size as i64).collect::<Vec<_>>());
             y
         }
-        LayerDescription::Linear { name, .. } => x.linear(tensor(name, "weight"), Some(tensor(name, "bias"))),
+        LayerDescription::Linear { name, weight, bias, output, .. } => {
+            assert_eq!(&tensor(name, "weight").size(), weight);
+            let y = x.linear(&tensor(name, "weight").flatten(1, -1), bias.then(|| tensor(name, "bias")));
+            assert_eq!(y.size()[1..], output.iter().map(|&size| size as i64).collect::<Vec<_>>());
+            y
+        }
         LayerDescription::BatchNorm { name, channels, eps, .. } => {
             assert_eq!(tensor(name, "weight").size(), [*channels]);
             let [weight, bias, mean, variance] =
                 ["weight", "bias", "running_mean", "running_var"].map(|own| Some(tensor(name, own)));
-            x.batch_norm(weight, bias, mean, variance, false, 0.0, *eps, false)
+            // Tokens, [N, D], are normalised over D.
+            let channels_first = if x.dim() == 3 { x.transpose(1, 2) } else { x.shallow_clone() };
+            let y = channels_first.batch_norm(weight, bias, mean, variance, false, 0.0, *eps, false);
+            if x.dim() == 3 { y.transpose(1, 2) } else { y }
         }
         LayerDescription::Neurons { neuron, tau, .. } => {
             let Neuron { v_threshold, v_reset: Some(v_reset), strict: true, .. } = *neuron else {
                 panic!("the neurons of this test reset hard and fire above their threshold")
             };
             let mut size = x.size();
-            let steps = x.view([&[STEPS, size[0] / STEPS], &size[1..]].concat().as_slice());
+            let steps = x.reshape([&[STEPS, size[0] / STEPS], &size[1..]].concat().as_slice());
             let mut membrane = Tensor::zeros(steps.get(0).size(), (Kind::Float, Device::Cpu));
             let mut spikes = Vec::new();
             for t in 0..STEPS {
@@ -61,6 +81,15 @@ fn step(layer: &LayerDescription, x: &Tensor, tensors: &HashMap<String, Tensor>)
         }
         LayerDescription::GlobalAvgPool => x.mean_dim([2i64, 3].as_slice(), false, Kind::Float),
         LayerDescription::Flatten => x.flatten(1, -1),
+        LayerDescription::ToTokens => x.flatten(2, 3).transpose(1, 2),
+        LayerDescription::MeanOfTokens => x.mean_dim(1i64, false, Kind::Float),
+        LayerDescription::Attention { heads, scale } => {
+            let [count, tokens, width] = x.size()[..] else { panic!("attention is of tokens") };
+            let split = x.reshape([count, tokens, 3, *heads, width / 3 / heads]);
+            let part = |index| split.select(2, index).transpose(1, 2);
+            let weights = part(0).matmul(&part(1).transpose(2, 3)) * *scale;
+            weights.matmul(&part(2)).transpose(1, 2).reshape([count, tokens, width / 3])
+        }
         LayerDescription::Dropout { .. } => x.shallow_clone(),
         LayerDescription::Block { main, shortcut, join, after } => {
             let (main, shortcut) = (run(main, x, tensors), run(shortcut, x, tensors));
@@ -71,6 +100,7 @@ fn step(layer: &LayerDescription, x: &Tensor, tensors: &HashMap<String, Tensor>)
             };
             run(after, &joined, tensors)
         }
+        other => panic!("no such layer here: {other:?}"),
     }
 }
 
@@ -85,13 +115,24 @@ fn networks_of_every_plan_are_rebuilt_from_their_descriptions() {
         Architecture::SewResnet50,
         Architecture::TdbnResnet19,
         Architecture::SpikingResnet18,
+        Architecture::MsResnet18(MsResnetConfig {
+            stem_kernel: 3,
+            stem_stride: 1,
+            ..MsResnetConfig::default()
+        }),
+        Architecture::Spikformer(SpikformerConfig {
+            depth: 2,
+            width: 48,
+            heads: 3,
+            ..SpikformerConfig::default()
+        }),
     ] {
         let neuron = Neuron {
             model: Model::Plif { init_tau: 3.0, decay_input: true },
             ..NetworkConfig::default().neuron
         };
         let config = NetworkConfig {
-            architecture,
+            architecture: architecture.clone(),
             width: 8,
             neuron,
             learn_threshold: true,

@@ -80,8 +80,8 @@ fn compare(actual: &[(String, Tensor)], expected: &[(String, Tensor)], tolerance
 
 #[test]
 fn every_architecture_has_gradients_and_runs_step_by_step() {
-    for architecture in Architecture::ALL {
-        let (store, network) = build(architecture);
+    for architecture in Architecture::all() {
+        let (store, network) = build(architecture.clone());
         let pictures = pictures();
         let input = Input::Static(&pictures, STEPS as usize);
         let logits = network.forward(input, true, &Execution::default()).unwrap();
@@ -107,7 +107,8 @@ fn a_static_picture_gives_what_its_repetition_does() {
     for architecture in [Architecture::Small, Architecture::Sequential, Architecture::SewResnet20] {
         let pictures = pictures();
         let sequence = pictures.unsqueeze(0).repeat([STEPS, 1, 1, 1, 1]);
-        let once = train(architecture, Input::Static(&pictures, STEPS as usize), Execution::default());
+        let once =
+            train(architecture.clone(), Input::Static(&pictures, STEPS as usize), Execution::default());
         let repeated = train(architecture, Input::Sequence(&sequence), Execution::default());
         compare(&once, &repeated, 1e-3);
     }
@@ -118,7 +119,7 @@ fn ways_of_running_change_nothing_but_rounding() {
     let pictures = pictures();
     let input = Input::Static(&pictures, STEPS as usize);
     for architecture in [Architecture::Small, Architecture::Sequential] {
-        let expected = train(architecture, input, Execution::default());
+        let expected = train(architecture.clone(), input, Execution::default());
         for execution in [
             Execution { checkpoint_blocks: true, ..Execution::default() },
             Execution { channels_last: true, ..Execution::default() },
@@ -129,7 +130,7 @@ fn ways_of_running_change_nothing_but_rounding() {
             },
             Execution { neurons: tks_autograd::layer::Backend::Plain, ..Execution::default() },
         ] {
-            compare(&train(architecture, input, execution), &expected, 1e-3);
+            compare(&train(architecture.clone(), input, execution), &expected, 1e-3);
         }
         // Rounding to bf16 flips spikes near the threshold, whose effect on untrained weights is large: what is wrong
         // would be at right angles.

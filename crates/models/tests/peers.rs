@@ -26,6 +26,10 @@ struct Case {
     connect: Connect,
     size: usize,
     peer: String,
+    /// Left out: LIF as the peers' classes make it.
+    neuron: Option<Neuron>,
+    /// What batch norm's weights are; left out: as they start.
+    norm_weight: Option<f64>,
     parameters: BTreeMap<String, Vec<i64>>,
     /// `[T, B, K]`
     logits: Vec<f32>,
@@ -57,10 +61,10 @@ fn picture(batch: i64, size: i64) -> Tensor {
 
 fn build(case: &Case, classes: usize) -> (nn::VarStore, Network) {
     let config = NetworkConfig {
-        architecture: case.architecture,
+        architecture: case.architecture.clone(),
         connect: case.connect,
         classes,
-        neuron: neuron(&case.peer),
+        neuron: case.neuron.unwrap_or_else(|| neuron(&case.peer)),
         ..NetworkConfig::default()
     };
     let store = nn::VarStore::new(Device::Cpu);
@@ -71,7 +75,7 @@ fn build(case: &Case, classes: usize) -> (nn::VarStore, Network) {
 #[test]
 fn parameters_have_the_peers_names_and_shapes() {
     let document = document();
-    assert!(document.cases.len() >= 7);
+    assert!(document.cases.len() >= 12);
     for case in &document.cases {
         let (store, network) = build(case, document.classes);
         let variables = store.variables().into_iter().filter(|(_, tensor)| tensor.requires_grad());
@@ -91,6 +95,12 @@ fn networks_compute_what_the_peers_do() {
         let what = format!("{:?} {:?}", case.architecture, case.connect);
         let (store, network) = build(case, document.classes);
         fill_by_formula(&network);
+        if let Some(value) = case.norm_weight {
+            let norms = network.named_tensors().iter().filter(|(name, tensor)| {
+                tensor.requires_grad() && tensor.dim() == 1 && name.ends_with(".weight")
+            });
+            norms.for_each(|(_, tensor)| tch::no_grad(|| drop(tensor.shallow_clone().fill_(value))));
+        }
         let x = picture(document.batch, case.size as i64);
         network.start_recording();
         let input = Input::Static(&x, document.time_steps);

@@ -37,7 +37,8 @@ pub struct LayerOperations {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum LayerInput {
-    /// A dense image: every weight is multiplied, `evaluations` times (once for an image that is the same at each step).
+    /// Dense values, such as an image or membranes: every weight is multiplied, `evaluations` times (once for an image that is
+    /// the same at each step).
     Analog {
         /// How often the layer is evaluated for one sample.
         evaluations: u64,

@@ -362,7 +362,7 @@ fn energy_text(energy: &Energy) -> String {
     let layers = energy.layers.iter().map(|layer| {
         let input = match layer.input {
             LayerInput::Analog { evaluations: 1 } => "image, once".to_string(),
-            LayerInput::Analog { evaluations } => format!("image, {evaluations} times"),
+            LayerInput::Analog { evaluations } => format!("dense values, {evaluations} times"),
             LayerInput::Frames { density } => format!("event frames, {} not zero", percent(density)),
             LayerInput::Spikes { rate } => format!("spikes, {rate:.4} per step"),
         };

@@ -51,7 +51,9 @@ fn kept_bytes(layer: &LayerSummary, on_cpu: bool, bf16: bool) -> f64 {
         LayerKind::BatchNorm if on_cpu => 0.0,
         LayerKind::Neurons if on_cpu => 1.0 / 8.0,
         LayerKind::BatchNorm => 4.0,
-        LayerKind::Neurons | LayerKind::AvgPool => weighed,
+        LayerKind::Neurons | LayerKind::AvgPool | LayerKind::Own => weighed,
+        // Queries, keys, values and a product in f32, each as large as the output.
+        LayerKind::Attention => 16.0,
         // The places of the largest, whole numbers of 64 bits.
         LayerKind::MaxPool => 8.0 + weighed,
     };
@@ -132,6 +134,7 @@ mod tests {
             parameters: 0,
             macs: 0,
             spiking_input: false,
+            is_static: false,
         }
     }
 

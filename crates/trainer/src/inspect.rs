@@ -13,7 +13,7 @@ use crate::display::counted;
 use crate::display::grouped;
 use crate::evaluation::Evaluation;
 use crate::run_folder::RunFolder;
-use crate::trainer::{EVALUATION, architecture_name, build_network};
+use crate::trainer::{EVALUATION, build_network};
 
 /// A network, taken apart.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -70,13 +70,12 @@ fn inspect(config: &Config, task: Task, evaluation: Option<Evaluation>) -> Resul
         .iter()
         .map(|layer| InspectedLayer { summary: layer.clone(), firing_rate: rate(&layer.name) });
     // The first layer of a static image is computed once.
-    let analog = |layer: &LayerSummary| task.is_static && !layer.spiking_input;
-    let macs = summary
-        .layers
-        .iter()
-        .map(|layer| if analog(layer) { layer.macs } else { layer.macs * task.time_steps as u64 });
+    let macs = summary.layers.iter().map(|layer| {
+        let times = if task.is_static && layer.is_static { 1 } else { task.time_steps };
+        layer.macs * times as u64
+    });
     Ok(Inspected {
-        architecture: architecture_name(&config.network),
+        architecture: config.network.architecture.name(),
         layers: layers.collect(),
         parameters: summary.parameters(),
         neurons: summary.neurons(),
@@ -107,8 +106,8 @@ impl fmt::Display for Inspected {
             "layer", "kind", "input", "output", "parameters", "MACs a step", "gets"
         )?;
         for layer in &self.layers {
-            let LayerSummary { name: own, kind, input, output, parameters, macs, spiking_input } =
-                &layer.summary;
+            let LayerSummary { name: own, kind, input, output, parameters, macs, .. } = &layer.summary;
+            let (spiking_input, is_first) = (layer.summary.spiking_input, layer.summary.is_static);
             let kind = serde_json::to_value(kind).unwrap_or_default();
             let rate = layer.firing_rate.map_or_else(String::new, |rate| format!("   fires {rate:.3}"));
             writeln!(
@@ -119,9 +118,10 @@ impl fmt::Display for Inspected {
                 shape(output),
                 grouped(*parameters),
                 grouped(*macs as usize),
-                match (*macs > 0, *spiking_input) {
+                match (*macs > 0, spiking_input) {
                     (false, _) => "",
                     (true, true) => "spikes",
+                    (true, false) if !is_first => "currents",
                     (true, false) if *is_static => "image",
                     (true, false) => "frames",
                 },

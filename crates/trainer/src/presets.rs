@@ -13,6 +13,8 @@ const PRESETS: &[(&str, &str)] = &[
     ("cifar10-small", include_str!("../presets/cifar10-small.toml")),
     ("cifar10-sew-resnet19", include_str!("../presets/cifar10-sew-resnet19.toml")),
     ("cifar10-sew-resnet20", include_str!("../presets/cifar10-sew-resnet20.toml")),
+    ("cifar10-spikformer", include_str!("../presets/cifar10-spikformer.toml")),
+    ("cifar10-ms-resnet18", include_str!("../presets/cifar10-ms-resnet18.toml")),
     ("cifar10-tdbn-resnet19", include_str!("../presets/cifar10-tdbn-resnet19.toml")),
     ("cifar100-sew-resnet19", include_str!("../presets/cifar100-sew-resnet19.toml")),
     ("cifar100-sew-resnet20", include_str!("../presets/cifar100-sew-resnet20.toml")),

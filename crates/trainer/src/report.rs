@@ -19,7 +19,7 @@ use crate::data::{Data, Samples, TensorBatch};
 use crate::display::{grouped, percent};
 use crate::evaluation::Evaluation;
 use crate::run_folder::RunFolder;
-use crate::trainer::{ENVIRONMENT, EVALUATION, architecture_name};
+use crate::trainer::{ENVIRONMENT, EVALUATION};
 
 /// Test samples of which synaptic operations are counted.
 const COUNTED: usize = 64;
@@ -60,7 +60,7 @@ fn fill(
     let energy = energy(network, &samples.batch, data.task.time_steps, &config.execution)?;
     let environment: Environment = run.read_json(ENVIRONMENT)?.unwrap_or_default();
     let loss = loss_label(&config.loss);
-    let architecture = architecture_name(&config.network);
+    let architecture = config.network.architecture.name();
     let steps = evaluation.accuracy_by_steps.len();
     let best = epochs.iter().filter_map(|epoch| Some((epoch.test_accuracy?, epoch.epoch)));
     let best = best.fold(None, |best: Option<(f64, usize)>, new| match best {
@@ -231,26 +231,28 @@ pub fn energy(
         .collect();
     let is_static = matches!(input, Input::Static(..));
     let layers = network.summary().layers.iter().filter(|layer| layer.macs > 0).map(|layer| {
-        let activity = activity
-            .get(&layer.name)
-            .with_context(|| format!("the layer `{}` was not reached", layer.name))?;
-        let SynapticActivity { input_density: density, spikes_per_input: rate, .. } = *activity;
-        Ok(LayerOperations {
-            layer: layer.name.clone(),
-            macs: layer.macs,
-            input: if layer.spiking_input {
-                LayerInput::Spikes { rate }
-            } else if is_static {
-                LayerInput::Analog { evaluations: 1 }
-            } else if rate <= density * (1.0 + 1e-9) {
-                // Where no pixel holds more than one event, the frames are spikes.
-                LayerInput::Spikes { rate }
-            } else {
-                LayerInput::Frames { density }
-            },
-        })
+        let input = match activity.get(&layer.name) {
+            // A layer of a program's own that shows nobody its input is counted as dense.
+            None => LayerInput::Analog { evaluations: time_steps as u64 },
+            Some(&SynapticActivity { input_density: density, spikes_per_input: rate, .. }) => {
+                if layer.spiking_input {
+                    LayerInput::Spikes { rate }
+                } else if layer.is_static && is_static {
+                    LayerInput::Analog { evaluations: 1 }
+                } else if !layer.is_static {
+                    // Behind neurons, but not made of spikes: membranes.
+                    LayerInput::Analog { evaluations: time_steps as u64 }
+                } else if rate <= density * (1.0 + 1e-9) {
+                    // Where no pixel holds more than one event, the frames are spikes.
+                    LayerInput::Spikes { rate }
+                } else {
+                    LayerInput::Frames { density }
+                }
+            }
+        };
+        LayerOperations { layer: layer.name.clone(), macs: layer.macs, input }
     });
-    Ok(Energy { time_steps, layers: layers.collect::<Result<_>>()? })
+    Ok(Energy { time_steps, layers: layers.collect() })
 }
 
 fn sample_activity(

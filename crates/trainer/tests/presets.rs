@@ -64,7 +64,7 @@ fn presets_of(data: &str, count: usize, write: impl Fn(&Path)) {
 
 #[test]
 fn cifar10() {
-    presets_of("cifar10", 4, |folder| stand_ins::cifar10(folder, 4));
+    presets_of("cifar10", 6, |folder| stand_ins::cifar10(folder, 4));
 }
 
 #[test]

@@ -240,7 +240,7 @@ impl Sources {
             Item::Struct(item) => self.keys_of_fields(text, definition, &item.fields, path),
             Item::Enum(item) => {
                 let kebab = renames(&item.attrs).is_some_and(|rule| rule == "kebab-case");
-                for variant in &item.variants {
+                for variant in item.variants.iter().filter(|variant| !is_skipped(variant)) {
                     let below = format!("{path}.{}", variant_name(variant, kebab));
                     let about = about(&comment(&variant.attrs));
                     match &variant.fields {
@@ -319,7 +319,7 @@ impl Sources {
             Item::Enum(item) => {
                 writeln!(page, "\n## {title}\n\n{}\n", comment(&item.attrs))?;
                 let kebab = renames(&item.attrs).is_some_and(|rule| rule == "kebab-case");
-                for variant in &item.variants {
+                for variant in item.variants.iter().filter(|variant| !is_skipped(variant)) {
                     let name = variant_name(variant, kebab);
                     let is_default =
                         variant.attrs.iter().any(|attribute| attribute.path().is_ident("default"));
@@ -493,6 +493,13 @@ fn default_text(expr: &Expr) -> Option<String> {
 /// Whether a field is what a type that is written as text keeps to itself.
 fn is_private(field: &syn::Field, definition: &Definition) -> bool {
     matches!(field.vis, syn::Visibility::Inherited) && matches!(definition.item, Item::Struct(_))
+}
+
+/// Whether serde leaves the variant out: it stands for what a program adds.
+fn is_skipped(variant: &syn::Variant) -> bool {
+    variant.attrs.iter().any(|attribute| {
+        attribute.path().is_ident("serde") && attribute.to_token_stream().to_string().contains("skip")
+    })
 }
 
 /// What a variant is called in a file: by serde's rule, unless it has a name of its own.

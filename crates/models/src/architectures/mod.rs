@@ -1,47 +1,123 @@
-//! The plans of the networks, each once.
+//! The plans of the networks, each once, by the public [`Builder`] alone.
 
+mod feed_forward;
+mod ms_resnet;
 mod resnet;
 mod sequential;
+mod spikformer;
 
-use crate::builder::{Builder, ConvInit};
-use crate::config::{Architecture, ConvConfig, LayerConfig, NetworkConfig, PoolConfig};
+use std::fmt::Debug;
+
+use crate::architecture::Architecture;
+use crate::builder::{Builder, WeightInit};
 use crate::error::ModelError;
 
-/// How the plan's peer starts the weights of convolutions.
-pub(crate) fn conv_init(architecture: Architecture) -> ConvInit {
-    match architecture {
-        Architecture::SewResnet18
-        | Architecture::SewResnet19
-        | Architecture::SewResnet20
-        | Architecture::SewResnet34
-        | Architecture::SewResnet50
-        | Architecture::SpikingResnet18
-        | Architecture::SpikingResnet34 => ConvInit::KaimingFanOut,
-        Architecture::VggSnn
-        | Architecture::TdbnResnet19
-        | Architecture::Small
-        | Architecture::Sequential => ConvInit::Uniform,
+pub use ms_resnet::MsResnetConfig;
+pub(crate) use resnet::{Names, push_sew_basic};
+pub use spikformer::SpikformerConfig;
+
+/// How a network is built: what stands behind an architecture's name.
+///
+/// A function of a [`Builder`] is one, and so is a type with parameters of its own, which a configuration can then hold:
+///
+/// ```
+/// use serde::Deserialize;
+/// use tks_models::{Architecture, ArchitecturePlan, Builder, ModelError, NetworkConfig};
+///
+/// #[derive(Debug, Deserialize)]
+/// #[serde(default, deny_unknown_fields)]
+/// struct Stack {
+///     depth: usize,
+/// }
+///
+/// impl Default for Stack {
+///     fn default() -> Self {
+///         Stack { depth: 2 }
+///     }
+/// }
+///
+/// impl ArchitecturePlan for Stack {
+///     fn build(&self, builder: &mut Builder<'_>) -> Result<(), ModelError> {
+///         builder.push_flatten();
+///         for i in 0..self.depth {
+///             builder.push_linear(&format!("layer{i}"), 32, Some(&format!("layer{i}.neurons")))?;
+///         }
+///         builder.push_classifier("head")
+///     }
+/// }
+///
+/// Architecture::register_with::<Stack>("stack")?;
+/// let config: NetworkConfig = toml::from_str("architecture = { stack = { depth = 3 } }")?;
+/// assert_eq!(config.architecture.name(), "stack");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait ArchitecturePlan: Debug + Send + Sync {
+    /// How weights start. Default: as torch's.
+    fn weight_init(&self) -> WeightInit {
+        WeightInit::Uniform
+    }
+
+    /// What the network is made for; any other input that its layers fit is taken, too.
+    fn input(&self) -> InputKind {
+        InputKind::Any
+    }
+
+    /// Whether it has SEW blocks, which `connect` is for.
+    fn has_sew_blocks(&self) -> bool {
+        false
+    }
+
+    /// Checks the parameters by themselves.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] with the parameter as its field.
+    fn check(&self) -> Result<(), ModelError> {
+        Ok(())
+    }
+
+    /// Builds the layers, the classifier included, from the builder's signal on, the input.
+    ///
+    /// # Errors
+    /// A layer that does not fit what it gets.
+    fn build(&self, builder: &mut Builder<'_>) -> Result<(), ModelError>;
+}
+
+impl ArchitecturePlan for fn(&mut Builder<'_>) -> Result<(), ModelError> {
+    fn build(&self, builder: &mut Builder<'_>) -> Result<(), ModelError> {
+        self(builder)
     }
 }
 
-/// Builds the layers of a checked configuration.
-pub(crate) fn build(builder: &mut Builder<'_>, config: &NetworkConfig) -> Result<(), ModelError> {
-    let conv = |channels| LayerConfig::Conv(ConvConfig::new(channels));
-    let pool = LayerConfig::AvgPool(PoolConfig { size: 2 });
-    match config.architecture {
-        Architecture::VggSnn => {
-            let mut layers = Vec::new();
-            for [first, second] in [[64, 128], [256, 256], [512, 512], [512, 512]] {
-                layers.extend([conv(first), conv(second), pool.clone()]);
-            }
-            sequential::build(builder, &layers)
-        }
-        Architecture::Small => {
-            let layers: Vec<_> =
-                [1, 2, 4].into_iter().flat_map(|i| [conv(i * config.width), pool.clone()]).collect();
-            sequential::build(builder, &layers)
-        }
-        Architecture::Sequential => sequential::build(builder, &config.layers),
-        _ => resnet::build(builder, config.architecture),
+/// What a network is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InputKind {
+    /// Anything that its layers fit.
+    Any,
+    /// Frames of events, some 48 x 48.
+    EventFrames,
+    /// Images of some 32 x 32.
+    SmallImages,
+    /// Images of some 224 x 224.
+    LargeImages,
+}
+
+/// What stands behind the names of what ships.
+pub(crate) fn plan(architecture: &Architecture) -> &dyn ArchitecturePlan {
+    match architecture {
+        Architecture::VggSnn => &feed_forward::VggSnn,
+        Architecture::SewResnet18 => &resnet::SEW_RESNET18,
+        Architecture::SewResnet19 => &resnet::SEW_RESNET19,
+        Architecture::SewResnet20 => &resnet::SEW_RESNET20,
+        Architecture::SewResnet34 => &resnet::SEW_RESNET34,
+        Architecture::SewResnet50 => &resnet::SEW_RESNET50,
+        Architecture::TdbnResnet19 => &resnet::TDBN_RESNET19,
+        Architecture::SpikingResnet18 => &resnet::SPIKING_RESNET18,
+        Architecture::SpikingResnet34 => &resnet::SPIKING_RESNET34,
+        Architecture::MsResnet18(config) => config,
+        Architecture::Spikformer(config) => config,
+        Architecture::Small => &feed_forward::Small,
+        Architecture::Sequential => &sequential::Sequential,
+        Architecture::Own(own) => own.plan(),
     }
 }

@@ -2,15 +2,15 @@
 
 use std::f64::consts::FRAC_1_SQRT_2;
 
-use crate::builder::{Builder, ConvPlan, Signal};
-use crate::config::Architecture;
+use super::{ArchitecturePlan, InputKind};
+use crate::builder::{Branch, Builder, ConvPlan, WeightInit};
 use crate::error::ModelError;
-use crate::layer::Join;
-use crate::unit::Unit;
+use crate::layers::Join;
+use crate::signal::Signal;
 
 /// What a peer calls the neurons of a block.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Names {
+pub(crate) struct Names {
     /// Before a number: `node1`, `sn1`.
     neurons: &'static str,
     /// After the shortcut.
@@ -18,132 +18,205 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) const BRAINCOG: Names = Names { neurons: "node", downsample: "downsample_sn" };
+    pub(crate) const BRAINCOG: Names = Names { neurons: "node", downsample: "downsample_sn" };
     const SPIKINGJELLY: Names = Names { neurons: "sn", downsample: "downsample_sn" };
 }
 
-pub(super) fn build(builder: &mut Builder<'_>, architecture: Architecture) -> Result<(), ModelError> {
-    match architecture {
-        Architecture::SewResnet19 => {
-            stem(builder, ConvPlan::three(64, 1), Names::BRAINCOG, 1.0)?;
-            stages(builder, &[3, 3, 2], 128, |builder, name, channels, stride| {
-                sew_basic(builder, name, channels, stride, Names::BRAINCOG)
-            })?;
-            two_layer_head(builder)
+/// What a network's stages are made of.
+#[derive(Debug, Clone, Copy)]
+enum Block {
+    /// Fang et al., "Deep Residual Learning in Spiking Neural Networks", NeurIPS 2021.
+    SewBasic,
+    SewBottleneck,
+    /// Neurons in the place of rectifiers.
+    SpikingBasic,
+    /// Zheng et al., "Going Deeper With Directly-Trained Larger Spiking Neural Networks", AAAI 2021.
+    TdbnBasic,
+}
+
+/// What stands before the stages.
+#[derive(Debug, Clone, Copy)]
+enum Stem {
+    /// A 3x3 convolution of so many channels.
+    Small(usize),
+    /// A 7x7 convolution and a pool, each of stride 2.
+    Large,
+}
+
+/// A residual network.
+#[derive(Debug)]
+pub(super) struct ResNet {
+    names: Names,
+    stem: Stem,
+    block: Block,
+    /// Blocks of each stage.
+    blocks: &'static [usize],
+    /// Channels of the first stage; each later one has twice as many.
+    channels: usize,
+    /// Whether a hidden layer stands before the classifier.
+    hidden: bool,
+}
+
+/// Of small images, by BrainCog's names.
+const SMALL: ResNet = ResNet {
+    names: Names::BRAINCOG,
+    stem: Stem::Small(64),
+    block: Block::SewBasic,
+    blocks: &[3, 3, 2],
+    channels: 128,
+    hidden: true,
+};
+
+/// Of large images, by SpikingJelly's names.
+const LARGE: ResNet = ResNet {
+    names: Names::SPIKINGJELLY,
+    stem: Stem::Large,
+    block: Block::SewBasic,
+    blocks: &[2, 2, 2, 2],
+    channels: 64,
+    hidden: false,
+};
+
+pub(super) const SEW_RESNET18: ResNet = LARGE;
+pub(super) const SEW_RESNET19: ResNet = SMALL;
+pub(super) const SEW_RESNET20: ResNet = ResNet { blocks: &[3, 3, 3], hidden: false, ..SMALL };
+pub(super) const SEW_RESNET34: ResNet = ResNet { blocks: &[3, 4, 6, 3], ..LARGE };
+pub(super) const SEW_RESNET50: ResNet =
+    ResNet { block: Block::SewBottleneck, blocks: &[3, 4, 6, 3], ..LARGE };
+pub(super) const TDBN_RESNET19: ResNet = ResNet { stem: Stem::Small(128), block: Block::TdbnBasic, ..SMALL };
+pub(super) const SPIKING_RESNET18: ResNet = ResNet { block: Block::SpikingBasic, ..LARGE };
+pub(super) const SPIKING_RESNET34: ResNet =
+    ResNet { block: Block::SpikingBasic, blocks: &[3, 4, 6, 3], ..LARGE };
+
+impl ArchitecturePlan for ResNet {
+    fn weight_init(&self) -> WeightInit {
+        match self.block {
+            Block::TdbnBasic => WeightInit::Uniform,
+            Block::SewBasic | Block::SewBottleneck | Block::SpikingBasic => WeightInit::KaimingFanOut,
         }
-        Architecture::SewResnet20 => {
-            stem(builder, ConvPlan::three(64, 1), Names::BRAINCOG, 1.0)?;
-            stages(builder, &[3, 3, 3], 128, |builder, name, channels, stride| {
-                sew_basic(builder, name, channels, stride, Names::BRAINCOG)
-            })?;
-            head(builder)
+    }
+
+    fn input(&self) -> InputKind {
+        match self.stem {
+            Stem::Small(_) => InputKind::SmallImages,
+            Stem::Large => InputKind::LargeImages,
         }
-        Architecture::TdbnResnet19 => {
-            let threshold = builder.v_threshold();
-            stem(builder, ConvPlan::three(128, 1), Names::BRAINCOG, threshold * FRAC_1_SQRT_2)?;
-            stages(builder, &[3, 3, 2], 128, tdbn_basic)?;
-            two_layer_head(builder)
-        }
-        _ => {
-            stem(builder, ConvPlan { out: 64, kernel: 7, stride: 2, padding: 3 }, Names::SPIKINGJELLY, 1.0)?;
-            builder.push_max_pool("maxpool", [3, 2, 1])?;
-            let blocks: &[usize] = match architecture {
-                Architecture::SewResnet18 | Architecture::SpikingResnet18 => &[2, 2, 2, 2],
-                _ => &[3, 4, 6, 3],
-            };
-            match architecture {
-                Architecture::SpikingResnet18 | Architecture::SpikingResnet34 => {
-                    stages(builder, blocks, 64, spiking_basic)?;
-                }
-                Architecture::SewResnet50 => stages(builder, blocks, 64, sew_bottleneck)?,
-                _ => stages(builder, blocks, 64, |builder, name, channels, stride| {
-                    sew_basic(builder, name, channels, stride, Names::SPIKINGJELLY)
-                })?,
+    }
+
+    fn has_sew_blocks(&self) -> bool {
+        matches!(self.block, Block::SewBasic | Block::SewBottleneck)
+    }
+
+    fn build(&self, builder: &mut Builder<'_>) -> Result<(), ModelError> {
+        self.push_stem(builder)?;
+        for (stage, &count) in self.blocks.iter().enumerate() {
+            for i in 0..count {
+                let stride = if stage > 0 && i == 0 { 2 } else { 1 };
+                self.push_block(builder, &format!("layer{}.{i}", stage + 1), self.channels << stage, stride)?;
             }
-            head(builder)
+        }
+        builder.push_global_avg_pool("avgpool")?;
+        if !self.hidden {
+            return builder.push_classifier("fc");
+        }
+        builder.push_linear("fc1", 256, Some("node2"))?;
+        builder.push_classifier("fc2")
+    }
+}
+
+impl ResNet {
+    fn push_stem(&self, builder: &mut Builder<'_>) -> Result<(), ModelError> {
+        let start = match self.block {
+            Block::TdbnBasic => builder.v_threshold() * FRAC_1_SQRT_2,
+            _ => 1.0,
+        };
+        let plan = match self.stem {
+            Stem::Small(channels) => ConvPlan::three(channels, 1),
+            Stem::Large => ConvPlan::new(64, 7, 2),
+        };
+        builder.push_conv("conv1", plan, Some(("bn1", start)), Some(&format!("{}1", self.names.neurons)))?;
+        match self.stem {
+            Stem::Small(_) => Ok(()),
+            Stem::Large => builder.push_max_pool("maxpool", [3, 2, 1]),
+        }
+    }
+
+    fn push_block(
+        &self,
+        builder: &mut Builder<'_>,
+        name: &str,
+        channels: usize,
+        stride: usize,
+    ) -> Result<(), ModelError> {
+        match self.block {
+            Block::SewBasic => push_sew_basic(builder, name, channels, stride, self.names),
+            Block::SewBottleneck => push_sew_bottleneck(builder, name, channels, stride),
+            Block::SpikingBasic => push_spiking_basic(builder, name, channels, stride),
+            Block::TdbnBasic => push_tdbn_basic(builder, name, channels, stride),
         }
     }
 }
 
-/// The first convolution; its batch norm's weight starts at `start`.
-fn stem(builder: &mut Builder<'_>, plan: ConvPlan, names: Names, start: f64) -> Result<(), ModelError> {
-    let unit =
-        builder.conv_unit("conv1", plan, Some(("bn1", start)), Some(&format!("{}1", names.neurons)))?;
-    builder.push_unit(unit);
-    Ok(())
-}
-
-/// Stages of so many blocks each: the channels double and the picture halves from one to the next.
-fn stages<F>(builder: &mut Builder<'_>, blocks: &[usize], channels: usize, block: F) -> Result<(), ModelError>
-where
-    F: Fn(&mut Builder<'_>, &str, usize, usize) -> Result<(), ModelError>,
-{
-    for (stage, &count) in blocks.iter().enumerate() {
-        for i in 0..count {
-            let stride = if stage > 0 && i == 0 { 2 } else { 1 };
-            block(builder, &format!("layer{}.{i}", stage + 1), channels << stage, stride)?;
-        }
-    }
-    Ok(())
-}
-
-fn head(builder: &mut Builder<'_>) -> Result<(), ModelError> {
-    builder.push_global_avg_pool("avgpool")?;
-    builder.push_classifier("fc")
-}
-
-fn two_layer_head(builder: &mut Builder<'_>) -> Result<(), ModelError> {
-    builder.push_global_avg_pool("avgpool")?;
-    builder.push_linear("fc1", 256, Some("node2"))?;
-    builder.push_classifier("fc2")
-}
-
-/// The units of a branch: convolutions by their plans, each with batch norm whose weight starts at the number, and neurons, the last one's
-/// only on request.
-fn branch(
+/// Convolutions by their plans, each with batch norm whose weight starts at the number, and neurons, the last one's only on
+/// request.
+fn convolutions(
     builder: &mut Builder<'_>,
     name: &str,
     plans: &[(ConvPlan, f64)],
     names: Names,
     last_fires: bool,
-) -> Result<Vec<Unit>, ModelError> {
-    let mut units = Vec::new();
-    for (i, &(plan, start)) in (1..).zip(plans) {
-        let neurons = format!("{name}.{}{i}", names.neurons);
-        let fires = last_fires || i < plans.len();
-        let norm = format!("{name}.bn{i}");
-        units.push(builder.conv_unit(
-            &format!("{name}.conv{i}"),
-            plan,
-            Some((&norm, start)),
-            fires.then_some(neurons.as_str()),
-        )?);
-    }
-    Ok(units)
+) -> Result<Branch, ModelError> {
+    builder.branch(builder.signal(), |builder| {
+        for (i, &(plan, start)) in (1..).zip(plans) {
+            let neurons = format!("{name}.{}{i}", names.neurons);
+            let fires = last_fires || i < plans.len();
+            let norm = format!("{name}.bn{i}");
+            builder.push_conv(
+                &format!("{name}.conv{i}"),
+                plan,
+                Some((&norm, start)),
+                fires.then_some(neurons.as_str()),
+            )?;
+        }
+        Ok(())
+    })
 }
 
-/// A 1x1 convolution with batch norm where the shortcut has to change channels or size.
+/// A 1x1 convolution with batch norm where the shortcut has to change channels or size, else nothing.
 fn downsample(
     builder: &mut Builder<'_>,
     name: &str,
-    input: &Signal,
     (channels, stride): (usize, usize),
     start: f64,
     neurons: Option<&str>,
-) -> Result<Option<Unit>, ModelError> {
-    if stride == 1 && input.shape[0] == channels {
-        return Ok(None);
-    }
-    builder.signal.clone_from(input);
-    let norm = format!("{name}.downsample.1");
-    let neurons = neurons.map(|neurons| format!("{name}.{neurons}"));
-    let plan = ConvPlan::one(channels, stride);
-    let unit =
-        builder.conv_unit(&format!("{name}.downsample.0"), plan, Some((&norm, start)), neurons.as_deref())?;
-    Ok(Some(unit))
+) -> Result<Branch, ModelError> {
+    let input = builder.signal();
+    builder.branch(input, |builder| {
+        if stride == 1 && input.shape.channels() == channels {
+            return Ok(());
+        }
+        let norm = format!("{name}.downsample.1");
+        let neurons = neurons.map(|neurons| format!("{name}.{neurons}"));
+        let plan = ConvPlan::one(channels, stride);
+        builder.push_conv(&format!("{name}.downsample.0"), plan, Some((&norm, start)), neurons.as_deref())
+    })
 }
 
-pub(super) fn sew_basic(
+/// Neurons of what two branches add up to.
+fn push_joined(
+    builder: &mut Builder<'_>,
+    name: &str,
+    neurons: &str,
+    main: Branch,
+    shortcut: Branch,
+) -> Result<(), ModelError> {
+    let sum = Signal { spikes: false, ..main.output() };
+    builder.set_signal(sum);
+    let neurons = builder.neurons(&format!("{name}.{neurons}"))?;
+    builder.push_residual(name, main, shortcut, Join::AddAndFire(neurons))
+}
+
+pub(crate) fn push_sew_basic(
     builder: &mut Builder<'_>,
     name: &str,
     channels: usize,
@@ -151,11 +224,11 @@ pub(super) fn sew_basic(
     names: Names,
 ) -> Result<(), ModelError> {
     let plans = [(ConvPlan::three(channels, stride), 1.0), (ConvPlan::three(channels, 1), 1.0)];
-    sew(builder, name, &plans, channels, stride, names)
+    push_sew(builder, name, &plans, channels, stride, names)
 }
 
 /// Bottleneck with the stride in its 3x3 convolution.
-fn sew_bottleneck(
+fn push_sew_bottleneck(
     builder: &mut Builder<'_>,
     name: &str,
     channels: usize,
@@ -163,10 +236,10 @@ fn sew_bottleneck(
 ) -> Result<(), ModelError> {
     let plans =
         [ConvPlan::one(channels, 1), ConvPlan::three(channels, stride), ConvPlan::one(4 * channels, 1)];
-    sew(builder, name, &plans.map(|plan| (plan, 1.0)), 4 * channels, stride, Names::SPIKINGJELLY)
+    push_sew(builder, name, &plans.map(|plan| (plan, 1.0)), 4 * channels, stride, Names::SPIKINGJELLY)
 }
 
-fn sew(
+fn push_sew(
     builder: &mut Builder<'_>,
     name: &str,
     plans: &[(ConvPlan, f64)],
@@ -174,33 +247,28 @@ fn sew(
     stride: usize,
     names: Names,
 ) -> Result<(), ModelError> {
-    let input = builder.signal.clone();
-    let main = branch(builder, name, plans, names, true)?;
-    let shortcut = downsample(builder, name, &input, (channels, stride), 1.0, Some(names.downsample))?;
-    let join = Join::Spikes(builder.connect());
-    builder.push_block(main, shortcut, join);
-    Ok(())
+    let main = convolutions(builder, name, plans, names, true)?;
+    let shortcut = downsample(builder, name, (channels, stride), 1.0, Some(names.downsample))?;
+    let join = Join::Connect(builder.connect());
+    builder.push_residual(name, main, shortcut, join)
 }
 
 /// The shortcut's current is added before the last neurons fire.
-fn spiking_basic(
+fn push_spiking_basic(
     builder: &mut Builder<'_>,
     name: &str,
     channels: usize,
     stride: usize,
 ) -> Result<(), ModelError> {
-    let input = builder.signal.clone();
     let plans = [(ConvPlan::three(channels, stride), 1.0), (ConvPlan::three(channels, 1), 1.0)];
-    let main = branch(builder, name, &plans, Names::SPIKINGJELLY, false)?;
-    let shortcut = downsample(builder, name, &input, (channels, stride), 1.0, None)?;
-    let neurons = builder.neurons(&format!("{name}.sn2"))?;
-    builder.push_block(main, shortcut, Join::Currents(neurons));
-    Ok(())
+    let main = convolutions(builder, name, &plans, Names::SPIKINGJELLY, false)?;
+    let shortcut = downsample(builder, name, (channels, stride), 1.0, None)?;
+    push_joined(builder, name, "sn2", main, shortcut)
 }
 
-/// As [`spiking_basic`], with batch norm's weights by the threshold; the first block of a stage has batch norm in its shortcut also
-/// where the size stays.
-fn tdbn_basic(
+/// As [`push_spiking_basic`], with batch norm's weights by the threshold; the first block of a stage has batch norm in its
+/// shortcut also where the size stays.
+fn push_tdbn_basic(
     builder: &mut Builder<'_>,
     name: &str,
     channels: usize,
@@ -208,16 +276,13 @@ fn tdbn_basic(
 ) -> Result<(), ModelError> {
     let threshold = builder.v_threshold();
     let half = threshold * FRAC_1_SQRT_2;
-    let input = builder.signal.clone();
     let plans = [(ConvPlan::three(channels, stride), threshold), (ConvPlan::three(channels, 1), half)];
-    let main = branch(builder, name, &plans, Names::BRAINCOG, false)?;
-    let mut shortcut = downsample(builder, name, &input, (channels, stride), half, None)?;
-    if shortcut.is_none() && name.ends_with(".0") {
-        builder.signal = input;
-        let norm = builder.norm(&format!("{name}.downsample.0"), half)?;
-        shortcut = Some(Unit { synapse: None, norm: Some(norm), neurons: None });
+    let main = convolutions(builder, name, &plans, Names::BRAINCOG, false)?;
+    let mut shortcut = downsample(builder, name, (channels, stride), half, None)?;
+    if shortcut.is_empty() && name.ends_with(".0") {
+        shortcut = builder.branch(builder.signal(), |builder| {
+            builder.push_batch_norm(&format!("{name}.downsample.0"), half)
+        })?;
     }
-    let neurons = builder.neurons(&format!("{name}.node2"))?;
-    builder.push_block(main, shortcut, Join::Currents(neurons));
-    Ok(())
+    push_joined(builder, name, "node2", main, shortcut)
 }

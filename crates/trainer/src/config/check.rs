@@ -5,7 +5,7 @@ use anyhow::{Result, anyhow};
 use tks_events::{EventError, recipe::Recipe as EventRecipe};
 use tks_images::{ImageError, Recipe as ImageRecipe};
 use tks_loss::LossError;
-use tks_models::{Architecture, Connect, ModelError, NetworkConfig};
+use tks_models::{Connect, ModelError, NetworkConfig};
 use tks_neuron::NeuronError;
 
 use super::{Config, ConfigError, OptimizerName, ScheduleConfig, ScheduleName};
@@ -145,17 +145,7 @@ fn check_network(network: &NetworkConfig) -> Result<()> {
         ModelError::Neuron(error) => wrong("network.neuron", format!("makes no sense: {error}")),
         other => anyhow!("`network`: {other}"),
     })?;
-    let NetworkConfig { architecture, connect, .. } = network;
-    let is_sew = matches!(
-        architecture,
-        Architecture::SewResnet18
-            | Architecture::SewResnet19
-            | Architecture::SewResnet20
-            | Architecture::SewResnet34
-            | Architecture::SewResnet50
-            | Architecture::Sequential
-    );
-    if *connect != Connect::Add && !is_sew {
+    if network.connect != Connect::Add && !network.architecture.plan().has_sew_blocks() {
         let problem = "is for SEW blocks, which this `network.architecture` does not have: leave it out";
         return Err(wrong("network.connect", problem));
     }

@@ -329,7 +329,7 @@ impl Trainer {
             train_samples: self.data.train.dataset().len(),
             batches: self.data.train.batches(),
             test_samples: self.data.test.len(),
-            network: architecture_name(&self.config.network),
+            network: self.config.network.architecture.name(),
             parameters: self.network.summary().parameters(),
             loss: self.config.loss.name().into(),
             time_steps: self.data.task.time_steps,
@@ -485,12 +485,6 @@ pub fn build_network(config: &Config, task: &Task, device: Device) -> Result<Net
     tch::manual_seed(config.seed as i64);
     let store = nn::VarStore::new(device);
     Network::new(&store.root(), &network, task.input).context("`network` does not fit the data")
-}
-
-/// The architecture's name in configurations.
-pub fn architecture_name(network: &NetworkConfig) -> String {
-    let value = serde_json::to_value(network.architecture).unwrap_or_default();
-    value.as_str().unwrap_or("network").to_string()
 }
 
 /// Gives a network the weights to be evaluated of a checkpoint: the moving average where there is one.

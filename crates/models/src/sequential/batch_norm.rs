@@ -1,0 +1,15 @@
+//! Batch norm by itself.
+
+use super::LayerPlan;
+use crate::builder::Builder;
+use crate::error::ModelError;
+
+/// See [`crate::LayerConfig::BatchNorm`].
+#[derive(Debug)]
+pub(super) struct BatchNorm;
+
+impl LayerPlan for BatchNorm {
+    fn build(&self, builder: &mut Builder<'_>, name: &str) -> Result<(), ModelError> {
+        builder.push_batch_norm(&format!("{name}.bn"), 1.0)
+    }
+}

@@ -1,0 +1,15 @@
+//! Mean over each channel's plane.
+
+use super::LayerPlan;
+use crate::builder::Builder;
+use crate::error::ModelError;
+
+/// See [`crate::LayerConfig::GlobalAvgPool`].
+#[derive(Debug)]
+pub(super) struct GlobalAvgPool;
+
+impl LayerPlan for GlobalAvgPool {
+    fn build(&self, builder: &mut Builder<'_>, name: &str) -> Result<(), ModelError> {
+        builder.push_global_avg_pool(name)
+    }
+}

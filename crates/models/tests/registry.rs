@@ -1,0 +1,230 @@
+//! Architectures and layers that a program adds, and the names that a configuration may have.
+
+use serde::Deserialize;
+use tch::{Device, Kind, Tensor, nn};
+use tks_models::{
+    Architecture, ArchitecturePlan, Builder, Execution, Input, InputKind, InputShape, LayerConfig, LayerPlan,
+    ModelError, Network, NetworkConfig, SpikformerConfig, WeightInit,
+};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tower {
+    #[serde(default = "two")]
+    depth: usize,
+    scale: Option<f64>,
+}
+
+fn two() -> usize {
+    2
+}
+
+impl ArchitecturePlan for Tower {
+    fn weight_init(&self) -> WeightInit {
+        self.scale.map_or(WeightInit::Uniform, WeightInit::Normal)
+    }
+
+    fn check(&self) -> Result<(), ModelError> {
+        if self.depth > 0 {
+            return Ok(());
+        }
+        Err(ModelError::Config { field: "depth".into(), problem: "0 is out of range: 1 or above".into() })
+    }
+
+    fn build(&self, builder: &mut Builder<'_>) -> Result<(), ModelError> {
+        builder.push_flatten();
+        for i in 0..self.depth {
+            builder.push_linear(&format!("level{i}"), 8, Some(&format!("level{i}.neurons")))?;
+        }
+        builder.push_classifier("head")
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Twice {
+    features: usize,
+}
+
+impl LayerPlan for Twice {
+    fn check(&self) -> Result<(), ModelError> {
+        if self.features > 0 {
+            return Ok(());
+        }
+        Err(ModelError::Config { field: "features".into(), problem: "0 is out of range: 1 or above".into() })
+    }
+
+    fn build(&self, builder: &mut Builder<'_>, name: &str) -> Result<(), ModelError> {
+        builder.push_flatten();
+        for part in ["a", "b"] {
+            builder.push_linear(
+                &format!("{name}.{part}"),
+                self.features,
+                Some(&format!("{name}.{part}.node")),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn parse(text: &str) -> Result<NetworkConfig, String> {
+    toml::from_str(text).map_err(|error| error.to_string())
+}
+
+/// Out to TOML and JSON and in again it is the same.
+fn round_trip(config: &NetworkConfig) {
+    assert_eq!(&parse(&toml::to_string(config).unwrap()).unwrap(), config);
+    let json = serde_json::to_string(config).unwrap();
+    assert_eq!(&serde_json::from_str::<NetworkConfig>(&json).unwrap(), config);
+}
+
+#[test]
+fn an_architecture_of_ones_own_is_chosen_checked_built_and_written_by_its_name() {
+    Architecture::register_with::<Tower>("registry_tower").unwrap();
+    assert!(Architecture::names().contains(&"registry_tower"));
+    let config = parse("architecture = { registry_tower = { depth = 3 } }\nclasses = 4\n").unwrap();
+    assert_eq!(config.architecture.name(), "registry_tower");
+    round_trip(&config);
+    let store = nn::VarStore::new(Device::Cpu);
+    let network = Network::new(&store.root(), &config, InputShape::new(1, 4, 4)).unwrap();
+    assert_eq!(network.neuron_names(), ["level0.neurons", "level1.neurons", "level2.neurons"]);
+    let x = Tensor::rand([5, 1, 4, 4], (Kind::Float, Device::Cpu));
+    let logits = network.forward(Input::Static(&x, 3), true, &Execution::default()).unwrap();
+    assert_eq!(logits.size(), [3, 5, 4]);
+    // The name alone takes the defaults.
+    assert_eq!(
+        "registry_tower".parse::<Architecture>().unwrap(),
+        parse("architecture = { registry_tower = {} }").unwrap().architecture
+    );
+    match parse("architecture = { registry_tower = { depth = 0 } }").unwrap().check() {
+        Err(ModelError::Config { field, .. }) => assert_eq!(field, "architecture.registry_tower.depth"),
+        other => panic!("{other:?}"),
+    }
+    let error = parse("architecture = { registry_tower = { depht = 1 } }").unwrap_err();
+    assert!(error.contains("depht") && error.contains("depth"), "{error}");
+    let error = parse("architecture = { registry_tower = { scale = nan } }").unwrap_err();
+    assert!(error.contains("not finite"), "{error}");
+    assert!(parse("architecture = { registry_tower = { scale = 1.5 } }").is_ok());
+}
+
+#[test]
+fn a_plan_without_parameters_is_a_word() {
+    fn build(builder: &mut Builder<'_>) -> Result<(), ModelError> {
+        builder.push_flatten();
+        builder.push_classifier("head")
+    }
+    let plan: fn(&mut Builder<'_>) -> Result<(), ModelError> = build;
+    Architecture::register("registry_linear", plan).unwrap();
+    let config = parse("architecture = 'registry_linear'").unwrap();
+    assert_eq!(config.architecture.plan().input(), InputKind::Any);
+    config.check().unwrap();
+    round_trip(&config);
+    assert!(parse("architecture = { registry_linear = { depth = 1 } }").is_err());
+}
+
+#[test]
+fn names_are_words_and_taken_once() {
+    fn build(builder: &mut Builder<'_>) -> Result<(), ModelError> {
+        builder.push_classifier("head")
+    }
+    let plan: fn(&mut Builder<'_>) -> Result<(), ModelError> = build;
+    for (name, expected) in [
+        ("vgg_snn", "already"),
+        ("Tower", "snake_case"),
+        ("", "snake_case"),
+        ("1st", "snake_case"),
+        ("two words", "snake_case"),
+    ] {
+        let error = Architecture::register(name, plan).unwrap_err().to_string();
+        assert!(error.contains(expected), "{name}: {error}");
+    }
+    Architecture::register("registry_once", plan).unwrap();
+    assert!(Architecture::register("registry_once", plan).is_err());
+    assert!(LayerConfig::register_with::<Twice>("conv").is_err());
+}
+
+#[test]
+fn a_layer_of_ones_own_stands_among_the_others() {
+    LayerConfig::register_with::<Twice>("registry_twice").unwrap();
+    let text = "architecture = 'sequential'\nlayers = ['flatten', { registry_twice = { features = 6 } }]\n";
+    let config = parse(text).unwrap();
+    round_trip(&config);
+    let store = nn::VarStore::new(Device::Cpu);
+    let network = Network::new(&store.root(), &config, InputShape::new(1, 4, 4)).unwrap();
+    assert_eq!(network.neuron_names(), ["feature.1.a.node", "feature.1.b.node"]);
+    let zero =
+        parse("architecture = 'sequential'\nlayers = [{ registry_twice = { features = 0 } }]\n").unwrap();
+    match zero.check() {
+        Err(ModelError::Config { field, .. }) => assert_eq!(field, "layers[0].registry_twice.features"),
+        other => panic!("{other:?}"),
+    }
+    let unknown = parse("layers = ['no_such_layer']").unwrap_err();
+    assert!(unknown.contains("registry_twice") && unknown.contains("global_avg_pool"), "{unknown}");
+}
+
+#[test]
+fn what_ships_is_known_by_its_name() {
+    let all = Architecture::all();
+    assert_eq!(all.len(), 13);
+    for architecture in all {
+        let name = architecture.name();
+        assert!(Architecture::names().contains(&name.as_str()));
+        assert_eq!(name.parse::<Architecture>().unwrap(), architecture);
+        if architecture.name() != "sequential" {
+            round_trip(&NetworkConfig { architecture, ..NetworkConfig::default() });
+        }
+    }
+    for name in ["conv", "sew_block", "batch_norm", "avg_pool", "flatten", "linear"] {
+        assert!(LayerConfig::names().contains(&name), "{name}");
+    }
+    assert_eq!(parse("architecture = \"sew_resnet19\"").unwrap().architecture, Architecture::SewResnet19);
+    let error = "sew_resnet91".parse::<Architecture>().unwrap_err().to_string();
+    assert!(error.contains("architecture") && error.contains("sew_resnet19"), "{error}");
+}
+
+#[test]
+fn parameters_of_a_spikformer_are_checked_by_name() {
+    let check = |parameters: &str| {
+        let config = parse(&format!("architecture = {{ spikformer = {{ {parameters} }} }}")).unwrap();
+        config.check().map_err(|error| error.to_string())
+    };
+    check("").unwrap();
+    check("depth = 1, width = 64, heads = 8, patch_size = 16").unwrap();
+    for (parameters, expected) in [
+        ("depth = 0", "architecture.spikformer.depth"),
+        ("width = 100", "multiple of 8"),
+        ("heads = 5", "multiple of `heads`"),
+        ("patch_size = 3", "architecture.spikformer.patch_size"),
+        ("mlp_ratio = 0", "architecture.spikformer.mlp_ratio"),
+    ] {
+        let error = check(parameters).unwrap_err();
+        assert!(error.contains(expected), "{parameters}: {error}");
+    }
+    for (parameters, expected) in [
+        ("blocks = []", "blocks"),
+        ("blocks = [1, 1]", "channels"),
+        ("stem_kernel = 4", "stem_kernel"),
+        ("first_stride = 0", "first_stride"),
+    ] {
+        let config = parse(&format!("architecture = {{ ms_resnet18 = {{ {parameters} }} }}")).unwrap();
+        let error = config.check().unwrap_err().to_string();
+        assert!(error.contains(&format!("architecture.ms_resnet18.{expected}")), "{parameters}: {error}");
+    }
+}
+
+/// Each patch size leaves as many tokens as it says.
+#[test]
+fn patches_are_as_large_as_they_are_said_to_be() {
+    for patch_size in [1, 2, 4, 8, 16] {
+        let sizes =
+            SpikformerConfig { depth: 1, width: 16, heads: 2, patch_size, ..SpikformerConfig::default() };
+        let config =
+            NetworkConfig { architecture: Architecture::Spikformer(sizes), ..NetworkConfig::default() };
+        let store = nn::VarStore::new(Device::Cpu);
+        let network = Network::new(&store.root(), &config, InputShape::new(2, 16, 32)).unwrap();
+        let layers = &network.summary().layers;
+        let qkv = layers.iter().find(|layer| layer.name == "blocks.0.attn.qkv_conv_bn.0").unwrap();
+        assert_eq!(qkv.input, [16 * 32 / (patch_size * patch_size), 16]);
+        assert_eq!(qkv.macs as usize, qkv.input[0] * 16 * 48);
+    }
+}
