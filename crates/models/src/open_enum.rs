@@ -97,7 +97,10 @@ impl<'de, T: OpenEnum> Visitor<'de> for OpenVisitor<T> {
             content.unit_variant()?;
             Value::Object(Map::new())
         };
-        entry.choose(parameters).map(T::from_chosen).map_err(de::Error::custom)
+        let chosen = entry
+            .choose(parameters)
+            .map_err(|problem| de::Error::custom(format_args!("`{name}`: {problem}")))?;
+        Ok(T::from_chosen(chosen))
     }
 }
 

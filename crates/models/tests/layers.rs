@@ -329,3 +329,44 @@ fn a_network_that_does_not_end_in_the_classes_is_refused() {
     let error = Network::from_plan(&store.root(), &NetworkConfig::default(), input, &plan).unwrap_err();
     assert!(error.to_string().contains("push_classifier"), "{error}");
 }
+
+/// The blocks of a transformer, and those whose shortcuts carry membranes, by checkpoints, channels last and in `bf16`.
+#[test]
+fn blocks_of_tokens_and_of_membranes_run_in_every_way() {
+    for architecture in [
+        "{ spikformer = { depth = 2, width = 32, heads = 4 } }",
+        "{ ms_resnet18 = { blocks = [1, 1], channels = [8, 16], stem_channels = 8, stem_kernel = 3 } }",
+    ] {
+        let images = (Tensor::arange(BATCH * 3 * 256, (Kind::Float, Device::Cpu)) * 0.739).sin() + 0.5;
+        let images = images.reshape([BATCH, 3, 16, 16]);
+        let run = |execution: Execution| {
+            let config: NetworkConfig = toml::from_str(&format!("architecture = {architecture}")).unwrap();
+            let store = nn::VarStore::new(Device::Cpu);
+            let network = Network::new(&store.root(), &config, InputShape::new(3, 16, 16)).unwrap();
+            fill_by_formula(&network);
+            let logits = network.forward(Input::Static(&images, STEPS as usize), true, &execution).unwrap();
+            logits.square().sum(Kind::Float).backward();
+            let first = network.named_tensors().iter().find(|(_, tensor)| tensor.dim() == 4).unwrap();
+            (logits.detach(), first.1.grad())
+        };
+        let (logits, grad) = run(Execution::default());
+        assert!(logits.std(false).double_value(&[]) > 0.0, "{architecture} is silent");
+        let near = |a: &Tensor, b: &Tensor| {
+            (a - b).abs().max().double_value(&[]) <= 1e-3 * b.abs().max().double_value(&[])
+        };
+        let checkpoints = run(Execution { checkpoint_blocks: true, ..Execution::default() });
+        assert_eq!(checkpoints.0, logits, "{architecture}");
+        assert!(near(&checkpoints.1, &grad), "{architecture}");
+        // Rounding may tip a spike here: what is asked is that it runs, and to about the same end.
+        for execution in [
+            Execution { bf16: true, ..Execution::default() },
+            Execution { channels_last: true, ..Execution::default() },
+        ] {
+            let (other, gradient) = run(execution);
+            assert_eq!(gradient.kind(), Kind::Float);
+            let product = (&other * &logits).sum(Kind::Float).double_value(&[]);
+            let cosine = product / (other.norm() * logits.norm()).double_value(&[]);
+            assert!(cosine > 0.5, "{architecture}, {execution:?}: {cosine}");
+        }
+    }
+}

@@ -355,3 +355,82 @@ fn defaults_fit_batches_of_any_size() {
     parse("[network]\narchitecture = \"small\"\nwidth = 8\n", &["network.architecture=vgg_snn".to_string()])
         .unwrap();
 }
+
+/// A network and a layer that a program adds are names like the others: in files, in changes, in answers to typing errors.
+#[test]
+fn what_a_program_registers_is_known_to_the_configuration() {
+    use tks_models::{Architecture, ArchitecturePlan, Builder, LayerConfig, LayerPlan, ModelError};
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Plan {
+        depth: usize,
+    }
+
+    impl Default for Plan {
+        fn default() -> Self {
+            Plan { depth: 2 }
+        }
+    }
+
+    impl ArchitecturePlan for Plan {
+        fn build(&self, builder: &mut Builder<'_>) -> Result<(), ModelError> {
+            builder.push_flatten();
+            builder.push_classifier("head")
+        }
+    }
+
+    impl LayerPlan for Plan {
+        fn build(&self, builder: &mut Builder<'_>, _: &str) -> Result<(), ModelError> {
+            builder.push_flatten();
+            Ok(())
+        }
+    }
+
+    Architecture::register_with::<Plan>("configured_network").unwrap();
+    LayerConfig::register_with::<Plan>("configured_layer").unwrap();
+    let said = parse("", &["network.architecture=configured_netwrk".into()]).unwrap_err();
+    assert!(said.contains("did you mean `configured_network`"), "{said}");
+    for text in [
+        "network.architecture = \"configured_network\"\n",
+        "[network.architecture.configured_network]\ndepth = 3\n",
+        "network = { architecture = \"sequential\", layers = [\"configured_layer\"] }\n",
+        "network = { architecture = \"sequential\", layers = [{ configured_layer = { depth = 1 } }] }\n",
+    ] {
+        let config = Config::parse(text, "a.toml".as_ref(), &[]).unwrap();
+        let again = Config::parse(&config.to_toml().unwrap(), "a.toml".as_ref(), &[]).unwrap();
+        assert_eq!(again, config, "{text}");
+    }
+    let said = parse("[network.architecture.configured_network]\ndeep = 3\n", &[]).unwrap_err();
+    assert!(said.contains("configured_network") && said.contains("`depth`"), "{said}");
+    let said = parse("network.layers = [\"configured_layr\"]\n", &[]).unwrap_err();
+    assert!(said.contains("did you mean `configured_layer`"), "{said}");
+}
+
+#[test]
+fn parameters_of_an_architecture_are_keys_like_the_others() {
+    let spikformer = |changes: &[&str]| {
+        let changes: Vec<String> = changes.iter().map(|change| change.to_string()).collect();
+        Config::parse("", "a.toml".as_ref(), &changes).map(|config| config.network.architecture)
+    };
+    let word = spikformer(&["network.architecture=spikformer"]).unwrap();
+    assert_eq!(word, spikformer(&["network.architecture.spikformer.depth=4"]).unwrap());
+    assert_ne!(word, spikformer(&["network.architecture.spikformer.depth=2"]).unwrap());
+    for (text, expected) in [
+        ("[network.architecture.spikformer]\ndept = 3\n", "did you mean `depth`"),
+        (
+            "[network.architecture.spikformer]\ndepth = 0\n",
+            "`network.architecture.spikformer.depth` 0 is out of range",
+        ),
+        ("[network.architecture.spikformer]\ndepth = \"deep\"\n", "a whole number"),
+        ("[network.architecture.vgg_snn]\ndepth = 3\n", "unknown key `network.architecture.vgg_snn.depth`"),
+        ("network.layers = [{ conv = { chanels = 3 } }]\n", "did you mean `channels`"),
+        (
+            "network = { architecture = \"sequential\", layers = [{ conv = { channels = 4, groups = 3 } }] }\n",
+            "`network.layers[0].conv.groups`",
+        ),
+    ] {
+        let said = parse(text, &[]).unwrap_err();
+        assert!(said.starts_with("a.toml:") && said.contains(expected), "{text}: {said}");
+    }
+}

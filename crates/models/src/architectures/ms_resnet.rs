@@ -57,7 +57,7 @@ impl ArchitecturePlan for MsResnetConfig {
         }
         in_range("stem_channels", self.stem_channels, 1, 1 << 12)?;
         in_range("stem_kernel", self.stem_kernel, 1, 63)?;
-        if self.stem_kernel % 2 == 0 {
+        if self.stem_kernel.is_multiple_of(2) {
             return Err(config_error("stem_kernel", format!("{} is not an odd number", self.stem_kernel)));
         }
         in_range("stem_stride", self.stem_stride, 1, 64)?;

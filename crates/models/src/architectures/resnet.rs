@@ -213,7 +213,7 @@ fn push_joined(
     let sum = Signal { spikes: false, ..main.output() };
     builder.set_signal(sum);
     let neurons = builder.neurons(&format!("{name}.{neurons}"))?;
-    builder.push_residual(name, main, shortcut, Join::AddAndFire(neurons))
+    builder.push_residual(name, main, shortcut, Join::AddAndFire(Box::new(neurons)))
 }
 
 pub(crate) fn push_sew_basic(

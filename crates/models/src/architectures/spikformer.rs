@@ -53,7 +53,7 @@ impl ArchitecturePlan for SpikformerConfig {
         in_range("heads", self.heads, 1, self.width)?;
         in_range("mlp_ratio", self.mlp_ratio, 1, 64)?;
         for (what, divisor) in [("8", 8), ("`heads`", self.heads)] {
-            if self.width % divisor != 0 {
+            if !self.width.is_multiple_of(divisor) {
                 return Err(config_error("width", format!("{} is not a multiple of {what}", self.width)));
             }
         }

@@ -60,7 +60,7 @@ impl Builder<'_> {
     pub fn conv(&mut self, name: &str, plan: ConvPlan, bias: bool) -> Result<Synapse, ModelError> {
         let input = self.signal;
         let [channels, height, width] = input.shape.image(name, "a convolution")?;
-        if plan.groups == 0 || channels % plan.groups != 0 || plan.out % plan.groups != 0 {
+        if plan.groups == 0 || ![channels, plan.out].iter().all(|size| size.is_multiple_of(plan.groups)) {
             let problem = format!(
                 "{channels} channels to {} do not divide into {} groups: the groups have to divide both",
                 plan.out, plan.groups

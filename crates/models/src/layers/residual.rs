@@ -24,7 +24,7 @@ pub enum Join {
     /// Value by value.
     Connect(Connect),
     /// Currents (the shortcut's may be spikes) are added, then neurons fire.
-    AddAndFire(Neurons),
+    AddAndFire(Box<Neurons>),
 }
 
 fn through(
@@ -75,7 +75,7 @@ impl Layer for ResidualBlock {
             shortcut: share(&self.shortcut)?,
             join: match &self.join {
                 Join::Connect(connect) => Join::Connect(*connect),
-                Join::AddAndFire(neurons) => Join::AddAndFire(neurons.share()),
+                Join::AddAndFire(neurons) => Join::AddAndFire(Box::new(neurons.share())),
             },
         }))
     }

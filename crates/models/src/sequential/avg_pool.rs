@@ -7,7 +7,7 @@ use crate::builder::Builder;
 use crate::config::check_size;
 use crate::error::ModelError;
 
-/// See [`crate::LayerConfig::AvgPool`].
+/// See [`LayerConfig::AvgPool`](crate::LayerConfig::AvgPool).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AvgPoolConfig {

@@ -4,7 +4,7 @@ use super::LayerPlan;
 use crate::builder::Builder;
 use crate::error::ModelError;
 
-/// See [`crate::LayerConfig::BatchNorm`].
+/// See [`LayerConfig::BatchNorm`](crate::LayerConfig::BatchNorm).
 #[derive(Debug)]
 pub(super) struct BatchNorm;
 

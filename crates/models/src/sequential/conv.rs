@@ -9,7 +9,7 @@ use crate::config::{check_size, config_error};
 use crate::error::ModelError;
 use crate::layers::SynapticLayer;
 
-/// See [`crate::LayerConfig::Conv`].
+/// See [`LayerConfig::Conv`](crate::LayerConfig::Conv).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConvConfig {
@@ -82,7 +82,7 @@ impl LayerPlan for ConvConfig {
             let problem = format!("{} is not less than the kernel, {}", plan.padding, plan.reach());
             return Err(config_error("padding", problem));
         }
-        if self.channels % self.groups != 0 {
+        if !self.channels.is_multiple_of(self.groups) {
             let problem = format!("{} does not divide the {} `channels`", self.groups, self.channels);
             return Err(config_error("groups", problem));
         }

@@ -7,7 +7,7 @@ use crate::builder::Builder;
 use crate::config::check_rate;
 use crate::error::ModelError;
 
-/// See [`crate::LayerConfig::Dropout`].
+/// See [`LayerConfig::Dropout`](crate::LayerConfig::Dropout).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DropoutConfig {

@@ -4,7 +4,7 @@ use super::LayerPlan;
 use crate::builder::Builder;
 use crate::error::ModelError;
 
-/// See [`crate::LayerConfig::Flatten`].
+/// See [`LayerConfig::Flatten`](crate::LayerConfig::Flatten).
 #[derive(Debug)]
 pub(super) struct Flatten;
 

@@ -4,7 +4,7 @@ use super::LayerPlan;
 use crate::builder::Builder;
 use crate::error::ModelError;
 
-/// See [`crate::LayerConfig::GlobalAvgPool`].
+/// See [`LayerConfig::GlobalAvgPool`](crate::LayerConfig::GlobalAvgPool).
 #[derive(Debug)]
 pub(super) struct GlobalAvgPool;
 

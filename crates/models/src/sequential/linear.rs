@@ -9,7 +9,7 @@ use crate::config::check_size;
 use crate::error::ModelError;
 use crate::layers::SynapticLayer;
 
-/// See [`crate::LayerConfig::Linear`].
+/// See [`LayerConfig::Linear`](crate::LayerConfig::Linear).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LinearConfig {

@@ -7,7 +7,7 @@ use crate::builder::Builder;
 use crate::config::check_size;
 use crate::error::ModelError;
 
-/// See [`crate::LayerConfig::MaxPool`].
+/// See [`LayerConfig::MaxPool`](crate::LayerConfig::MaxPool).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MaxPoolConfig {

@@ -8,7 +8,7 @@ use crate::builder::Builder;
 use crate::config::check_size;
 use crate::error::ModelError;
 
-/// See [`crate::LayerConfig::SewBlock`].
+/// See [`LayerConfig::SewBlock`](crate::LayerConfig::SewBlock).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SewBlockConfig {
