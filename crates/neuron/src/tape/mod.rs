@@ -1,7 +1,7 @@
 //! A neuron's step written down: a number type that records what is computed with it, and what can be made of such a
 //! record.
 //!
-//! The scalar reference is run once on [`Symbol`]s; what it does is then run on other values ([`StepTape::run`]: on
+//! The scalar reference is run once on symbols; what it does is then run on other values ([`StepTape::run`]: on
 //! tensors in `tks-autograd`, say) or becomes a kernel's text with its reverse-mode derivative (see [`crate::cuda`]).
 //! So an equation stands in one place, and its backward pass is nobody's to write or to get wrong.
 
