@@ -160,11 +160,6 @@ impl<E: Element> Batch<E> {
         self.valid
     }
 
-    /// The number of classes.
-    pub fn classes(&self) -> usize {
-        self.classes
-    }
-
     /// The epoch.
     pub fn epoch(&self) -> u64 {
         self.epoch

@@ -391,6 +391,7 @@ mod tests {
         for source in [of_file(folder.path(), &[1, 2, 3]), ByteSource::from(vec![1, 2, 3])] {
             let mut scratch = Vec::new();
             assert_eq!(source.bytes_in(1..3, &mut scratch).unwrap(), [2, 3]);
+            assert!(!source.is_empty() && source.slice(3, 0).unwrap().is_empty());
             for range in [2..4, 4..4, u64::MAX - 1..u64::MAX] {
                 assert!(source.bytes_in(range.clone(), &mut scratch).is_err(), "{range:?}");
             }

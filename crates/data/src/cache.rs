@@ -64,6 +64,13 @@ struct Header {
     count: usize,
 }
 
+impl Header {
+    /// Bytes of all samples, of elements `E`.
+    fn data_len<E>(&self) -> u64 {
+        (self.count * self.shape.len() * size_of::<E>()) as u64
+    }
+}
+
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Tail {
     labels: Vec<usize>,
@@ -171,9 +178,8 @@ impl<E: Element> SampleCache<E> {
         if header.element != E::NAME {
             return Err(wrong(&format!("its elements are {}, not {}", header.element, E::NAME)));
         }
-        let expected = (header.count * header.shape.len() * size_of::<E>()) as u64;
         let lists = [tail_read.labels.len(), tail_read.names.len(), tail_read.crcs.len()];
-        if tail - data != expected || lists != [header.count; 3] {
+        if tail - data != header.data_len::<E>() || lists != [header.count; 3] {
             return Err(cut());
         }
         // Values are read as they lie there, so only on a machine of the byte order that they were written in.
@@ -243,13 +249,6 @@ fn build<D: Dataset + ?Sized + 'static>(
 ) -> Result<(), DataError> {
     let count = dataset.len();
     let shape = dataset.shape();
-    let needed = (count * shape.len() * size_of::<D::Element>()) as u64;
-    let io = |e| match DataError::io("write", path, e) {
-        DataError::DiskFull { path, .. } => DataError::DiskFull { path, needed: Some(needed) },
-        other => other,
-    };
-    let mut file = BufWriter::with_capacity(1 << 20, whole_file::begin(path)?);
-
     let header = Header {
         key: key.clone(),
         element: <D::Element as Element>::NAME.to_string(),
@@ -257,6 +256,12 @@ fn build<D: Dataset + ?Sized + 'static>(
         classes: dataset.classes(),
         count,
     };
+    let needed = header.data_len::<D::Element>();
+    let io = |e| match DataError::io("write", path, e) {
+        DataError::DiskFull { path, .. } => DataError::DiskFull { path, needed: Some(needed) },
+        other => other,
+    };
+    let mut file = BufWriter::with_capacity(1 << 20, whole_file::begin(path)?);
     let json = |e: serde_json::Error| DataError::Cache { path: path.to_path_buf(), message: e.to_string() };
     let header = serde_json::to_vec(&header).map_err(json)?;
     let mut tail = Tail {

@@ -219,13 +219,3 @@ fn weighted_order(weights: &[f64], length: usize, rng: &mut SampleRng) -> Vec<u3
         })
         .collect()
 }
-
-/// Weights for [`Sampler::Weighted`] that make all classes equally likely: the number of samples divided by
-/// the number in the sample's class.
-pub fn inverse_class_frequency(labels: &[usize]) -> Vec<f64> {
-    let mut counts = vec![0usize; labels.iter().max().map_or(0, |&label| label + 1)];
-    for &label in labels {
-        counts[label] += 1;
-    }
-    labels.iter().map(|&label| labels.len() as f64 / counts[label] as f64).collect()
-}

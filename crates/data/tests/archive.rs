@@ -330,6 +330,22 @@ fn a_web_page_in_place_of_an_archive_is_named() {
     let single = Archive::open(&path).unwrap();
     assert_eq!(single.entries()[0].name(), "train-labels");
     assert_eq!(&single.bytes(0).unwrap()[..], b"labels");
+    // compressed, though the name does not say so
+    let path = folder.path().join("labels.bin");
+    std::fs::write(&path, gzip(b"labels")).unwrap();
+    assert_eq!(Archive::open(&path).unwrap().entries()[0].name(), "labels.bin");
+}
+
+#[test]
+fn an_empty_tar_is_an_archive_and_a_few_zeros_are_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("empty.tar");
+    std::fs::write(&path, tar_of(&[])).unwrap();
+    assert_eq!(Archive::open(&path).unwrap().len(), 0);
+    let path = folder.path().join("zeros.bin");
+    std::fs::write(&path, [0; 512]).unwrap();
+    let single = Archive::open(&path).unwrap();
+    assert_eq!((single.entries()[0].name(), single.len()), ("zeros.bin", 1));
 }
 
 proptest! {

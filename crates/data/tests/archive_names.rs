@@ -139,6 +139,22 @@ fn what_systems_add_and_empty_folders_are_told_apart() {
 }
 
 #[test]
+fn a_folder_with_a_file_anywhere_below_it_is_not_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default();
+    for name in ["a/", "b/", "c/", "d/", "d/e/", "d/f/"] {
+        zip.add_directory(name, options).unwrap();
+    }
+    for name in ["a/1.bin", "b/1.bin", "c.bin", "d/e/1.bin"] {
+        zip.start_file(name, options).unwrap();
+    }
+    write(folder.path(), "set.zip", &zip.finish().unwrap().into_inner());
+    let archive = Archive::open(folder.path().join("set.zip")).unwrap();
+    assert_eq!(archive.empty_folders().collect::<Vec<_>>(), ["c", "d/f"]);
+}
+
+#[test]
 fn links_in_a_tar_are_the_files_that_they_lead_to() {
     use tar::EntryType::{Fifo, Link, Regular, Symlink};
     let folder = tempfile::tempdir().unwrap();

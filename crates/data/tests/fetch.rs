@@ -320,6 +320,15 @@ fn without_a_checksum_only_the_same_state_of_the_file_is_taken_up() {
 }
 
 #[test]
+fn a_cut_file_that_nothing_can_be_compared_with_is_fetched_from_its_beginning() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(|b| b.cut = Some((100_000, 1)));
+    let fetched = run(&unchecked(&server), folder.path(), &quick()).unwrap();
+    assert_eq!(std::fs::read(&fetched.path).unwrap(), data());
+    assert_eq!(server.requests(), ["GET /official/toy.zip HTTP/1.1 from 0"; 2]);
+}
+
+#[test]
 fn refusals_are_told_apart() {
     let folder = tempfile::tempdir().unwrap();
     let server = server(|b| b.status = Some("404 Not Found"));
@@ -530,6 +539,17 @@ fn more_bytes_than_a_file_may_have_are_not_fetched() {
         manifest.files[0].max_size = Some(400_000);
         let error = run(&manifest, folder.path(), &quick()).unwrap_err();
         assert!(matches!(error, DataError::TooLong { limit: 400_000, .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_file_of_just_as_many_bytes_as_it_may_have_is_fetched() {
+    let server = server(|_| {});
+    for (max_size, fits) in [(300_000, true), (299_999, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut manifest = of_unknown_size(&format!("{}/toy.zip", server.address));
+        manifest.files[0].max_size = Some(max_size);
+        assert_eq!(run(&manifest, folder.path(), &quick()).is_ok(), fits, "{max_size}");
     }
 }
 

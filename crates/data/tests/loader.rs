@@ -1,14 +1,14 @@
 //! The loader's laws: every sample once, the same batches for any number of workers, clean ends.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 use rand::RngExt;
 use tks_data::{
     Batch, BoxError, DataError, Dataset, LastBatch, Loader, LoaderConfig, SampleContext, SampleRng,
-    SampleShape, SampleSlot, Sampler, Shard,
+    SampleShape, SampleSlot, Sampler, Shard, Subset,
 };
 
 /// Samples of 3 steps and 2 elements: the index, and numbers drawn from the sample's generator.
@@ -48,6 +48,10 @@ impl Dataset for Drawn {
 
     fn sample_name(&self, index: usize) -> String {
         format!("drawn/{index:03}")
+    }
+
+    fn sample_size(&self, index: usize) -> Option<u64> {
+        Some(10 + index as u64)
     }
 
     fn load(
@@ -359,6 +363,78 @@ fn a_hook_mixes_batches_the_same_for_any_number_of_workers() {
     assert_eq!(run(1), alone);
     assert_eq!(run(4), alone);
     assert_ne!(alone[0].1, alone[1].1);
+}
+
+#[test]
+fn a_hooks_generator_is_no_samples_generator() {
+    let drawn = Arc::new(Mutex::new(HashSet::new()));
+    let seen = Arc::clone(&drawn);
+    let draw = move |_: &mut Batch<f32>, rng: &mut SampleRng| -> Result<(), BoxError> {
+        seen.lock().unwrap().insert(rng.random::<u64>());
+        Ok(())
+    };
+    let config = LoaderConfig { batch_size: 6, seed: 5, ..Default::default() };
+    let loader = Loader::with_hook(Arc::new(Drawn::new(60)), config, draw).unwrap();
+    assert!(loader.epoch(2).unwrap().all(|batch| batch.is_ok()));
+    let of_batches = drawn.lock().unwrap();
+    assert_eq!(of_batches.len(), 10, "one generator for each batch");
+    for index in 0..60 {
+        assert!(!of_batches.contains(&SampleContext::new(5, 2, index).rng.random::<u64>()), "sample {index}");
+    }
+}
+
+#[test]
+fn an_epoch_tells_how_many_batches_are_left() {
+    for workers in [0, 2] {
+        let dataset = Drawn { fails_at: Some(35), ..Drawn::new(50) };
+        let config = LoaderConfig { workers, ..LoaderConfig::evaluation(10, workers) };
+        let mut epoch = Loader::new(Arc::new(dataset), config).unwrap().epoch(0).unwrap();
+        for left in [5, 4, 3] {
+            assert_eq!(epoch.size_hint(), (0, Some(left)));
+            epoch.next().unwrap().unwrap();
+        }
+        assert!(epoch.next().unwrap().is_err());
+        assert_eq!(epoch.size_hint(), (0, Some(0)));
+    }
+}
+
+#[test]
+fn a_part_of_a_data_set_gives_what_the_whole_gives() {
+    let whole = Arc::new(Drawn::new(20));
+    let part = Subset::new(Arc::clone(&whole), vec![4, 14, 7]).unwrap();
+    assert_eq!((part.len(), part.classes(), part.shape()), (3, 3, whole.shape()));
+    assert!(!part.is_empty() && Subset::new(Arc::clone(&whole), Vec::new()).unwrap().is_empty());
+    for (index, of_whole) in [4, 14, 7].into_iter().enumerate() {
+        assert_eq!(part.label(index), whole.label(of_whole));
+        assert_eq!(part.sample_name(index), whole.sample_name(of_whole));
+        assert_eq!(part.sample_size(index), Some(10 + of_whole as u64));
+        let mut sample = [0.0; 6];
+        part.load(index, &mut SampleContext::new(0, 0, index), SampleSlot::alone(&mut sample, &part.shape()))
+            .unwrap();
+        assert_eq!(sample[0], of_whole as f32);
+    }
+    let error = Subset::new(whole, vec![19, 20]).err().expect("an index beyond the end").to_string();
+    assert!(error.contains("20 is not below the data set's 20 samples"), "{error}");
+}
+
+#[test]
+fn a_whole_sample_is_copied_into_its_places_in_the_batch() {
+    let shape = SampleShape::frames(3, 1, 1, 2);
+    let mut batch = [0u8; 12];
+    SampleSlot::in_batch(&mut batch, &shape, 2, 1).copy_from(&[1, 2, 3, 4, 5, 6]);
+    assert_eq!(batch, [0, 0, 1, 2, 0, 0, 3, 4, 0, 0, 5, 6]);
+}
+
+#[test]
+fn a_sample_of_weight_0_is_never_drawn() {
+    // of the smallest number there is, half rounds up to all of it: draws reach the very end of the weights
+    for weights in [vec![0.0, 1.0, 0.0, 2.0, 0.0], vec![0.0, f64::from_bits(1), 0.0]] {
+        let sampler = Sampler::Weighted { weights: weights.clone(), per_epoch: Some(300) };
+        let drawn: HashSet<u32> = sampler.order(weights.len(), &[], 1, 0).into_iter().collect();
+        let wanted: HashSet<u32> =
+            (0..5).filter(|&i| weights.get(i as usize).is_some_and(|&w| w > 0.0)).collect();
+        assert_eq!(drawn, wanted);
+    }
 }
 
 #[test]

@@ -159,7 +159,7 @@ fn in_toml(expected: &dyn Expected) -> String {
         () if starts("struct variant") || starts("struct ") || starts("internally tagged") => {
             "a table".into()
         }
-        () if starts("tuple") || starts("an array of length") => "a list".into(),
+        () if starts("tuple") || starts("a tuple of size") || starts("an array of length") => "a list".into(),
         () if starts("enum ") || starts("variant") => {
             "one of its names in quotes, or a table of that name".into()
         }

@@ -142,6 +142,57 @@ mod tests {
         }
     }
 
+    /// Serde reads the fields of such a type by way of its own buffers.
+    #[derive(Debug, Default, PartialEq, serde::Deserialize)]
+    struct Buffered {
+        #[serde(flatten)]
+        fields: Fields,
+    }
+
+    #[derive(Debug, Default, PartialEq, serde::Deserialize)]
+    #[serde(default)]
+    struct Fields {
+        batch_size: usize,
+        offset: i64,
+        share: f32,
+        name: String,
+        on: bool,
+        pair: [f64; 2],
+        tuple: (f64, f64),
+        list: Vec<u32>,
+        choice: Option<Choice>,
+        parts: BTreeMap<String, u8>,
+        part: Part,
+    }
+
+    #[derive(Debug, Default, PartialEq, serde::Deserialize)]
+    struct Part {
+        tau: f64,
+    }
+
+    #[test]
+    fn a_value_that_serde_buffers_is_told_in_words_of_toml_too() {
+        let read = |text: &str| parse::<Buffered>(text, Path::new("a.toml"));
+        assert_eq!(read("pair = [1.0, 2.0]\ntuple = [3.0, 4.0]").unwrap().fields.tuple, (3.0, 4.0));
+        let cases = [
+            ("batch_size = \"two\"", "a whole number, 0 or more"),
+            ("offset = \"two\"", "a whole number"),
+            ("share = \"two\"", "a number"),
+            ("name = 3", "text in quotes"),
+            ("on = 1", "true or false"),
+            ("pair = 1", "a list"),
+            ("tuple = 1", "a list"),
+            ("list = 4", "a list"),
+            ("choice = 1", "text in quotes"),
+            ("parts = 1", "a table"),
+            ("part = 1", "a table"),
+        ];
+        for (text, expected) in cases {
+            let said = read(text).expect_err(text).to_string();
+            assert!(said.ends_with(&format!("it should be {expected}")), "{text}: {said}");
+        }
+    }
+
     #[test]
     fn the_name_of_a_choice_alone_takes_its_defaults() {
         assert_eq!(choice("choice = \"plain\""), Some(Choice::Plain));
@@ -173,5 +224,19 @@ mod tests {
         assert_eq!(found.place, Place { source: 3, line: 2, column: 26 });
         assert_eq!(item.nearest("a.list[1].b.c.d"), found);
         assert_eq!(item.nearest("a.nothing.b"), item.get("a").unwrap());
+    }
+
+    #[test]
+    fn the_latest_text_that_had_a_part_in_a_value_is_told() {
+        let mut item = Item::parse("\na = { list = [1, 2], b = 3 }\n", 1).unwrap();
+        let own = Place { source: 1, line: 2, column: 5 };
+        assert_eq!(item.nearest("a").newest(), own);
+        let Node::Table(entries) = &mut item.node else { panic!("{item:?}") };
+        let Node::Table(entries) = &mut entries[0].item.node else { panic!("a table") };
+        let list = entries.iter_mut().find(|entry| entry.key == "list").unwrap();
+        let Node::List(values) = &mut list.item.node else { panic!("a list") };
+        values[0] = Item::parse_value("7", 2).unwrap();
+        assert_eq!(item.nearest("a").newest(), Place { source: 2, line: 1, column: 1 });
+        assert_eq!(item.nearest("a.b").newest().source, 1);
     }
 }
