@@ -262,6 +262,15 @@ fn every_option_is_read_back() {
     for augment in toml::from_str::<File>(defaults).unwrap().augment {
         augment.check().unwrap();
     }
+    let defaults = "augment = [{ reverse_time = {} }, { spatial_jitter = {} }, { time_skew = {} }]";
+    assert_eq!(
+        toml::from_str::<File>(defaults).unwrap().augment,
+        [
+            Augment::ReverseTime { probability: 0.5, flip_polarity: true },
+            Augment::SpatialJitter { std_x: 1.0, std_y: 1.0, correlation: 0.0 },
+            Augment::TimeSkew { coefficient: [0.8, 1.2], offset_us: [0.0, 0.0] },
+        ]
+    );
     assert!(toml::from_str::<File>("augment = [{ rotate = { degree = 3.0 } }]").is_err());
     assert!(toml::from_str::<File>("augment = [{ event_drop = { ratio = 3.0 } }]").is_err());
 }
@@ -298,4 +307,26 @@ fn an_empty_recording_stays_empty() {
     for augment in every().into_iter().filter(|a| !matches!(a, Augment::UniformNoise { .. })) {
         assert!(augment.on_events(&empty.events(), &mut rng(2)).unwrap().is_empty(), "{augment:?}");
     }
+}
+
+#[test]
+fn flips_mirror_and_reversal_turns_the_order_of_steps() {
+    let stream = EventStream::new(SENSOR, vec![1000, 1010], vec![1, 5], vec![2, 9], vec![1, 0]).unwrap();
+    let changed = |augment: Augment| rows(&augment.on_events(&stream.events(), &mut rng(0)).unwrap());
+    let across = Augment::FlipHorizontal { probability: 1.0 };
+    assert_eq!(changed(across), [(1000, 11, 2, 1), (1010, 7, 9, 0)]);
+    let down = Augment::FlipVertical { probability: 1.0 };
+    assert_eq!(changed(down), [(1000, 1, 7, 1), (1010, 5, 0, 0)]);
+
+    let changed = |augment: Augment, shape| {
+        let mut values = [1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0];
+        let mut frames = FramesMut::contiguous(&mut values, shape).unwrap();
+        augment.on_frames(&mut frames, &mut rng(0)).unwrap();
+        values
+    };
+    assert_eq!(changed(across, [3, 1, 1, 2]), [2.0, 1.0, 4.0, 3.0, 6.0, 5.0]);
+    assert_eq!(changed(down, [3, 1, 2, 1]), [2.0, 1.0, 4.0, 3.0, 6.0, 5.0]);
+    let reverse = |flip_polarity| Augment::ReverseTime { probability: 1.0, flip_polarity };
+    assert_eq!(changed(reverse(false), [3, 2, 1, 1]), [5.0, 6.0, 3.0, 4.0, 1.0, 2.0]);
+    assert_eq!(changed(reverse(true), [3, 2, 1, 1]), [6.0, 5.0, 4.0, 3.0, 2.0, 1.0]);
 }

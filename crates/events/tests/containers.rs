@@ -89,6 +89,8 @@ fn hdf5_layouts_are_read() {
         assert!(problem.contains(part), "{problem}");
     }
     check(read(fixture("nothing.h5"), &columns("x,y,p,t")), 50, 0);
+    let problem = self::problem(read(fixture("../standin_tidigits.hdf5"), &default));
+    assert!(problem.contains("_labels` (text ["), "{problem}");
 }
 
 /// The size of a filter's chunk is the file's word.

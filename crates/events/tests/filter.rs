@@ -102,6 +102,15 @@ fn an_option_that_makes_no_sense_is_refused() {
     ] {
         assert!(matches!(filter.check(), Err(EventError::Option { .. })), "{filter:?}");
     }
+    for (window_us, is_right) in [(-1, false), (0, false), (1, true)] {
+        let filter =
+            Filter::BackgroundActivity { window_us, neighbours: Neighbours::Four, warm_start: false };
+        assert_eq!(filter.check().is_ok(), is_right, "{window_us}");
+    }
+    let sensor = SensorSize { width: 34, height: 20 };
+    for (factor, fits) in [(1, true), (34, true), (35, false), (100, false)] {
+        assert_eq!(Spatial::Pool { factor }.check_sensor(sensor).is_ok(), fits, "{factor}");
+    }
     let late = stream(&[(1, 0, 0, 0), (0, 0, 0, 0)]);
     let refractory = Filter::Refractory { period_us: 1, since: Since::Event };
     assert!(matches!(refractory.apply(&late.events()), Err(EventError::Unsorted { .. })));

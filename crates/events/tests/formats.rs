@@ -27,6 +27,20 @@ fn recordings() -> impl Strategy<Value = EventStream> {
 
 /// A MATLAB v5 file of four rows of floating point.
 fn matlab(t: &[i64], x: &[u16], y: &[u16], p: &[u8]) -> Vec<u8> {
+    let bytes = |values: Vec<f64>| values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    matlab_rows(
+        t.len(),
+        [
+            ("ts", 9, bytes(t.iter().map(|&t| t as f64).collect())),
+            ("x", 9, bytes(x.iter().map(|&x| x.into()).collect())),
+            ("y", 9, bytes(y.iter().map(|&y| y.into()).collect())),
+            ("pol", 9, bytes(p.iter().map(|&p| p.into()).collect())),
+        ],
+    )
+}
+
+/// A MATLAB v5 file of rows of `count` numbers: name, type and bytes of each.
+fn matlab_rows(count: usize, rows: [(&str, u32, Vec<u8>); 4]) -> Vec<u8> {
     fn element(kind: u32, data: &[u8]) -> Vec<u8> {
         let mut bytes = [kind.to_le_bytes(), (data.len() as u32).to_le_bytes()].concat();
         bytes.extend(data);
@@ -36,20 +50,13 @@ fn matlab(t: &[i64], x: &[u16], y: &[u16], p: &[u8]) -> Vec<u8> {
     let mut bytes = b"MATLAB 5.0 MAT-file".to_vec();
     bytes.resize(124, b' ');
     bytes.extend([0, 1, b'I', b'M']);
-    let columns: [(&str, Vec<f64>); 4] = [
-        ("ts", t.iter().map(|&t| t as f64).collect()),
-        ("x", x.iter().map(|&x| x.into()).collect()),
-        ("y", y.iter().map(|&y| y.into()).collect()),
-        ("pol", p.iter().map(|&p| p.into()).collect()),
-    ];
-    for (name, values) in columns {
-        let dims = [1u32.to_le_bytes(), (values.len() as u32).to_le_bytes()].concat();
-        let values: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    for (name, kind, values) in rows {
+        let dims = [1u32.to_le_bytes(), (count as u32).to_le_bytes()].concat();
         let parts = [
             element(6, &[6, 0, 0, 0, 0, 0, 0, 0]),
             element(5, &dims),
             element(1, name.as_bytes()),
-            element(9, &values),
+            element(kind, &values),
         ];
         bytes.extend(element(14, &parts.concat()));
     }
@@ -375,6 +382,32 @@ fn a_matlab_file_without_events_is_an_empty_recording() {
     assert_eq!((reading.format, reading.stream.len()), (Format::Matlab, 0));
 }
 
+/// MATLAB stores whole numbers in the smallest type that holds them.
+#[test]
+fn a_matlab_file_of_numbers_with_a_sign_keeps_it() {
+    let t = [-5i16, 700].map(i16::to_le_bytes).concat();
+    let rows = [("ts", 3, t), ("x", 2, vec![200, 1]), ("y", 1, vec![3, 4]), ("pol", 1, vec![255, 1])];
+    let reading = read_bytes("signed.mat", &matlab_rows(2, rows), &ReadOptions::default()).unwrap();
+    let events = reading.stream.events();
+    assert_eq!(
+        (events.t, events.x, events.y, events.p),
+        (&[-5i64, 700][..], &[200u16, 1][..], &[3u16, 4][..], &[0u8, 1][..])
+    );
+}
+
+/// A header of version 1 of NumPy's format gives its length in two bytes.
+#[test]
+fn a_numpy_header_may_have_more_than_255_bytes() {
+    let (_, bytes) = samples().into_iter().find(|(format, _)| *format == Format::Npy).unwrap();
+    let length = u16::from_le_bytes([bytes[8], bytes[9]]);
+    let (header, rest) = bytes[10..].split_at(usize::from(length) - 1);
+    let longer = [&bytes[..8], &(length + 512).to_le_bytes(), header, &[b' '; 512], rest].concat();
+    let [short, long] =
+        [&bytes, &longer].map(|bytes| read_bytes("a.npy", bytes, &ReadOptions::default()).unwrap());
+    assert_eq!(short.stream.len(), 40);
+    assert_eq!(long.stream.events(), short.stream.events());
+}
+
 /// Times without the offset that the file names would be wrong by it.
 #[cfg(feature = "hdf5")]
 #[test]
@@ -454,6 +487,19 @@ fn single_bad_events_are_left_out_at_their_own_bytes() {
             Format::Evt3 => assert_eq!(bytes[bad.offset as usize], 30),
             _ => {}
         }
+    }
+}
+
+#[test]
+fn a_row_beyond_the_sensor_is_a_fault_as_a_column_is() {
+    let sensor = SensorSize { width: 40, height: 20 };
+    let stream = EventStream::new(sensor, vec![0, 1], vec![1, 2], vec![3, 15], vec![1, 1]).unwrap();
+    let small = Some(SensorSize { width: 40, height: 9 });
+    for format in WRITTEN {
+        let bytes = write_bytes(stream.events(), format).unwrap();
+        let options = ReadOptions { sensor: small, format: Some(format), ..ReadOptions::default() };
+        let problem = read_bytes("one.raw", &bytes, &options).unwrap_err().to_string();
+        assert!(problem.contains("x = 2, y = 15, outside of a sensor of 40 x 9"), "{format:?}: {problem}");
     }
 }
 

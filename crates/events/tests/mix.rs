@@ -88,6 +88,37 @@ fn the_nearer_sample_weighs_more() {
     }
 }
 
+/// Each value becomes the mean of the 3 x 3 pixels around it, with 0 beyond the border.
+fn blurred(values: &[f32]) -> Vec<f64> {
+    let [_, _, height, width] = SHAPE;
+    let mean = |plane: &[f32], y: usize, x: usize| {
+        let around =
+            (0..height * width).filter(|i| (i / width).abs_diff(y) <= 1 && (i % width).abs_diff(x) <= 1);
+        around.map(|i| f64::from(plane[i])).sum::<f64>() / 9.0
+    };
+    values
+        .chunks_exact(height * width)
+        .flat_map(|plane| (0..height * width).map(move |i| mean(plane, i / width, i % width)))
+        .collect()
+}
+
+#[test]
+fn the_distance_is_between_blurred_samples() {
+    let a: Vec<f32> = (0..LENGTH).map(|i| (i.wrapping_mul(i + 7919) % 5) as f32).collect();
+    let b: Vec<f32> = (0..LENGTH).map(|i| (i.wrapping_mul(i + 104_730) / 3 % 7) as f32).collect();
+    let distance =
+        |one: &[f64], other: &[f64]| one.iter().zip(other).map(|(p, q)| (p - q).powi(2)).sum::<f64>();
+    let (of_a, of_b) = (blurred(&a), blurred(&b));
+    for mix in [cut_mix(LabelWeight::Distance), event_mix(LabelWeight::Distance)] {
+        for seed in 0..10 {
+            let (values, weight) = mixed(mix, &a, &b, seed);
+            let found = blurred(&values);
+            let (own, theirs) = (distance(&found, &of_a).powi(2), distance(&found, &of_b).powi(2));
+            assert!((f64::from(weight) - theirs / (own + theirs)).abs() < 1e-4, "{mix:?}: {weight}");
+        }
+    }
+}
+
 #[test]
 fn event_mix_replaces_the_share_that_was_drawn() {
     for seed in 0..50 {

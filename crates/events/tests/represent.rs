@@ -223,6 +223,16 @@ fn options_are_read_and_checked() {
         read("r = { voxel_grid = {} }").unwrap()["r"],
         Representation::VoxelGrid { polarity: Polarity::Signed, grid: VoxelTime::Zhu }
     );
+    assert_eq!(
+        read("r = { averaged_time_surface = {} }").unwrap()["r"],
+        Representation::AveragedTimeSurface {
+            cell: 10,
+            surface: 5,
+            window_us: 100_000,
+            tau_us: 100_000.0,
+            decay: Decay::Exponential,
+        }
+    );
     assert!(read("r = { frames = { valu = \"count\" } }").is_err());
     for wrong in [
         Representation::TimeSurface { tau_us: 0.0, decay: Decay::Linear },

@@ -230,9 +230,28 @@ fn dat_files_of_other_events_are_refused_by_name() {
     // No version: the place tells it.
     assert_eq!(events(&reading(&file(b"% Data file\n", 0, v2))), [(7, 5, 6, 1)]);
     assert_eq!(events(&reading(&file(b"% Data file\n", 0, 5 | (6 << 9) | (1 << 17)))), [(7, 5, 6, 1)]);
+    // What one event shows, a further one does not hide.
+    let one = file(b"% Data file\n", 0, v2);
+    let twice = [&one[..], &one[one.len() - 8..]].concat();
+    assert_eq!(events(&reading(&twice)), [(7, 5, 6, 1); 2]);
     assert!(refusal(&file(b"% Version 2\n", 14, v2), None).contains("trigger events (type 14)"));
     assert!(refusal(&file(b"% Version 2\n", 40, v2), None).contains("events of type 40"));
     assert!(refusal(&file(b"% Version 3\n", 12, v2), None).contains("version 3 is not read"));
+}
+
+/// A clock of 32 bits turns over every 72 minutes.
+#[test]
+fn a_long_recording_whose_clock_turns_over_some_times_is_read() {
+    let mut bytes = b"% Version 2\n% end\n\0\x08".to_vec();
+    let step = u32::MAX / 128;
+    for i in 0..640 {
+        bytes.extend((i % 128 * step).to_le_bytes());
+        bytes.extend((5u32 | (6 << 14)).to_le_bytes());
+    }
+    let found = reading(&bytes);
+    let t = found.stream.events().t;
+    assert_eq!((t.len(), t[127], t[128]), (640, i64::from(127 * step), 1 << 32));
+    assert_eq!(t[639], (4 << 32) + i64::from(127 * step));
 }
 
 /// A packet of AEDAT 3.1: type, source, and events of so many bytes.
@@ -272,6 +291,19 @@ fn aedat3_reads_one_camera_on_its_sensor_and_counts_the_rest() {
     assert_eq!(passed_over(&found), expected);
     let packed = header.replace("RAW", "SerializedTS");
     assert!(refusal(packed.as_bytes(), None).contains("SerializedTS"));
+}
+
+#[test]
+fn a_cut_packet_of_aedat3_is_placed_behind_its_last_whole_event() {
+    let mut bytes = b"#!AER-DAT3.1\r\n#Source 1: DVS128\r\n#!END-HEADER\r\n".to_vec();
+    let start = bytes.len() as u64 + 28;
+    bytes.extend(packet(1, 1, &[polarity(1, 2, 5, 1), polarity(3, 4, 6, 1), polarity(5, 6, 7, 1)]));
+    bytes.truncate(bytes.len() - 3);
+    let error = read_bytes("some", &bytes, &ReadOptions::default()).unwrap_err();
+    assert!(matches!(error, EventError::File { offset, .. } if offset == start + 2 * 8), "{error}");
+    assert!(error.to_string().contains("2 of its 3 events are there"), "{error}");
+    let lenient = read_bytes("some", &bytes, &ReadOptions { lenient: true, ..ReadOptions::default() });
+    assert_eq!(events(&lenient.unwrap()), [(5, 1, 2, 1), (6, 3, 4, 1)]);
 }
 
 #[test]

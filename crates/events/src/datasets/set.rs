@@ -308,15 +308,9 @@ impl EventSet {
 
     /// What tells these files from others, for a cache's key: names, sizes and the time of the file.
     pub(super) fn source(&self) -> String {
-        let mut total = 0;
-        let mut hash = 0u64;
-        for sample in &self.samples {
-            let size = self.archive.entries()[sample.entry].size();
-            total += size;
-            hash = sample.name.bytes().fold(hash.rotate_left(5) ^ size, |sum, byte| {
-                (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-            });
-        }
+        let size = |sample: &Sample| self.archive.entries()[sample.entry].size();
+        let total: u64 = self.samples.iter().map(size).sum();
+        let hash = fingerprint(self.samples.iter().map(|sample| (sample.name.as_str(), size(sample))));
         let changed = std::fs::metadata(self.archive.path()).and_then(|metadata| metadata.modified()).ok();
         let changed = changed.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
         format!("{} recordings, {total} bytes, {hash:016x}, {changed:?}", self.samples.len())
@@ -401,4 +395,35 @@ fn list(layout: Layout, archive: &Archive, manifest: &Manifest) -> Result<Vec<Fo
         Some((Sample { name, class, entry, span: None, row: 0 }, part))
     };
     Ok(archive.entries().iter().enumerate().filter_map(located).collect())
+}
+
+/// A number that changes with each name, each size and their order: FNV-1a of 64 bits (Fowler, Noll and Vo).
+fn fingerprint<'a>(files: impl IntoIterator<Item = (&'a str, u64)>) -> u64 {
+    // 0xff, which is in no name, keeps a name apart from the size behind it
+    let bytes = |(name, size): (&'a str, u64)| name.bytes().chain([0xff]).chain(size.to_le_bytes());
+    files
+        .into_iter()
+        .flat_map(bytes)
+        .fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn files_of_other_names_sizes_or_order_have_another_fingerprint() {
+        let mut seen = HashSet::from([fingerprint([]), fingerprint([("a", 1), ("b", 2)])]);
+        assert!(seen.insert(fingerprint([("b", 2), ("a", 1)])), "another order");
+        assert!(seen.insert(fingerprint([("a", 2), ("b", 1)])), "sizes exchanged");
+        for byte in 0..128u8 {
+            let name = format!("train/{}.bin", char::from(byte));
+            assert!(seen.insert(fingerprint([(name.as_str(), 100)])), "{name:?}");
+        }
+        for size in (0..64).map(|bit| 1 << bit) {
+            assert!(seen.insert(fingerprint([("train/0.bin", size), ("train/1.bin", 7)])), "{size}");
+        }
+    }
 }
