@@ -29,7 +29,8 @@ pub struct NetworkConfig {
     /// The network's plan; where it has parameters, its name or a table of that name:
     /// `{ spikformer = { depth = 2 } }`.
     pub architecture: Architecture,
-    /// Number of classes, `K`, 1 or above.
+    /// Number of classes, `K`, 1 or above. A training takes that of its data, and refuses another number; a network by
+    /// itself has 10 where none is given.
     pub classes: usize,
     /// How a SEW block joins its two branches (`sew_resnet*`, and `sew_block` in `layers`).
     pub connect: Connect,
@@ -46,11 +47,14 @@ pub struct NetworkConfig {
     pub layers: Vec<LayerConfig>,
 }
 
+/// Classes of a network by itself.
+const DEFAULT_CLASSES: usize = 10;
+
 impl Default for NetworkConfig {
     fn default() -> Self {
         NetworkConfig {
             architecture: Architecture::default(),
-            classes: 10,
+            classes: DEFAULT_CLASSES,
             connect: Connect::default(),
             neuron: reference_neuron(),
             learn_threshold: false,

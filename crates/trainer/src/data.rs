@@ -298,6 +298,7 @@ fn open_events(config: &Config, manifest: Manifest, path: &Path, known: Option<&
     };
     let (train, test) = (part("train", &data.train)?, part("test", &data.test)?);
     let classes = datasets::class_names(set.manifest());
+    let warnings = crate::data_warnings::of_recordings(&set, &parts, [&data.train.part, &data.test.part]);
     let labels = labels_of(known, &classes)?;
     let frames = |indices: Vec<usize>, augment| -> Result<Arc<Samples>> {
         let frames = EventFrames::<f32>::new(Arc::clone(&set), indices, events.recipe.clone(), augment)?;
@@ -318,7 +319,7 @@ fn open_events(config: &Config, manifest: Manifest, path: &Path, known: Option<&
         },
         test: frames(test.clone(), false)?,
         train: with_hook(Arc::clone(&train), train_loader(config, train.len()), hook)?,
-        warnings: Vec::new(),
+        warnings,
         test_loader: test_loader(config),
         labels,
         source: Source::Events { set, test, config: Box::new(events), told: AtomicUsize::new(0) },
@@ -405,13 +406,7 @@ fn open_images(
     if let Some(difference) = class_difference(parts, (&data.test.part, test_set.classes())) {
         bail!("{difference}; give both parts a folder of each class, with images in it");
     }
-    let sets =
-        [&train_set, &test_set].into_iter().take(if data.test.part == data.train.part { 1 } else { 2 });
-    let lost = sets.flat_map(|set| set.left_out().iter().map(move |left_out| (set.part(), left_out)));
-    let warnings = lost
-        .filter(|(_, left_out)| left_out.is_lost)
-        .map(|(part, left_out)| format!("passed over in `{part}`: {left_out}"))
-        .collect();
+    let warnings = crate::data_warnings::of_images(&train_set, &test_set, manifest.is_some());
     let labels = labels_of(known, train_set.classes())?;
     let samples = |set: &Arc<ImageSet>, part: &PartConfig, key, augment| -> Result<Arc<Samples>> {
         let indices = part.range(key, set.len())?.collect();

@@ -9,10 +9,11 @@ use rayon::prelude::*;
 use serde::Serialize;
 use tks_data::Manifest;
 use tks_data::manifest::Kind;
-use tks_events::datasets::{EventSet, SetOptions};
+use tks_events::datasets::{EventSet, PassedFiles, SetOptions};
 use tks_images::datasets::{CheckOptions, CheckReport as ImageReport, ProblemKind};
 
 use crate::datasets;
+use crate::message::with_own_keys;
 
 /// The most that is listed of anything.
 const LISTED: usize = 20;
@@ -45,6 +46,10 @@ pub struct EventReport {
     pub unreadable: Vec<(String, String)>,
     /// Recordings without an event.
     pub empty: Vec<String>,
+    /// Classes of which a part has no recording: the part, and the class.
+    pub missing_classes: Vec<(String, String)>,
+    /// Files that are no recordings.
+    pub passed_over: Vec<PassedFiles>,
 }
 
 /// Walks a data set: every image is decoded, every recording read.
@@ -73,9 +78,15 @@ fn check_events(manifest: &Manifest, path: &Path) -> Result<EventReport> {
     let strict = EventSet::open(manifest.clone(), path, SetOptions::default())?;
     let catalogue = datasets::catalogue();
     let parts = set.parts(None, &catalogue)?;
+    let names = datasets::class_names(manifest);
+    let missing = parts.iter().flat_map(|(part, members)| {
+        let name = |class: usize| (part.clone(), names[class].clone());
+        set.missing_classes(members).into_iter().map(name)
+    });
+    let missing_classes = missing.collect();
     let read = (0..set.len()).into_par_iter().map(|index| match set.read(index) {
         Ok(stream) => Ok(stream.len() as u64),
-        Err(error) => Err((set.name(index).to_string(), error.to_string())),
+        Err(error) => Err((set.name(index).to_string(), with_own_keys(&error.to_string()))),
     });
     let read: Vec<_> = read.collect();
     let empty = read.iter().enumerate().filter(|(_, events)| **events == Ok(0));
@@ -83,7 +94,9 @@ fn check_events(manifest: &Manifest, path: &Path) -> Result<EventReport> {
         dataset: manifest.name.clone(),
         recordings: set.len(),
         events: read.iter().flatten().sum(),
-        classes: datasets::class_names(manifest).into_iter().zip(set.class_counts()).collect(),
+        missing_classes,
+        passed_over: set.passed_over().to_vec(),
+        classes: names.into_iter().zip(set.class_counts()).collect(),
         parts: parts.iter().map(|(name, members)| (name.clone(), members.len())).collect(),
         split_problem: strict.parts(None, &catalogue).err().map(|error| error.to_string()),
         empty: empty.map(|(index, _)| set.name(index).to_string()).collect(),
@@ -97,7 +110,11 @@ impl CheckReport {
         match self {
             CheckReport::Images(report) => report.is_sound(),
             CheckReport::Events(report) => {
-                report.unreadable.is_empty() && report.empty.is_empty() && report.split_problem.is_none()
+                report.unreadable.is_empty()
+                    && report.empty.is_empty()
+                    && report.split_problem.is_none()
+                    && report.missing_classes.is_empty()
+                    && !report.passed_over.iter().any(|files| files.is_lost)
             }
         }
     }
@@ -181,6 +198,15 @@ fn write_events(report: &EventReport, formatter: &mut fmt::Formatter<'_>) -> fmt
     }
     if let Some(problem) = &report.split_problem {
         writeln!(formatter, "split: {problem}")?;
+    }
+    for (part, class) in report.missing_classes.iter().take(LISTED) {
+        writeln!(formatter, "missing class: `{part}` has no recording of `{class}`")?;
+    }
+    if report.missing_classes.len() > LISTED {
+        writeln!(formatter, "... {} missing classes in all", report.missing_classes.len())?;
+    }
+    for files in &report.passed_over {
+        writeln!(formatter, "passed over: {files}")?;
     }
     for (name, reason) in report.unreadable.iter().take(LISTED) {
         if reason.contains(name.as_str()) {

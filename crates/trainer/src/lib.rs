@@ -40,6 +40,7 @@ pub mod cli;
 pub mod config;
 pub mod data;
 pub mod data_check;
+mod data_warnings;
 pub mod datasets;
 pub mod display;
 pub mod ema;

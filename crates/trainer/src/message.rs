@@ -132,6 +132,35 @@ pub fn told(error: &anyhow::Error) -> String {
     text
 }
 
+/// What readers of recordings advise, in brackets by the name of their option, as the commands have it that read
+/// recordings by a configuration.
+const ADVICE: [(&str, &str); 5] = [
+    ("lenient", "`data.bad_events = \"drop\"` in the configuration, or `--set data.bad_events=drop`"),
+    ("sensor", "`tks data convert --sensor WIDTHxHEIGHT` writes a copy of that size"),
+    ("format", "`tks data convert --format NAME` reads it and writes a copy"),
+    ("camera", "`tks data convert --camera NAME` reads it and writes a copy"),
+    ("columns", "`tks data convert --columns NAMES` reads it and writes a copy"),
+];
+
+/// A text of a reader of recordings, whose advice names the options of `tks data info`, for the other commands.
+pub fn with_own_keys(text: &str) -> String {
+    let mut rest = text;
+    let mut translated = String::new();
+    while let Some(at) = rest.find("(`") {
+        let (before, bracket) = rest.split_at(at);
+        translated.push_str(before);
+        let end = bracket.find(')').map_or(bracket.len(), |end| end + 1);
+        let (bracket, behind) = bracket.split_at(end);
+        let name = bracket[2..].split(|letter: char| !letter.is_ascii_alphabetic()).next();
+        match ADVICE.iter().find(|(option, _)| Some(*option) == name && bracket.contains("`--")) {
+            Some((_, advice)) => translated.push_str(&format!("({advice})")),
+            None => translated.push_str(bracket),
+        }
+        rest = behind;
+    }
+    translated + rest
+}
+
 /// Who hears messages.
 pub trait Listener {
     /// Hears one.
@@ -147,6 +176,18 @@ mod tests {
     use tks_data::DataError;
 
     use super::*;
+
+    #[test]
+    fn advice_names_what_the_command_has() {
+        let told = with_own_keys(
+            "a (b): give it (`sensor`; `--sensor WIDTHxHEIGHT`), or (`lenient`; `--lenient`; in a training's \
+             configuration `data.bad_events = \"drop\"`) or (`lenient`) (",
+        );
+        let expected = "a (b): give it (`tks data convert --sensor WIDTHxHEIGHT` writes a copy of that size), or \
+                        (`data.bad_events = \"drop\"` in the configuration, or `--set data.bad_events=drop`) or \
+                        (`lenient`) (";
+        assert_eq!(told, expected);
+    }
 
     #[test]
     fn a_cause_is_told_once_whoever_repeats_it() {

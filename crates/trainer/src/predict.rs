@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use serde::Serialize;
 use tch::{Kind, Tensor};
 use tks_events::datasets::RecordingReader;
@@ -83,7 +83,11 @@ impl Reader {
             }
             ReaderKind::Events { reader, recipe } => self.recording(*reader, recipe, path, time_steps),
         }
-        .with_context(|| format!("cannot classify {}", path.display()))
+        .map_err(|error| {
+            let named = error.chain().any(|cause| cause.to_string().contains(&*path.to_string_lossy()));
+            let file = if named { String::new() } else { format!(" {}", path.display()) };
+            error.context(format!("cannot classify{file}"))
+        })
     }
 
     fn recording(

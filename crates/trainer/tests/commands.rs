@@ -70,6 +70,10 @@ fn images_are_evaluated_at_any_number_of_steps_and_classified() {
     }
     let quiet = run(tks().args(["predict", &place, &bright, "--quiet"]));
     assert_eq!(String::from_utf8_lossy(&quiet.stdout), "bright\n");
+    let output = run(tks().args(["predict", &place, &dark, "no/such.png", &bright, "--quiet"]));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "dark\nbright\n", "the others are classified");
+    let said = errors(&output);
+    assert!(output.status.code() == Some(1) && said.matches("no/such.png").count() == 1, "{said}");
     let output = run(tks().args(["predict", &place, &format!("{place}/config.toml")]));
     let said = errors(&output);
     assert!(!output.status.success() && said.contains("config.toml") && !said.contains("panicked"), "{said}");
@@ -204,6 +208,8 @@ fn numbers_of_the_command_line_have_their_range() {
         ["eval", "no-run", "--time-steps", "0-3"],
         ["predict", "no-run", "a.png", "--top=0"],
         ["predict", "no-run", "a.png", "--time-steps=1000000000"],
+        ["predict", "no-run", "a.png", "--time-steps=5-1"],
+        ["predict", "no-run", "a.png", "--time-steps=1e3"],
         ["data", "show", "digits-small", "--count=0"],
     ] {
         let said = errors(&run(tks().args(arguments)));

@@ -221,6 +221,10 @@ fn short_and_mistyped_keys_are_answered_with_the_whole_one() {
     }
     let said = parse("name = \"a\"\nepochs = 3\n", &[]).unwrap_err();
     assert_eq!(said, "a.toml:2:1: unknown key `epochs`; did you mean `training.epochs`?");
+    for other in ["T", "steps"] {
+        let said = parse("", &[format!("{other}=4")]).unwrap_err();
+        assert!(said.contains(&format!("unknown key `{other}`; did you mean `time_steps`?")), "{said}");
+    }
 }
 
 #[test]

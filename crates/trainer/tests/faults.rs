@@ -171,6 +171,64 @@ fn after_an_overflow_what_is_on_disk_is_finite_and_a_smaller_rate_goes_on() {
 }
 
 #[test]
+fn an_overflow_in_the_last_step_of_an_epoch_is_told_with_its_place_and_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut changes = OVERFLOW.to_vec();
+    changes.extend(["optimizer.lr=1e60", "data.train.to=32"]);
+    let config = config(folder.path(), &changes);
+    let place = RunFolder::create(&config).unwrap();
+    let _turn = common::turn();
+    let trainer = Trainer::start(config, place.clone(), files(&place)).unwrap();
+    let said = format!("{:#}", trainer.fit(&StopFlag::default()).unwrap_err());
+    assert!(said.contains("epoch 1, batch 1") && said.contains("not finite"), "{said}");
+    assert!(said.contains("optimizer.lr") || said.contains("no learning rate helps"), "{said}");
+}
+
+#[test]
+fn a_configuration_that_lost_its_end_is_not_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let (trained, _) = train(folder.path(), &["training.epochs=1"]);
+    let path = trained.path().display().to_string();
+    let whole = text(&trained, "config.toml");
+    for length in [0, 20, whole.len() * 2 / 3] {
+        std::fs::write(trained.file("config.toml"), &whole[..length]).unwrap();
+        for arguments in [&["resume", &path, "--set", "training.epochs=2"][..], &["eval", &path]] {
+            let output = run(tks().args(arguments));
+            let said = errors(&output);
+            assert!(
+                !output.status.success() && said.contains("config.toml is not the configuration"),
+                "{said}"
+            );
+            assert!(said.contains("environment.json") && said.contains("--set KEY=VALUE"), "{said}");
+        }
+        assert_eq!(text(&trained, "config.toml"), whole[..length]);
+    }
+    std::fs::write(trained.file("config.toml"), &whole).unwrap();
+    let output = run(tks().args(["resume", &path, "--set", "training.epochs=2", "--quiet"]));
+    assert!(output.status.success(), "{}", errors(&output));
+    assert_eq!(trained.config().unwrap().training.epochs, 2);
+}
+
+#[test]
+fn folders_in_place_of_files_that_can_be_made_again_are_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let (trained, _) = train(folder.path(), &["training.epochs=1"]);
+    let path = trained.path().display().to_string();
+    let names = ["epochs.csv", "log.jsonl", "network.json", "environment.json", "task.json", "batches.csv"];
+    for name in names {
+        std::fs::remove_file(trained.file(name)).unwrap();
+        std::fs::create_dir(trained.file(name)).unwrap();
+    }
+    let output = run(tks().args(["resume", &path, "--set", "training.epochs=2"]));
+    let said = [errors(&output), String::from_utf8_lossy(&output.stdout).into_owned()].concat();
+    assert!(output.status.success(), "{said}");
+    for name in names {
+        assert!(trained.file(name).is_file() && trained.file(&format!("{name}.damaged")).is_dir(), "{name}");
+        assert!(said.contains(&format!("{name} is a folder; it is set aside as ")), "{said}");
+    }
+}
+
+#[test]
 fn the_state_before_a_failure_is_that_of_before_its_batch_running_statistics_included() {
     let folder = tempfile::tempdir().unwrap();
     // Images whose levels are infinite: the first batch fails, after it went into the running statistics.

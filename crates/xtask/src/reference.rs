@@ -490,9 +490,13 @@ fn default_text(expr: &Expr) -> Option<String> {
     }
 }
 
-/// Whether a field is what a type that is written as text keeps to itself.
+/// Whether a field is what a type keeps to itself: one that is written as text, or that stands in no file.
 fn is_private(field: &syn::Field, definition: &Definition) -> bool {
-    matches!(field.vis, syn::Visibility::Inherited) && matches!(definition.item, Item::Struct(_))
+    let is_skipped = field.attrs.iter().any(|attribute| {
+        attribute.path().is_ident("serde") && attribute.to_token_stream().to_string().contains("(skip)")
+    });
+    let is_hidden = matches!(field.vis, syn::Visibility::Inherited) || is_skipped;
+    is_hidden && matches!(definition.item, Item::Struct(_))
 }
 
 /// Whether serde leaves the variant out: it stands for what a program adds.

@@ -106,6 +106,13 @@ impl Layout {
         !stem.is_empty() && endings.iter().any(|known| ending.eq_ignore_ascii_case(known))
     }
 
+    /// Whether a file lies in the folder of a class, where there should be recordings alone.
+    pub(super) fn is_in_class(self, path: &str, classes: &[String]) -> bool {
+        let has_folders = matches!(self, Layout::DvsCifar10 | Layout::NMnist | Layout::NCars);
+        let folder = path.rsplit('/').nth(1);
+        has_folders && folder.is_some_and(|folder| class_of(folder, classes).is_some())
+    }
+
     /// What the name of a file tells, if it is a recording of this layout.
     pub(super) fn locate(self, path: &str, classes: &[String]) -> Option<Located> {
         if !self.is_recording(path) || is_frames(path) {

@@ -32,7 +32,12 @@ impl std::fmt::Display for PassedFiles {
 }
 
 /// What of an archive is no sample, by kind.
-pub(super) fn count(archive: &Archive, layout: Layout, found: &[Found]) -> Vec<PassedFiles> {
+pub(super) fn count(
+    archive: &Archive,
+    layout: Layout,
+    classes: &[String],
+    found: &[Found],
+) -> Vec<PassedFiles> {
     let mut kinds = BTreeMap::<&'static str, PassedFiles>::new();
     let mut add = |what: &'static str, name: &str, is_lost: bool| {
         let kind = kinds.entry(what).or_insert_with(|| PassedFiles {
@@ -50,6 +55,8 @@ pub(super) fn count(archive: &Archive, layout: Layout, found: &[Found]) -> Vec<P
             add("a file of SpikingJelly's frames", name, false);
         } else if layout.is_recording(name) {
             add("a recording in a folder that is not a class or a part of the data set", name, true);
+        } else if layout.is_in_class(name, classes) {
+            add("a file in the folder of a class that is no recording of the data set's format", name, true);
         } else {
             add("another file", name, false);
         }

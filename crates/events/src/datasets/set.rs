@@ -200,7 +200,8 @@ impl EventSet {
         mut found: Vec<Found>,
         options: SetOptions,
     ) -> Self {
-        let passed_over = passed_over::count(&archive, reader.layout(), &found);
+        let classes = manifest.classes.names().unwrap_or_default();
+        let passed_over = passed_over::count(&archive, reader.layout(), classes, &found);
         found.sort_by(|(a, _), (b, _)| split::natural(&a.name, &b.name));
         // Two releases or copies of the same recordings side by side: one of them counts.
         found.dedup_by(|(later, _), (kept, _)| later.name == kept.name);
@@ -273,6 +274,13 @@ impl EventSet {
         let mut counts = vec![0; self.manifest.classes.count()];
         self.samples.iter().for_each(|sample| counts[sample.class] += 1);
         counts
+    }
+
+    /// The classes of which a part has no recording, by their numbers.
+    pub fn missing_classes(&self, part: &[usize]) -> Vec<usize> {
+        let mut is_there = vec![false; self.manifest.classes.count()];
+        part.iter().for_each(|&index| is_there[self.label(index)] = true);
+        (0..is_there.len()).filter(|&class| !is_there[class]).collect()
     }
 
     /// The parts of a split of the manifest, the first one for `None`. Stored splits are those of

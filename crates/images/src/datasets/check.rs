@@ -48,6 +48,8 @@ pub struct CheckReport {
     pub root: PathBuf,
     /// Each part that the manifest has, or that a folder was found to have.
     pub parts: Vec<PartReport>,
+    /// Whether a publisher's manifest says what is in it.
+    pub is_published: bool,
     /// What is not of a part, and is no fault.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -56,12 +58,14 @@ pub struct CheckReport {
 impl CheckReport {
     /// Whether nothing was found that keeps the data set from being used as its publisher means it.
     ///
-    /// Duplicates do not count, since some of the official sets have them, and neither do classes whose names differ
-    /// by case only.
+    /// Duplicates within a part do not count, since some of the official sets have them, and neither do classes whose
+    /// names differ by case only. The same image in two parts counts in a folder of one's own: it is tested on what it
+    /// was trained on.
     pub fn is_sound(&self) -> bool {
-        self.parts
-            .iter()
-            .all(|part| part.failure.is_none() && part.counts.keys().all(|kind| kind.is_warning()))
+        let counts = |kind: &ProblemKind| {
+            !kind.is_warning() || (*kind == ProblemKind::DuplicateAcrossParts && !self.is_published)
+        };
+        self.parts.iter().all(|part| part.failure.is_none() && !part.counts.keys().any(counts))
     }
 }
 
@@ -124,7 +128,10 @@ pub enum ProblemKind {
     EmptyClass,
     /// A class that another part has, and this one has not.
     MissingClass,
-    /// A folder of images without folders of parts, so that there is nothing to train on and to test on.
+    /// One class alone, of which every answer is right.
+    OneClass,
+    /// A folder of images without folders of parts, or with one alone, so that there is nothing to train on or to test
+    /// on.
     NoParts,
     /// A label that is no class.
     LabelRange,
@@ -143,7 +150,7 @@ pub enum ProblemKind {
 }
 
 impl ProblemKind {
-    /// Whether a data set with it is sound all the same.
+    /// Whether a publisher's data set with it is sound all the same.
     pub fn is_warning(self) -> bool {
         matches!(self, Self::DuplicateAcrossParts | Self::DuplicateWithin | Self::SimilarClasses)
     }
@@ -157,6 +164,7 @@ impl std::fmt::Display for ProblemKind {
             Self::LeftOut => "left out",
             Self::EmptyClass => "class without an image",
             Self::MissingClass => "missing class",
+            Self::OneClass => "one class alone",
             Self::NoParts => "no parts",
             Self::LabelRange => "label that is no class",
             Self::Mislabelled => "in the folder of another class",
@@ -191,6 +199,7 @@ pub fn check(name: &str, root: &Path, options: &CheckOptions) -> Result<CheckRep
 pub fn check_folder(root: &Path, parts: &[&str], options: &CheckOptions) -> Result<CheckReport, ImageError> {
     let files = Arc::new(Files::open(root, &options.open.archive)?);
     let (found, beside) = super::folder::parts(&files);
+    let is_whole = parts.is_empty();
     let parts: Vec<&str> = match parts {
         [] => found.iter().map(String::as_str).collect(),
         given => given.to_vec(),
@@ -206,20 +215,26 @@ pub fn check_folder(root: &Path, parts: &[&str], options: &CheckOptions) -> Resu
     }
     match report.parts.as_mut_slice() {
         [part] if parts.is_empty() && part.failure.is_none() => {
-            *part.counts.entry(ProblemKind::NoParts).or_default() += 1;
-            part.problems.push(Problem {
-                kind: ProblemKind::NoParts,
-                entry: root.display().to_string(),
-                message: "to train, put the folders of the classes into a folder `train` and a folder `test`"
-                    .into(),
-            });
+            let message =
+                "to train, put the folders of the classes into a folder `train` and a folder `test`";
+            no_parts(part, root, message.into());
         }
-        [part] if !parts.is_empty() => {
-            report.notes.push(format!("`{}` is the only part: there is none to test on", part.part));
+        [part] if is_whole => {
+            let message = format!(
+                "`{}` is the only part: there is none to test on; name one `train` and the other `val` or `test`",
+                part.part
+            );
+            no_parts(part, root, message);
         }
+        [part] => report.notes.push(format!("`{}` is the only part that was looked at", part.part)),
         _ => {}
     }
     Ok(report)
+}
+
+fn no_parts(part: &mut PartReport, root: &Path, message: String) {
+    *part.counts.entry(ProblemKind::NoParts).or_default() += 1;
+    part.problems.push(Problem { kind: ProblemKind::NoParts, entry: root.display().to_string(), message });
 }
 
 fn report(
@@ -253,7 +268,13 @@ fn report(
         }
         parts.push(findings.report);
     }
-    CheckReport { dataset: name.to_owned(), root: root.to_owned(), parts, notes: Vec::new() }
+    CheckReport {
+        dataset: name.to_owned(),
+        root: root.to_owned(),
+        parts,
+        is_published: manifest.is_some(),
+        notes: Vec::new(),
+    }
 }
 
 struct Findings {
@@ -288,6 +309,11 @@ impl Findings {
     fn classes(&mut self, listing: &Listing, first: Option<(&str, &Listing)>) {
         for (class, why) in &listing.vanished {
             self.add(ProblemKind::EmptyClass, || class.clone(), || format!("its folder holds {why}"));
+        }
+        if let [only] = &*listing.classes {
+            let message =
+                || "whatever a network answers is right: give each class a folder of its name".into();
+            self.add(ProblemKind::OneClass, || only.clone(), message);
         }
         if let Some((other, of_other)) = first {
             let part = self.report.part.clone();

@@ -196,11 +196,21 @@ fn part_folder(files: &Files, part: &str) -> Result<String, ImageError> {
         return Ok(exact);
     }
     let Some((base, found)) = part_folders(files) else {
-        return Err(ImageError::layout(
-            files.root(),
-            format!("no image in a folder of its class, `{part}/<class>/` ({})", files.found()),
-            "put the images of each class into a folder of its name",
-        ));
+        let top = Level::new(files, "").folders;
+        let class = top.keys().find(|folder| Level::new(files, &format!("{folder}/")).has_images);
+        return Err(match class {
+            Some(class) => ImageError::layout(
+                files.root(),
+                format!("there are no parts, such as `{part}/{class}/`: `{class}/` holds images itself"),
+                "put the folders of the classes into a folder `train` and a folder `val` (or `test`), or name the folder \
+                 that has those",
+            ),
+            None => ImageError::layout(
+                files.root(),
+                format!("no image in a folder of its class, `{part}/<class>/` ({})", files.found()),
+                "put the images of each class into a folder of its name",
+            ),
+        });
     };
     if found.iter().any(|folder| folder == part) {
         return Ok(format!("{base}{part}/"));

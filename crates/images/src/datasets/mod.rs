@@ -33,6 +33,7 @@ mod cub;
 mod files;
 mod folder;
 mod imagenet;
+mod leaks;
 mod left_out;
 mod listing;
 mod mnist;
@@ -50,6 +51,7 @@ pub use check::{
     CheckOptions, CheckReport, ClassCount, PartReport, Problem, ProblemKind, check, check_folder,
 };
 pub use folder::{class_difference, open_folder};
+pub use leaks::{SharedImages, shared_images};
 pub use left_out::LeftOut;
 pub use set::{ImageBytes, ImageSet};
 

@@ -82,7 +82,7 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
 }
 
 /// `4`, or `1-5` (also `1..5`), both ends included.
-fn step_range(text: &str) -> Result<RangeInclusive<usize>, String> {
+pub(super) fn step_range(text: &str) -> Result<RangeInclusive<usize>, String> {
     let (first, last) = text.split_once("..").or_else(|| text.split_once('-')).unwrap_or((text, text));
     let end = |text: &str| {
         let steps = text.trim_start_matches('=').trim().parse::<usize>().ok();

@@ -23,7 +23,7 @@ use crate::checkpoint::{Checkpoint, CheckpointKind, Header};
 use crate::config::{Config, keys};
 use crate::data::Data;
 use crate::display::Verbosity;
-use crate::message::told;
+use crate::message::{told, with_own_keys};
 use crate::output::{eprint, print, unless_closed};
 use crate::presets as preset_files;
 use crate::run_folder::RunFolder;
@@ -67,15 +67,28 @@ enum Command {
     Man(completions::ManArgs),
 }
 
+impl Command {
+    /// Whether its own options say how recordings are read.
+    fn has_reading_options(&self) -> bool {
+        matches!(self, Command::Data(data::DataCommand::Info(_) | data::DataCommand::Convert(_)))
+    }
+}
+
 /// Runs the program; the error's chain is printed once, here.
 pub fn main() -> ExitCode {
+    let mut has_reading_options = false;
     let result = match Cli::try_parse() {
-        Ok(cli) => run(cli),
+        Ok(cli) => {
+            has_reading_options = cli.command.has_reading_options();
+            run(cli)
+        }
         Err(said) => say(&said),
     };
     result.unwrap_or_else(|error| {
+        let text = told(&error);
+        let text = if has_reading_options { text } else { with_own_keys(&text) };
         // Where standard error cannot be written either, the exit code is all that is left to say it.
-        let _ = eprint(&format!("error: {}", told(&error)));
+        let _ = eprint(&format!("error: {text}"));
         ExitCode::FAILURE
     })
 }
@@ -100,6 +113,11 @@ fn key_flag(error: &clap::Error) -> Option<String> {
     let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else { return None };
     let option = option.split('=').next().unwrap_or(option);
     let name = option.strip_prefix("--")?.replace('-', "_");
+    if matches!(name.as_str(), "resume" | "continue") {
+        return Some(format!(
+            "there is no option `{option}`; `tks resume RUN` goes on with the run in the folder RUN"
+        ));
+    }
     let key = keys::find(&name).map_or_else(|| keys::by_last_part(&name), |key| Some(key.name()))?;
     let mut given = std::env::args().skip_while(|argument| argument.split('=').next() != Some(option));
     let value = match given.next()?.split_once('=') {
@@ -118,7 +136,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Train(args) => train::train(&args),
         Command::Resume(args) => train::resume(&args),
         Command::Eval(args) => evaluate::run(&args).map(done),
-        Command::Predict(args) => predict::run(&args).map(done),
+        Command::Predict(args) => predict::run(&args),
         Command::Inspect(args) => inspect::run(&args).map(done),
         Command::Data(command) => data::run(&command),
         Command::Presets(args) => presets::run(&args).map(done),
@@ -213,7 +231,7 @@ struct Trained {
 impl RunArgs {
     fn open(&self) -> Result<Trained> {
         let run = RunFolder::open(&self.run)?;
-        let config = Config::read(&run.file("config.toml"), &self.changes)?;
+        let config = run.config_with(&self.changes)?;
         let checkpoint = self
             .read(&run)
             .with_context(|| format!("{} has no trained network to use", run.path().display()))?;

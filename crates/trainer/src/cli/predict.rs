@@ -1,13 +1,17 @@
 //! `tks predict`.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 
+use super::evaluate::step_range;
 use super::{OutputArgs, RunArgs, print};
 use crate::config::{MAX_STEPS, at_least_one};
 use crate::display::percent;
+use crate::message::{told, with_own_keys};
+use crate::output::eprint;
 use crate::predict::{PredictOptions, Prediction, Reader, predict};
 use crate::trainer::{build_network, load_weights};
 
@@ -19,7 +23,7 @@ pub(super) struct PredictArgs {
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// Time steps; left out: as many as in training
-    #[arg(long, value_name = "STEPS")]
+    #[arg(long, value_name = "STEPS", value_parser = steps)]
     time_steps: Option<usize>,
     /// Classes to tell
     #[arg(long, default_value_t = 3)]
@@ -41,11 +45,18 @@ fn bounding_box(text: &str) -> Result<[f32; 4]> {
     <[f32; 4]>::try_from(numbers).ok().filter(is_box).filter(|_| is_finite).ok_or_else(wrong)
 }
 
-pub(super) fn run(args: &PredictArgs) -> Result<()> {
+/// One number of time steps, where `tks eval` takes several.
+fn steps(text: &str) -> Result<usize, String> {
+    let range = step_range(text).ok().filter(|range| range.start() == range.end());
+    range.map(|range| *range.start()).ok_or_else(|| {
+        format!(
+            "it should be one number of time steps from 1 to {MAX_STEPS}, such as 4; `tks eval` takes several"
+        )
+    })
+}
+
+pub(super) fn run(args: &PredictArgs) -> Result<ExitCode> {
     at_least_one("--top", args.top, usize::MAX)?;
-    if let Some(steps) = args.time_steps {
-        at_least_one("--time-steps", steps, MAX_STEPS)?;
-    }
     let files = files_of(&args.files)?;
     let trained = args.run.open()?;
     let task = trained.run.task()?;
@@ -54,15 +65,24 @@ pub(super) fn run(args: &PredictArgs) -> Result<()> {
     let reader = Reader::new(&trained.config, &task)?;
     let options =
         PredictOptions { time_steps: args.time_steps, top: args.top, bounding_box: args.bounding_box };
+    let mut code = ExitCode::SUCCESS;
     for file in &files {
-        let prediction = predict(&network, &reader, file, &options)?;
+        let prediction = match predict(&network, &reader, file, &options) {
+            Ok(prediction) => prediction,
+            // One file that cannot be read does not hide what the others are.
+            Err(error) => {
+                eprint(&format!("error: {}", with_own_keys(&told(&error))))?;
+                code = ExitCode::FAILURE;
+                continue;
+            }
+        };
         match (args.output.json, args.output.quiet) {
             (true, _) => print(&serde_json::to_string(&prediction)?)?,
             (_, true) => print(prediction.classes.first().map_or("", |(class, _)| class))?,
             _ => print(&line(&prediction))?,
         }
     }
-    Ok(())
+    Ok(code)
 }
 
 /// The files that are meant: of a folder those that lie directly in it, by name, without hidden ones.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -261,8 +261,12 @@ pub(super) fn convert(args: &ConvertArgs) -> Result<ExitCode> {
     if args.sort {
         reading.stream.sort();
     }
-    write(&args.output, reading.stream.events(), target.format())
-        .with_context(|| format!("cannot write {}", args.output.display()))?;
+    let written = write(&args.output, reading.stream.events(), target.format());
+    written.map_err(|error| {
+        let text = told(&error.into());
+        let text = text.replace("sort the recording", "sort the recording (`--sort`)");
+        anyhow::anyhow!("cannot write {}: {text}", args.output.display())
+    })?;
     if !args.quiet {
         let info = Info::new(&args.input, &reading);
         print(&format!(

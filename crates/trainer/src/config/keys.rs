@@ -87,6 +87,23 @@ const RENAMED: [(&str, &str); 2] = [
     ("data.images.mix.cutmix_alpha", "data.images.mix.cutmix.alpha"),
 ];
 
+/// What others call a key.
+const MEANT: [(&str, &str); 8] = [
+    ("t", "time_steps"),
+    ("steps", "time_steps"),
+    ("timesteps", "time_steps"),
+    ("learning_rate", "optimizer.lr"),
+    ("batch", "training.batch_size"),
+    ("model", "network.architecture"),
+    ("dataset", "data.name"),
+    ("gpu", "hardware.device"),
+];
+
+/// The whole key that others call `own`.
+fn meant(own: &str) -> Option<&'static str> {
+    MEANT.iter().find(|(other, _)| other.eq_ignore_ascii_case(own)).map(|(_, key)| *key)
+}
+
 /// What a key is called now that had another name before.
 pub(super) fn renamed(key: &str) -> Option<&'static str> {
     RENAMED.iter().find(|(before, _)| *before == key).map(|(_, now)| *now)
@@ -113,7 +130,7 @@ pub(super) fn elsewhere(section: &str, own: &str, whole: &Item) -> Option<&'stat
         found.sort_by_key(|key| (!within(key), !present(key.name), key.name.matches('.').count()));
         found.first().map(|key| key.name)
     };
-    best(own).or_else(|| {
+    best(own).or_else(|| meant(own).filter(|_| section.is_empty())).or_else(|| {
         let names: Vec<&str> = all().filter(within).map(|key| last(&key)).collect();
         best(nearest(own, names)?)
     })
@@ -128,6 +145,7 @@ mod tests {
         let key = find("network.layers[12].conv.channels").unwrap();
         assert_eq!((key.name(), key.kind()), ("network.layers[].conv.channels", "whole number"));
         assert!(find("training.epoch").is_none());
+        assert!(MEANT.iter().all(|(_, key)| find(key).is_some()));
         assert!(is_choice("network.neuron.model", "plif") && !is_choice("network.neuron", "model"));
         assert!(!is_choice("network.neuron.model", "plof"));
     }
@@ -142,5 +160,8 @@ mod tests {
         assert_eq!(elsewhere("network.neuron", "tau", &none), Some("network.neuron.model.lif.tau"));
         assert_eq!(elsewhere("network", "v_threshold", &none), Some("network.neuron.v_threshold"));
         assert_eq!(elsewhere("", "nothing_like_it", &none), None);
+        for own in ["T", "steps", "timesteps"] {
+            assert_eq!(elsewhere("", own, &none), Some("time_steps"));
+        }
     }
 }

@@ -67,6 +67,9 @@ pub struct Config {
     pub hardware: HardwareConfig,
     /// Where results go.
     pub output: OutputConfig,
+    /// Whether `network.classes` was given, even if as its default.
+    #[serde(skip)]
+    pub gives_classes: bool,
 }
 
 impl Default for Config {
@@ -85,6 +88,7 @@ impl Default for Config {
             execution: Execution::default(),
             hardware: HardwareConfig::default(),
             output: OutputConfig::default(),
+            gives_classes: false,
         }
     }
 }
@@ -108,12 +112,29 @@ impl Config {
     /// An unknown key with the nearest known one, a value of another kind or out of its range: each with its key, and the
     /// line or the change that has it.
     pub fn parse(text: &str, origin: &Path, overrides: &[String]) -> Result<Self> {
-        let sources = Sources { origin, changes: overrides };
+        Config::parse_from(text, Sources { origin, changes: overrides }, Sources::FILE)
+    }
+
+    /// The configuration that a run keeps, `text` in the file `origin`: one that was written when defaults stood for
+    /// the data's number of classes gives none.
+    ///
+    /// # Errors
+    /// As [`Config::parse`].
+    pub(crate) fn parse_of_run(text: &str, origin: &Path, overrides: &[String]) -> Result<Self> {
+        Config::parse_from(text, Sources { origin, changes: overrides }, Sources::FILE + 1)
+    }
+
+    /// `first_given`: the first of the texts whose number of classes is one that somebody gave.
+    fn parse_from(text: &str, sources: Sources<'_>, first_given: usize) -> Result<Self> {
+        let overrides = sources.changes;
         let nothing = Item::parse("", Sources::DEFAULTS)?;
         let mut whole =
             Item::parse(text, Sources::FILE).map_err(|fault| sources.explain(&fault, &nothing))?;
         let read = |whole: &Item| -> Result<Config> {
-            whole.read().map_err(|fault: Fault| sources.explain(&fault, whole))
+            let mut config: Config = whole.read().map_err(|fault: Fault| sources.explain(&fault, whole))?;
+            let classes = whole.get("network").and_then(|network| network.get("classes"));
+            config.gives_classes = classes.is_some_and(|classes| classes.place.source >= first_given);
+            Ok(config)
         };
         let mut config = read(&whole)?;
         // With defaults written out, so that a part of a table can be changed that the file does not have.
@@ -131,11 +152,28 @@ impl Config {
         Ok(config)
     }
 
-    /// The configuration as TOML.
+    /// The number of classes that was given; not given, it is that of the data.
+    pub fn given_classes(&self) -> Option<usize> {
+        let classes = self.network.classes;
+        (self.gives_classes || classes != NetworkConfig::default().classes).then_some(classes)
+    }
+
+    /// The configuration as TOML, with `network.classes` only where it was given.
     ///
     /// # Errors
     /// What TOML cannot express, which no configuration that was read holds.
     pub fn to_toml(&self) -> Result<String> {
-        Ok(toml::to_string(self)?)
+        let text = toml::to_string(self)?;
+        if self.given_classes().is_some() {
+            return Ok(text);
+        }
+        let mut in_network = false;
+        let is_kept = |line: &&str| {
+            if line.starts_with('[') {
+                in_network = line.trim_end() == "[network]";
+            }
+            !in_network || !line.starts_with("classes = ")
+        };
+        Ok(text.split_inclusive('\n').filter(is_kept).collect())
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `config.toml` | the whole configuration, defaults written out |
+//! | `config.toml` | the whole configuration, defaults written out, with a sum by which a cut file is known |
 //! | `environment.json` | program, machine, command |
 //! | `task.json` | what the network is for: classes, input, time steps |
 //! | `network.json` | the network's layers, parameters and operations |
@@ -15,6 +15,7 @@
 //! | `report/` | `index.html` and its images |
 //! | `*.damaged` | what was damaged and could be made again |
 
+mod kept_config;
 mod lock;
 mod tables;
 
@@ -31,6 +32,7 @@ pub use lock::RunLock;
 use crate::checkpoint::CheckpointKind;
 use crate::config::Config;
 use crate::data::Task;
+use kept_config::stored;
 
 /// The folder of a run.
 #[derive(Debug, Clone)]
@@ -60,6 +62,9 @@ pub const ENVIRONMENT: &str = "environment.json";
 
 /// The last evaluation.
 pub const EVALUATION: &str = "evaluation.json";
+
+/// The network's layers, parameters and operations.
+pub const NETWORK: &str = "network.json";
 
 /// More runs of one name than this are a mistake.
 const MOST_RUNS: usize = 100_000;
@@ -122,6 +127,12 @@ impl RunFolder {
     /// # Errors
     /// A folder that is not there or holds no run.
     pub fn open(path: &Path) -> Result<Self> {
+        if path.is_file() {
+            let path = path.display();
+            bail!(
+                "{path} is a file, where the folder of a run is wanted; `tks train {path}` makes a run of a configuration"
+            );
+        }
         if !path.join(CONFIG).is_file() {
             let what = if path.is_dir() { "holds no run (it has no config.toml)" } else { "is not there" };
             bail!(
@@ -158,14 +169,6 @@ impl RunFolder {
     /// A file in it.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
-    }
-
-    /// The configuration that it was made with.
-    ///
-    /// # Errors
-    /// A file that was changed to what is none.
-    pub fn config(&self) -> Result<Config> {
-        Config::read(&self.file(CONFIG), &[])
     }
 
     /// Replaces the configuration.
@@ -248,6 +251,18 @@ impl RunFolder {
         }
     }
 
+    /// Sets aside folders that lie in the place of files which can be made again; the warnings that say so.
+    ///
+    /// # Errors
+    /// One that cannot be renamed.
+    pub fn set_folders_aside(&self) -> Result<Vec<String>> {
+        let own = [TASK, ENVIRONMENT, EVALUATION, NETWORK].into_iter().chain(tables::NAMES);
+        let folders = own.filter(|name| self.file(name).is_dir());
+        folders
+            .map(|name| self.set_aside(name, &format!("{} is a folder", self.file(name).display())))
+            .collect()
+    }
+
     /// Sets a file aside; the warning that says so.
     fn set_aside(&self, name: &str, why: &str) -> Result<String> {
         let aside = whole_file::set_aside(&self.file(name))?;
@@ -267,14 +282,6 @@ impl RunFolder {
         }
         warnings
     }
-}
-
-/// The configuration as a run keeps it: with the number of threads that "as many as there are cores" means here, so that
-/// the run goes on with it on another machine.
-fn stored(config: &Config) -> Result<String> {
-    let mut config = config.clone();
-    config.hardware.threads = config.hardware.thread_count();
-    config.to_toml()
 }
 
 /// Nothing, if a folder holds nothing but what a start that was killed leaves.

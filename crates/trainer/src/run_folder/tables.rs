@@ -67,12 +67,19 @@ fn optional(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
 
+/// The names of all of them.
+pub(super) const NAMES: [&str; 4] = [BATCHES, EPOCHS, RECORDS, LOG];
+
+/// The tables.
+const BATCHES: &str = "batches.csv";
+const EPOCHS: &str = "epochs.csv";
+
 fn batches() -> Table {
-    Table::new("batches.csv", &batch_row(&BatchMessage::default()))
+    Table::new(BATCHES, &batch_row(&BatchMessage::default()))
 }
 
 fn epochs() -> Table {
-    Table::new("epochs.csv", &epoch_row(&EpochRecord::default()))
+    Table::new(EPOCHS, &epoch_row(&EpochRecord::default()))
 }
 
 /// The epochs as JSON, and all messages.

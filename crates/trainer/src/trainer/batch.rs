@@ -55,6 +55,10 @@ impl Trainer {
             })?;
             let tensors = TensorBatch::new(&batch, self.device)?;
             drop(batch);
+            if self.position.steps == 0 && self.position.batch == 0 {
+                let text = crate::data_warnings::of_first_batch(&tensors)?;
+                text.into_iter().try_for_each(|text| self.tell(&Message::Warning { text }))?;
+            }
             self.train_batch(&tensors, batches, began)?;
             began = Instant::now();
             let is_whole_step =

@@ -25,7 +25,7 @@ use crate::evaluation::{Evaluation, evaluate};
 use crate::health::{Health, few_steps};
 use crate::message::{Listener, Message};
 use crate::optimizer::Optimizer;
-use crate::run_folder::{CONFIG, RunFolder, RunLock, TASK};
+use crate::run_folder::{CONFIG, NETWORK, RunFolder, RunLock, TASK};
 pub use crate::run_folder::{ENVIRONMENT, EVALUATION};
 use crate::run_state::{Plan, RunState};
 use crate::stop::StopFlag;
@@ -111,7 +111,9 @@ impl Trainer {
         listeners: Vec<Box<dyn Listener>>,
     ) -> Result<Self> {
         let lock = run.lock()?;
-        let config = Config::read(&run.file(CONFIG), overrides)?;
+        let config = run.config_with(overrides)?;
+        let mut warnings = run.set_folders_aside()?;
+        warnings.extend(run.config_warning()?);
         let [last, path] = [CheckpointKind::Last, which].map(|which| run.checkpoint(which));
         let is_created = which == CheckpointKind::Last && !path.exists();
         if is_created {
@@ -125,6 +127,7 @@ impl Trainer {
         }
         let checkpoint = if is_created { None } else { Some(read_to_resume(&run, &path)?) };
         let mut trainer = Trainer::build(config, run, listeners, lock)?;
+        trainer.warnings = warnings;
         match &checkpoint {
             Some(checkpoint) => {
                 let fits = trainer.restore(checkpoint);
@@ -341,7 +344,7 @@ impl Trainer {
         let of_data = std::mem::take(&mut self.data.warnings);
         self.warnings.extend(of_data);
         self.tell_warnings()?;
-        self.run.write_json("network.json", self.network.summary())?;
+        self.run.write_json(NETWORK, self.network.summary())?;
         if matches!(self.state, RunState::Finishing { .. }) {
             return Ok(());
         }
@@ -362,6 +365,8 @@ impl Trainer {
     /// What follows an epoch's last batch.
     fn end_epoch(&mut self) -> Result<()> {
         let (epoch, epochs) = (self.position.epoch, self.config.training.epochs);
+        // The evaluation would name a weight, and neither the epoch nor what to do.
+        self.finite_tensors()?;
         let batches = self.data.train.batches() as f64;
         let lr = self.lr(epoch as f64 + (batches - 1.0) / batches);
         let mut record = self.position.meters.record(epoch + 1, lr);
@@ -474,9 +479,9 @@ fn read_to_resume(run: &RunFolder, path: &std::path::Path) -> Result<Checkpoint>
 /// A network that does not fit the data.
 pub fn build_network(config: &Config, task: &Task, device: Device) -> Result<Network> {
     let classes = task.classes.len();
-    let stated = config.network.classes;
-    // The default is written into a run's configuration, whatever its data.
-    if stated != classes && stated != NetworkConfig::default().classes {
+    if let Some(stated) = config.given_classes()
+        && stated != classes
+    {
         let problem =
             format!("is {stated}, but `{}` has {classes}: leave it out, it follows the data", task.data);
         return Err(ConfigError::new("network.classes", problem).into());

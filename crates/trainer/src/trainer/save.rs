@@ -17,8 +17,21 @@ impl Trainer {
     /// The one before is kept as `previous.safetensors` until a step was made from the new one: should its very next batch
     /// fail, a resumed run would fail there whatever its learning rate.
     pub(super) fn save(&mut self, is_best: bool) -> Result<()> {
-        let tensors = self.tensors();
         let run = self.run.path().display().to_string();
+        let tensors = self.finite_tensors()?;
+        let written = self.write_last(&tensors, is_best);
+        self.last_checkpoint = Instant::now();
+        written.with_context(|| {
+            format!("the checkpoint was not written; that of before is whole, and `tks resume {run}` goes on from it")
+        })
+    }
+
+    /// All tensors to be saved.
+    ///
+    /// # Errors
+    /// One that is not finite, with the place in the training and how to go on.
+    pub(super) fn finite_tensors(&self) -> Result<Vec<(String, Tensor)>> {
+        let tensors = self.tensors();
         check_finite(&tensors).map_err(|error| {
             anyhow!(
                 "{error:#}\nthe checkpoint was not written after epoch {}, batch {}; {}",
@@ -27,11 +40,7 @@ impl Trainer {
                 self.how_to_go_on()
             )
         })?;
-        let written = self.write_last(&tensors, is_best);
-        self.last_checkpoint = Instant::now();
-        written.with_context(|| {
-            format!("the checkpoint was not written; that of before is whole, and `tks resume {run}` goes on from it")
-        })
+        Ok(tensors)
     }
 
     fn write_last(&mut self, tensors: &[(String, Tensor)], is_best: bool) -> Result<()> {

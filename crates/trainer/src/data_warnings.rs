@@ -1,0 +1,130 @@
+//! What is odd about data that can be trained on all the same.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use tch::Kind;
+use tks_data::archive::SkipReason;
+use tks_events::datasets::EventSet;
+use tks_images::ImageSet;
+use tks_images::datasets::shared_images;
+
+use crate::data::TensorBatch;
+use crate::datasets;
+
+/// Classes that are named in one warning, at most.
+const NAMED: usize = 5;
+
+/// Share of a batch without an event that is worth a warning.
+const EMPTY_SHARE: f64 = 0.1;
+
+/// Of recordings: classes that a part has none of, and files that are no recordings. `used` are the parts to train and
+/// to test on.
+pub(crate) fn of_recordings(
+    set: &EventSet,
+    parts: &BTreeMap<String, Vec<usize>>,
+    used: [&String; 2],
+) -> Vec<String> {
+    let names = datasets::class_names(set.manifest());
+    let mut warnings = Vec::new();
+    let used = if used[0] == used[1] { &used[..1] } else { &used[..] };
+    for part in used {
+        let missing = parts.get(*part).map(|members| set.missing_classes(members)).unwrap_or_default();
+        if let Some(named) = named(missing.iter().map(|&class| names[class].as_str())) {
+            warnings.push(format!("`{part}` has no recording of {named}"));
+        }
+    }
+    let told =
+        set.passed_over().iter().filter(|files| files.is_lost || files.what == SkipReason::System.text());
+    warnings.extend(told.map(|files| format!("passed over: {files}")));
+    warnings
+}
+
+/// `the class `a``, or how many classes and the first of them; `None` without any.
+fn named<'a>(classes: impl ExactSizeIterator<Item = &'a str>) -> Option<String> {
+    let count = classes.len();
+    let first: Vec<String> = classes.take(NAMED).map(|class| format!("`{class}`")).collect();
+    let first = first.join(", ");
+    match count {
+        0 => None,
+        1 => Some(format!("the class {first}")),
+        _ if count > NAMED => Some(format!("{count} classes: {first}, ...")),
+        _ => Some(format!("{count} classes: {first}")),
+    }
+}
+
+/// Of images: samples that are lost, one class alone, and images to test on that are trained on.
+pub(crate) fn of_images(train: &ImageSet, test: &ImageSet, is_published: bool) -> Vec<String> {
+    let is_one = train.part() == test.part();
+    let sets = [train, test].into_iter().take(if is_one { 1 } else { 2 });
+    let lost = sets.flat_map(|set| set.left_out().iter().map(move |left_out| (set.part(), left_out)));
+    let mut warnings: Vec<String> = lost
+        .filter(|(_, left_out)| left_out.is_lost)
+        .map(|(part, left_out)| format!("passed over in `{part}`: {left_out}"))
+        .collect();
+    if let [only] = train.classes() {
+        warnings.push(format!(
+            "`{only}` is the only class: whatever the network answers is right; give each class a folder of its name"
+        ));
+    }
+    if !is_one && !is_published {
+        // What cannot be read stops the training when its turn comes, by its own name.
+        if let Ok(Some(shared)) = shared_images(train, test) {
+            let [of_test, of_train] = &shared.first;
+            warnings.push(format!(
+                "{} of the {} images of `{}` that were looked at are in `{}` too (the first is {}, as {}): the accuracy \
+                 is one on images that were trained on; `tks data check` lists them",
+                shared.count,
+                shared.looked_at,
+                test.part(),
+                train.part(),
+                of_test.display(),
+                of_train.display()
+            ));
+        }
+    }
+    warnings
+}
+
+/// Of the first batch: recordings of which the recipe leaves no event.
+///
+/// # Errors
+/// What libtorch refuses.
+pub(crate) fn of_first_batch(batch: &TensorBatch) -> Result<Option<String>> {
+    if batch.inputs.dim() != 5 {
+        return Ok(None);
+    }
+    let largest = batch.inputs.f_abs()?.f_amax([0, 2, 3, 4], false)?;
+    let empty = largest.f_eq(0.0)?.f_sum(Kind::Int64)?.f_int64_value(&[])?;
+    Ok((empty as f64 >= EMPTY_SHARE * batch.len as f64 && empty > 0).then(|| {
+        format!(
+            "{empty} of the {} recordings of the first batch hold no event: look at the filters, crops and slicing of \
+             `data.events.recipe` (`tks data show` draws what the network sees)",
+            batch.len
+        )
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, Tensor};
+
+    use super::*;
+
+    #[test]
+    fn recordings_without_an_event_are_counted() {
+        let inputs = Tensor::zeros([3, 4, 2, 2, 2], (Kind::Float, Device::Cpu));
+        let _ = inputs.get(2).get(1).fill_(1.0);
+        let labels = Tensor::zeros([4], (Kind::Int64, Device::Cpu));
+        let batch = |inputs: &Tensor| TensorBatch {
+            inputs: inputs.shallow_clone(),
+            labels: labels.shallow_clone(),
+            soft: None,
+            len: 4,
+        };
+        let told = of_first_batch(&batch(&inputs)).unwrap().unwrap();
+        assert!(told.starts_with("3 of the 4 recordings"), "{told}");
+        assert_eq!(of_first_batch(&batch(&inputs.ones_like())).unwrap(), None);
+        assert_eq!(of_first_batch(&batch(&inputs.get(0))).unwrap(), None, "images have no events");
+    }
+}
