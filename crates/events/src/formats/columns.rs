@@ -15,6 +15,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::decoded::Decoded;
+use super::order::Look;
 use crate::number::{NumberType, rounded};
 
 /// A unit of time.
@@ -155,20 +156,27 @@ pub(super) struct Order {
     /// Number of columns.
     pub(super) count: u8,
     pub(super) unit: Option<TimeUnit>,
+    /// Whether nothing tells this order.
+    pub(super) is_assumed: bool,
 }
 
 /// The most columns of which four may be told.
 const MOST_COLUMNS: usize = 100;
 
 impl Order {
-    /// `t,x,y,p`
-    pub(super) const TXYP: Order = Order { places: [0, 1, 2, 3], count: 4, unit: None };
+    /// `t,x,y,p`, unless the numbers say another.
+    pub(super) const TXYP: Order = Order { is_assumed: true, ..Order::told([0, 1, 2, 3], 4, None) };
     /// `x,y,p,t`
-    pub(super) const XYPT: Order = Order { places: [3, 0, 1, 2], count: 4, unit: None };
+    pub(super) const XYPT: Order = Order::told([3, 0, 1, 2], 4, None);
+    /// `x,y,t,p`
+    pub(super) const XYTP: Order = Order::told([2, 0, 1, 3], 4, None);
     /// `x,y,t,p`, in seconds.
     #[cfg(feature = "hdf5")]
-    pub(super) const XYTP_SECONDS: Order =
-        Order { places: [2, 0, 1, 3], count: 4, unit: Some(TimeUnit::Seconds) };
+    pub(super) const XYTP_SECONDS: Order = Order::told([2, 0, 1, 3], 4, Some(TimeUnit::Seconds));
+
+    pub(super) const fn told(places: [u8; 4], count: u8, unit: Option<TimeUnit>) -> Order {
+        Order { places, count, unit, is_assumed: false }
+    }
 
     fn parse(text: &str) -> Option<Order> {
         let names: Vec<&str> = if text.contains(',') {
@@ -182,7 +190,7 @@ impl Order {
         }
         let roles = names.iter().filter(|name| Role::of_name(name).is_some()).count();
         let (places, unit) = places(names.iter().copied()).filter(|_| roles == 4)?;
-        Some(Order { places: places.map(|place| place as u8), count: names.len() as u8, unit })
+        Some(Order::told(places.map(|place| place as u8), names.len() as u8, unit))
     }
 }
 
@@ -229,7 +237,7 @@ impl TryFrom<String> for ColumnOrder {
 
 impl fmt::Display for ColumnOrder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(Order { places, count, unit }) = self.0 else { return Ok(()) };
+        let Some(Order { places, count, unit, .. }) = self.0 else { return Ok(()) };
         for place in 0..count {
             let name =
                 places.iter().position(|&of| of == place).map_or("_", |role| ["t", "x", "y", "p"][role]);
@@ -281,6 +289,12 @@ impl Column<'_> {
         } else {
             self.kind.whole(self.at(i)?)
         }
+    }
+
+    /// The number `i`, for errors.
+    fn shown(&self, i: usize) -> String {
+        let exact = self.whole(i).map(|whole| whole.to_string());
+        exact.or_else(|| Some(self.real(i)?.to_string())).unwrap_or_else(|| "missing".into())
     }
 }
 
@@ -336,11 +350,13 @@ pub(super) struct Columns<'a> {
     pub(super) offset_us: i64,
     /// Whether x, y and p count from 1 (MATLAB).
     pub(super) from_one: bool,
+    /// Whether nothing tells that these are t, x, y, p.
+    pub(super) is_assumed: bool,
 }
 
 impl<'a> Columns<'a> {
     pub(super) fn new(columns: [Column<'a>; 4], unit: Option<TimeUnit>) -> Self {
-        Columns { columns, unit, offset_us: 0, from_one: false }
+        Columns { columns, unit, offset_us: 0, from_one: false, is_assumed: false }
     }
 
     /// The columns of a table: `rows` rows, each with a number of `kind` for every column of `order`. `is_transposed`
@@ -362,11 +378,31 @@ impl<'a> Columns<'a> {
             };
             Column { bytes, offset, step, count: rows, kind }
         });
-        Columns::new(columns, order.unit)
+        Columns { is_assumed: order.is_assumed, ..Columns::new(columns, order.unit) }
     }
 
-    /// Adds the events to `decoded`; `place` is where in the file an event lies.
+    /// Adds the events to `decoded`, which has none; `place` is where in the file an event lies.
     pub(super) fn fill(self, decoded: &mut Decoded, place: impl Fn(usize) -> usize) {
+        self.add(decoded, &place);
+        if !self.is_assumed || decoded.refusal.is_some() || !decoded.is_doubtful() {
+            return;
+        }
+        let mut look = Look::default();
+        for i in 0..self.columns[0].count {
+            look.add(self.columns.map(|column| column.real(i).unwrap_or(f64::NAN)));
+        }
+        match look.order() {
+            Ok(None) => {}
+            Ok(Some(order)) => {
+                decoded.start_again();
+                let columns = order.places.map(|place| self.columns[usize::from(place)]);
+                Columns { columns, ..self }.add(decoded, &place);
+            }
+            Err(problem) => decoded.refuse(0, problem),
+        }
+    }
+
+    fn add(self, decoded: &mut Decoded, place: impl Fn(usize) -> usize) {
         let lengths = self.columns.map(|column| column.count);
         let count = lengths.into_iter().min().unwrap_or(0);
         if lengths.iter().any(|&length| length != count) {
@@ -398,6 +434,7 @@ impl<'a> Columns<'a> {
             count,
             |i| [time(i), from_zero(x.whole(i)), from_zero(y.whole(i)), from_zero(p.whole(i))],
             place,
+            |i| self.columns.map(|column| column.shown(i)),
         );
     }
 
@@ -480,7 +517,7 @@ mod tests {
             ("t_s,x,y,p,_", [0, 1, 2, 3], 5, Some(TimeUnit::Seconds)),
         ] {
             let order: ColumnOrder = text.parse().unwrap();
-            assert_eq!(order.0, Some(Order { places, count, unit }), "{text}");
+            assert_eq!(order.0, Some(Order::told(places, count, unit)), "{text}");
             assert_eq!(order.to_string().parse(), Ok(order), "{text}");
         }
         assert_eq!("".parse(), Ok(ColumnOrder::default()));

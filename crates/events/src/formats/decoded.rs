@@ -1,6 +1,7 @@
 //! What a decoder gives: the events before the first fault, and the fault.
 
 use super::left_out::{BadEvents, PassedOver};
+use super::order;
 use crate::error::EventError;
 use crate::sensor::SensorSize;
 use crate::stream::EventStream;
@@ -238,12 +239,14 @@ impl Decoded {
     }
 
     /// Adds `count` events made of whole numbers `[t, x, y, p]`, but for those that are none: with a number that was not
-    /// read or fits no column, or a polarity that is not 1, 0 or -1. `place` is where event `i` lies in the file.
+    /// read or fits no column, or a polarity that is not 1, 0 or -1. `place` is where event `i` lies in the file, and
+    /// `shown` what the file has for it.
     pub(super) fn extend_with(
         &mut self,
         count: usize,
         event: impl Fn(usize) -> [Option<i64>; 4],
         place: impl Fn(usize) -> usize,
+        shown: impl Fn(usize) -> [String; 4],
     ) {
         let pixel = |value: Option<i64>| value.and_then(|value| u16::try_from(value).ok());
         for i in 0..count {
@@ -258,11 +261,7 @@ impl Decoded {
                     }
                 }
                 _ => self.leave_out(place(i), || {
-                    let shown = [t, x, y, p].map(|value| match value {
-                        Some(value) => value.to_string(),
-                        None => "not a whole number of 64 bits".to_owned(),
-                    });
-                    let [t, x, y, p] = shown;
+                    let [t, x, y, p] = shown(i);
                     format!("event {i} is out of range (t = {t}, x = {x}, y = {y}, p = {p})")
                 }),
             }
@@ -335,6 +334,29 @@ impl Decoded {
     pub(super) fn largest(&mut self) -> (u16, u16) {
         let Seen { x, y, .. } = self.look();
         (x, y)
+    }
+
+    /// How often a time is before the one ahead of it, and the first event that is, if times run backwards all along.
+    pub(super) fn backwards(&mut self) -> Option<(usize, usize)> {
+        if self.look().signs >= 0 { None } else { order::backwards(&self.t) }
+    }
+
+    /// Whether what was read may have been taken in a wrong order.
+    pub(super) fn is_doubtful(&mut self) -> bool {
+        self.bad.is_some() || self.backwards().is_some()
+    }
+
+    /// Forgets the events, to read them in another way.
+    pub(super) fn start_again(&mut self) {
+        self.t.clear();
+        self.x.clear();
+        self.y.clear();
+        self.p.clear();
+        self.seen = Seen::default();
+        (self.bad, self.stop) = (None, None);
+        if let Some(seek) = &mut self.seek {
+            seek.found = None;
+        }
     }
 
     /// Adds 2^`bits` for each time that the clock starts anew, i.e. falls by more than half of that. Times that do so all

@@ -8,6 +8,7 @@
 
 use super::decoded::Decoded;
 use super::fill::{self, EventIf, Layout, Records, field};
+use super::order::is_no_clock;
 use super::prophesee::{Endianness, Header};
 
 const TIME_HIGH: u32 = 8;
@@ -141,7 +142,7 @@ impl Kinds {
                 ),
             );
         }
-        if self.backwards >= 3 && 16 * self.backwards > self.counts[time] {
+        if is_no_clock(self.backwards, self.counts[time]) {
             decoded.refuse(
                 start,
                 format!(

@@ -51,6 +51,7 @@ pub mod hdf5;
 mod left_out;
 pub mod matlab;
 pub mod numpy;
+mod order;
 mod prophesee;
 pub mod text;
 mod write;
@@ -234,6 +235,9 @@ fn fault(path: &Path, offset: usize, event: usize, problem: String) -> EventErro
 /// What to do about events outside the sensor.
 const REMEDY_SENSOR: &str =
     "give the size of the sensor that recorded it (`sensor`; `--sensor WIDTHxHEIGHT`)";
+/// What to do about times that run backwards.
+const REMEDY_BACKWARDS: &str = "name the order of columns (`columns`; `--columns x,y,t,p`) or the format (`format`; \
+                                `--format`), or sort the events by time";
 /// What to do about single faulty events.
 const REMEDY_LENIENT: &str = "leave such events out by lenient reading (`lenient`; `--lenient`; in a training's \
                               configuration `data.bad_events = \"drop\"`)";
@@ -250,6 +254,14 @@ fn check(
 ) -> Result<(EventStream, LeftOut), EventError> {
     if let Some(refusal) = decoded.refusal.take() {
         return Err(fault(path, refusal.offset, 0, refusal.problem));
+    }
+    if let Some((back, first)) = decoded.backwards() {
+        let problem = format!(
+            "the times run backwards {back} times in {} events, this being the first: the columns, records or words are not \
+             what they are taken for, or the file is damaged; {REMEDY_BACKWARDS}",
+            decoded.t.len()
+        );
+        return Err(fault(path, place(first).unwrap_or(0), first, problem));
     }
     let sensor = options.sensor.or(options.camera.map(Camera::sensor));
     let events = decoded.t.len();
@@ -297,8 +309,10 @@ fn check(
         left_out.bad_events.as_ref().filter(|bad| 2 * bad.count > bad.count + decoded.t.len() as u64)
     {
         let problem = format!(
-            "{} of {events} events are faulty, the first: {}; {REMEDY_SENSOR}, or the format, if it is another (`format`)",
-            bad.count, bad.problem
+            "{} of {} events are faulty, the first: {}; {REMEDY_SENSOR}, or the format, if it is another (`format`)",
+            bad.count,
+            bad.count + decoded.t.len() as u64,
+            bad.problem
         );
         return Err(fault(path, bad.offset as usize, bad.event, problem));
     }

@@ -10,7 +10,7 @@
 //! | a first line of names; others beside t, x, y, p are passed over | `,t,x,y,p` (pandas), `x,y,pol,timestamp [ns]` | by the names |
 //! | a comment of just the four names | `# t x y p` (`numpy.savetxt`) | by the names |
 //! | a comment `%geometry:640,480` (Metavision) | | `x,y,p,t` |
-//! | nothing | | `t,x,y,p` |
+//! | nothing | | `t,x,y,p`, or `x,y,t,p` if the third column is the one that rises |
 //!
 //! Names are `t`, `ts`, `time`, `timestamp`, with a unit as in `t_us`, `timestamp [ns]`, `t(s)`; `x`; `y`; `p`, `pol`,
 //! `polarity`, `on`. Without a unit, whole times are us, also `4.84e+02`; if any time of the file has a fraction, all are
@@ -21,6 +21,7 @@ pub use super::columns::{ColumnOrder, ColumnOrderError};
 use super::columns::{Order, RealTimes, TimeUnit, how_to_name, places};
 use super::cursor::header_lines;
 use super::decoded::Decoded;
+use super::order::Look;
 use crate::sensor::SensorSize;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -171,7 +172,7 @@ impl Preamble {
         if names.len() == 4
             && let Some((places, unit)) = places(names.iter().map(String::as_str))
         {
-            self.order = Some(Order { places: places.map(|place| place as u8), count: 4, unit });
+            self.order = Some(Order::told(places.map(|place| place as u8), 4, unit));
         }
     }
 
@@ -327,10 +328,45 @@ fn convert(times: &mut [i64], us: impl Fn(i64) -> Option<i64>) -> Result<(), Str
     Ok(())
 }
 
-pub(super) fn decode(bytes: &[u8], columns: ColumnOrder, mut decoded: Decoded) -> Decoded {
+pub(super) fn decode(bytes: &[u8], columns: ColumnOrder, decoded: Decoded) -> Decoded {
+    let (mut decoded, lines) = decode_in(bytes, columns.given(), decoded);
+    let Some(lines) = lines.filter(|lines| !lines.is_told) else { return decoded };
+    if decoded.refusal.is_some() || !decoded.is_doubtful() {
+        return decoded;
+    }
+    match order_of(bytes, lines.delimiter) {
+        Ok(None) => decoded,
+        Ok(Some(order)) => {
+            decoded.start_again();
+            decode_in(bytes, Some(order), decoded).0
+        }
+        Err(problem) => {
+            decoded.refuse(0, problem);
+            decoded
+        }
+    }
+}
+
+/// The order of four columns that nothing names, if it is not t, x, y, p.
+fn order_of(bytes: &[u8], delimiter: Delimiter) -> Result<Option<Order>, String> {
+    let value = |field: &str| field.parse().ok().or_else(|| Some(f64::from(u8::from(boolean(field)?))));
+    let mut look = Look::default();
+    for line in bytes.split(|&byte| byte == b'\n') {
+        let fields = delimiter.fields(std::str::from_utf8(line).unwrap_or_default());
+        if let [a, b, c, d] = fields[..]
+            && let (Some(a), Some(b), Some(c), Some(d)) = (value(a), value(b), value(c), value(d))
+        {
+            look.add([a, b, c, d]);
+        }
+    }
+    look.order()
+}
+
+/// Decodes columns in the order that is given, else in the one that the file says; with how its lines are read.
+fn decode_in(bytes: &[u8], given: Option<Order>, mut decoded: Decoded) -> (Decoded, Option<Lines>) {
     if is_utf16(bytes) {
         decoded.refuse(0, "this is UTF-16 text: save it as UTF-8 (`iconv -f UTF-16 -t UTF-8 IN > OUT`)");
-        return decoded;
+        return (decoded, None);
     }
     // The shortest line of an event has eight bytes.
     let lines = bytes.iter().filter(|&&byte| byte == b'\n').count() + 1;
@@ -357,7 +393,7 @@ pub(super) fn decode(bytes: &[u8], columns: ColumnOrder, mut decoded: Decoded) -
         let is_first = lines.is_none();
         let lines = match &mut lines {
             Some(lines) => lines,
-            none => match preamble.first_line(text, columns.given()) {
+            none => match preamble.first_line(text, given) {
                 First::Size => continue,
                 First::Names(named) => {
                     *none = Some(named);
@@ -369,22 +405,22 @@ pub(super) fn decode(bytes: &[u8], columns: ColumnOrder, mut decoded: Decoded) -
                     let problem =
                         format!("line {number} names the columns {names}: which are t, x, y and p? {how}");
                     decoded.refuse(start, problem);
-                    return decoded;
+                    return (decoded, None);
                 }
                 First::Event(found) => none.insert(found),
             },
         };
         if let Err(refusal) = take_event(text, number, start, is_first, lines, &mut times, &mut decoded) {
             decoded.refuse(start, refusal);
-            return decoded;
+            return (decoded, None);
         }
     }
     decoded.sensor = preamble.sensor();
-    let unit = columns.unit().or(lines.and_then(|lines: Lines| lines.unit));
+    let unit = lines.and_then(|lines: Lines| lines.unit);
     if let Err(problem) = times.finish(unit, &mut decoded) {
         decoded.refuse(0, problem);
     }
-    decoded
+    (decoded, lines)
 }
 
 /// Adds the event of a line, or leaves it out.

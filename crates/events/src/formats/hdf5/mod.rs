@@ -7,7 +7,7 @@
 //! | `prophesee/left/{t,x,y,p}`, `right` | M3ED | us |
 //! | `davis/left/events` `[N, 4]` of x, y, t, p, `right` | MVSEC | seconds |
 //! | `CD/events`, records of x, y, p, t | Prophesee | us |
-//! | `events` `[N, 4]` of t, x, y, p unless the option `columns` says otherwise | v2e | us |
+//! | `events` `[N, 4]` of t, x, y, p (x, y, t, p if the third is the one that rises) unless the option `columns` says otherwise | v2e | us |
 //! | `TD/{x,y,p,ts}` | a MATLAB struct, see [`super::matlab`] | us |
 //! | the same names at the root, and records at `events` | MATLAB 7.3's vectors, flat files | |
 //! | else, the only group of such names or data set of such records | | |

@@ -5,7 +5,7 @@
 //! | `.npz` with arrays `t`, `x`, `y`, `p` | SpikingJelly's `events_np` |
 //! | `.npz` with one array that is as in an `.npy`, or has it as `events` | `numpy.savez(path, events)` |
 //! | `.npy` of records with fields `t`, `x`, `y`, `p`, others beside them | tonic, `numpy.save` of a structured array |
-//! | `.npy` `[N, 4]` or `[4, N]`, columns t, x, y, p unless the option `columns` says otherwise | |
+//! | `.npy` `[N, 4]` or `[4, N]`, columns t, x, y, p (x, y, t, p if the third is the one that rises) unless the option `columns` says otherwise | |
 //!
 //! Names in any case and order, also `ts`, `timestamp`, `pol` and the like, with a unit as in `t_us`. Any integer, boolean
 //! or floating-point type of any byte order, `datetime64` for times; records may be padded. Polarity is 1 or 0, or 1 or -1.

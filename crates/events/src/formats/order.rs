@@ -1,0 +1,131 @@
+//! Whether times run as times do, and which column they are where nothing names the columns.
+
+use super::columns::{Order, how_to_name};
+
+/// Whether so many of these steps lead backwards that what steps is no clock.
+pub(super) fn is_no_clock(back: u64, steps: u64) -> bool {
+    back >= 3 && 16 * back > steps
+}
+
+/// Into how many parts a recording is cut for a look from afar.
+const PARTS: usize = 64;
+
+/// How often a time is before the one ahead of it, and the first event that is; `None` unless times run backwards all
+/// along. Events that are out of order among their neighbours only, and recordings one after another, are not meant:
+/// seen from afar their times rise.
+pub(super) fn backwards(t: &[i64]) -> Option<(usize, usize)> {
+    let falls = |pair: &[i64]| pair[1] < pair[0];
+    let first = t.windows(2).position(falls)?;
+    let back = t[first..].windows(2).filter(|pair| falls(pair)).count();
+    let afar: Vec<i64> = t.iter().copied().step_by(t.len().div_ceil(PARTS)).collect();
+    let back_afar = afar.windows(2).filter(|pair| falls(pair)).count();
+    let are_none =
+        is_no_clock(back as u64, t.len() as u64 - 1) && is_no_clock(back_afar as u64, afar.len() as u64 - 1);
+    are_none.then_some((back, first + 1))
+}
+
+/// What four nameless columns hold, found row by row.
+#[derive(Debug, Default)]
+pub(super) struct Look {
+    before: Option<[f64; 4]>,
+    rows: u64,
+    /// How often each rises and falls.
+    rises: [u64; 4],
+    falls: [u64; 4],
+    /// How many numbers of each are no coordinate, or no polarity.
+    not_pixels: [u64; 4],
+    not_polarities: [u64; 4],
+}
+
+impl Look {
+    pub(super) fn add(&mut self, row: [f64; 4]) {
+        self.rows += 1;
+        for (i, value) in row.into_iter().enumerate() {
+            let is_whole = value.fract() == 0.0;
+            self.not_pixels[i] += u64::from(!is_whole || !(0.0..=65535.0).contains(&value));
+            self.not_polarities[i] += u64::from(!is_whole || !(-1.0..=1.0).contains(&value));
+            if let Some(before) = self.before {
+                self.rises[i] += u64::from(value > before[i]);
+                self.falls[i] += u64::from(value < before[i]);
+            }
+        }
+        self.before = Some(row);
+    }
+
+    /// The order, if it is another than t, x, y, p: the column that falls least is the time.
+    ///
+    /// # Errors
+    /// An order that has to be named.
+    pub(super) fn order(&self) -> Result<Option<Order>, String> {
+        let steps = self.rows.saturating_sub(1);
+        let most_faulty = self.not_pixels[1].max(self.not_pixels[2]).max(self.not_polarities[3]);
+        let may_be_time = |&i: &usize| {
+            let is_clock = self.rises[i] > 0 && !is_no_clock(self.falls[i], steps);
+            is_clock && self.not_polarities[i] > 0 && (i > 0 || 2 * most_faulty <= self.rows)
+        };
+        let time = (0..4).filter(may_be_time).min_by_key(|&i| self.falls[i]);
+        let example = match time {
+            None | Some(0) => return Ok(None),
+            Some(2) if self.not_pixels[0] + self.not_pixels[1] + self.not_polarities[3] == 0 => {
+                return Ok(Some(Order::XYTP));
+            }
+            Some(1) => "x,t,y,p",
+            Some(2) => "x,y,t,p",
+            Some(_) => "x,y,p,t",
+        };
+        Err(format!(
+            "nothing names the columns, and they do not fit t, x, y, p, the usual order: column {} is the one that rises as \
+             times do; {}",
+            time.unwrap_or(0) + 1,
+            how_to_name(example)
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_that_run_backwards_all_along_are_told_from_disorder() {
+        let reversed: Vec<i64> = (0..200).rev().collect();
+        assert_eq!(backwards(&reversed), Some((199, 1)));
+        let shuffled: Vec<i64> = (0..1000).map(|i| i * 617 % 1009).collect();
+        assert!(backwards(&shuffled).is_some());
+        // Neighbours changed places, in a long recording; ten recordings one after another; a clock that was set back.
+        let swapped: Vec<i64> = (0..4000).map(|i| i ^ 1).collect();
+        let joined: Vec<i64> = (0..4000).map(|i| i % 400).collect();
+        let set_back: Vec<i64> = (0..10).map(|i| if i < 5 { i + 100 } else { i }).collect();
+        for t in [&swapped[..], &joined, &set_back, &[], &[4], &[5, 4, 3]] {
+            assert_eq!(backwards(t), None);
+        }
+    }
+
+    #[test]
+    fn the_column_that_falls_least_is_the_time() {
+        let look = |rows: &[[f64; 4]]| {
+            let mut look = Look::default();
+            rows.iter().for_each(|&row| look.add(row));
+            look.order()
+        };
+        let rows = |place: usize, scale: f64| -> Vec<[f64; 4]> {
+            let row = |i: i32| {
+                let (t, x, y, p) = (f64::from(100 + 9 * i) * scale, i * 37 % 50, i * 23 % 40, i / 3 % 2);
+                let [x, y, p] = [x, y, p].map(f64::from);
+                [[t, x, y, p], [x, t, y, p], [x, y, t, p], [x, y, p, t]][place]
+            };
+            (0..60).map(row).collect()
+        };
+        for scale in [1.0, 1e-3] {
+            assert_eq!(look(&rows(0, scale)), Ok(None));
+            assert_eq!(look(&rows(2, scale)), Ok(Some(Order::XYTP)));
+            for (place, order) in [(1, "--columns x,t,y,p"), (3, "--columns x,y,p,t")] {
+                let error = look(&rows(place, scale)).unwrap_err();
+                assert!(error.contains(order), "{error}");
+            }
+        }
+        // Nothing rises: the order is left as it is, and each event has its fault.
+        assert_eq!(look(&[[5.0, 1.5, 2.0, 1.0]; 9]), Ok(None));
+        assert_eq!(look(&[]), Ok(None));
+    }
+}

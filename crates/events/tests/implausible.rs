@@ -1,0 +1,113 @@
+//! Files that are read by their form and are no recordings by their content: refused, or read as they are meant.
+
+use tks_events::formats::{ReadOptions, Reading, read_bytes};
+
+/// Times of events, 97 us apart, and their places and polarities.
+fn rows() -> Vec<[i64; 4]> {
+    (0..200).map(|i| [40 + 97 * i, i * 37 % 100, i * 23 % 80, i / 3 % 2]).collect()
+}
+
+fn in_order(rows: &[[i64; 4]], order: [usize; 4]) -> Vec<[i64; 4]> {
+    rows.iter().map(|row| order.map(|place| row[place])).collect()
+}
+
+fn text(rows: &[[i64; 4]]) -> Vec<u8> {
+    let line = |[a, b, c, d]: &[i64; 4]| format!("{a} {b} {c} {d}\n");
+    rows.iter().map(line).collect::<String>().into_bytes()
+}
+
+/// An array `[N, 4]` of 64-bit numbers.
+fn npy(kind: &str, rows: &[[i64; 4]], bytes: impl Fn(i64) -> [u8; 8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({}, 4), }}\n", rows.len());
+    let mut file = b"\x93NUMPY\x01\x00".to_vec();
+    file.extend((header.len() as u16).to_le_bytes());
+    file.extend(header.as_bytes());
+    file.extend(rows.iter().flatten().flat_map(|&value| bytes(value)));
+    file
+}
+
+fn whole(rows: &[[i64; 4]]) -> Vec<u8> {
+    npy("<i8", rows, i64::to_le_bytes)
+}
+
+fn events(reading: &Reading) -> Vec<[i64; 4]> {
+    let events = reading.stream.events();
+    let row = |i: usize| [events.t[i], events.x[i].into(), events.y[i].into(), events.p[i].into()];
+    (0..events.len()).map(row).collect()
+}
+
+/// What is wrong, strictly and leniently.
+fn refusal(bytes: &[u8]) -> String {
+    let [strict, lenient] = [false, true].map(|lenient| {
+        let options = ReadOptions { lenient, ..ReadOptions::default() };
+        read_bytes("some", bytes, &options).map(|_| ()).unwrap_err().to_string()
+    });
+    assert_eq!(strict, lenient);
+    strict
+}
+
+#[test]
+fn columns_without_names_are_in_the_order_that_their_numbers_have() {
+    let rows = rows();
+    for order in [[0, 1, 2, 3], [1, 2, 0, 3]] {
+        let rows_there = in_order(&rows, order);
+        for bytes in [text(&rows_there), whole(&rows_there)] {
+            let reading = read_bytes("some", &bytes, &ReadOptions::default()).unwrap();
+            assert_eq!(events(&reading), rows, "{order:?}");
+            assert!(!reading.left_out.is_faulty());
+        }
+    }
+    // Times in seconds, as most texts of x, y, t, p have them.
+    let seconds: String =
+        rows.iter().map(|[t, x, y, p]| format!("{x} {y} {:.6} {p}\n", *t as f64 / 1e6)).collect();
+    assert_eq!(events(&read_bytes("s.txt", seconds.as_bytes(), &ReadOptions::default()).unwrap()), rows);
+    // An order that is not a usual one is asked for.
+    let last = in_order(&rows, [1, 2, 3, 0]);
+    for bytes in [text(&last), whole(&last)] {
+        let problem = refusal(&bytes);
+        assert!(problem.contains("column 4") && problem.contains("--columns x,y,p,t"), "{problem}");
+    }
+}
+
+#[test]
+fn times_that_run_backwards_all_along_are_refused_whatever_the_format() {
+    let mut rows = rows();
+    rows.reverse();
+    let mut dat = b"% Version 2\n\x0c\x08".to_vec();
+    let mut aedat2 = b"#!AER-DAT2.0\r\n# AEChip: DVS128\r\n".to_vec();
+    for &[t, x, y, p] in &rows {
+        let [t, x, y, p] = [t, x, y, p].map(|value| value as u32);
+        dat.extend(t.to_le_bytes());
+        dat.extend((x | (y << 14) | (p << 28)).to_le_bytes());
+        aedat2.extend(((y << 8) | (x << 1) | p).to_be_bytes());
+        aedat2.extend(t.to_be_bytes());
+    }
+    let named =
+        [b"t,x,y,p\n".to_vec(), text(&rows).iter().map(|&b| if b == b' ' { b',' } else { b }).collect()];
+    for bytes in [dat, aedat2, named.concat(), text(&rows), whole(&rows)] {
+        let problem = refusal(&bytes);
+        assert!(problem.contains("the times run backwards 199 times in 200 events"), "{problem}");
+        assert!(problem.starts_with("some: byte ") && problem.contains(", after 1 event:"), "{problem}");
+    }
+}
+
+#[test]
+fn faulty_events_are_counted_among_all_that_were_read() {
+    let all: String = (0..30).map(|i| format!("{i},{}.5,3,1\n", i % 7)).collect();
+    let most: String = (0..31).map(|i| format!("{i},3,3,{}\n", if i < 2 { 1 } else { 7 })).collect();
+    for (lines, count) in [(all, "30 of 30 events"), (most, "29 of 31 events")] {
+        let options = ReadOptions { lenient: true, ..ReadOptions::default() };
+        let found = read_bytes("some", format!("t,x,y,p\n{lines}").as_bytes(), &options);
+        let problem = found.unwrap_err().to_string();
+        assert!(problem.contains(count), "{problem}");
+    }
+}
+
+#[test]
+fn a_value_that_is_not_a_number_is_shown_as_it_is() {
+    let mut bytes = npy("<f8", &rows(), |value| (value as f64).to_le_bytes());
+    let x = bytes.len() - 32 * 195 + 8;
+    bytes[x..x + 8].copy_from_slice(&f64::NAN.to_le_bytes());
+    let problem = read_bytes("some", &bytes, &ReadOptions::default()).unwrap_err().to_string();
+    assert!(problem.contains("after 5 events: event 5 ") && problem.contains("x = NaN, "), "{problem}");
+}
