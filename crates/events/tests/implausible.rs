@@ -111,3 +111,16 @@ fn a_value_that_is_not_a_number_is_shown_as_it_is() {
     let problem = read_bytes("some", &bytes, &ReadOptions::default()).unwrap_err().to_string();
     assert!(problem.contains("after 5 events: event 5 ") && problem.contains("x = NaN, "), "{problem}");
 }
+
+#[test]
+fn a_short_text_is_no_atis_recording() {
+    for text in ["hello", "cat\n\n", "     ", "ant ant bee bee"] {
+        assert_eq!(text.len() % 5, 0, "whole records");
+        let refusal = refusal(text.as_bytes());
+        assert!(refusal.contains("--format"), "{refusal}");
+    }
+    // A real one, of two events, is told by its bytes.
+    let reading =
+        read_bytes("some", &[3, 4, 0x80, 0, 5, 200, 100, 0, 0, 9], &ReadOptions::default()).unwrap();
+    assert_eq!(events(&reading), [[5, 3, 4, 1], [9, 200, 100, 0]]);
+}

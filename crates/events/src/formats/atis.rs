@@ -46,12 +46,14 @@ impl Records<RECORD> for Events {
 }
 
 /// Whether all of a file is what a recording of this format can be: whole records of rows that an ATIS has (240) whose
-/// times do not run backwards by more than a turn of the clock. Nothing in the format marks it.
+/// times do not run backwards by more than a turn of the clock, and not every byte a letter, digit or blank: a short text
+/// would pass for a recording. Nothing in the format marks it.
 pub(super) fn is_plausible(bytes: &[u8]) -> bool {
     let (records, rest) = bytes.as_chunks::<RECORD>();
     let (mut later, mut latest) = (0, 0);
     !records.is_empty()
         && rest.is_empty()
+        && !bytes.iter().all(|&byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
         && records.iter().all(|&[_, y, high, middle, low]| {
             let t = later + i64::from(u32::from_be_bytes([0, high & 0x7f, middle, low]));
             if u32::from(y) == OVERFLOW_Y {
