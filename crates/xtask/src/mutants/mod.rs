@@ -5,7 +5,7 @@
 mod instrument;
 mod run;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -134,11 +134,16 @@ fn sample(mutants: Vec<Mutant>, most: usize) -> Vec<Mutant> {
     chosen.into_iter().map(|at| mutants[at].clone()).collect()
 }
 
-/// The tracked files as they are in the working tree; what is the same already keeps its time.
+/// The tracked files as they are in the working tree; what is the same already keeps its time, what is no longer there goes.
 fn copy_tracked(workspace: &Path, tree: &Path) -> Result<()> {
     let output = Command::new("git").current_dir(workspace).args(["ls-files", "-z"]).output();
     let output = output.context("cannot run git")?;
-    for name in String::from_utf8(output.stdout)?.split_terminator('\0') {
+    let names = String::from_utf8(output.stdout)?;
+    if tree.is_dir() {
+        let tracked: BTreeSet<&Path> = names.split_terminator('\0').map(Path::new).collect();
+        remove_others(tree, tree, &tracked)?;
+    }
+    for name in names.split_terminator('\0') {
         let (from, to) = (workspace.join(name), tree.join(name));
         let Ok(bytes) = fs::read(&from) else { continue };
         if fs::read(&to).is_ok_and(|present| present == bytes) {
@@ -146,6 +151,19 @@ fn copy_tracked(workspace: &Path, tree: &Path) -> Result<()> {
         }
         fs::create_dir_all(to.parent().unwrap_or(tree))?;
         fs::copy(&from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
+    }
+    Ok(())
+}
+
+fn remove_others(folder: &Path, tree: &Path, tracked: &BTreeSet<&Path>) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_type()?.is_dir() {
+            remove_others(&path, tree, tracked)?;
+        } else if !tracked.contains(path.strip_prefix(tree)?) {
+            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
     }
     Ok(())
 }
