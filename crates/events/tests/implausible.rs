@@ -136,3 +136,21 @@ fn a_header_that_names_another_camera_than_the_addresses_have_is_refused() {
     let refusal = refusal(&file);
     assert!(refusal.contains("DVS128") && refusal.contains("--camera"), "{refusal}");
 }
+
+#[test]
+fn words_of_the_other_endianness_than_the_header_says_are_refused() {
+    for (stated, turned) in [("little", 32u32), ("legacy", 0)] {
+        let mut file =
+            format!("% format EVT21;endianness={stated};height=720;width=1280\n% end\n").into_bytes();
+        for i in 0..200u64 {
+            let time = (8 << 60) | (i << 32);
+            let event =
+                (1 << 60) | (i % 64 << 54) | (32 * (i % 20) << 43) | (i * 5 % 700 << 32) | 1 << (i % 32);
+            for word in [time, event] {
+                file.extend(word.rotate_left(turned).to_le_bytes());
+            }
+        }
+        let refusal = refusal(&file);
+        assert!(refusal.contains(stated) && refusal.contains("endianness"), "{refusal}");
+    }
+}

@@ -189,25 +189,44 @@ pub(super) fn decode(bytes: &[u8], empty: Decoded) -> Decoded {
     decoded
 }
 
-/// The layout of words whose header states none: times have a type in one half and nothing in the other.
-fn guess(words: &[[u8; 8]]) -> Endianness {
+/// How many words are a time as `little` and as `legacy` have it: with a type in one half and nothing in the other.
+fn times(words: &[[u8; 8]]) -> [usize; 2] {
     let is_time = |[.., last]: [u8; 4], other: [u8; 4]| last >> 4 == TIME_HIGH as u8 && other == [0; 4];
     let (mut little, mut legacy) = (0, 0);
     for &[a, b, c, d, e, f, g, h] in words {
         little += usize::from(is_time([e, f, g, h], [a, b, c, d]));
         legacy += usize::from(is_time([a, b, c, d], [e, f, g, h]));
     }
-    if legacy > little { Endianness::Legacy } else { Endianness::Little }
+    [little, legacy]
+}
+
+/// The order of the halves: the one stated, unless the words say otherwise; else what the words of time say.
+fn order_of(stated: Option<Endianness>, words: &[[u8; 8]]) -> Result<Endianness, String> {
+    // Without a word in the header all are looked at; else enough to contradict it.
+    let [little, legacy] = times(if stated.is_some() { &words[..words.len().min(1 << 16)] } else { words });
+    let (name, own, other) = match stated {
+        None => return Ok(if legacy > little { Endianness::Legacy } else { Endianness::Little }),
+        Some(Endianness::Little) => ("little", little, legacy),
+        Some(Endianness::Legacy) => ("legacy", legacy, little),
+    };
+    // By chance a word of events looks like one of time.
+    if other > 2 + 4 * own {
+        return Err(format!(
+            "the header says that the endianness is `{name}`, but {other} words of time have the other one, {own} this one: \
+             correct the header (`little` or `legacy`)"
+        ));
+    }
+    Ok(stated.unwrap_or(Endianness::Little))
 }
 
 pub(super) fn decode_21(bytes: &[u8], empty: Decoded) -> Decoded {
     let header = Header::read(bytes);
     let start = header.end;
-    let endianness = header.endianness();
-    let mut decoded = Decoded { sensor: header.sensor(), metadata: header.lines, ..empty };
     let (words, rest) = bytes[start..].as_chunks::<8>();
+    let endianness = header.endianness().and_then(|stated| order_of(stated, words));
+    let mut decoded = Decoded { sensor: header.sensor(), metadata: header.lines, ..empty };
     let endianness = match endianness {
-        Ok(stated) => stated.unwrap_or_else(|| guess(words)),
+        Ok(endianness) => endianness,
         Err(problem) => {
             decoded.refuse(start, problem);
             return decoded;
