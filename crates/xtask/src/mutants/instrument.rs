@@ -95,10 +95,11 @@ fn apply(source: &str, wraps: &[Wrap]) -> (String, Vec<(usize, Range<usize>)>) {
         let length = wrap.around.len() as isize;
         // Ends before beginnings at one place.
         edits.push((wrap.around.start, 1, (-length, order as isize), order, wrap.before.as_str()));
-        edits.push((wrap.around.end, 0, (length, -(order as isize)), order, wrap.after));
+        // The end of an empty part would come before its beginning.
+        if !wrap.around.is_empty() {
+            edits.push((wrap.around.end, 0, (length, -(order as isize)), order, wrap.after));
+        }
     }
-    // An empty part's end would come before its beginning.
-    edits.retain(|edit| !edit.4.is_empty());
     edits.sort_by_key(|&(at, kind, rank, ..)| (at, kind, rank));
     let (mut text, mut copied) = (String::new(), 0);
     let mut places: Vec<(usize, Range<usize>)> = wraps.iter().map(|wrap| (wrap.id, 0..0)).collect();
@@ -144,8 +145,8 @@ impl Finder<'_> {
         if self.mutant.genre == "FnValue" && open.end <= self.span.start && self.span.end <= close.start {
             let before =
                 format!(" if crate::__mutant({}) {{ return {}; }} ", self.id, self.mutant.replacement);
-            // An inner function's body is found later and stands.
-            self.wrap = Some(Wrap { id: self.id, around: open.end..open.end, before, after: "" });
+            // The whole body, since errors of type are told of either return. An inner function's is found later and stands.
+            self.wrap = Some(Wrap { id: self.id, around: open.end..close.start, before, after: "" });
         }
     }
 }
