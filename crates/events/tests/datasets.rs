@@ -315,8 +315,8 @@ fn a_gesture_is_the_same_from_its_part_of_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let all: Vec<Event> = (0..30_000u32)
         .map(|i| {
-            // Backwards within a hundred events.
-            let now = if (9000..18_000).contains(&i) { i / 100 * 100 + 99 - i % 100 } else { i };
+            // Backwards within ten events.
+            let now = if (9000..18_000).contains(&i) { i / 10 * 10 + 9 - i % 10 } else { i };
             (i64::from(now) * 10, (i % 128) as u16, (i / 128 % 128) as u16, (i % 2) as u8)
         })
         .collect();

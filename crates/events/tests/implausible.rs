@@ -126,18 +126,6 @@ fn a_short_text_is_no_atis_recording() {
 }
 
 #[test]
-fn a_header_that_names_another_camera_than_the_addresses_have_is_refused() {
-    let mut file = b"#!AER-DAT2.0\r\n# AEChip: ch.unizh.ini.jaer.chip.retina.DVS128\r\n".to_vec();
-    for [t, x, y, p] in rows() {
-        // The addresses of a DAVIS.
-        file.extend(((y << 22 | x << 12 | p << 11) as u32).to_be_bytes());
-        file.extend((t as u32).to_be_bytes());
-    }
-    let refusal = refusal(&file);
-    assert!(refusal.contains("DVS128") && refusal.contains("--camera"), "{refusal}");
-}
-
-#[test]
 fn words_of_the_other_endianness_than_the_header_says_are_refused() {
     for (stated, turned) in [("little", 32u32), ("legacy", 0)] {
         let mut file =

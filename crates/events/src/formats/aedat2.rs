@@ -162,9 +162,6 @@ fn of_chip(name: &str) -> Option<Camera> {
     .map(|(_, camera)| camera)
 }
 
-/// So many records tell whether a stated camera can be the one.
-const LOOKED_AT: usize = 4096;
-
 fn address(record: &[u8; RECORD]) -> u32 {
     let [a, b, c, d, ..] = *record;
     u32::from_be_bytes([a, b, c, d])
@@ -237,17 +234,6 @@ pub(super) fn decode(
         decoded.refuse(start, problem);
         return decoded;
     };
-    let looked_at = &records[..records.len().min(LOOKED_AT)];
-    let above_15 = Addresses::of(looked_at).above_15;
-    if camera == Camera::Dvs128 && above_15 > looked_at.len() / 3 {
-        let problem = format!(
-            "the camera is said to be a DVS128, whose addresses have 16 bits, but {above_15} of the first {} have more: {}",
-            looked_at.len(),
-            ask()
-        );
-        decoded.refuse(start, problem);
-        return decoded;
-    }
     decoded.metadata.extend(header.lines);
     match camera {
         Camera::Dvs128 => fill::records(&mut decoded, records, Dvs128),
