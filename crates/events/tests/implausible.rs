@@ -132,8 +132,8 @@ fn words_of_the_other_endianness_than_the_header_says_are_refused() {
             format!("% format EVT21;endianness={stated};height=720;width=1280\n% end\n").into_bytes();
         for i in 0..200u64 {
             let time = (8 << 60) | (i << 32);
-            let event =
-                (1 << 60) | (i % 64 << 54) | (32 * (i % 20) << 43) | (i * 5 % 700 << 32) | 1 << (i % 32);
+            let (x, y) = (32 * (i % 20), i * 5 % 700);
+            let event = (1 << 60) | ((i % 64) << 54) | (x << 43) | (y << 32) | (1 << (i % 32));
             for word in [time, event] {
                 file.extend(word.rotate_left(turned).to_le_bytes());
             }
