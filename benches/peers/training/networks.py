@@ -172,6 +172,8 @@ def main(path, *only):
         try:
             result = measure(build, size, special.get("norm_weight"))
         except Exception as error:
+            if only:  # the file keeps the case that it has
+                raise
             print(architecture, connect, repr(error)[:300], file=sys.stderr)
             continue
         cases.append({"architecture": architecture, "connect": connect, "size": size, **special, **result})

@@ -1,4 +1,4 @@
-//! Trains a small spiking network on the digits that ship (`datasets/digits`: 1,797 pictures of 8 x 8
+//! Trains a small spiking network on the digits that ship (`datasets/digits`: 1,797 images of 8 x 8
 //! pixels) and shows what its accuracy is after each time step. `cargo xtask demo` runs it.
 
 use std::io::Read;
@@ -16,21 +16,21 @@ use tks_neuron::{Model, Neuron, Surrogate};
 const CLASSES: i64 = 10;
 const SIDE: i64 = 8;
 const PIXELS: usize = (SIDE * SIDE) as usize;
-/// The last pictures of the file are for testing: no split is official, and those who wrote them wrote few
+/// The last images of the file are for testing: no split is official, and those who wrote them wrote few
 /// of the others.
-const TEST_PICTURES: i64 = 360;
+const TEST_IMAGES: i64 = 360;
 const BATCH: i64 = 64;
 
 /// Train a small spiking network on the digits that ship.
 #[derive(Parser)]
 struct Options {
-    /// Passes over the training pictures
+    /// Passes over the training images
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     epochs: u32,
-    /// Time steps that each picture is shown for
+    /// Time steps that each image is shown for
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(i64).range(1..=100))]
     time_steps: i64,
-    /// Fixes the initial weights and the order of the pictures
+    /// Fixes the initial weights and the order of the images
     #[arg(long, default_value_t = 1)]
     seed: i64,
     /// The data set
@@ -41,9 +41,9 @@ struct Options {
     quiet: bool,
 }
 
-/// Pictures `[N, 1, 8, 8]`, grey levels 0 to 1, and their classes `[N]`.
+/// Images `[N, 1, 8, 8]`, grey levels 0 to 1, and their classes `[N]`.
 struct Digits {
-    pictures: Tensor,
+    images: Tensor,
     classes: Tensor,
 }
 
@@ -60,26 +60,26 @@ impl Digits {
             let numbers: Vec<u8> =
                 line.split(',').map(str::parse).collect::<Result<_, _>>().with_context(place)?;
             match numbers.split_last() {
-                Some((&class, picture)) if picture.len() == PIXELS && i64::from(class) < CLASSES => {
-                    levels.extend(picture.iter().map(|&level| f32::from(level) / 16.0));
+                Some((&class, image)) if image.len() == PIXELS && i64::from(class) < CLASSES => {
+                    levels.extend(image.iter().map(|&level| f32::from(level) / 16.0));
                     classes.push(i64::from(class));
                 }
                 _ => bail!("{}: not {PIXELS} grey levels and a class below {CLASSES}", place()),
             }
         }
-        ensure!(classes.len() as i64 > TEST_PICTURES, "{} holds too few pictures", path.display());
-        let pictures = Tensor::from_slice(&levels).view([-1, 1, SIDE, SIDE]);
-        Ok(Digits { pictures, classes: Tensor::from_slice(&classes) })
+        ensure!(classes.len() as i64 > TEST_IMAGES, "{} holds too few images", path.display());
+        let images = Tensor::from_slice(&levels).view([-1, 1, SIDE, SIDE]);
+        Ok(Digits { images, classes: Tensor::from_slice(&classes) })
     }
 
     fn len(&self) -> i64 {
         self.classes.size()[0]
     }
 
-    /// The first `count` pictures, and the others.
+    /// The first `count` images, and the others.
     fn split(&self, count: i64) -> (Digits, Digits) {
         let part = |start, length| Digits {
-            pictures: self.pictures.narrow(0, start, length),
+            images: self.images.narrow(0, start, length),
             classes: self.classes.narrow(0, start, length),
         };
         (part(0, count), part(count, self.len() - count))
@@ -118,11 +118,11 @@ impl Network {
         }
     }
 
-    /// Logits of each time step, `[T, B, 10]`, of `pictures` `[B, 1, 8, 8]`.
-    fn forward(&self, pictures: &Tensor, train: bool) -> Result<Tensor> {
-        let (steps, batch) = (self.time_steps, pictures.size()[0]);
-        // The picture is the same at each step: what comes before the first neuron runs once.
-        let current = self.encoder.forward_t(pictures, train).unsqueeze(0);
+    /// Logits of each time step, `[T, B, 10]`, of `images` `[B, 1, 8, 8]`.
+    fn forward(&self, images: &Tensor, train: bool) -> Result<Tensor> {
+        let (steps, batch) = (self.time_steps, images.size()[0]);
+        // The image is the same at each step: what comes before the first neuron runs once.
+        let current = self.encoder.forward_t(images, train).unsqueeze(0);
         let spikes = self.fire(&current.expand([steps, batch, 32, SIDE, SIDE], false))?;
         let current = self.convolution.forward_t(&spikes.flatten(0, 1).avg_pool2d_default(2), train);
         let spikes = self.fire(&current.view([steps, batch, 64, SIDE / 2, SIDE / 2]))?;
@@ -137,7 +137,7 @@ impl Network {
     /// The share of right answers, in per cent, after 1, 2, ... T steps: the answer is the class of the
     /// largest logit, averaged over the steps so far.
     fn accuracies(&self, digits: &Digits) -> Result<Vec<f64>> {
-        let logits = tch::no_grad(|| self.forward(&digits.pictures, false))?;
+        let logits = tch::no_grad(|| self.forward(&digits.images, false))?;
         let answers = logits.cumsum(0, Kind::Float).argmax(-1, false);
         let right = answers.eq_tensor(&digits.classes).mean_dim(1, false, Kind::Double);
         Ok(Vec::<f64>::try_from(&right)?.into_iter().map(|share| 100.0 * share).collect())
@@ -154,7 +154,7 @@ fn train_epoch(
     let order = Tensor::randperm(digits.len(), (Kind::Int64, Device::Cpu));
     let mut sum = 0.0;
     for chosen in order.split(BATCH, 0) {
-        let logits = network.forward(&digits.pictures.index_select(0, &chosen), true)?;
+        let logits = network.forward(&digits.images.index_select(0, &chosen), true)?;
         let mean = logits.mean_dim(0, false, Kind::Float);
         let loss = mean.cross_entropy_for_logits(&digits.classes.index_select(0, &chosen));
         optimizer.backward_step(&loss);
@@ -164,10 +164,10 @@ fn train_epoch(
     Ok(sum / digits.len() as f64)
 }
 
-/// Trains a network as `options` say, and returns its accuracies on the test pictures.
+/// Trains a network as `options` say, and returns its accuracies on the test images.
 fn run(options: &Options) -> Result<Vec<f64>> {
     let digits = Digits::read(&options.data)?;
-    let (train, test) = digits.split(digits.len() - TEST_PICTURES);
+    let (train, test) = digits.split(digits.len() - TEST_IMAGES);
     tch::manual_seed(options.seed);
     let variables = nn::VarStore::new(Device::Cpu);
     let network = Network::new(&variables.root(), options.time_steps);
@@ -197,13 +197,13 @@ fn main() -> Result<()> {
     let options = Options::parse();
     if !options.quiet {
         println!(
-            "training a spiking network on {} (the last {TEST_PICTURES} pictures test it), seed {}",
+            "training a spiking network on {} (the last {TEST_IMAGES} images test it), seed {}",
             options.data.file_name().map_or("the digits".into(), |name| name.to_string_lossy()),
             options.seed
         );
     }
     let accuracies = run(&options)?;
-    println!("accuracy on {TEST_PICTURES} test pictures after each time step (chance: 10%):");
+    println!("accuracy on {TEST_IMAGES} test images after each time step (chance: 10%):");
     for (step, accuracy) in accuracies.iter().enumerate() {
         println!("  {:3} {accuracy:5.1}%", step + 1);
     }
@@ -230,10 +230,10 @@ mod tests {
     #[test]
     fn the_file_is_read_as_its_readme_says() {
         let digits = Digits::read(&options(&[]).data).unwrap();
-        assert_eq!(digits.pictures.size(), [1797, 1, 8, 8]);
+        assert_eq!(digits.images.size(), [1797, 1, 8, 8]);
         let counts = Vec::<i64>::try_from(digits.classes.bincount::<Tensor>(None, CLASSES)).unwrap();
         assert_eq!(counts, [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]);
-        assert!((digits.pictures.mean(Kind::Double).double_value(&[]) - 0.3053).abs() < 1e-4);
+        assert!((digits.images.mean(Kind::Double).double_value(&[]) - 0.3053).abs() < 1e-4);
     }
 
     #[test]

@@ -8,11 +8,12 @@
 use tch::{Kind, Tensor};
 use tks_kernels::batch_norm;
 use tks_neuron::Neuron;
-use tks_torch::memory::{is_time_first, values};
+use tks_torch::memory::is_time_first;
 
 use crate::backend::{ByChannel, CpuBackend, run};
 use crate::error::AutogradError;
 use crate::multi_step::{LearnedTensors, Output, State, multi_step};
+use crate::values::values;
 
 /// A batch norm's tensors and settings; tensors of shape `[C]`, `f32`.
 #[derive(Debug, Clone, Copy)]

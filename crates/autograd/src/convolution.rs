@@ -4,10 +4,11 @@ use tch::{Device, Kind, Tensor};
 use tks_kernels::convolution::{self as kernel, ConvShape};
 use tks_torch::BoxError;
 use tks_torch::custom::{Backward, record};
-use tks_torch::memory::{Fresh, values};
+use tks_torch::memory::Fresh;
 
 use crate::error::AutogradError;
 use crate::saved::SavedTensor;
+use crate::values::values;
 use crate::winograd;
 
 /// The share of values that are not zero up to which passing over the others is faster than libtorch's convolution

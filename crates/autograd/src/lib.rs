@@ -40,6 +40,7 @@ pub mod plain;
 mod pool;
 mod saved;
 mod spike;
+mod values;
 mod winograd;
 
 pub use batch_norm::{BatchNorm, batch_norm_multi_step};

@@ -11,7 +11,7 @@ use crate::error::AutogradError;
 pub struct State {
     /// The membrane.
     pub membrane: Tensor,
-    /// Synaptic current, adaptation or recovery, where the model has it.
+    /// What [`Model::auxiliary_state`](tks_neuron::Model::auxiliary_state) names, where the model has it.
     pub auxiliary: Option<Tensor>,
 }
 

@@ -6,6 +6,7 @@
 //! value of the step and the gradient of the surrogate.
 
 use tch::{Kind, Tensor};
+use tks_neuron::scalar::Real;
 use tks_neuron::tape::{Operation, StepTape, run_derivative};
 use tks_neuron::{Neuron, Surrogate};
 
@@ -210,6 +211,7 @@ fn apply(operation: Operation<&Value>) -> Result<Value> {
         Operation::Abs(a) => unary(a, f32::abs, Tensor::f_abs),
         Operation::Exp(a) => unary(a, f32::exp, Tensor::f_exp),
         Operation::Relu(a) => unary(a, |a| a.max(0.0), Tensor::f_relu),
+        Operation::Sigmoid(a) => unary(a, Real::sigmoid, Tensor::f_sigmoid),
         Operation::Detach(a) => unary(a, |a| a, Tensor::f_detach),
         Operation::Spike { distance: Value::Tensor(u), strict, surrogate } => {
             Ok(Value::Tensor(spike(u, &surrogate, strict)?))

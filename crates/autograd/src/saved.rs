@@ -3,9 +3,10 @@
 use half::bf16;
 use tch::{Device, Kind, Tensor};
 use tks_kernels::PackedSpikes;
-use tks_torch::memory::{Fresh, is_dense, values};
+use tks_torch::memory::{Fresh, is_dense};
 
 use crate::error::AutogradError;
+use crate::values::values;
 
 /// A tensor that a backward pass needs again. Spikes take a bit a value and small whole numbers (sums of spikes) a byte,
 /// on the CPU; any other tensor has to be saved as it is.

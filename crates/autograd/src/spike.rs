@@ -5,10 +5,11 @@ use tks_neuron::Surrogate;
 use tks_neuron::kernel::{self, GradSpikes};
 use tks_torch::BoxError;
 use tks_torch::custom::{Backward, record};
-use tks_torch::memory::{Fresh, is_dense, laid_out_as, values};
+use tks_torch::memory::{Fresh, is_dense, laid_out_as};
 
 use crate::cuda;
 use crate::error::AutogradError;
+use crate::values::values;
 
 /// 1 where `u > 0` (`strict`) or `u >= 0`, else 0, in the kind of `u` (`f32` or `bf16`), of any shape; its
 /// derivative is the surrogate's. Equal to [`crate::plain::spike`] in one pass over memory.

@@ -5,9 +5,10 @@ use tch::{Device, Kind, Tensor};
 use tks_kernels::convolution::ConvShape;
 use tks_kernels::winograd::{self as kernel, Filter, LANE, TILE, WinogradShape};
 
-use tks_torch::memory::{Fresh, values, values_mut};
+use tks_torch::memory::{Fresh, values_mut};
 
 use crate::error::AutogradError;
+use crate::values::values;
 
 /// Bytes of tiles and products that are worked on at a time: what caches hold.
 const CHUNK_BYTES: usize = 4 << 20;
@@ -59,10 +60,9 @@ pub(crate) fn weight_gradient(
         let (mut of_x, mut of_grad) = (part(&of_x, 0, tiles)?, part(&of_grad, 0, tiles)?);
         let (x, grad_y) = (part(x, start, images)?, part(grad_y, start, images)?);
         // SAFETY: views of scratch that only this function has, each looked at by nothing else meanwhile.
-        unsafe {
-            kernel::input_tiles(&tiling, inputs, values(&x)?, values_mut(&mut of_x)?)?;
-            kernel::gradient_tiles(&tiling, outputs, values(&grad_y)?, values_mut(&mut of_grad)?)?;
-        }
+        let (tiles_of_x, tiles_of_grad) = unsafe { (values_mut(&mut of_x)?, values_mut(&mut of_grad)?) };
+        kernel::input_tiles(&tiling, inputs, values(&x)?, tiles_of_x)?;
+        kernel::gradient_tiles(&tiling, outputs, values(&grad_y)?, tiles_of_grad)?;
         let _sums = sums.f_baddbmm_(&of_x.f_permute([1, 2, 0])?, &of_grad.f_permute([1, 0, 2])?)?;
     }
     let mut grad_weight = Fresh::cpu(&[outputs, inputs, 3 * 3].map(|size| size as i64))?;
@@ -97,15 +97,15 @@ fn convolve(
         let tiles = images * rows * columns;
         let mut of_x = part(&of_x, 0, tiles)?;
         // SAFETY: a view of scratch that only this function has, looked at by nothing else meanwhile.
-        unsafe {
-            kernel::input_tiles(shape, from, values(&part(x, start, images)?)?, values_mut(&mut of_x)?)?
-        };
+        let tiles_of_x = unsafe { values_mut(&mut of_x)? };
+        kernel::input_tiles(shape, from, values(&part(x, start, images)?)?, tiles_of_x)?;
         let products = part(&products, 0, TILE * tiles * to)?;
         let size = [TILE, tiles, to].map(|size| size as i64);
         let _products = of_x.f_permute([1, 0, 2])?.f_bmm_out(&products.f_view(size)?, &filters)?;
         let mut pixels = part(&y, start, images)?;
         // SAFETY: a view of the output, which only this function has.
-        unsafe { kernel::output_pixels(shape, to, values(&products)?, values_mut(&mut pixels)?)? };
+        let pixels = unsafe { values_mut(&mut pixels)? };
+        kernel::output_pixels(shape, to, values(&products)?, pixels)?;
     }
     Ok(y)
 }

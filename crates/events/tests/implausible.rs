@@ -61,6 +61,9 @@ fn columns_without_names_are_in_the_order_that_their_numbers_have() {
     let seconds: String =
         rows.iter().map(|[t, x, y, p]| format!("{x} {y} {:.6} {p}\n", *t as f64 / 1e6)).collect();
     assert_eq!(events(&read_bytes("s.txt", seconds.as_bytes(), &ReadOptions::default()).unwrap()), rows);
+    // Lines that end in a delimiter.
+    let ended: String = rows.iter().map(|[t, x, y, p]| format!("{x},{y},{t},{p},\n")).collect();
+    assert_eq!(events(&read_bytes("s.csv", ended.as_bytes(), &ReadOptions::default()).unwrap()), rows);
     // An order that is not a usual one is asked for.
     let last = in_order(&rows, [1, 2, 3, 0]);
     for bytes in [text(&last), whole(&last)] {
@@ -89,6 +92,9 @@ fn times_that_run_backwards_all_along_are_refused_whatever_the_format() {
         assert!(problem.contains("the times run backwards 199 times in 200 events"), "{problem}");
         assert!(problem.starts_with("some: byte ") && problem.contains(", after 1 event:"), "{problem}");
     }
+    // An order that somebody names is believed.
+    let options = ReadOptions { columns: "t,x,y,p".parse().unwrap(), ..ReadOptions::default() };
+    assert_eq!(events(&read_bytes("some", &text(&rows), &options).unwrap()), rows);
 }
 
 #[test]

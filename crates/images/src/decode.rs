@@ -56,10 +56,22 @@ pub enum DecodeError {
     Unsupported(&'static str),
     /// A JPEG that does not decode.
     #[error(transparent)]
-    Jpeg(#[from] JpegError),
+    Jpeg(JpegError),
     /// A codec's own words.
     #[error("{0}")]
     Codec(String),
+}
+
+impl From<JpegError> for DecodeError {
+    /// What any format's file can have is the same variant for a JPEG.
+    fn from(error: JpegError) -> Self {
+        match error {
+            JpegError::Size { height, width, .. } => DecodeError::Size { height, width },
+            JpegError::Memory { height, width, length } => DecodeError::Ratio { height, width, length },
+            JpegError::Truncated { length } => DecodeError::Truncated { length },
+            other => DecodeError::Jpeg(other),
+        }
+    }
 }
 
 /// Decodes images, with memory that is used again from one to the next.

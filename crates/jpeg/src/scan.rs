@@ -181,15 +181,9 @@ impl Target<'_> {
         plane: &mut Plane,
         [y, x]: [usize; 2],
     ) -> Result<(), JpegError> {
-        let (dc, ac) = (self.dc()?, self.ac()?);
+        let ac = self.ac()?;
         let mut block = Block::default();
-        bits.refill();
-        let size = u32::from(dc.symbol(bits)?);
-        if size > 15 {
-            return Err(Damage::Coefficient.into());
-        }
-        *last = last.wrapping_add(bits.signed(size));
-        block.0[0] = *last as i16;
+        block.0[0] = self.constant(bits, last)? as i16;
         let mut at = 1;
         while at < 64 {
             bits.refill();
@@ -221,6 +215,18 @@ impl Target<'_> {
         Ok(())
     }
 
+    /// The constant coefficient, which is told by its difference from the last block's.
+    #[inline(always)]
+    fn constant(&self, bits: &mut Bits<'_>, last: &mut i32) -> Result<i32, JpegError> {
+        bits.refill();
+        let size = u32::from(self.dc()?.symbol(bits)?);
+        if size > 15 {
+            return Err(Damage::Coefficient.into());
+        }
+        *last = last.wrapping_add(bits.signed(size));
+        Ok(*last)
+    }
+
     fn progressive(
         &self,
         bits: &mut Bits<'_>,
@@ -232,13 +238,7 @@ impl Target<'_> {
         let ([low, high], [before, after]) = (scan.spectrum, scan.approximation);
         match (low, before) {
             (0, 0) => {
-                bits.refill();
-                let size = u32::from(self.dc()?.symbol(bits)?);
-                if size > 15 {
-                    return Err(Damage::Coefficient.into());
-                }
-                *last = last.wrapping_add(bits.signed(size));
-                block.0[0] = (*last << after) as i16;
+                block.0[0] = (self.constant(bits, last)? << after) as i16;
                 Ok(())
             }
             (0, _) => {

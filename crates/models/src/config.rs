@@ -26,8 +26,8 @@ use crate::sequential::LayerConfig;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NetworkConfig {
-    /// The network's plan; where it has parameters, its name or a table of that name:
-    /// `{ spikformer = { depth = 2 } }`.
+    /// The network's plan; where it has parameters, a table of that name: `{ spikformer = { depth = 2 } }`. In `tks` the
+    /// name alone has all of their defaults.
     pub architecture: Architecture,
     /// Number of classes, `K`, 1 or above. A training takes that of its data, and refuses another number; a network by
     /// itself has 10 where none is given.

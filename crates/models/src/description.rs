@@ -68,7 +68,8 @@ pub enum LayerDescription {
         /// The membrane's time constant in steps, as it was learned where it is learned; none for neurons without one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tau: Option<f64>,
-        /// What was learned, by the names in the state dictionary: `w` (`1 / tau = sigmoid(w)`), `k`, `v_threshold`.
+        /// What was learned, by the names in the state dictionary: `w` (`1 / tau = sigmoid(w)`), `k`, GLIF's
+        /// gates and rates, `v_threshold`.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         learned: BTreeMap<String, f64>,
         /// Shape of their output at one step.

@@ -4,10 +4,15 @@ use std::path::PathBuf;
 
 use tks_autograd::AutogradError;
 use tks_neuron::NeuronError;
+use tks_torch::BoxError;
 
 /// Why a network could not be built, run or filled with weights.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ModelError {
+    /// What a layer or an observer of a program's own says.
+    #[error(transparent)]
+    Other(BoxError),
     /// A value of the configuration is out of its range, or does not go with the others.
     #[error("`{field}`: {problem}")]
     Config {

@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor, nn};
 use crate::architectures::ArchitecturePlan;
 use crate::builder::Builder;
 use crate::checkpoint;
-use crate::config::{InputShape, NetworkConfig};
+use crate::config::{InputShape, NetworkConfig, check_rate, check_size};
 use crate::context::ForwardContext;
 use crate::description::LayerDescription;
 use crate::error::ModelError;
@@ -55,13 +55,17 @@ impl Network {
     /// As [`Self::new`], by a plan that needs no name: `config.architecture` and `config.layers` say nothing here.
     ///
     /// # Errors
-    /// A layer that does not fit the shape of what it gets, and [`ModelError::NameTaken`].
+    /// [`ModelError::Config`] for a number of classes or a dropout out of range and for what the plan's own check finds; a
+    /// layer that does not fit the shape of what it gets, and [`ModelError::NameTaken`].
     pub fn from_plan(
         path: &nn::Path<'_>,
         config: &NetworkConfig,
         input: InputShape,
         plan: &dyn ArchitecturePlan,
     ) -> Result<Self, ModelError> {
+        check_size("classes", config.classes)?;
+        check_rate("dropout", config.dropout)?;
+        plan.check()?;
         let mut builder = Builder::new(path, config, input, plan.weight_init())?;
         plan.build(&mut builder)?;
         builder.check_logits()?;

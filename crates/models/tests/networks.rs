@@ -12,7 +12,7 @@ const CLASSES: i64 = 5;
 const STEPS: i64 = 3;
 const BATCH: i64 = 4;
 
-/// A network of 32x32 RGB pictures with random weights.
+/// A network of 32x32 RGB images with random weights.
 fn build(architecture: Architecture) -> (nn::VarStore, Network) {
     let layers = match architecture {
         Architecture::Sequential => vec![
@@ -38,7 +38,7 @@ fn build(architecture: Architecture) -> (nn::VarStore, Network) {
     (store, network)
 }
 
-fn pictures() -> Tensor {
+fn images() -> Tensor {
     (Tensor::arange(BATCH * 3 * 32 * 32, (Kind::Float, Device::Cpu)) * 0.739)
         .sin()
         .reshape([BATCH, 3, 32, 32])
@@ -82,8 +82,8 @@ fn compare(actual: &[(String, Tensor)], expected: &[(String, Tensor)], tolerance
 fn every_architecture_has_gradients_and_runs_step_by_step() {
     for architecture in Architecture::all() {
         let (store, network) = build(architecture.clone());
-        let pictures = pictures();
-        let input = Input::Static(&pictures, STEPS as usize);
+        let images = images();
+        let input = Input::Static(&images, STEPS as usize);
         let logits = network.forward(input, true, &Execution::default()).unwrap();
         assert_eq!(logits.size(), [STEPS, BATCH, CLASSES], "{architecture:?}");
         logits.mean_dim(0, false, Kind::Float).cross_entropy_for_logits(&labels()).backward();
@@ -103,12 +103,11 @@ fn every_architecture_has_gradients_and_runs_step_by_step() {
 }
 
 #[test]
-fn a_static_picture_gives_what_its_repetition_does() {
+fn a_static_image_gives_what_its_repetition_does() {
     for architecture in [Architecture::Small, Architecture::Sequential, Architecture::SewResnet20] {
-        let pictures = pictures();
-        let sequence = pictures.unsqueeze(0).repeat([STEPS, 1, 1, 1, 1]);
-        let once =
-            train(architecture.clone(), Input::Static(&pictures, STEPS as usize), Execution::default());
+        let images = images();
+        let sequence = images.unsqueeze(0).repeat([STEPS, 1, 1, 1, 1]);
+        let once = train(architecture.clone(), Input::Static(&images, STEPS as usize), Execution::default());
         let repeated = train(architecture, Input::Sequence(&sequence), Execution::default());
         compare(&once, &repeated, 1e-3);
     }
@@ -116,8 +115,8 @@ fn a_static_picture_gives_what_its_repetition_does() {
 
 #[test]
 fn ways_of_running_change_nothing_but_rounding() {
-    let pictures = pictures();
-    let input = Input::Static(&pictures, STEPS as usize);
+    let images = images();
+    let input = Input::Static(&images, STEPS as usize);
     for architecture in [Architecture::Small, Architecture::Sequential] {
         let expected = train(architecture.clone(), input, Execution::default());
         for execution in [
@@ -204,7 +203,7 @@ fn a_checkpointed_block_keeps_spikes_apart_from_their_tensor() {
 #[test]
 fn a_trace_has_the_membranes_before_their_reset() {
     let (_store, network) = build(Architecture::Small);
-    let x = pictures() * 3.0;
+    let x = images() * 3.0;
     let traces = network.trace(Input::Static(&x, STEPS as usize), 1, 20, &Execution::default()).unwrap();
     let mut fired = 0.0;
     for trace in traces {
@@ -275,7 +274,7 @@ fn batch_norm_of_one_value_a_channel_is_refused_by_name_and_leaves_no_nan() {
 #[test]
 fn a_membrane_that_is_not_a_number_shows_where_the_output_looks_sound() {
     let (_store, network) = build(Architecture::Small);
-    let images = pictures();
+    let images = images();
     let run = || {
         network.start_recording();
         let input = Input::Static(&images, STEPS as usize);
@@ -293,7 +292,7 @@ fn a_membrane_that_is_not_a_number_shows_where_the_output_looks_sound() {
 #[test]
 fn running_statistics_are_far_from_a_batch_at_first_and_near_after_training_steps() {
     let (_store, network) = build(Architecture::Small);
-    let images = pictures();
+    let images = images();
     let input = Input::Static(&images, STEPS as usize);
     let gaps = || network.norm_gaps(input, &Execution::default()).unwrap();
     let before: Vec<Tensor> = network.named_tensors().iter().map(|(_, tensor)| tensor.copy()).collect();

@@ -52,7 +52,7 @@ fn neuron(peer: &str) -> Neuron {
     }
 }
 
-fn picture(batch: i64, size: i64) -> Tensor {
+fn image(batch: i64, size: i64) -> Tensor {
     let values: Vec<f32> = (0..batch * 3 * size * size)
         .map(|i| (0.5 + 0.5 * (i as f64 * 0.739_085_133_215_160_7).sin()) as f32)
         .collect();
@@ -101,7 +101,7 @@ fn networks_compute_what_the_peers_do() {
             });
             norms.for_each(|(_, tensor)| tch::no_grad(|| drop(tensor.shallow_clone().fill_(value))));
         }
-        let x = picture(document.batch, case.size as i64);
+        let x = image(document.batch, case.size as i64);
         network.start_recording();
         let input = Input::Static(&x, document.time_steps);
         let logits = network.forward(input, true, &Execution::default()).unwrap();

@@ -54,14 +54,15 @@ impl<R: Real> State<R> {
 /// Where `learned` has fewer parameters than [`Model::learned`] names.
 pub fn step<R: Real>(neuron: &Neuron, learned: &Learned<R>, x: R, state: &mut State<R>) -> R {
     let mut v = state.membrane;
-    let late = (neuron.reset_time == ResetTime::NextStep)
+    let never_fires = matches!(neuron.model, Model::LeakyIntegrator { .. });
+    let late = (neuron.reset_time == ResetTime::NextStep && !never_fires)
         .then(|| (v - learned.v_threshold).spike(&neuron.surrogate, neuron.strict).detach());
     if let (Some(fired), Some(v_reset)) = (late, neuron.v_reset) {
         v = v.replace(fired, R::of(v_reset));
     }
     let threshold = threshold(neuron, learned, state.auxiliary);
     let charged = charge(neuron, learned, v, x, &mut state.auxiliary);
-    if matches!(neuron.model, Model::LeakyIntegrator { .. }) {
+    if never_fires {
         state.membrane = charged;
         return R::of(0.0);
     }

@@ -213,6 +213,11 @@ impl Real for Dual {
     fn relu(self) -> Self {
         if self.value > 0.0 { self } else { Dual::of(0.0) }
     }
+    fn sigmoid(self) -> Self {
+        // By the chain of operations the slope would be infinity times 0 where `exp` overflows.
+        let value = self.value.sigmoid();
+        Dual { value, slope: value * (1.0 - value) * self.slope }
+    }
     fn detach(self) -> Self {
         Dual::of(self.value)
     }
@@ -262,5 +267,6 @@ mod tests {
         let f = |x: f64| (x * x + 3.0) * (1.0 + (-(x - 2.0).exp()).exp());
         let slope = (f(0.7 + 1e-6) - f(0.7 - 1e-6)) / 2e-6;
         assert!((f64::from(y.slope) - slope).abs() < 1e-4, "{} against {slope}", y.slope);
+        assert_eq!(Dual::variable(-200.0).sigmoid(), Dual::of(0.0));
     }
 }

@@ -12,6 +12,7 @@
 #include "guarded.h"
 
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -42,12 +43,15 @@ struct RustNode : public torch::autograd::Node {
 
   std::string name() const override { return label; }
 
+  // As libtorch asks of every node: threads may run backward passes of graphs that share it.
   void release_variables() override {
+    std::lock_guard<std::mutex> lock(mutex_);
     saved.clear();
     released = true;
   }
 
   variable_list apply(variable_list&& grads) override {
+    std::lock_guard<std::mutex> lock(mutex_);
     if (at::GradMode::is_enabled()) {
       throw std::runtime_error(label + ": it has no second derivative (create_graph)");
     }

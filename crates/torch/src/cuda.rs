@@ -141,7 +141,7 @@ fn with_context<T>(
         unsafe {
             let context = result::primary_ctx::retain(handle)?;
             let outcome = result::ctx::set_current(context).and_then(|()| work());
-            let restored = before.map_or(Ok(()), |before| result::ctx::set_current(before));
+            let restored = result::ctx::set_current(before.unwrap_or(ptr::null_mut()));
             result::primary_ctx::release(handle)?;
             restored.and(outcome)
         }

@@ -7,7 +7,8 @@ use tch::Tensor;
 use crate::error::{BoxError, TorchError};
 use crate::ffi;
 
-/// The backward half of a differentiable function. It may run on a thread of libtorch's.
+/// The backward half of a differentiable function. It may run on a thread of libtorch's; it is never run by two threads at
+/// once.
 pub trait Backward: Send {
     /// Gradients of the inputs from those of the outputs, in the order in which [`record`] was given them.
     ///

@@ -29,17 +29,18 @@ impl Element for bf16 {
 
 /// The tensor's values in the order of its memory.
 ///
-/// Tensors share memory: nothing may change these values (an operation in place on another handle, say) while they
-/// are looked at.
+/// # Safety
+/// Tensors share memory: while the slice lives nothing changes these values, resizes the tensor or gives it other memory,
+/// on another handle to it either.
 ///
 /// # Errors
 /// [`TorchError::Layout`] where it is not a dense tensor of this format on the CPU.
-pub fn values<T: Element>(tensor: &Tensor) -> Result<&[T], TorchError> {
+pub unsafe fn values<T: Element>(tensor: &Tensor) -> Result<&[T], TorchError> {
     let start = start_of(tensor, T::KIND)?;
     if tensor.numel() == 0 {
         return Ok(&[]);
     }
-    // SAFETY: dense, so `numel` values lie at its start; the borrow keeps the tensor, and with it the memory.
+    // SAFETY: dense, so `numel` values lie at its start; they stay there by the caller's promise.
     Ok(unsafe { std::slice::from_raw_parts(start.cast::<T>(), tensor.numel()) })
 }
 

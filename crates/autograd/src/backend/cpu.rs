@@ -4,11 +4,12 @@ use tch::{Device, Kind, Tensor};
 use tks_kernels::batch_norm;
 use tks_neuron::Neuron;
 use tks_neuron::kernel::{Backward, ChannelAffine, ChannelSums, Forward, GradSpikes, Kernel, Spikes};
-use tks_torch::memory::{Fresh, laid_out_as, values};
+use tks_torch::memory::{Fresh, laid_out_as};
 
 use super::{InputGradients, NeuronBackend, OutputGradients, Start, Wanted};
 use crate::error::AutogradError;
 use crate::multi_step::{LearnedTensors, Output, State, check_learned};
+use crate::values::values;
 
 /// A neuron's kernel, with its learned values and the normalisation that it applies to its input.
 pub(crate) struct CpuBackend {
@@ -44,7 +45,7 @@ fn fresh_step(input: &Tensor) -> Result<Fresh, AutogradError> {
 }
 
 fn values_of(tensor: &Option<Tensor>) -> Result<Option<&[f32]>, AutogradError> {
-    Ok(tensor.as_ref().map(values).transpose()?)
+    tensor.as_ref().map(values).transpose()
 }
 
 fn values_of_fresh(tensor: &mut Option<Fresh>) -> Result<Option<&mut [f32]>, AutogradError> {

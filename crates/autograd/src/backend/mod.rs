@@ -127,9 +127,11 @@ pub(crate) fn of(
     device: Device,
     learned: LearnedTensors<'_>,
 ) -> Result<Box<dyn NeuronBackend>, AutogradError> {
-    check_learned(neuron, learned)?;
     Ok(match device {
-        Device::Cuda(_) => Box::new(cuda::CudaBackend::new(neuron)?),
+        Device::Cuda(_) => {
+            check_learned(neuron, learned)?;
+            Box::new(cuda::CudaBackend::new(neuron)?)
+        }
         _ => Box::new(CpuBackend::new(neuron, learned, None)?),
     })
 }

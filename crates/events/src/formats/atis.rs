@@ -46,8 +46,8 @@ impl Records<RECORD> for Events {
 }
 
 /// Whether all of a file is what a recording of this format can be: whole records of rows that an ATIS has (240) whose
-/// times do not run backwards by more than a turn of the clock, and not every byte a letter, digit or blank: a short text
-/// would pass for a recording. Nothing in the format marks it.
+/// times do not run backwards by more than a turn of the clock, and not every byte printable ASCII or a blank: a short
+/// text would pass for a recording. Nothing in the format marks it.
 pub(super) fn is_plausible(bytes: &[u8]) -> bool {
     let (records, rest) = bytes.as_chunks::<RECORD>();
     let (mut later, mut latest) = (0, 0);

@@ -179,6 +179,22 @@ pub(crate) fn read_bytes_into(
         decoded.stop(bytes.len(), problem);
     }
     let place = |index| decode(Decoded::seeking(Seek::new(bytes, index))).found();
+    let has_columns =
+        matches!(format, Format::Hdf5 | Format::Matlab | Format::Npz | Format::Npy | Format::Text);
+    // An order that somebody names is believed.
+    let is_believed = has_columns && options.columns.given().is_some();
+    if !is_believed
+        && decoded.refusal.is_none()
+        && let Some((back, first)) = decoded.backwards()
+    {
+        let remedy = if has_columns { REMEDY_BACKWARDS_COLUMNS } else { REMEDY_BACKWARDS };
+        let problem = format!(
+            "the times run backwards {back} times in {} events, this being the first: the columns, records or words are not \
+             what they are taken for, or the file is damaged; {remedy}",
+            decoded.t.len()
+        );
+        return Err(fault(path, place(first).unwrap_or(0), first, problem));
+    }
     let (stream, left_out) = check(path, whole, decoded, place, options)?;
     Ok(Reading { stream, format, left_out })
 }
@@ -236,8 +252,10 @@ fn fault(path: &Path, offset: usize, event: usize, problem: String) -> EventErro
 const REMEDY_SENSOR: &str =
     "give the size of the sensor that recorded it (`sensor`; `--sensor WIDTHxHEIGHT`)";
 /// What to do about times that run backwards.
-const REMEDY_BACKWARDS: &str = "name the order of columns (`columns`; `--columns x,y,t,p`) or the format (`format`; \
-                                `--format`), or sort the events by time";
+const REMEDY_BACKWARDS: &str = "if it is of another format, name that (`format`; `--format`)";
+/// The same, of columns.
+const REMEDY_BACKWARDS_COLUMNS: &str =
+    "name the order of columns, which is then believed (`columns`; `--columns t,x,y,p`)";
 /// What to do about single faulty events.
 const REMEDY_LENIENT: &str = "leave such events out by lenient reading (`lenient`; `--lenient`; in a training's \
                               configuration `data.bad_events = \"drop\"`)";
@@ -254,14 +272,6 @@ fn check(
 ) -> Result<(EventStream, LeftOut), EventError> {
     if let Some(refusal) = decoded.refusal.take() {
         return Err(fault(path, refusal.offset, 0, refusal.problem));
-    }
-    if let Some((back, first)) = decoded.backwards() {
-        let problem = format!(
-            "the times run backwards {back} times in {} events, this being the first: the columns, records or words are not \
-             what they are taken for, or the file is damaged; {REMEDY_BACKWARDS}",
-            decoded.t.len()
-        );
-        return Err(fault(path, place(first).unwrap_or(0), first, problem));
     }
     let sensor = options.sensor.or(options.camera.map(Camera::sensor));
     let events = decoded.t.len();

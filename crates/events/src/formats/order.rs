@@ -10,6 +10,9 @@ pub(super) fn is_no_clock(back: u64, steps: u64) -> bool {
 /// Into how many parts a recording is cut for a look from afar.
 const PARTS: usize = 64;
 
+/// Events between two looks from afar, at least: disorder among neighbours is not seen from there.
+const APART: usize = 16;
+
 /// How often a time is before the one ahead of it, and the first event that is; `None` unless times run backwards all
 /// along. Events that are out of order among their neighbours only, and recordings one after another, are not meant:
 /// seen from afar their times rise.
@@ -17,11 +20,11 @@ pub(super) fn backwards(t: &[i64]) -> Option<(usize, usize)> {
     let falls = |pair: &[i64]| pair[1] < pair[0];
     let first = t.windows(2).position(falls)?;
     let back = t[first..].windows(2).filter(|pair| falls(pair)).count();
-    let afar: Vec<i64> = t.iter().copied().step_by(t.len().div_ceil(PARTS)).collect();
+    let afar: Vec<i64> = t.iter().copied().step_by(t.len().div_ceil(PARTS).max(APART)).collect();
     let back_afar = afar.windows(2).filter(|pair| falls(pair)).count();
-    let are_none =
-        is_no_clock(back as u64, t.len() as u64 - 1) && is_no_clock(back_afar as u64, afar.len() as u64 - 1);
-    are_none.then_some((back, first + 1))
+    // What is no time falls about every other time; recordings one after another fall where the next one begins.
+    let fall_afar = back_afar >= 3 && 4 * back_afar > afar.len() - 1;
+    (fall_afar && is_no_clock(back as u64, t.len() as u64 - 1)).then_some((back, first + 1))
 }
 
 /// What four nameless columns hold, found row by row.
@@ -92,11 +95,15 @@ mod tests {
         assert_eq!(backwards(&reversed), Some((199, 1)));
         let shuffled: Vec<i64> = (0..1000).map(|i| i * 617 % 1009).collect();
         assert!(backwards(&shuffled).is_some());
-        // Neighbours changed places, in a long recording; ten recordings one after another; a clock that was set back.
+        // Neighbours changed places, in a long recording and in a short one; tens of events did; ten recordings one after
+        // another, with and without such disorder; a clock that was set back.
         let swapped: Vec<i64> = (0..4000).map(|i| i ^ 1).collect();
+        let short: Vec<i64> = (0..40).map(|i| i ^ 1).collect();
+        let tens: Vec<i64> = (0..200).map(|i| i / 10 * 10 + 9 - i % 10).collect();
         let joined: Vec<i64> = (0..4000).map(|i| i % 400).collect();
+        let both: Vec<i64> = (0..4000).map(|i| (i ^ 1) % 400).collect();
         let set_back: Vec<i64> = (0..10).map(|i| if i < 5 { i + 100 } else { i }).collect();
-        for t in [&swapped[..], &joined, &set_back, &[], &[4], &[5, 4, 3]] {
+        for t in [&swapped[..], &short, &tens, &joined, &both, &set_back, &[], &[4], &[5, 4, 3]] {
             assert_eq!(backwards(t), None);
         }
     }

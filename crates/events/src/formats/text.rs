@@ -353,7 +353,9 @@ fn order_of(bytes: &[u8], delimiter: Delimiter) -> Result<Option<Order>, String>
     let mut look = Look::default();
     for line in bytes.split(|&byte| byte == b'\n') {
         let fields = delimiter.fields(std::str::from_utf8(line).unwrap_or_default());
-        if let [a, b, c, d] = fields[..]
+        // A line may end in a delimiter.
+        let fields = fields.strip_suffix(&[""]).unwrap_or(&fields);
+        if let [a, b, c, d] = *fields
             && let (Some(a), Some(b), Some(c), Some(d)) = (value(a), value(b), value(c), value(d))
         {
             look.add([a, b, c, d]);

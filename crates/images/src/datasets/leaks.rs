@@ -40,7 +40,8 @@ pub fn shared_images(train: &ImageSet, test: &ImageSet) -> Result<Option<SharedI
             break;
         }
         looked_at += 1;
-        for &other in by_size.get(&test.stored_size(index)).map_or(&[][..], Vec::as_slice) {
+        let alike = by_size.get(&test.stored_size(index)).map_or(&[][..], Vec::as_slice);
+        for &other in alike.iter().take(MOST_READ - read) {
             read += 1;
             if test.image(index, &mut here)? != train.image(other, &mut there)? {
                 continue;

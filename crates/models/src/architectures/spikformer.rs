@@ -89,11 +89,9 @@ impl SpikformerConfig {
             builder.push_max_pool(&format!("{name}.pool"), [3, 2, 1])?;
             builder.push_neurons(&format!("{name}.neuron"))?;
         }
-        let input = builder.signal();
-        let name = "patch_embed.positional_encoding";
-        let place = builder.branch(input, |builder| push_conv(builder, name, self.width, true))?;
-        let shortcut = builder.branch(input, |_| Ok(()))?;
-        builder.push_residual(name, place, shortcut, Join::Connect(Connect::Add))?;
+        push_beside_shortcut(builder, "patch_embed.positional_encoding", |builder, name| {
+            push_conv(builder, name, self.width, true)
+        })?;
         builder.push_tokens("patch_embed.tokens")
     }
 

@@ -5,7 +5,7 @@ mod push;
 
 use tch::{Kind, Tensor, nn};
 
-use crate::config::{Connect, InputShape, NetworkConfig, config_error};
+use crate::config::{Connect, InputShape, NetworkConfig, check_size, config_error};
 use crate::error::ModelError;
 use crate::layers::{Layer, StaticPart};
 use crate::signal::{Shape, Signal};
@@ -117,12 +117,7 @@ impl<'a> Builder<'a> {
     ) -> Result<Self, ModelError> {
         let InputShape { channels, height, width } = input;
         for (name, size) in [("channels", channels), ("height", height), ("width", width)] {
-            if !(1..=1 << 16).contains(&size) {
-                return Err(config_error(
-                    format!("input.{name}"),
-                    format!("{size} is out of range: 1 to 65536"),
-                ));
-            }
+            check_size(&format!("input.{name}"), size)?;
         }
         Ok(Builder {
             path: path.clone(),

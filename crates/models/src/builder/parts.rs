@@ -169,7 +169,8 @@ impl Builder<'_> {
         let learned: Vec<_> = own.chain(learn_threshold.then_some("v_threshold")).collect();
         let (path, last) = self.place(name);
         let path: nn::Path<'_> = path / last;
-        if learned.iter().any(|tensor| path.get(tensor).is_some()) {
+        let is_taken = self.neuron_names.iter().any(|known| known == name);
+        if is_taken || learned.iter().any(|tensor| path.get(tensor).is_some()) {
             return Err(ModelError::NameTaken(name.to_owned()));
         }
         let layer = NeuronLayer::new(&path, neuron, options)?;
@@ -179,7 +180,8 @@ impl Builder<'_> {
             }
         }
         self.signal = Signal { spikes: true, is_static: false, ..input };
-        self.note(name, LayerKind::Neurons, input, learned.len(), 0);
+        // They run at every step, whatever comes in.
+        self.note(name, LayerKind::Neurons, Signal { is_static: false, ..input }, learned.len(), 0);
         self.neuron_names.push(name.to_owned());
         let index = self.neuron_names.len() - 1;
         Ok(Neurons { index, name: name.to_owned(), shape: input.shape, layer })

@@ -108,6 +108,9 @@ impl Builder<'_> {
     ) -> Result<(), ModelError> {
         let input = self.signal;
         let [channels, height, width] = input.shape.image(name, "a pool")?;
+        if size == 0 || stride == 0 {
+            return Err(config_error(name, "a pool's size and step have to be 1 or above"));
+        }
         let length = |length: usize| (length + 2 * padding).checked_sub(size).map(|rest| rest / stride + 1);
         let (Some(height), Some(width)) = (length(height), length(width)) else {
             let problem =

@@ -118,7 +118,7 @@ pub trait Layer: Debug + Send {
     }
 
     /// What follows [`Self::static_prefix`], whose output arrives at each step: `[T, B, ...]` to `[T, B, ...]`. Called
-    /// where [`Self::static_part`] is a prefix.
+    /// where [`Self::static_part`] is a prefix; a layer whose part is one has to write this and [`Self::static_prefix`].
     ///
     /// # Errors
     /// As [`Self::forward`].
@@ -132,6 +132,8 @@ pub trait Layer: Debug + Send {
     /// What libtorch refuses.
     fn describe(&self) -> Result<Vec<LayerDescription>, ModelError> {
         let name = std::any::type_name::<Self>();
+        // Without its path and its parameters.
+        let name = name.split('<').next().unwrap_or(name);
         Ok(vec![LayerDescription::Own { type_name: name.rsplit("::").next().unwrap_or(name).to_owned() }])
     }
 }

@@ -218,7 +218,7 @@ impl Kernel {
     ///
     /// # Errors
     /// What [`Neuron::check`] finds, and [`NeuronError::NoKernel`] for a model without a fused kernel
-    /// (KLIF, QIF, EIF, Izhikevich, the leaky integrator); [`NeuronError::Kernel`] for a
+    /// (KLIF, QIF, EIF, Izhikevich, CLIF, GLIF, the leaky integrator); [`NeuronError::Kernel`] for a
     /// name of no instruction set.
     pub fn new(neuron: &Neuron) -> Result<Self, NeuronError> {
         neuron.check()?;

@@ -46,6 +46,8 @@ pub enum Operation<A> {
     Power(A, A),
     /// `max(A, 0)`.
     Relu(A),
+    /// The logistic function: in one, since its parts have a gradient of infinity times 0 where `exp` overflows.
+    Sigmoid(A),
     /// The same value with no gradient.
     Detach(A),
     /// 1 where `distance > 0` (`strict`) or `distance >= 0`, else 0; differentiated by the surrogate.
@@ -97,6 +99,7 @@ impl<A> Operation<A> {
             Operation::Exp(a) => Operation::Exp(of(a)),
             Operation::Power(a, b) => Operation::Power(of(a), of(b)),
             Operation::Relu(a) => Operation::Relu(of(a)),
+            Operation::Sigmoid(a) => Operation::Sigmoid(of(a)),
             Operation::Detach(a) => Operation::Detach(of(a)),
             Operation::Spike { distance, strict, surrogate } => {
                 Operation::Spike { distance: of(distance), strict, surrogate }
@@ -343,6 +346,9 @@ impl Real for Symbol {
     }
     fn relu(self) -> Self {
         push(Operation::Relu(self))
+    }
+    fn sigmoid(self) -> Self {
+        push(Operation::Sigmoid(self))
     }
     fn detach(self) -> Self {
         push(Operation::Detach(self))

@@ -37,6 +37,7 @@ impl Tape {
                 Operation::Exp(a) => format!("expf({a})"),
                 Operation::Power(a, b) => format!("powf({a}, {b})"),
                 Operation::Relu(a) => format!("{a} > 0.0f ? {a} : 0.0f"),
+                Operation::Sigmoid(a) => format!("1.0f / (1.0f + expf(-{a}))"),
                 Operation::Detach(a) => a,
                 Operation::Spike { distance, strict, .. } => {
                     let sign = if strict { ">" } else { ">=" };
@@ -110,6 +111,7 @@ impl Tape {
                     flow(b, format!("{g} * {v} * logf({})", name(a)));
                 }
                 Operation::Relu(a) => flow(a, format!("({} > 0.0f ? {g} : 0.0f)", name(a))),
+                Operation::Sigmoid(a) => flow(a, format!("{g} * ({v} * (1.0f - {v}))")),
                 Operation::Spike { distance, surrogate, .. } => {
                     flow(distance, format!("{g} * {}({})", DERIVATIVE, name(distance)));
                     debug_assert_eq!(Some(surrogate), self.surrogate());

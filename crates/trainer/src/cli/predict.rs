@@ -19,7 +19,7 @@ use crate::trainer::{build_network, load_weights};
 pub(super) struct PredictArgs {
     #[command(flatten)]
     run: RunArgs,
-    /// Images (JPEG, PNG), recordings in any format that is known, or folders of them
+    /// Images (JPEG, PNG, WebP, BMP, GIF), recordings in any format that is known, or folders of them
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// Time steps; left out: as many as in training
