@@ -1,13 +1,13 @@
 //! The bits of a scan.
 
-/// Reads bits from the first on. Past the scan's end it gives zeros, and [`Bits::overrun`] tells.
+/// Reads bits in order. Past the end of the scan it gives zeros, which [`Bits::overrun`] reports.
 pub(crate) struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
-    /// The next bits, from the highest on; below `count` they are 0 or those of the bytes that follow.
+    /// The next bits, from the highest down; those beyond `count` are 0 or belong to the bytes that follow.
     held: u64,
     count: u32,
-    /// How many of `count` are not from the file.
+    /// Number of bits in `count` that are not from the file.
     padding: u32,
 }
 
@@ -16,7 +16,7 @@ impl<'a> Bits<'a> {
         Self { bytes, at, held: 0, count: 0, padding: 0 }
     }
 
-    /// Makes sure that 32 bits or more are held.
+    /// Ensures that at least 32 bits are held.
     #[inline(always)]
     pub(crate) fn refill(&mut self) {
         if self.count >= 32 {
@@ -24,7 +24,7 @@ impl<'a> Bits<'a> {
         }
         if let Some(eight) = self.bytes.get(self.at..self.at + 8) {
             let word = u64::from_be_bytes(eight.try_into().expect("eight bytes"));
-            // a byte of 255 begins a marker, or stands for itself with a 0 behind it
+            // a byte of 255 begins a marker, or is data if followed by 0
             let inverted = !word;
             let has_255 = inverted.wrapping_sub(0x0101_0101_0101_0101) & !inverted & 0x8080_8080_8080_8080;
             if has_255 == 0 {
@@ -61,13 +61,13 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// The next `n` bits, 1 to 32, without taking them.
+    /// The next `n` bits, 1 to 32, without consuming them.
     #[inline(always)]
     pub(crate) fn peek(&self, n: u32) -> u32 {
         (self.held >> (64 - n)) as u32
     }
 
-    /// Takes `n` bits; no more than are held.
+    /// Consumes `n` bits, at most as many as are held.
     #[inline(always)]
     pub(crate) fn skip(&mut self, n: u32) {
         self.held <<= n;
@@ -89,7 +89,7 @@ impl<'a> Bits<'a> {
         self.take(1) == 1
     }
 
-    /// A number of `n` bits, 0 to 16, of which the lower half of the range stands for negative ones (T.81, F.2.2.1).
+    /// A number of `n` bits, 0 to 16; the lower half of its range encodes negative numbers (T.81, F.2.2.1).
     #[inline(always)]
     pub(crate) fn signed(&mut self, n: u32) -> i32 {
         let bits = self.take(n) as i32;
@@ -97,12 +97,12 @@ impl<'a> Bits<'a> {
         bits - if negative { (1 << n) - 1 } else { 0 }
     }
 
-    /// Whether bits were taken that are not in the file.
+    /// Whether bits beyond the end of the file were consumed.
     pub(crate) fn overrun(&self) -> bool {
         self.padding > self.count
     }
 
-    /// Where the file goes on, once nothing that is held counts any more.
+    /// The offset at which reading continues, after the bits held are discarded.
     pub(crate) fn end(&self) -> usize {
         self.at
     }

@@ -29,7 +29,7 @@ pub(crate) fn write_row(colours: Colours, lines: &[Vec<u8>; 4], out: &mut [u8]) 
     }
 }
 
-/// Colour of ink, all inverted as Adobe's programs store it, by Pillow's rule.
+/// CMYK, inverted as Adobe's programs store it, converted by Pillow's rule.
 fn inked(colour: [u8; 3], black: u8) -> [u8; 3] {
     let paper = i32::from(black);
     colour.map(|level| {
@@ -40,7 +40,7 @@ fn inked(colour: [u8; 3], black: u8) -> [u8; 3] {
 }
 
 with_avx2! {
-    /// Writes a row of pixels from luma and the two differences of colour.
+    /// Writes a row of pixels from luma and the two chroma components.
     fn ycc_to_rgb(lines: [&[u8]; 3], out: &mut [[u8; 3]]) = ycc_to_rgb_any;
 }
 
@@ -51,7 +51,7 @@ fn ycc_to_rgb_any([y, cb, cr]: [&[u8]; 3], out: &mut [[u8; 3]]) {
     }
 }
 
-/// JFIF's conversion of one pixel, in 2^-16 as libjpeg has it.
+/// JFIF's conversion of one pixel, in units of 2^-16 as in libjpeg.
 #[inline(always)]
 fn rgb_of_ycc(y: u8, cb: u8, cr: u8) -> [u8; 3] {
     const HALF: i32 = 1 << 15;

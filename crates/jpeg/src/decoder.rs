@@ -1,4 +1,4 @@
-//! A file from its first marker to its pixels.
+//! Decoding a file from its first marker to its pixels.
 
 use crate::error::{Damage, JpegError, Unsupported};
 use crate::header::{Component, Frame, Marker, Reader};
@@ -7,8 +7,8 @@ use crate::plane::{Plane, allocate, memory};
 use crate::region::{DecodeRegion, Dimensions};
 use crate::{scan, upsample};
 
-/// Decodes JPEG files. Its memory is kept from one image to the next, so use one decoder for many files, and one for
-/// each thread.
+/// Decodes JPEG files. It reuses its memory from one image to the next, so use one decoder for many files,
+/// and one per thread.
 #[derive(Debug, Clone, Default)]
 pub struct Decoder {
     limits: Limits,
@@ -17,15 +17,15 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// A decoder with other limits than the default ones.
+    /// A decoder with the given limits instead of the defaults.
     pub fn with_limits(limits: Limits) -> Self {
         Self { limits, ..Self::default() }
     }
 
-    /// Rows and columns of a file's image, from its header alone.
+    /// Height and width of a file's image, read from its header only.
     ///
     /// # Errors
-    /// Returns an error if the file is not a JPEG that is decoded, as far as its header tells.
+    /// Returns an error if the header shows that the file is not a JPEG or is of an unsupported kind.
     pub fn dimensions(&self, file: &[u8]) -> Result<Dimensions, JpegError> {
         let mut reader = Reader::new(file, self.limits.max_pixels)?;
         loop {
@@ -35,27 +35,28 @@ impl Decoder {
         }
     }
 
-    /// Decodes a whole file to 8-bit RGB. `pixels` becomes `[H, W, 3]`: red, green and blue of each pixel in turn, row
-    /// by row from the top, 0 to 255. Grey is repeated, and ink (CMYK) becomes light by Pillow's rule.
+    /// Decodes a whole file to 8-bit RGB. `pixels` becomes `[H, W, 3]`: red, green and blue of each pixel in
+    /// turn, row by row from the top, 0 to 255. Grey is repeated, and CMYK is converted by Pillow's rule.
     ///
-    /// The pixels are those of libjpeg-turbo to the bit.
+    /// The pixels equal libjpeg-turbo's bit for bit.
     ///
     /// # Errors
-    /// Returns an error if the file is cut, damaged, of a kind that is not decoded, or beyond the [`Limits`]; `pixels`
-    /// are then left as they were.
+    /// Returns an error if the file is truncated, damaged, of an unsupported kind, or exceeds the [`Limits`];
+    /// `pixels` is then left unchanged.
     pub fn decode(&mut self, file: &[u8], pixels: &mut Vec<u8>) -> Result<Dimensions, JpegError> {
         self.run(file, None, pixels)
     }
 
-    /// Decodes a region of a file as [`Decoder::decode`] decodes all of it, in less time: only the blocks that the
-    /// region needs are transformed, and of a sequential file nothing below its last row is read.
+    /// Decodes a region of a file, with the same pixels as [`Decoder::decode`] but in less time: only the
+    /// blocks that the region needs are transformed, and in a sequential file nothing below its last row is
+    /// read.
     ///
-    /// Images at a half, a quarter or an eighth of the size are those of libjpeg-turbo (`scale_denom`, Pillow's
-    /// `Image.draft`) to the bit, and a region is that part of the whole at the same scale.
+    /// Images at a half, a quarter or an eighth of the size equal libjpeg-turbo's (`scale_denom`, Pillow's
+    /// `Image.draft`) bit for bit, and a region equals that part of the whole image at the same scale.
     ///
     /// # Errors
-    /// Returns those of [`Decoder::decode`], and an error if the region does not lie in the image or its scale is not
-    /// 1, 2, 4 or 8. Damage in what the region does not need may go unseen.
+    /// Returns the errors of [`Decoder::decode`], and an error if the region does not lie within the image or
+    /// its scale is not 1, 2, 4 or 8. Damage in parts that the region does not need may go unnoticed.
     pub fn decode_region(
         &mut self,
         file: &[u8],
@@ -108,7 +109,7 @@ impl Decoder {
         Ok(Dimensions { height: region.height, width: region.width })
     }
 
-    /// Checks what a frame claims, scales it and takes memory for it; returns the region of it that is decoded.
+    /// Checks the frame header, applies the scale and allocates memory; returns the region to decode.
     fn start(
         &mut self,
         file: &[u8],
@@ -140,7 +141,7 @@ impl Decoder {
     }
 }
 
-/// That the last scan is followed by the mark of the image's end. Neither mark can occur inside of a scan.
+/// Checks that the last scan is followed by the end-of-image marker. Neither marker can occur within a scan.
 fn require_end(file: &[u8]) -> Result<(), JpegError> {
     let marks = |mark: u8| file.windows(2).rposition(move |pair| pair == [0xff, mark]);
     match (marks(0xda), marks(0xd9)) {
@@ -149,8 +150,9 @@ fn require_end(file: &[u8]) -> Result<(), JpegError> {
     }
 }
 
-/// That the file can hold as many blocks as its header claims, so that memory is taken in proportion to the file: a
-/// block takes two bits of a sequential file and one of a progressive one at least.
+/// Checks that the file can hold as many blocks as its header claims, so that memory is allocated in
+/// proportion to the file: a block takes at least two bits in a sequential file and one in a progressive
+/// file.
 fn require_bits(frame: &Frame, length: usize) -> Result<(), JpegError> {
     let blocks: usize = frame
         .components

@@ -2,12 +2,12 @@
 
 use crate::DecodeRegion;
 
-/// Why a JPEG file does not decode. A file with an error gives no pixels: in a cut or damaged file there is no telling
-/// which of them are right.
+/// Why a JPEG file does not decode. A file with an error gives no pixels: in a truncated or damaged file
+/// there is no way to know which of them are right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JpegError {
-    /// The file does not begin with a JPEG's marker.
+    /// The file does not begin with a JPEG marker.
     #[error("not a JPEG image: the file does not begin with the bytes FF D8")]
     NotJpeg,
     /// The image has no pixels, or more than [`Limits::max_pixels`](crate::Limits::max_pixels).
@@ -17,7 +17,7 @@ pub enum JpegError {
         height: usize,
         /// Pixels of a row.
         width: usize,
-        /// The most pixels that the decoder takes.
+        /// The most pixels that the decoder accepts.
         max_pixels: usize,
     },
     /// Decoding would take more memory than [`Limits`](crate::Limits) allows for a file of this length.
@@ -26,7 +26,7 @@ pub enum JpegError {
          to be trusted, save it smaller"
     )]
     Memory {
-        /// Rows of the image as it is decoded.
+        /// Rows of the image as decoded.
         height: usize,
         /// Pixels of a row.
         width: usize,
@@ -36,35 +36,35 @@ pub enum JpegError {
     /// The end of the file is missing.
     #[error("the file is cut: its {length} bytes end before the image does")]
     Truncated {
-        /// Bytes that are there.
+        /// Bytes present.
         length: usize,
     },
-    /// The file is a JPEG of a kind that is not decoded.
+    /// The file is a JPEG of an unsupported kind.
     #[error("{0}, which is not read: save it as a plain one")]
     Unsupported(Unsupported),
-    /// The region does not lie in the image.
+    /// The region does not lie within the image.
     #[error("no region {region:?} in an image of {height} x {width} pixels (height, width)")]
     Region {
-        /// What was asked for.
+        /// The region requested.
         region: DecodeRegion,
         /// Rows of the image at that scale.
         height: usize,
         /// Pixels of a row.
         width: usize,
     },
-    /// The scale is not one that the transform can give.
+    /// The scale is not one of those that the transform supports.
     #[error("a scale denominator of {0}; use 1, 2, 4 or 8")]
     ScaleDenominator(usize),
-    /// The file does not hold what it should.
+    /// The file's contents are damaged.
     #[error("the JPEG is damaged: {0}")]
     Damaged(#[from] Damage),
 }
 
-/// Kinds of JPEG files that are not decoded. Hardly a photograph is one of them.
+/// Unsupported kinds of JPEG files. Hardly any photographs are among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unsupported {
-    /// Another process than the baseline, extended sequential and progressive ones with Huffman coding.
+    /// A coding process other than baseline, extended sequential or progressive with Huffman coding.
     #[error("a lossless, hierarchical or arithmetically coded JPEG")]
     Process,
     /// Samples of more than 8 bits.
@@ -89,14 +89,14 @@ pub enum Damage {
         /// Bytes of the file.
         length: usize,
     },
-    /// A marker's segment that is shorter than its own length field.
+    /// A marker segment that is shorter than its own length field.
     #[error("marker {code:#x} of length {length} at byte {offset}")]
     SegmentLength {
         /// The marker's code.
         code: u8,
-        /// The length that is stated.
+        /// The stated length.
         length: usize,
-        /// Where in the file it is stated.
+        /// Its offset in the file.
         offset: usize,
     },
     /// No frame header.
@@ -108,7 +108,7 @@ pub enum Damage {
     /// A frame header that ends too early.
     #[error("a frame cut short")]
     FrameCut,
-    /// A frame of 0, 2 or more than 4 components, or with another number of bytes than they take.
+    /// A frame of 0, 2 or more than 4 components, or whose length does not match their number.
     #[error("{count} components in {length} bytes")]
     Components {
         /// The number of components.
@@ -133,7 +133,7 @@ pub enum Damage {
     /// A scan header that ends too early.
     #[error("a scan cut short")]
     ScanCut,
-    /// A scan of 0 or more than 4 components, or with another number of bytes than they take.
+    /// A scan of 0 or more than 4 components, or whose length does not match their number.
     #[error("a scan of {count} components in {length} bytes")]
     ScanComponents {
         /// The number of components.
@@ -147,7 +147,7 @@ pub enum Damage {
     /// A scan whose components are not in the frame's order.
     #[error("a scan's components out of order")]
     ComponentOrder,
-    /// A scan of coefficients that there cannot be.
+    /// A scan with an invalid range of coefficients.
     #[error("a scan of coefficients {first} to {last}")]
     Spectrum {
         /// The first coefficient.
@@ -155,18 +155,18 @@ pub enum Damage {
         /// The last.
         last: usize,
     },
-    /// A scan that leaves out more bits than a coefficient has.
+    /// A scan that omits more bits than a coefficient has.
     #[error("a scan of too many bits")]
     Approximation,
-    /// Numbers of Huffman tables that are not 0 to 3.
+    /// Huffman table numbers that are not 0 to 3.
     #[error("Huffman tables {dc} and {ac}")]
     TableNumbers {
-        /// The table of the constant coefficients.
+        /// The table of the DC coefficients.
         dc: usize,
-        /// The table of the others.
+        /// The table of the AC coefficients.
         ac: usize,
     },
-    /// A Huffman table of a kind or number that there cannot be, or with more codes than its segment holds.
+    /// A Huffman table of an invalid class or number, or with more codes than its segment holds.
     #[error("Huffman table {kind:#x} of {codes} codes")]
     HuffmanTable {
         /// The table's class and number.
@@ -177,7 +177,7 @@ pub enum Damage {
     /// A Huffman table that ends too early.
     #[error("a Huffman table cut short")]
     HuffmanTableCut,
-    /// A Huffman table with more codes of a length than there are.
+    /// A Huffman table with more codes of one length than can exist.
     #[error("a Huffman code with more codes than bits allow")]
     TooManyCodes,
     /// A scan without its Huffman table.
@@ -186,12 +186,12 @@ pub enum Damage {
     /// Bits that are not a code of the Huffman table.
     #[error("no such Huffman code")]
     HuffmanCode,
-    /// A quantisation table of a kind or number that there cannot be, or that ends too early.
+    /// A quantisation table of an invalid precision or number, or that ends too early.
     #[error("quantisation table {kind:#x} in {length} bytes")]
     QuantisationTable {
         /// The table's precision and number.
         kind: u8,
-        /// Bytes that are there.
+        /// Bytes present.
         length: usize,
     },
     /// A component without its quantisation table.
@@ -205,15 +205,15 @@ pub enum Damage {
     ScanEnd {
         /// The unit of blocks that is incomplete.
         unit: usize,
-        /// Its row of units.
+        /// The row of units it is in.
         row: usize,
-        /// The rows that there should be.
+        /// The expected number of rows.
         rows: usize,
     },
-    /// No restart marker where one is due.
+    /// A restart marker is missing.
     #[error("no restart marker at byte {offset}")]
     RestartMarker {
-        /// Where in the file it was looked for.
+        /// The offset at which it was expected.
         offset: usize,
     },
 }

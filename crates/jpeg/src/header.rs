@@ -1,9 +1,9 @@
-//! A file's markers and what they hold.
+//! A file's markers and their contents.
 
 use crate::error::{Damage, JpegError, Unsupported};
 use crate::huffman::Huffman;
 
-/// What a frame says of the image.
+/// The description of the image in a frame header.
 #[derive(Debug, Clone)]
 pub(crate) struct Frame {
     pub(crate) height: usize,
@@ -13,13 +13,13 @@ pub(crate) struct Frame {
     /// The largest sampling factors: vertical, horizontal.
     pub(crate) most: [usize; 2],
     pub(crate) colours: Colours,
-    /// How many times smaller the transform makes the image: 1, 2, 4 or 8.
+    /// The factor by which the transform reduces the image: 1, 2, 4 or 8.
     pub(crate) scale_denominator: usize,
 }
 
 impl Frame {
-    /// Lets the transform make the image smaller. A component of fewer samples is made less small, if that saves
-    /// the upsampling.
+    /// Lets the transform reduce the image. A subsampled component is reduced less, if that saves its
+    /// upsampling.
     pub(crate) fn scale(&mut self, denominator: usize) {
         self.scale_denominator = denominator;
         let (sides, most, least) = ([self.height, self.width], self.most, 8 / denominator);
@@ -40,7 +40,7 @@ impl Frame {
     }
 }
 
-/// What the components are.
+/// The meaning of the components.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Colours {
     Grey,
@@ -58,27 +58,27 @@ pub(crate) struct Component {
     /// Sampling factors: vertical, horizontal.
     pub(crate) sampling: [usize; 2],
     pub(crate) quantisation: usize,
-    /// Samples that belong to the image as it is stored: rows, columns.
+    /// Samples that belong to the image as stored: rows, columns.
     pub(crate) size: [usize; 2],
-    /// Rows and columns of samples that the transform makes of a block.
+    /// Rows and columns of samples that the transform makes from a block.
     pub(crate) block: usize,
-    /// Samples that belong to the image as it is decoded: rows, columns.
+    /// Samples that belong to the image as decoded: rows, columns.
     pub(crate) kept: [usize; 2],
-    /// Pixels that such a sample stands for: rows, columns.
+    /// Pixels covered by such a sample: rows, columns.
     pub(crate) ratio: [usize; 2],
-    /// Blocks that are stored in interleaved scans: rows, columns.
+    /// Blocks stored in interleaved scans: rows, columns.
     pub(crate) blocks: [usize; 2],
 }
 
-/// What a scan holds.
+/// The contents of a scan.
 #[derive(Debug, Clone)]
 pub(crate) struct Scan {
     pub(crate) components: Vec<ScanComponent>,
     /// The first and the last coefficient.
     pub(crate) spectrum: [usize; 2],
-    /// Bits left out before this scan (0: none were sent yet) and after it.
+    /// Low bits still missing before this scan (0: none were sent yet) and after it.
     pub(crate) approximation: [u32; 2],
-    /// Where its bits begin.
+    /// The offset of its bits.
     pub(crate) start: usize,
 }
 
@@ -109,11 +109,11 @@ pub(crate) struct Reader<'a> {
     pub(crate) restart: usize,
     frame: Option<Vec<u8>>,
     jfif: bool,
-    /// Adobe's code of the colours.
+    /// Adobe's colour transform code.
     adobe: Option<u8>,
 }
 
-/// Where the coefficients of a scan belong in a block (T.81, figure A.6).
+/// The positions of a scan's coefficients in a block: the zigzag order (T.81, figure A.6).
 pub(crate) const ZIGZAG: [u8; 64] = [
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7,
     14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39,
@@ -149,7 +149,7 @@ impl<'a> Reader<'a> {
             let code = self.code()?;
             match code {
                 0xd9 => return Ok(Marker::End),
-                // restart markers that a scan left over, and one without a meaning
+                // restart markers left over by a scan, and one without a meaning
                 0xd0..=0xd7 | 0x01 => continue,
                 _ => {}
             }
@@ -174,7 +174,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The next marker's code, past whatever is before it.
+    /// The next marker's code, skipping any bytes before it.
     fn code(&mut self) -> Result<u8, JpegError> {
         while let Some(pair) = self.bytes.get(self.at..self.at + 2) {
             match pair {
@@ -229,7 +229,7 @@ impl<'a> Reader<'a> {
         let components: Vec<Component> = list
             .chunks_exact(3)
             .map(|component| {
-                // of a single component the factors do not count
+                // for a single component, the sampling factors have no effect
                 let sampling = if single { most } else { factors(component) };
                 let sides = [height, width];
                 let size = [0, 1].map(|side| (sides[side] * sampling[side]).div_ceil(most[side]));

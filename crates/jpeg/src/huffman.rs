@@ -4,25 +4,27 @@ use crate::bits::Bits;
 
 use crate::error::{Damage, JpegError};
 
-/// Bits that are looked up at once; longer codes are rare.
+/// Bits looked up at once; longer codes are rare.
 const LOOK: u32 = 10;
 
-/// A code, as tables to decode it by.
+/// A Huffman code as decoding tables.
 #[derive(Debug, Clone)]
 pub(crate) struct Huffman {
-    /// By the next bits: the symbol in the upper, the code's length in the lower byte; 0 where the code is longer.
+    /// Indexed by the next bits: the symbol in the upper byte and the code's length in the lower one; 0 if
+    /// the code is longer.
     short: Box<[u16; 1 << LOOK]>,
-    /// By the next bits, where code and number fit: the number, the zeros before it, the bits of both; 0 if not.
+    /// Indexed by the next bits: if code and number fit, the number, the zeros before it, and the bits of
+    /// both; else 0.
     number: Box<[(i16, u8, u8); 1 << LOOK]>,
-    /// For each length the first code beyond those of that length, as the upper of 16 bits.
+    /// For each length, the first code beyond those of that length, left-aligned in 16 bits.
     beyond: [u32; 17],
-    /// For each length what is added to a code to find its symbol.
+    /// For each length, the offset from a code to its symbol.
     offset: [i32; 17],
     symbols: Vec<u8>,
 }
 
 impl Huffman {
-    /// The code with so many symbols of each length of 1 to 16.
+    /// The code with the given number of symbols of each length from 1 to 16.
     pub(crate) fn new(counts: &[u8; 16], symbols: &[u8]) -> Result<Self, JpegError> {
         let mut table = Self {
             short: Box::new([0; 1 << LOOK]),
@@ -62,7 +64,7 @@ impl Huffman {
         Ok(table)
     }
 
-    /// The next symbol; 17 bits or more are held before.
+    /// The next symbol; at least 17 bits must be held.
     #[inline(always)]
     pub(crate) fn symbol(&self, bits: &mut Bits<'_>) -> Result<u8, JpegError> {
         let entry = self.short[bits.peek(LOOK) as usize];
@@ -86,7 +88,7 @@ impl Huffman {
         Err(Damage::HuffmanCode.into())
     }
 
-    /// The next coefficient if it is a short one: its value and the zeros before it.
+    /// The next coefficient if its code is short: its value and the zeros before it.
     #[inline(always)]
     pub(crate) fn short_number(&self, bits: &mut Bits<'_>) -> Option<(i16, usize)> {
         let (value, zeros, length) = self.number[bits.peek(LOOK) as usize];

@@ -1,16 +1,16 @@
-//! What a file may take.
+//! Limits on memory.
 
 use crate::error::JpegError;
 
-/// What decoding a file may take, so that a small file cannot fill the memory. Photographs stay far below the defaults.
+/// Limits on decoding, so that a small file cannot fill the memory. Photographs stay far below the defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The most pixels of an image at full size. By default 178,956,970, as many as Pillow takes.
+    /// The most pixels of an image at full size. Default: 178,956,970, Pillow's limit.
     pub max_pixels: usize,
-    /// Bytes of memory that decoding may take whatever the file's length. By default 64 MiB.
+    /// Bytes of memory that decoding may take regardless of the file's length. Default: 64 MiB.
     pub free_memory: usize,
-    /// Bytes of memory that decoding may take for each byte of the file, where that is more than `free_memory`. By
-    /// default 256, of which photographs take less than a fifth.
+    /// Bytes of memory that decoding may take per byte of the file, if that is more than `free_memory`.
+    /// Default: 256, of which photographs take less than a fifth.
     pub memory_per_byte: usize,
 }
 
@@ -30,7 +30,7 @@ impl Limits {
         if by_length > self.free_memory { by_length } else { self.free_memory }
     }
 
-    /// That an image of so many pixels, decoded from `length` bytes, may take `memory` bytes.
+    /// Checks that an image of this many pixels, decoded from `length` bytes, may take `memory` bytes.
     pub(crate) fn require(
         &self,
         [height, width]: [usize; 2],

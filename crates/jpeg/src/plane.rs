@@ -12,7 +12,7 @@ pub(crate) struct Plane {
     pub(crate) coefficients: Vec<Block>,
 }
 
-/// Bytes that [`allocate`] takes.
+/// The number of bytes that [`allocate`] takes.
 pub(crate) fn memory(frame: &Frame) -> usize {
     let of_component = |component: &Component| {
         let blocks = component.blocks[0] * component.blocks[1];

@@ -1,6 +1,6 @@
-//! The part of an image that is decoded.
+//! The part of an image to decode.
 
-/// Rows and columns of an image.
+/// Height and width of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Dimensions {
     /// Rows.
@@ -10,17 +10,17 @@ pub struct Dimensions {
 }
 
 impl Dimensions {
-    /// The dimensions at one `denominator`-th of the size (1 or more): both sides are rounded up.
+    /// The dimensions at 1 / `denominator` of the size (1 or more), with both sides rounded up.
     pub fn scaled(self, denominator: usize) -> Self {
         Self { height: self.height.div_ceil(denominator), width: self.width.div_ceil(denominator) }
     }
 }
 
-/// The part of an image that is decoded, at full size or smaller.
+/// The part of an image to decode, at full size or reduced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DecodeRegion {
-    /// The image is decoded at one `scale_denominator`-th of its height and width, rounded up: 1, 2, 4 or 8. The other
-    /// fields are in pixels of that smaller image.
+    /// The image is decoded at 1 / `scale_denominator` of its height and width, rounded up: 1, 2, 4 or 8. The
+    /// other fields are in pixels of that reduced image.
     pub scale_denominator: usize,
     /// The first row.
     pub top: usize,
@@ -42,7 +42,7 @@ impl DecodeRegion {
     /// assert_eq!((quarter.height, quarter.width), (27, 40));
     /// ```
     pub fn whole(dimensions: Dimensions, scale_denominator: usize) -> Self {
-        // what is not a scale is told by the decoder
+        // an invalid scale is reported by the decoder
         let Dimensions { height, width } = dimensions.scaled(scale_denominator.max(1));
         Self { scale_denominator, top: 0, left: 0, height, width }
     }

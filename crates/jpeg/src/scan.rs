@@ -8,17 +8,17 @@ use crate::plane::Plane;
 use crate::region::DecodeRegion;
 use crate::transform::{Block, Transform};
 
-/// What is remembered from block to block.
+/// State carried from block to block.
 #[derive(Default)]
 struct State {
-    /// The constant coefficient of each component's last block.
+    /// The DC coefficient of each component's last block.
     last: [i32; 4],
-    /// Blocks that end with no further coefficients.
+    /// Number of blocks that end without further coefficients.
     ended: u32,
 }
 
-/// The blocks of a component that a region of the image needs: rows and columns, each from the first to below the
-/// last. One sample around it is for the upsampling.
+/// The blocks of a component that a region of the image needs: half-open ranges of rows and columns. They
+/// include one more sample on each side for the upsampling.
 fn needed(component: &Component, region: &DecodeRegion) -> [[usize; 2]; 2] {
     let side = |side: usize, first: usize, length: usize| {
         let (ratio, block) = (component.ratio[side], component.block);
@@ -29,7 +29,7 @@ fn needed(component: &Component, region: &DecodeRegion) -> [[usize; 2]; 2] {
     [side(0, region.top, region.height), side(1, region.left, region.width)]
 }
 
-/// Decodes a scan into `planes`; returns where the file goes on.
+/// Decodes a scan into `planes`; returns the offset behind it.
 pub(crate) fn decode<'r>(
     reader: &'r Reader<'_>,
     scan: &Scan,
@@ -47,13 +47,13 @@ pub(crate) fn decode<'r>(
             return Err(Damage::Approximation.into());
         }
     }
-    // the units that are decoded in turn: rows and columns of them, blocks of each component in one
+    // the units decoded in turn: their rows and columns, and the blocks of each component in one
     let single = scan.components.len() == 1;
     let first = &frame.components[scan.components[0].index];
     let [unit_rows, unit_columns] = if single {
         first.size.map(|size| size.div_ceil(8))
     } else {
-        // the same by any of the components
+        // the same for every component
         [0, 1].map(|side| first.blocks[side] / first.sampling[side])
     };
     let mut targets = Vec::with_capacity(4);
@@ -72,7 +72,7 @@ pub(crate) fn decode<'r>(
         let needed = needed(component, region);
         targets.push(Target { index: of_scan.index, dc, ac, factors, needed, transform });
     }
-    // a scan with every component of a sequential file may end where the region does
+    // a scan with all components of a sequential file may stop at the end of the region
     let last_row = if !frame.progressive && scan.components.len() == frame.components.len() {
         targets.iter().map(|target| target.needed[0][1].div_ceil(target.factors[0])).max().unwrap_or(0)
     } else {
@@ -113,7 +113,7 @@ pub(crate) fn decode<'r>(
     Ok(bits.end())
 }
 
-/// The place behind the next restart marker.
+/// The offset behind the next restart marker.
 fn restart(bytes: &[u8], from: usize) -> Result<usize, JpegError> {
     let mut at = from;
     while let Some(pair) = bytes.get(at..at + 2) {
@@ -152,7 +152,7 @@ pub(crate) fn transform_all(
     Ok(())
 }
 
-/// What a scan's blocks of a component are decoded by.
+/// The tables and state for decoding one component's blocks in a scan.
 struct Target<'r> {
     index: usize,
     dc: Option<&'r Huffman>,
@@ -171,7 +171,7 @@ impl Target<'_> {
         self.ac.ok_or(Damage::MissingHuffmanTable.into())
     }
 
-    /// A block of a sequential file; it is transformed where it is needed.
+    /// A block of a sequential file; it is transformed if needed.
     #[inline(always)]
     fn sequential(
         &self,
@@ -189,7 +189,7 @@ impl Target<'_> {
             bits.refill();
             if let Some((value, zeros)) = ac.short_number(bits) {
                 at += zeros;
-                // beyond the last coefficient only in damaged files: they go on with garbage until a code is none
+                // past the last coefficient only in damaged files, which yield garbage until an invalid code
                 block.0[usize::from(ZIGZAG[at.min(63)])] = value;
                 at += 1;
                 continue;
@@ -253,7 +253,7 @@ impl Target<'_> {
     }
 }
 
-/// How many blocks, from this one on, end here: `2^size` and so many bits more.
+/// Number of blocks that end here, including this one: `2^size` plus the value of `size` further bits.
 fn ended_blocks(bits: &mut Bits<'_>, size: u32) -> u32 {
     bits.refill();
     (1 << size) + bits.take(size)
@@ -300,7 +300,7 @@ fn refine_ac(
     block: &mut Block,
 ) -> Result<(), JpegError> {
     let step = 1i16 << after;
-    // one bit more of a coefficient that is not 0
+    // one more bit of a non-zero coefficient
     let refine = |bits: &mut Bits<'_>, value: &mut i16| {
         if bits.bit() && *value & step == 0 {
             *value = value.wrapping_add(if *value > 0 { step } else { -step });

@@ -1,7 +1,7 @@
-//! Loops that gain by wide vectors, in one binary for all processors.
+//! Loops that profit from wide vectors, in one binary for all processors.
 
-/// Defines a function that calls another one, compiled for AVX2 where the processor has it. The other has to be
-/// `#[inline(always)]`.
+/// Defines a function that calls another one, compiled for AVX2 and used if the processor has it. The other
+/// must be `#[inline(always)]`.
 macro_rules! with_avx2 {
     ($(#[$meta:meta])* fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? = $any:ident;) => {
         $(#[$meta])*
@@ -12,7 +12,7 @@ macro_rules! with_avx2 {
                 fn wide($($argument: $type),*) $(-> $result)? {
                     $any($($argument),*)
                 }
-                // SAFETY: the processor has AVX2, as was just asked.
+                // SAFETY: the processor has AVX2, as was just checked.
                 return unsafe { wide($($argument),*) };
             }
             $any($($argument),*)

@@ -17,7 +17,7 @@ impl Default for Block {
 #[derive(Debug, Clone)]
 pub(crate) struct Transform {
     quantisation: Block,
-    /// Rows and columns of samples that it makes: 1, 2, 4 or 8.
+    /// Rows and columns of samples in its output: 1, 2, 4 or 8.
     pub(crate) size: usize,
 }
 
@@ -49,7 +49,7 @@ impl Transform {
 
 /// The bits of the constants below.
 const CONSTANT_BITS: u32 = 13;
-/// Bits that are kept more between the passes.
+/// Extra bits kept between the passes.
 const PASS_BITS: u32 = 2;
 
 with_avx2! {
@@ -57,8 +57,8 @@ with_avx2! {
     fn inverse(block: &Block, quantisation: &Block) -> [u8; 64] = inverse_any;
 }
 
-/// The accurate integer transform of Loeffler, Ligtenberg and Moschytz (ICASSP 1989), with 12 multiplications a row,
-/// with libjpeg's roundings.
+/// The accurate integer transform of Loeffler, Ligtenberg and Moschytz (ICASSP 1989), with 12 multiplications
+/// per row and libjpeg's rounding.
 #[inline(always)]
 fn inverse_any(block: &Block, quantisation: &Block) -> [u8; 64] {
     let mut values = [0i32; 64];
@@ -89,7 +89,7 @@ fn pass<const SHIFT: u32>(values: &[i32; 64]) -> [i32; 64] {
     out
 }
 
-/// One column; sums that only damaged files reach wrap.
+/// One column; sums that only damaged files can reach wrap around.
 #[inline(always)]
 fn column([v0, v1, v2, v3, v4, v5, v6, v7]: [i32; 8], half: i32) -> [i32; 8] {
     // cosines and their sums, in 2^-13
@@ -126,7 +126,7 @@ fn write_rows<const N: usize>(samples: &[[u8; N]; N], out: &mut [u8], stride: us
     }
 }
 
-/// Half as many samples on each side, with libjpeg's roundings.
+/// Half as many samples on each side, with libjpeg's rounding.
 fn reduced_to_4(block: &Block, quantisation: &Block) -> [[u8; 4]; 4] {
     reduced(block, quantisation, 1, |[v0, v1, v2, v3, _, v5, v6, v7]| {
         let even = sum([(v2, 15137), (v6, -6270)]);
@@ -157,7 +157,7 @@ fn sum<const N: usize>(terms: [(i32, i32); N]) -> i32 {
     terms.into_iter().fold(0, |sum, (value, constant)| sum.wrapping_add(value.wrapping_mul(constant)))
 }
 
-/// Columns, then rows, by a transform of eight numbers to `N` that leaves `bits` more behind the point.
+/// Columns, then rows, by a transform from eight numbers to `N` whose result has `bits` more fractional bits.
 #[inline(always)]
 fn reduced<const N: usize>(
     block: &Block,

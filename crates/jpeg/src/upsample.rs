@@ -1,4 +1,4 @@
-//! From planes of several sizes to rows of pixels.
+//! Upsampling: from planes of several sizes to rows of pixels.
 
 use crate::colour;
 use crate::header::{Component, Frame};
@@ -6,7 +6,7 @@ use crate::plane::Plane;
 use crate::region::DecodeRegion;
 use crate::simd::with_avx2;
 
-/// Rows that are worked on, used again.
+/// Reused row buffers.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Lines {
     sums: Vec<u16>,
@@ -14,16 +14,17 @@ pub(crate) struct Lines {
     components: [Vec<u8>; 4],
 }
 
-/// How two neighbours' sum is rounded: on the left and on the right of a sample, and the bits that are dropped.
+/// How the sum of two neighbours is rounded, to the left and to the right of a sample, and the number of bits
+/// dropped.
 struct Rounding {
     left: u16,
     right: u16,
     shift: u32,
 }
 
-/// Of samples that stand for 2 x 1 pixels.
+/// For samples that cover 2 x 1 pixels.
 const ONE_ROW: Rounding = Rounding { left: 1, right: 2, shift: 2 };
-/// Of samples that stand for 2 x 2 pixels, which come as sums of two rows.
+/// For samples that cover 2 x 2 pixels, given as sums of two rows.
 const TWO_ROWS: Rounding = Rounding { left: 8, right: 7, shift: 4 };
 
 /// Writes a region of the image, row by row.
@@ -52,8 +53,9 @@ pub(crate) fn write_rows(
     }
 }
 
-/// Writes a row of a component as wide as the image: each sample weighs three times as much as its neighbour on
-/// the side of the pixel (libjpeg's "fancy" upsampling), or stands for all its pixels where the ratio is another.
+/// Writes a row of a component at the width of the image: each sample has three times the weight of the
+/// neighbour on the pixel's side (libjpeg's "fancy" upsampling), or is repeated for all its pixels at other
+/// ratios.
 fn write_line(
     component: &Component,
     frame: &Frame,
@@ -64,11 +66,11 @@ fn write_line(
     out: &mut Vec<u8>,
 ) {
     let ([vertical, horizontal], [rows, columns]) = (component.ratio, component.kept);
-    // of an eighth, a sample stands for its pixels as it is
+    // at an eighth of the size, a sample is repeated for its pixels
     let weighted = frame.scale_denominator < 8;
     let line = |y: usize| &plane.samples[y.min(rows - 1) * plane.stride..][..columns];
     let near = line(y / vertical);
-    // the row on the side of the pixel; at the border the same again
+    // the row on the pixel's side; at the border, the same row again
     let far = || line(if y.is_multiple_of(2) { (y / 2).saturating_sub(1) } else { y / 2 + 1 });
     out.clear();
     match (vertical, horizontal) {
@@ -83,7 +85,7 @@ fn write_line(
             let (from, to) = (first.saturating_sub(1), (last + 2).min(columns));
             let sums = &mut lines.sums;
             sums.clear();
-            // one more on either side; at the border the same again
+            // one more on either side; at the border, the same sample again
             let sum = |near: u8, far: u8| 3 * u16::from(near) + u16::from(far);
             let (far, rounding) = match vertical {
                 1 => (None, ONE_ROW),
@@ -113,7 +115,7 @@ fn write_line(
 }
 
 with_avx2! {
-    /// Writes twice as many samples as `sums` has, less one on either side.
+    /// Writes twice as many samples as `sums` has, minus one on either side.
     fn double(sums: &[u16], rounding: &Rounding, out: &mut [u8]) = double_any;
 }
 

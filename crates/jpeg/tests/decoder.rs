@@ -1,4 +1,4 @@
-//! Regions, and what is refused.
+//! Regions, and files that are refused.
 
 use tks_jpeg::{Damage, DecodeRegion, Decoder, Dimensions, JpegError, Limits};
 
@@ -85,7 +85,7 @@ fn limits_are_kept() {
     let mut little_memory = limited(|limits| (limits.free_memory, limits.memory_per_byte) = (0, 1));
     let error = JpegError::Memory { height: 107, width: 160, length: file.len() };
     assert_eq!(little_memory.decode(&file, &mut pixels), Err(error));
-    // an eighth of it takes less
+    // an eighth of the size takes less
     let eighth = DecodeRegion::whole(Dimensions { height: 107, width: 160 }, 8);
     little_memory.decode_region(&file, eighth, &mut pixels).unwrap();
     limited(|limits| limits.max_pixels = 107 * 160).decode(&file, &mut pixels).unwrap();

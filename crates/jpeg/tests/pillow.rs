@@ -1,5 +1,5 @@
-//! Files decode to Pillow's pixels: cases made by `fixtures/make_fixtures.py`, and whatever lies in the folder named by
-//! `TKS_JPEG_FIXTURES`.
+//! Files decode to Pillow's pixels: cases made by `fixtures/make_fixtures.py`, and those in the folder named
+//! by `TKS_JPEG_FIXTURES`.
 
 use std::path::{Path, PathBuf};
 
@@ -61,7 +61,7 @@ fn png_pixels(path: &Path) -> (Dimensions, Vec<u8>) {
     (Dimensions { height: info.height as usize, width: info.width as usize }, pixels)
 }
 
-/// Runs the cases of a folder; returns what does not agree, and the number of cases.
+/// Runs the cases of a folder; returns the mismatches and the number of cases.
 fn run(folder: &Path) -> (Vec<String>, usize) {
     let text = std::fs::read_to_string(folder.join("cases.json")).expect("cases.json");
     let cases: Cases = serde_json::from_str(&text).expect("cases as described");
