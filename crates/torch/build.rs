@@ -1,5 +1,5 @@
 //! Compiles the C++ shim against libtorch, and puts libtorch on the library path of `cargo run`, `cargo test`
-//! and documentation tests of every crate that depends on this one.
+//! and doc tests of every crate that depends on this one.
 
 use std::env;
 use std::fs;
@@ -24,7 +24,7 @@ fn main() {
         .std("c++17")
         .file("shim/shim.cpp")
         .file("shim/optimizer.cpp")
-        // libtorch's own headers are not held to our warnings: they count as system headers.
+        // libtorch's own headers are system headers, so our warnings do not apply to them.
         .flag("-isystem")
         .flag(include.to_str().expect("libtorch's path is not UTF-8"))
         .flag("-isystem")
@@ -33,8 +33,8 @@ fn main() {
         .compile("tks_shim");
 }
 
-/// Cargo puts a native search path on the library path of programs and tests only where it lies in the
-/// build's own folder: hence a link there.
+/// Cargo puts a native search path on the library path of programs and tests only if it lies within the build
+/// folder; hence a link there.
 fn link_libraries(libraries: &Path) {
     let link = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR")).join("torchlib");
     let libraries = fs::canonicalize(libraries).unwrap_or_else(|error| panic!("{NO_LIBTORCH} ({error})"));

@@ -1,4 +1,4 @@
-// Nothing thrown crosses into Rust: a C function runs its body by `guarded`.
+// No exception crosses into Rust: a C function runs its body within `guarded`.
 
 #pragma once
 
@@ -6,7 +6,7 @@
 #include <cstring>
 #include <exception>
 
-// Runs `work`. Returns null, or the text of what it threw, which `tks_free_text` frees.
+// Runs `work`. Returns null, or the text of the exception it threw, to be freed by `tks_free_text`.
 template <typename Work>
 char* guarded(Work&& work) {
   try {

@@ -1,5 +1,5 @@
-// libtorch's fused optimiser steps, which its C++ API offers to nobody but Python. `guarded`, as in shim.cpp, lets no
-// exception out.
+// libtorch's fused optimiser steps, which are otherwise usable only from Python. `guarded`, as in shim.cpp,
+// lets no exception out.
 
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/_fused_sgd.h>

@@ -1,5 +1,5 @@
-// What libtorch offers in C++ alone, behind C functions. No exception leaves this file: every function that can
-// fail runs by `guarded`, which catches all and returns its text.
+// Features that libtorch offers only in C++, as C functions. No exception leaves this file: every function
+// that can fail runs within `guarded`, which catches everything and returns its text.
 
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/csrc/autograd/edge.h>
@@ -22,9 +22,9 @@ namespace {
 using torch::autograd::SavedVariable;
 using torch::autograd::variable_list;
 
-// Rust's side of a backward pass. `saved` and `grads` are borrowed (null: undefined); `needed` says for which
-// inputs a gradient is wanted; each of `results` that it sets is a tensor that it gives away. Returns null, or
-// the text of an error, which it gives away too and `drop_text` frees.
+// Rust's side of a backward pass. `saved` and `grads` are borrowed (null: undefined); `needed` tells which
+// inputs need a gradient; each of `results` that it sets is a tensor whose ownership it passes on. Returns
+// null, or the text of an error, which the caller owns and frees by `drop_text`.
 using Backward = char* (*)(void* node, at::Tensor** saved, size_t saved_count, at::Tensor** grads,
                            size_t grad_count, const uint8_t* needed, at::Tensor** results, size_t result_count);
 
@@ -101,7 +101,7 @@ char* tks_clear_grad(at::Tensor* leaf) {
   return guarded([&] { leaf->mutable_grad().reset(); });
 }
 
-// Puts the handle of the stream that libtorch now uses on CUDA device `device` into `stream`. Returns null or an
+// Writes the handle of libtorch's current stream on CUDA device `device` to `stream`. Returns null or an
 // error's text.
 char* tks_current_cuda_stream(int8_t device, void** stream) {
   return guarded([&] {
@@ -110,8 +110,9 @@ char* tks_current_cuda_stream(int8_t device, void** stream) {
   });
 }
 
-// Makes `outputs` depend on `inputs` (null: absent) by a Rust backward, where gradients are being recorded and
-// an input wants one; else drops `node`. Takes `node` in every case. Returns null or an error's text.
+// Makes `outputs` depend on `inputs` (null: absent) through a Rust backward function if gradients are being
+// recorded and an input requires one; otherwise drops `node`. Takes ownership of `node` in every case.
+// Returns null or an error's text.
 char* tks_record(const char* label, at::Tensor** inputs, size_t input_count, at::Tensor** outputs,
                  size_t output_count, at::Tensor** saved, size_t saved_count, void* node, Backward backward,
                  void (*drop)(void*), void (*drop_text)(char*)) {

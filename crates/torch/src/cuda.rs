@@ -1,7 +1,8 @@
-//! CUDA kernels from text: compiled at run time and launched on libtorch's current stream, over its tensors.
+//! CUDA kernels from source text, compiled at run time and launched on libtorch's current stream, over its
+//! tensors.
 //!
-//! Libraries are opened when they are first needed, so that the same program runs where there are none. Needs a libtorch
-//! with CUDA, opened by [`load`] or by [`crate::runtime::prepare`].
+//! Libraries are opened when first needed, so that the same program runs without them. Kernels need a
+//! libtorch with CUDA, opened by [`load`] or by [`crate::runtime::prepare`].
 
 use std::ffi::{CStr, CString, c_void};
 use std::ptr;
@@ -14,13 +15,13 @@ use crate::error::TorchError;
 use crate::ffi::{outcome_of, tks_current_cuda_stream};
 use crate::memory::is_dense;
 
-/// Threads in a block: of no great weight for kernels that wait for memory.
+/// Threads in a block; of little importance for memory-bound kernels.
 const BLOCK: usize = 256;
 
-/// Opens libtorch's CUDA half where it lies beside the CPU half and CUDA's driver is installed. Returns whether
-/// libtorch now finds a GPU.
+/// Opens libtorch's CUDA libraries if they are present beside the CPU ones and CUDA's driver is installed.
+/// Returns whether libtorch now finds a GPU.
 ///
-/// Before the first question about CUDA (`tch::Cuda::is_available`, say): libtorch remembers the answer.
+/// Call it before any query about CUDA (such as `tch::Cuda::is_available`): libtorch remembers the answer.
 pub fn load() -> bool {
     is_driver_present() && open_libtorch_cuda() && tch::Cuda::is_available()
 }
@@ -41,10 +42,11 @@ pub fn is_compiler_present() -> bool {
     unsafe { cudarc::nvrtc::sys::is_culib_present() }
 }
 
-/// PTX of a CUDA text for a compute capability (`80`: 8.0). Needs NVRTC, but no GPU.
+/// Compiles CUDA source to PTX for a compute capability (`80`: 8.0). Needs NVRTC, but no GPU.
 ///
 /// # Errors
-/// [`TorchError::MissingLibrary`] where NVRTC is missing, [`TorchError::Cuda`] where it finds a mistake.
+/// [`TorchError::MissingLibrary`] if NVRTC is missing, [`TorchError::Cuda`] if it reports an error in the
+/// source.
 pub fn compile(text: &str, capability: i32, options: &[&str]) -> Result<String, TorchError> {
     if !is_compiler_present() {
         return Err(TorchError::MissingLibrary {
@@ -65,17 +67,17 @@ pub fn compile(text: &str, capability: i32, options: &[&str]) -> Result<String, 
     Ok(ptx.to_src())
 }
 
-/// Opens the library of NVRTC's built-in functions, which it looks for on the system's path alone: opened by this
-/// program, whose run path knows more, it is found. Where that fails the compiler's own message says so.
+/// Opens the library of NVRTC's built-in functions. NVRTC itself searches only the system's library path,
+/// whereas this program's run path covers more. If opening fails, the compiler's own message says so.
 fn open_builtins() {
     static OPENED: std::sync::Once = std::sync::Once::new();
     OPENED.call_once(|| {
         let (mut major, mut minor) = (0, 0);
-        // SAFETY: two numbers to be written to.
+        // SAFETY: the pointers are to two valid integers.
         let status = unsafe { cudarc::nvrtc::sys::nvrtcVersion(&mut major, &mut minor) };
         if status.result().is_ok() {
             let name = format!("libnvrtc-builtins.so.{major}.{minor}");
-            // SAFETY: a library of data, without initialisers.
+            // SAFETY: the library holds only data, without initialisers.
             if let Ok(library) = unsafe { libloading::Library::new(name) } {
                 std::mem::forget(library);
             }
@@ -83,7 +85,7 @@ fn open_builtins() {
     });
 }
 
-/// Opens libtorch's CUDA half, which registers itself. Returns whether it is there.
+/// Opens libtorch's CUDA libraries, which register themselves. Returns whether they exist.
 fn open_libtorch_cuda() -> bool {
     #[cfg(unix)]
     {
@@ -91,7 +93,7 @@ fn open_libtorch_cuda() -> bool {
         // SAFETY: its initialisers are made to run when it is opened; libtorch_cpu, which they need, is loaded.
         match unsafe { Library::open(Some("libtorch_cuda.so"), RTLD_NOW | RTLD_GLOBAL) } {
             Ok(library) => {
-                // What has registered itself must stay.
+                // A library that has registered itself must stay loaded.
                 std::mem::forget(library);
                 true
             }
@@ -105,7 +107,7 @@ fn open_libtorch_cuda() -> bool {
 /// Compute capability of a device, such as 90 for 9.0.
 ///
 /// # Errors
-/// Where CUDA's driver is missing or refuses.
+/// If CUDA's driver is missing or reports an error.
 pub fn capability(device: i32) -> Result<i32, TorchError> {
     with_context(device, || {
         use sys::CUdevice_attribute::{
@@ -113,7 +115,7 @@ pub fn capability(device: i32) -> Result<i32, TorchError> {
             CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR as MINOR,
         };
         let handle = result::device::get(device)?;
-        // SAFETY: a handle that the driver just gave.
+        // SAFETY: the handle was just returned by the driver.
         unsafe {
             Ok(10 * result::device::get_attribute(handle, MAJOR)?
                 + result::device::get_attribute(handle, MINOR)?)
@@ -121,7 +123,7 @@ pub fn capability(device: i32) -> Result<i32, TorchError> {
     })
 }
 
-/// Runs `work` with the device's primary context, which is libtorch's, current on this thread.
+/// Runs `work` with the device's primary context, the one libtorch uses, current on this thread.
 fn with_context<T>(
     device: i32,
     work: impl FnOnce() -> Result<T, result::DriverError>,
@@ -136,8 +138,8 @@ fn with_context<T>(
         result::init()?;
         let before = result::ctx::get_current()?;
         let handle = result::device::get(device)?;
-        // SAFETY: a handle that the driver just gave; the context is retained while it is current, and the
-        // one before is put back.
+        // SAFETY: the handle was just returned by the driver; the context is retained while it is current,
+        // and the previous one is restored.
         unsafe {
             let context = result::primary_ctx::retain(handle)?;
             let outcome = result::ctx::set_current(context).and_then(|()| work());
@@ -149,7 +151,7 @@ fn with_context<T>(
     run().map_err(|failure| error("CUDA's driver", failure.to_string()))
 }
 
-/// A compiled program on a device. Never unloaded: there are as many as a network has kinds of neurons.
+/// A compiled program on a device. It is never unloaded, as a network has only a few kinds of neurons.
 #[derive(Debug)]
 pub struct Module {
     module: sys::CUmodule,
@@ -162,10 +164,10 @@ unsafe impl Send for Module {}
 unsafe impl Sync for Module {}
 
 impl Module {
-    /// Puts PTX on a device.
+    /// Loads PTX onto a device.
     ///
     /// # Errors
-    /// Where CUDA's driver is missing or refuses.
+    /// If CUDA's driver is missing or reports an error.
     pub fn load(device: i32, ptx: &str) -> Result<Self, TorchError> {
         let text = CString::new(ptx).map_err(|failure| error("NVRTC's PTX", failure))?;
         // SAFETY: a NUL-terminated PTX text.
@@ -177,12 +179,12 @@ impl Module {
     /// `arguments`, by value; addresses in it come from [`Self::address`].
     ///
     /// # Errors
-    /// Where CUDA's driver refuses, and [`TorchError::TooManyThreads`].
+    /// [`TorchError::TooManyThreads`], or an error from CUDA's driver.
     ///
     /// # Safety
-    /// `A` is laid out as the kernel's parameter (`repr(C)`), and the addresses are of buffers that the kernel stays
-    /// within and that live until it has run: tensors do, whose memory libtorch gives out again in the order of its
-    /// stream alone.
+    /// `A` is laid out like the kernel's parameter (`repr(C)`). The kernel stays within the buffers at the
+    /// given addresses, and they live until it has run; tensors do, since libtorch reuses their memory only
+    /// in stream order.
     pub unsafe fn launch<A: Copy>(
         &self,
         kernel: &CStr,
@@ -197,8 +199,8 @@ impl Module {
         let mut parameters = [ptr::from_mut(&mut arguments).cast::<c_void>()];
         let stream = current_stream(self.device)?;
         with_context(self.device, || {
-            // SAFETY: the module is alive; the driver copies the parameter before it returns; what it means to the
-            // kernel is the caller's promise.
+            // SAFETY: the module is alive; the driver copies the parameter before it returns; its meaning to
+            // the kernel is the caller's promise.
             unsafe {
                 let function = result::module::get_function(self.module, kernel.to_owned())?;
                 let (grid, block) = ((blocks, 1, 1), (BLOCK as u32, 1, 1));
@@ -207,10 +209,11 @@ impl Module {
         })
     }
 
-    /// Where a tensor begins in this device's memory; 0 for none.
+    /// The address of a tensor in this device's memory; 0 for none.
     ///
     /// # Errors
-    /// [`TorchError::Layout`] where it is not a dense tensor of `kind` and `length` values there.
+    /// [`TorchError::Layout`] if it is not a dense tensor of this `kind`, with `length` values, on this
+    /// device.
     pub fn address(&self, tensor: Option<&Tensor>, kind: Kind, length: usize) -> Result<u64, TorchError> {
         let Some(tensor) = tensor else { return Ok(0) };
         let device = Device::Cuda(self.device as usize);
@@ -224,7 +227,7 @@ impl Module {
 
 fn current_stream(device: i32) -> Result<sys::CUstream, TorchError> {
     let mut stream: *mut c_void = ptr::null_mut();
-    // SAFETY: `stream` is there to be written to; the shim returns null or a text.
+    // SAFETY: `stream` is valid for writes; the shim returns null or a text.
     unsafe { outcome_of(tks_current_cuda_stream(device as i8, &mut stream))? };
     Ok(stream.cast())
 }

@@ -10,14 +10,14 @@ use crate::ffi;
 /// The backward half of a differentiable function. It may run on a thread of libtorch's; it is never run by two threads at
 /// once.
 pub trait Backward: Send {
-    /// Gradients of the inputs from those of the outputs, in the order in which [`record`] was given them.
+    /// Computes the gradients of the inputs from those of the outputs, both in the order given to [`record`].
     ///
-    /// `saved` holds the tensors that were saved, `grads` the outputs' gradients (`None`: zero), `needed`
-    /// whether an input's gradient is wanted; those that are not may be `None`. Nothing is recorded here: a
-    /// second derivative is refused.
+    /// `saved` holds the saved tensors, `grads` the outputs' gradients (`None`: zero), and `needed` tells for
+    /// each input whether its gradient is needed; the others may be `None`. Operations here are not recorded:
+    /// a second derivative is refused.
     ///
     /// # Errors
-    /// Surface as the error of the `backward` call that led here.
+    /// An error becomes that of the `backward` call that led here.
     fn backward(
         &self,
         saved: &[Option<Tensor>],
@@ -26,10 +26,10 @@ pub trait Backward: Send {
     ) -> Result<Vec<Option<Tensor>>, BoxError>;
 }
 
-/// Makes `outputs`, computed without recording, depend on `inputs` through `node`.
+/// Makes `outputs`, which were computed without recording, depend on `inputs` through `node`.
 ///
-/// Does nothing where gradients are not being recorded or no input requires one. The tensors of `saved` are
-/// kept until the backward pass, and checked by libtorch for changes in place.
+/// Does nothing if gradients are not being recorded or no input requires one. The tensors in `saved` are kept
+/// until the backward pass; libtorch checks that they are not changed in place.
 ///
 /// ```
 /// use tch::{Kind, Tensor};
@@ -58,7 +58,7 @@ pub trait Backward: Send {
 /// ```
 ///
 /// # Errors
-/// [`TorchError::Shim`] where libtorch refuses (an output that is not a floating-point tensor, say).
+/// [`TorchError::Shim`] for errors from libtorch, such as an output that is not a floating-point tensor.
 pub fn record(
     label: &'static CStr,
     inputs: &[Option<&Tensor>],
@@ -76,7 +76,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use tch::Kind;
 
-    /// Returns what it was made to; counts its drops.
+    /// Returns a given result and counts its drops.
     struct Fixed(fn() -> Result<Vec<Option<Tensor>>, BoxError>, Arc<AtomicUsize>);
 
     impl Backward for Fixed {

@@ -5,22 +5,22 @@ use tch::{Device, Kind, TchError};
 /// An error of any kind, for code that libtorch calls back.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why an operation could not be done.
+/// Why an operation failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TorchError {
-    /// libtorch refused, as tch says it.
+    /// An error from libtorch, reported by tch.
     #[error("libtorch: {0}")]
     Tch(#[from] TchError),
-    /// libtorch refused, as the C++ shim says it.
+    /// An error from libtorch, reported by the C++ shim.
     #[error("libtorch: {0}")]
     Shim(String),
-    /// CUDA's driver or compiler refused.
+    /// An error from CUDA's driver or compiler.
     #[error("CUDA: {what}: {source}")]
     Cuda {
-        /// What was being done.
+        /// The operation.
         what: &'static str,
-        /// Why not.
+        /// The reason.
         source: BoxError,
     },
     /// A library that CUDA needs is not installed.
@@ -28,67 +28,67 @@ pub enum TorchError {
     MissingLibrary {
         /// The library.
         library: &'static str,
-        /// Where it comes from.
+        /// Where to get it.
         remedy: &'static str,
     },
-    /// A kernel was to run more threads than a launch has.
+    /// A kernel needs more threads than a launch can have.
     #[error("CUDA: {count} threads are too many for one launch")]
     TooManyThreads {
-        /// How many.
+        /// Their number.
         count: usize,
     },
-    /// A tensor lies elsewhere or otherwise in memory than is needed.
+    /// A tensor's kind, length, device or memory layout is not the required one.
     #[error(
         "needs a dense {kind:?} tensor{} on {device:?}, not {actual_kind:?} of {actual_length} values on \
          {actual_device:?} with strides {stride:?}",
         length.map_or(String::new(), |length| format!(" of {length} values"))
     )]
     Layout {
-        /// The number format that is needed.
+        /// The required number format.
         kind: Kind,
-        /// The number of values that is needed, where it is.
+        /// The required number of values, if any.
         length: Option<usize>,
-        /// The device that is needed.
+        /// The required device.
         device: Device,
-        /// What it is.
+        /// The tensor's number format.
         actual_kind: Kind,
         /// Its number of values.
         actual_length: usize,
-        /// Where it is.
+        /// Its device.
         actual_device: Device,
         /// Its strides.
         stride: Vec<i64>,
     },
-    /// A tensor has another shape than is needed.
+    /// A tensor does not have the required shape.
     #[error("`{tensor}` has the shape {actual:?}, but {expected} is needed")]
     Shape {
         /// The tensor's name.
         tensor: &'static str,
         /// Its shape.
         actual: Vec<i64>,
-        /// What is needed, in words.
+        /// The requirement, in words.
         expected: String,
     },
     /// Lists of tensors that belong together differ in length.
     #[error("{actual} {name} for {expected} parameters")]
     Count {
-        /// What the list holds.
+        /// The contents of the list.
         name: &'static str,
-        /// How many.
+        /// Their number.
         actual: usize,
-        /// How many are needed.
+        /// The required number.
         expected: usize,
     },
-    /// A parameter's state lies in another order in memory than the parameter.
+    /// A parameter's state has a different memory layout from the parameter.
     #[error("{name} lie in another order in memory than their parameters: make them with `empty_like`")]
     Strides {
-        /// What the list holds.
+        /// The contents of the list.
         name: &'static str,
     },
 }
 
 impl TorchError {
-    /// That a tensor does not lie as it is needed.
+    /// The error for a tensor without the required kind, length, device or layout.
     pub(crate) fn layout(tensor: &tch::Tensor, kind: Kind, length: Option<usize>, device: Device) -> Self {
         TorchError::Layout {
             kind,

@@ -1,4 +1,4 @@
-//! The boundary to C++ and to the allocators.
+//! The interface to C++ and to the allocators.
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -72,7 +72,7 @@ pub(crate) fn libtorch_version() -> &'static str {
     version.to_str().unwrap_or("unknown")
 }
 
-/// What the C++ node holds: the backward function with its memory of the forward pass.
+/// The contents of the C++ node: the backward function with its memory of the forward pass.
 type Node = Box<dyn Backward>;
 
 pub(crate) fn record(
@@ -89,7 +89,7 @@ pub(crate) fn record(
     let mut saved: Vec<_> = saved.iter().map(|tensor| pointer(*tensor)).collect();
     let node = Box::into_raw(Box::new(node)).cast();
     // SAFETY: the tensors live through the call, which borrows them; the node is handed over in every case
-    // and comes back through `drop_node` once.
+    // and is returned once, through `drop_node`.
     let error = unsafe {
         tks_record(
             label.as_ptr(),
@@ -105,17 +105,17 @@ pub(crate) fn record(
             drop_text,
         )
     };
-    // SAFETY: what the shim just returned.
+    // SAFETY: the value was just returned by the shim.
     unsafe { outcome_of(error) }
 }
 
 /// # Safety
-/// `error` is what a function of the shim just returned: null, or a text that it gives away.
+/// `error` was just returned by a function of the shim: null, or a text whose ownership it passes on.
 pub(crate) unsafe fn outcome_of(error: *mut c_char) -> Result<(), TorchError> {
     if error.is_null() {
         return Ok(());
     }
-    // SAFETY: a NUL-terminated text, which the shim takes back to free.
+    // SAFETY: a NUL-terminated text, which is returned to the shim to be freed.
     let text = unsafe {
         let text = CStr::from_ptr(error).to_string_lossy().into_owned();
         tks_free_text(error);
@@ -125,7 +125,7 @@ pub(crate) unsafe fn outcome_of(error: *mut c_char) -> Result<(), TorchError> {
 }
 
 pub(crate) fn clear_grad(leaf: &Tensor) -> Result<(), TorchError> {
-    // SAFETY: the tensor lives through the call; its gradient is its own to drop.
+    // SAFETY: the tensor lives through the call and owns the gradient that is dropped.
     unsafe { outcome_of(tks_clear_grad(leaf.as_ptr().cast_mut())) }
 }
 
@@ -133,7 +133,7 @@ fn pointers(tensors: &[Tensor]) -> Vec<*mut C_tensor> {
     tensors.iter().map(|tensor| tensor.as_ptr().cast_mut()).collect()
 }
 
-/// See [`crate::optimizer::adamw`], which checks that all lists have one length.
+/// See [`crate::optimizer::adamw`], which checks that all lists have the same length.
 pub(crate) fn fused_adamw(
     parameters: &[Tensor],
     gradients: &[Tensor],
@@ -165,7 +165,7 @@ pub(crate) fn fused_adamw(
     }
 }
 
-/// See [`crate::optimizer::sgd`], which checks that all lists have one length.
+/// See [`crate::optimizer::sgd`], which checks that all lists have the same length.
 pub(crate) fn fused_sgd(
     parameters: &[Tensor],
     gradients: &[Tensor],
@@ -194,23 +194,23 @@ pub(crate) fn fused_sgd(
 }
 
 /// # Safety
-/// `node` is one that [`record`] made, not dropped yet.
+/// `node` was made by [`record`] and has not been dropped.
 unsafe extern "C" fn drop_node(node: *mut c_void) {
     // SAFETY: the caller's promise.
     let node = unsafe { Box::from_raw(node.cast::<Node>()) };
-    // A panic must not cross into C++, and a node that panics when dropped has nothing left to save.
+    // A panic must not cross into C++, and a node that panics on drop has nothing left to clean up.
     let _ = catch_unwind(AssertUnwindSafe(|| drop(node)));
 }
 
 /// # Safety
-/// `text` is one that [`run_backward`] returned, not dropped yet.
+/// `text` was returned by [`run_backward`] and has not been dropped.
 unsafe extern "C" fn drop_text(text: *mut c_char) {
     // SAFETY: the caller's promise.
     drop(unsafe { CString::from_raw(text) });
 }
 
 /// # Safety
-/// As the shim calls it: `node` is alive, each array has its count, non-null tensors are defined.
+/// As called by the shim: `node` is alive, each array has the stated length, non-null tensors are defined.
 unsafe extern "C" fn run_backward(
     node: *mut c_void,
     saved: *mut *mut C_tensor,
@@ -241,7 +241,7 @@ unsafe extern "C" fn run_backward(
             if let Some(mut gradient) = gradient {
                 let pointer = gradient.as_mut_ptr();
                 std::mem::forget(gradient);
-                // SAFETY: in bounds; the tensor is given away, hence forgotten.
+                // SAFETY: in bounds; ownership of the tensor is passed on, hence it is forgotten.
                 unsafe { *results.add(i) = pointer };
             }
         }
@@ -262,7 +262,7 @@ unsafe extern "C" fn run_backward(
 /// # Safety
 /// `tensors` points to `count` pointers, each null or to a tensor.
 unsafe fn borrow_tensors(tensors: *mut *mut C_tensor, count: usize) -> Vec<Option<Tensor>> {
-    // SAFETY: the caller's promise; `clone_from_ptr` makes a handle of its own.
+    // SAFETY: the caller's promise; `clone_from_ptr` makes a separate handle.
     unsafe {
         slice_of(tensors, count)
             .iter()
@@ -271,10 +271,10 @@ unsafe fn borrow_tensors(tensors: *mut *mut C_tensor, count: usize) -> Vec<Optio
     }
 }
 
-/// A slice also where C++ gives null for an empty one.
+/// A slice, even if C++ passes null for an empty one.
 ///
 /// # Safety
-/// `start` points to `count` values where `count` is not 0.
+/// `start` points to `count` values if `count` is not 0.
 unsafe fn slice_of<'a, T>(start: *const T, count: usize) -> &'a [T] {
     if count == 0 {
         return &[];
@@ -293,7 +293,7 @@ pub(crate) fn uses_mimalloc() -> bool {
 
 /// See [`crate::runtime::release_memory`].
 pub(crate) fn release_memory() {
-    // SAFETY: both give back memory that nothing lives in.
+    // SAFETY: both return only unused memory.
     unsafe {
         #[cfg(all(target_os = "linux", feature = "mimalloc"))]
         libmimalloc_sys::mi_collect(true);
@@ -306,7 +306,7 @@ pub(crate) fn release_memory() {
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub(crate) fn reuse_memory() -> bool {
     const LARGE: i32 = i32::MAX;
-    // SAFETY: mallopt takes any values; it changes how later allocations are served, not those that live.
+    // SAFETY: mallopt accepts any values; it affects later allocations, not existing ones.
     unsafe {
         libc::mallopt(libc::M_MMAP_MAX, 0) == 1
             && libc::mallopt(libc::M_TRIM_THRESHOLD, LARGE) == 1

@@ -15,11 +15,12 @@ pub fn libtorch_version() -> &'static str {
     ffi::libtorch_version()
 }
 
-/// Drops the gradient that a leaf (a parameter, say) has accumulated, so that the next backward pass hands its
-/// gradient over instead of adding it to zeros: two passes over memory less than `zero_grad`.
+/// Drops the gradient that a leaf (such as a parameter) has accumulated, so that the next backward pass hands
+/// its gradient over instead of adding it to zeros. This saves two passes over memory compared with
+/// `zero_grad`.
 ///
 /// # Errors
-/// What libtorch refuses.
+/// Errors from libtorch.
 pub fn clear_grad(leaf: &tch::Tensor) -> Result<(), TorchError> {
     ffi::clear_grad(leaf)
 }

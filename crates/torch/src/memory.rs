@@ -1,4 +1,4 @@
-//! Tensors' memory: how they lie in it, and their values as slices.
+//! Tensors' memory: their layout, and their values as slices.
 
 use std::ffi::c_void;
 
@@ -9,7 +9,7 @@ use crate::error::TorchError;
 
 /// The number formats of tensors whose memory can be read and written: `f32` and `bf16`.
 pub trait Element: sealed::Sealed + Copy {
-    /// libtorch's name of it.
+    /// libtorch's name for the format.
     const KIND: Kind;
 }
 
@@ -27,14 +27,14 @@ impl Element for bf16 {
     const KIND: Kind = Kind::BFloat16;
 }
 
-/// The tensor's values in the order of its memory.
+/// The tensor's values in memory order.
 ///
 /// # Safety
 /// Tensors share memory: while the slice lives nothing changes these values, resizes the tensor or gives it other memory,
 /// on another handle to it either.
 ///
 /// # Errors
-/// [`TorchError::Layout`] where it is not a dense tensor of this format on the CPU.
+/// [`TorchError::Layout`] if it is not a dense tensor of this format on the CPU.
 pub unsafe fn values<T: Element>(tensor: &Tensor) -> Result<&[T], TorchError> {
     let start = start_of(tensor, T::KIND)?;
     if tensor.numel() == 0 {
@@ -44,20 +44,20 @@ pub unsafe fn values<T: Element>(tensor: &Tensor) -> Result<&[T], TorchError> {
     Ok(unsafe { std::slice::from_raw_parts(start.cast::<T>(), tensor.numel()) })
 }
 
-/// The tensor's values in the order of its memory, for writing; [`Fresh`] does it for a new tensor, safely.
+/// The tensor's values in memory order, for writing; for a new tensor, [`Fresh`] offers the same safely.
 ///
 /// # Safety
-/// While the slice lives nothing else reads or writes this memory: no slice of another handle to it or of a view of
-/// it, no operation of libtorch's.
+/// While the slice lives, nothing else reads or writes this memory: no slice from another handle or from a
+/// view of it, and no libtorch operation.
 ///
 /// # Errors
-/// [`TorchError::Layout`] where it is not a dense tensor of this format on the CPU.
+/// [`TorchError::Layout`] if it is not a dense tensor of this format on the CPU.
 pub unsafe fn values_mut<T: Element>(tensor: &mut Tensor) -> Result<&mut [T], TorchError> {
     let start = start_of(tensor, T::KIND)?;
     if tensor.numel() == 0 {
         return Ok(&mut []);
     }
-    // SAFETY: dense, so `numel` values lie at its start; unique by the caller's promise.
+    // SAFETY: dense, so `numel` values follow its start; unique by the caller's promise.
     Ok(unsafe { std::slice::from_raw_parts_mut(start.cast::<T>(), tensor.numel()) })
 }
 
@@ -68,7 +68,7 @@ fn start_of(tensor: &Tensor, kind: Kind) -> Result<*mut c_void, TorchError> {
     Ok(tensor.data_ptr())
 }
 
-/// A new tensor, not set yet, that nobody else has a handle to: its values may be written.
+/// A new, uninitialised tensor that has no other handle, so its values may be written.
 ///
 /// ```
 /// use tks_torch::memory::Fresh;
@@ -82,7 +82,7 @@ fn start_of(tensor: &Tensor, kind: Kind) -> Result<*mut c_void, TorchError> {
 pub struct Fresh(Tensor);
 
 impl Fresh {
-    /// Of the shape, kind, device and memory layout of `tensor`.
+    /// A tensor with the shape, kind, device and memory layout of `tensor`.
     ///
     /// # Errors
     /// What libtorch refuses.
@@ -90,7 +90,7 @@ impl Fresh {
         Ok(Fresh(tensor.f_detach()?.f_empty_like()?))
     }
 
-    /// Of a shape and strides.
+    /// A tensor of a given shape and strides.
     ///
     /// # Errors
     /// What libtorch refuses.
@@ -98,7 +98,7 @@ impl Fresh {
         Ok(Fresh(Tensor::f_empty_strided(size, stride, options)?))
     }
 
-    /// `f32` on the CPU, contiguous.
+    /// A contiguous `f32` tensor on the CPU.
     ///
     /// # Errors
     /// What libtorch refuses.
@@ -111,12 +111,12 @@ impl Fresh {
         self.0.kind()
     }
 
-    /// Its values in the order of its memory, for writing.
+    /// Its values in memory order, for writing.
     ///
     /// # Errors
-    /// [`TorchError::Layout`] where it is not a dense tensor of this format on the CPU.
+    /// [`TorchError::Layout`] if it is not a dense tensor of this format on the CPU.
     pub fn values_mut<T: Element>(&mut self) -> Result<&mut [T], TorchError> {
-        // SAFETY: the tensor was made by this type, which has given no handle to it away.
+        // SAFETY: the tensor was made by this type, which has not given away a handle to it.
         unsafe { values_mut(&mut self.0) }
     }
 
@@ -126,7 +126,7 @@ impl Fresh {
     }
 }
 
-/// Whether the tensor's values fill one piece of memory, in whatever order of its dimensions.
+/// Whether the tensor's values fill one contiguous piece of memory, with its dimensions in any order.
 pub fn is_dense(tensor: &Tensor) -> bool {
     is_dense_by(&tensor.size(), &tensor.stride())
 }
@@ -147,7 +147,7 @@ fn is_dense_by(size: &[i64], stride: &[i64]) -> bool {
     true
 }
 
-/// Whether the tensor is dense with time, its first dimension, outermost: then it is `[T, N]` in memory.
+/// Whether the tensor is dense with time, its first dimension, outermost, so that it is `[T, N]` in memory.
 pub fn is_time_first(tensor: &Tensor) -> bool {
     let (size, stride) = (tensor.size(), tensor.stride());
     let Some(&steps) = size.first() else { return false };
@@ -155,7 +155,7 @@ pub fn is_time_first(tensor: &Tensor) -> bool {
     is_dense_by(&size, &stride) && (steps <= 1 || inner <= 1 || stride[0] == inner)
 }
 
-/// The tensor itself where it is `[T, N]` in memory, else a contiguous copy.
+/// The tensor itself if it is `[T, N]` in memory, else a contiguous copy.
 ///
 /// # Errors
 /// What libtorch refuses.
@@ -163,7 +163,8 @@ pub fn time_first(tensor: &Tensor) -> Result<Tensor, TorchError> {
     Ok(if is_time_first(tensor) { tensor.shallow_clone() } else { tensor.f_contiguous()? })
 }
 
-/// The tensor itself where its memory is laid out as `like`'s (of the same shape), else a copy that is.
+/// The tensor itself if its memory layout is that of `like` (of the same shape), else a copy with that
+/// layout.
 ///
 /// # Errors
 /// What libtorch refuses.

@@ -1,5 +1,5 @@
-//! libtorch's fused optimiser steps: one pass over parameters, gradients and moments, on the CPU and on a GPU. tch
-//! offers them only inside of an optimiser whose state cannot be saved.
+//! libtorch's fused optimiser steps: one pass over parameters, gradients and moments, on the CPU and on a
+//! GPU. tch offers them only within an optimiser whose state cannot be saved.
 
 use tch::Tensor;
 
@@ -13,7 +13,7 @@ pub struct AdamW {
     pub lr: f64,
     /// Decay rates of the first and second moment.
     pub betas: [f64; 2],
-    /// Weight decay, decoupled: `lr * weight_decay` of each parameter is taken off.
+    /// Decoupled weight decay: `lr * weight_decay` times each parameter is subtracted from it.
     pub weight_decay: f64,
     /// Added to the root of the second moment.
     pub eps: f64,
@@ -32,11 +32,12 @@ pub struct Sgd {
     pub nesterov: bool,
 }
 
-/// One step of AdamW (Loshchilov and Hutter, ICLR 2019), in place. All lists are of one length; each parameter, its
-/// gradient and its two moments have one shape, and `steps` hold one `f32` each: the steps made, which it counts up.
+/// One step of AdamW (Loshchilov and Hutter, ICLR 2019), in place. All lists have the same length; each
+/// parameter, its gradient and its two moments have the same shape. Each of `steps` holds one `f32`, the
+/// number of steps made, which is incremented.
 ///
 /// # Errors
-/// Lists of several lengths, tensors of several shapes, what libtorch refuses.
+/// Lists of different lengths, tensors of different shapes, errors from libtorch.
 pub fn adamw(
     parameters: &[Tensor],
     gradients: &[Tensor],
@@ -53,15 +54,15 @@ pub fn adamw(
         let (name, expected) = ("steps of one number", parameters.len());
         return Err(TorchError::Count { name, actual: counters, expected });
     }
-    // The kernel reads the number of this step, and leaves counting to its caller.
+    // The kernel reads the number of this step and leaves counting to its caller.
     for step in steps {
         let _counted = step.shallow_clone().f_add_scalar_(1.0)?;
     }
     ffi::fused_adamw(parameters, &gradients, first, second, steps, settings)
 }
 
-/// One step of SGD, in place. `momenta` are empty without momentum, else of the parameters' shapes; they are
-/// overwritten at the first step.
+/// One step of SGD, in place. `momenta` is empty without momentum; otherwise it has the parameters' shapes
+/// and is overwritten at the first step.
 ///
 /// # Errors
 /// As [`adamw`].
@@ -79,7 +80,8 @@ pub fn sgd(
     ffi::fused_sgd(parameters, &gradients, momenta, settings, is_first)
 }
 
-/// The kernels walk through memory: what does not lie as its parameter does is copied to do so.
+/// The kernels walk through memory, so a tensor whose layout differs from its parameter's is copied to that
+/// layout.
 fn alike(parameters: &[Tensor], gradients: &[Tensor], name: &'static str) -> Result<Vec<Tensor>, TorchError> {
     require_shapes(parameters, gradients, name)?;
     let pairs = parameters.iter().zip(gradients);

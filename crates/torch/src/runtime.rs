@@ -1,34 +1,36 @@
-//! How a program should run libtorch: memory that is used again, and threads that sleep when idle.
+//! Run-time settings for libtorch: memory that is reused, and threads that sleep when idle.
 //!
-//! Two defaults cost more than the arithmetic of a cheap layer. glibc maps every tensor above 32 MiB again at
-//! every training step, and the kernel clears and faults in each of its pages. And libgomp's threads spin
-//! when they wait, so that on a machine that has other work each parallel region waits for the scheduler.
+//! Two defaults cost more than the arithmetic of a cheap layer. First, glibc maps every tensor above 32 MiB
+//! again at every training step, and the kernel clears and faults in each of its pages. Second, libgomp's
+//! threads spin while they wait, so that on a machine with other work each parallel region waits for the
+//! scheduler.
 //!
-//! Against the first, programs on Linux that use this crate allocate by mimalloc 3, libtorch and all else
-//! included: its feature `mimalloc`, on by default, links it in the place of the C library's allocator. It
-//! keeps what is freed for the next step for about a second, and gives it back then. Measured, it is twice as fast as huge pages (`THP_MEM_ALLOC_ENABLE`) and five times
-//! as fast as glibc's defaults for a training step of element-wise work, in the same memory. A program that brings an allocator of its
-//! own turns the feature off (`default-features = false`); then [`prepare`] sets huge pages instead.
+//! To avoid the first, programs on Linux that use this crate allocate with mimalloc 3, libtorch and
+//! everything else included: the feature `mimalloc`, on by default, links it in place of the C library's
+//! allocator. It keeps freed memory for the next step for about a second before returning it. For a training
+//! step of element-wise work, it was measured to be twice as fast as huge pages (`THP_MEM_ALLOC_ENABLE`) and
+//! five times as fast as glibc's defaults, with the same memory. A program with its own allocator turns the
+//! feature off (`default-features = false`); then [`prepare`] sets huge pages instead.
 //!
-//! Against the second, [`prepare`].
+//! [`prepare`] avoids the second.
 
 use std::process::Command;
 
-/// What [`prepare`] sets where the user has not, as environment variables: read by libgomp and by libtorch's
-/// allocator before a program could set them itself, hence the restart.
+/// The environment variables that [`prepare`] sets if the user has not. libgomp and libtorch's allocator read
+/// them before a program could set them itself, hence the restart.
 const SETTINGS: [(&str, &str); 2] = [("OMP_WAIT_POLICY", "PASSIVE"), ("THP_MEM_ALLOC_ENABLE", "1")];
 
-/// How many of [`SETTINGS`] are wanted with mimalloc, which needs no huge pages.
+/// How many of [`SETTINGS`] are needed with mimalloc, which does not need huge pages.
 const WITH_MIMALLOC: usize = 1;
 
-/// Marks a process that [`prepare`] has started again.
+/// Marks a process that [`prepare`] has restarted.
 const MARK: &str = "TKS_RUNTIME_PREPARED";
 
-/// Call this first in `main`: starts the program again with the settings that libtorch runs fastest with,
-/// where the environment does not have them. A variable that the user has set stays as it is.
+/// Call this first in `main`: restarts the program with the settings that make libtorch fastest, if the
+/// environment does not have them. A variable that the user has set is not changed.
 ///
-/// On other systems than Linux, and where the program cannot be started again, it leaves the settings. Then it
-/// opens libtorch's CUDA half where there is one ([`crate::cuda::load`]).
+/// On systems other than Linux, and if the program cannot be restarted, the settings are left unchanged.
+/// Finally it opens libtorch's CUDA libraries if present ([`crate::cuda::load`]).
 pub fn prepare() {
     let wanted = if uses_mimalloc() { &SETTINGS[..WITH_MIMALLOC] } else { &SETTINGS };
     let missing: Vec<_> = wanted.iter().filter(|(name, _)| std::env::var_os(name).is_none()).collect();
@@ -38,7 +40,8 @@ pub fn prepare() {
     let _available = crate::cuda::load();
 }
 
-/// Starts this program in the place of itself. Returns where that failed: then it goes on as it was started.
+/// Replaces this process by a new run of the program. Returns only if that failed, so that the program
+/// continues as started.
 fn start_again(missing: &[&(&str, &str)]) {
     let Ok(program) = std::env::current_exe() else { return };
     let mut command = Command::new(program);
@@ -52,15 +55,15 @@ fn start_again(missing: &[&(&str, &str)]) {
 #[cfg(unix)]
 fn start_in_place(mut command: Command) {
     use std::os::unix::process::CommandExt;
-    // Returns only where it failed: then the program goes on as it was started.
+    // Returns only if it failed: then the program continues as started.
     let _error = command.exec();
 }
 
 #[cfg(not(unix))]
 fn start_in_place(_: Command) {}
 
-/// Whether libtorch's tensors come from mimalloc: so it is on Linux with the feature `mimalloc`, unless
-/// another allocator was put before it (by `LD_PRELOAD`, say).
+/// Whether libtorch's tensors are allocated by mimalloc. This is so on Linux with the feature `mimalloc`,
+/// unless another allocator takes precedence (for example through `LD_PRELOAD`).
 pub fn uses_mimalloc() -> bool {
     #[cfg(all(target_os = "linux", feature = "mimalloc"))]
     {
@@ -72,9 +75,9 @@ pub fn uses_mimalloc() -> bool {
     }
 }
 
-/// Has freed memory kept for the next tensor, from inside a running program, for one that was built without
-/// the feature `mimalloc` and cannot start again. Returns whether it will be: mimalloc does so by itself, glibc
-/// takes the setting, other C libraries do not. glibc then needs two to three times the memory.
+/// Keeps freed memory for the next tensor, for a running program that was built without the feature
+/// `mimalloc` and cannot restart. Returns whether memory will be kept: mimalloc does so by itself, glibc
+/// accepts the setting, other C libraries do not. glibc then needs two to three times the memory.
 pub fn reuse_memory() -> bool {
     if uses_mimalloc() {
         return true;
@@ -89,17 +92,17 @@ pub fn reuse_memory() -> bool {
     }
 }
 
-/// Gives memory that is kept for later tensors back to the system, by mimalloc and by glibc; nothing elsewhere.
+/// Returns memory kept for later tensors to the system, with mimalloc and glibc; does nothing otherwise.
 pub fn release_memory() {
     crate::ffi::release_memory();
 }
 
-/// Sets the number of threads of libtorch and of the kernels' pool (rayon's global one).
+/// Sets the number of threads of libtorch and of the kernels' pool (rayon's global pool).
 ///
-/// Returns the number that the kernels' pool has: another, where it had been started before.
+/// Returns the number of threads in the kernels' pool, which differs if the pool had been started before.
 pub fn set_threads(threads: usize) -> usize {
     tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
-    // An error means that the pool runs already; its size is what we report.
+    // An error means that the pool is already running; its size is what we report.
     let _already = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     rayon::current_num_threads()
 }

@@ -1,4 +1,4 @@
-//! Tensors' memory as slices: in the order in which it lies, and refused where it does not lie densely.
+//! Tensors' memory as slices: in memory order, and refused if the tensor is not dense.
 
 use half::bf16;
 use tch::{Device, Kind, Tensor};

@@ -1,15 +1,16 @@
-//! The fused steps against the optimisers' equations, written out for one number at a time.
+//! The fused steps compared with the optimisers' equations, written out one number at a time.
 
 use tch::{Kind, Tensor};
 use tks_torch::optimizer::{AdamW, Sgd, adamw, sgd};
 
-/// A parameter of two dimensions, transposed so that its memory does not run as its shape does, and one of one.
+/// A parameter of two dimensions, transposed so that its memory order differs from its shape, and one of one
+/// dimension.
 fn parameters() -> Vec<Tensor> {
     let table = Tensor::from_slice(&[0.5f32, -1.0, 2.0, 0.25, 3.0, -0.125]).view([2, 3]).transpose(0, 1);
     vec![table, Tensor::from_slice(&[1.0f32, -2.0])]
 }
 
-/// Gradients of step `step`: contiguous, whatever their parameters are.
+/// Gradients of step `step`: contiguous, unlike their parameters.
 fn gradients(step: i64) -> Vec<Tensor> {
     let factor = 1.0 / (step + 1) as f64;
     let table = Tensor::from_slice(&[0.1f32, -0.2, 0.3, 0.4, -0.5, 0.6]).view([3, 2]) * factor;
