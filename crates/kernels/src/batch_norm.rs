@@ -1,6 +1,6 @@
-//! Batch norm's passes over memory: statistics of each channel, and the gradient through them.
+//! The memory passes of batch norm: the statistics of each channel, and the gradient through them.
 //!
-//! Tensors are seen as `[outer, C, inner]` in memory: `[T * B, C, H * W]`, or `[T * B * H * W, C, 1]` for
+//! Tensors are treated as `[outer, C, inner]` in memory: `[T * B, C, H * W]`, or `[T * B * H * W, C, 1]` for
 //! channels-last. Ioffe and Szegedy, "Batch Normalization", ICML 2015.
 
 use rayon::prelude::*;
@@ -14,12 +14,12 @@ pub struct Moments {
     pub count: f64,
     /// Mean.
     pub mean: f64,
-    /// Sum of squared distances to the mean; variance times `count`.
+    /// Sum of squared distances from the mean: the variance times `count`.
     pub squares: f64,
 }
 
 impl Moments {
-    /// Both sets together. Chan, Golub and LeVeque, 1979.
+    /// The moments of both sets combined. Chan, Golub and LeVeque, 1979.
     #[must_use]
     pub fn merge(self, other: Moments) -> Moments {
         let count = self.count + other.count;
@@ -46,19 +46,20 @@ fn check(x: &[f32], channels: usize, inner: usize) -> Result<(), KernelError> {
     Ok(())
 }
 
-/// Values that a thread takes at a time: a quarter of a megabyte, so that its second look finds them in cache.
+/// Values that a thread processes at a time: a quarter of a megabyte, so that its second pass finds them in
+/// cache.
 const CHUNK: usize = 1 << 16;
 
-/// How many values a chunk takes: whole periods of the channels.
+/// Number of values in a chunk: whole periods of the channels.
 fn chunk_of(period: usize) -> usize {
     period * (CHUNK / period).max(1)
 }
 
-/// Mean and variance of each channel of `x` (`[outer, C, inner]`), to nearly double precision, added in one
-/// order whatever the number of threads.
+/// Mean and variance of each channel of `x` (`[outer, C, inner]`), to nearly double precision, added in the
+/// same order for any number of threads.
 ///
 /// # Errors
-/// [`KernelError::Length`] where the length of `x` is not a multiple of `C * inner`.
+/// [`KernelError::Length`] if the length of `x` is not a multiple of `C * inner`.
 pub fn moments(x: &[f32], channels: usize, inner: usize) -> Result<Vec<Moments>, KernelError> {
     check(x, channels, inner)?;
     let parts: Vec<Vec<Moments>> = x
@@ -78,7 +79,7 @@ pub fn moments(x: &[f32], channels: usize, inner: usize) -> Result<Vec<Moments>,
     Ok(total)
 }
 
-/// Sum in 16 strands, which turn into SIMD.
+/// Sum in 16 strands, which the compiler vectorises.
 #[inline(always)]
 fn sum(values: &[f32], term: impl Fn(f32) -> f32) -> f64 {
     let mut strands = [0.0f32; 16];
@@ -92,7 +93,7 @@ fn sum(values: &[f32], term: impl Fn(f32) -> f32) -> f64 {
     strands.iter().map(|&strand| f64::from(strand)).sum::<f64>() + rest
 }
 
-/// Values summed in single precision before the sum goes on in double.
+/// Values summed in single precision before the sum continues in double precision.
 const RUN: usize = 2048;
 
 fn of_planes(chunk: &[f32], channels: usize, inner: usize) -> Vec<Moments> {
@@ -102,7 +103,7 @@ fn of_planes(chunk: &[f32], channels: usize, inner: usize) -> Vec<Moments> {
         for run in plane.chunks(RUN) {
             let count = run.len() as f64;
             let mean = sum(run, |value| value) / count;
-            // About a mean rounded to single precision, and corrected for that.
+            // Around the mean rounded to single precision, with a correction for that.
             let centre = mean as f32;
             let squares = sum(run, |value| (value - centre) * (value - centre));
             let shift = mean - f64::from(centre);
@@ -144,11 +145,12 @@ fn of_interleaved(chunk: &[f32], channels: usize) -> Vec<Moments> {
     total
 }
 
-/// `grad = a[c] * grad + b[c] * x + d[c]`, in place: the gradient through batch norm, whose three terms are
-/// constants of the channel. `x` and `grad` are `[outer, C, inner]`, coefficients `[C]` of `[a, b, d]`.
+/// `grad = a[c] * grad + b[c] * x + d[c]`, in place: the gradient through batch norm, where `a`, `b` and `d`
+/// are constant for each channel. `x` and `grad` are `[outer, C, inner]`, the coefficients are `[C]` triples
+/// `[a, b, d]`.
 ///
 /// # Errors
-/// [`KernelError::Length`] where the lengths do not fit.
+/// [`KernelError::Length`] if the lengths do not match.
 pub fn combine(
     x: &[f32],
     grad: &mut [f32],

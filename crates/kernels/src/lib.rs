@@ -1,12 +1,13 @@
-//! Kernels of spiking networks on a processor, over slices; no libtorch, and no neurons (`tks-neuron` has those).
+//! CPU kernels of spiking networks over slices, without libtorch and without neurons (those are in
+//! `tks-neuron`).
 //!
-//! - [`convolution`]: a convolution of spikes that passes over zeros.
-//! - [`winograd`]: the transforms of a dense 3 x 3 convolution with a quarter of the multiplications.
-//! - [`packed`]: spikes in a bit each, for what a backward pass keeps.
-//! - [`batch_norm`]: batch norm's passes over memory, for fusing it with a neuron.
+//! - [`convolution`]: a convolution of spikes that skips zeros.
+//! - [`winograd`]: the transforms for a dense 3 x 3 convolution with a quarter of the multiplications.
+//! - [`packed`]: spikes as one bit each, for the tensors that a backward pass keeps.
+//! - [`batch_norm`]: the memory passes of batch norm, for fusing it with a neuron.
 //! - [`simd`]: one binary for several instruction sets.
 //!
-//! Results are the same to the bit for any number of threads and on every instruction set.
+//! Results are bit-identical for any number of threads and on every instruction set.
 //!
 //! ```
 //! use tks_kernels::convolution::{ConvShape, forward};

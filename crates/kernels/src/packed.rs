@@ -1,4 +1,4 @@
-//! Spikes in little memory: what a backward pass needs of a layer's input takes a bit a spike, not 32.
+//! Packed spikes: the input that a layer keeps for its backward pass takes one bit per spike instead of 32.
 
 use half::bf16;
 use rayon::prelude::*;
@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use crate::error::KernelError;
 use crate::simd;
 
-/// Values that one task packs: a whole number of bytes of bits.
+/// Values that one task packs: a whole number of bytes.
 const PIECE: usize = 1 << 16;
 
 /// A number format that [`PackedSpikes`] packs.
@@ -25,12 +25,12 @@ impl Value for f32 {
 impl Value for bf16 {
     #[inline(always)]
     fn single(self) -> f32 {
-        // Unlike `to_f32` without a branch for NaN, which would keep this from becoming SIMD.
+        // Unlike `to_f32`, this has no branch for NaN, which would prevent vectorisation.
         f32::from_bits(u32::from(self.to_bits()) << 16)
     }
 }
 
-/// Values that are 0 or 1, or small whole numbers (sums of spikes, as residual blocks have), packed.
+/// Packed values: 0 or 1, or small whole numbers (sums of spikes, as in residual blocks).
 ///
 /// ```
 /// use tks_kernels::packed::PackedSpikes;
@@ -53,14 +53,14 @@ pub struct PackedSpikes {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Storage {
-    /// Eight values a byte, the first in the lowest bit.
+    /// Eight values per byte, the first in the lowest bit.
     Bits(Vec<u8>),
-    /// A value a byte.
+    /// One value per byte.
     Bytes(Vec<u8>),
 }
 
 impl PackedSpikes {
-    /// Packs values; `None` where one is neither 0 nor a whole number up to 255. -0 becomes 0.
+    /// Packs values; `None` if one of them is not a whole number from 0 to 255. -0 becomes 0.
     pub fn pack<T: Value>(values: &[T]) -> Option<PackedSpikes> {
         let pack = |mut packed: Vec<u8>, per_byte: usize, piece: fn(&[T], &mut [u8]) -> Option<usize>| {
             let non_zero = values
@@ -81,21 +81,21 @@ impl PackedSpikes {
         Some(PackedSpikes { storage: Storage::Bytes(bytes), length, non_zero })
     }
 
-    /// Memory taken.
+    /// Memory used, in bytes.
     pub fn bytes(&self) -> usize {
         let (Storage::Bits(bytes) | Storage::Bytes(bytes)) = &self.storage;
         bytes.len()
     }
 
-    /// The share of values that are not zero, 0 for none.
+    /// The share of non-zero values; 0 if there are no values.
     pub fn density(&self) -> f64 {
         self.non_zero as f64 / (self.length as f64).max(1.0)
     }
 
-    /// Writes the values.
+    /// Writes the unpacked values.
     ///
     /// # Errors
-    /// [`KernelError::Length`] where `values` is not as long as what was packed.
+    /// [`KernelError::Length`] if `values` does not have the length of the packed values.
     pub fn expand(&self, values: &mut [f32]) -> Result<(), KernelError> {
         if values.len() != self.length {
             return Err(KernelError::Length {
@@ -120,7 +120,7 @@ impl PackedSpikes {
     }
 }
 
-/// The lowest bit of each byte, the first in the lowest bit: eight bytes at a time.
+/// Gathers the lowest bit of each of eight bytes, the first in the lowest bit.
 #[inline(always)]
 pub(crate) fn lowest_bits(flags: &[u8; 64]) -> u64 {
     let (eights, _) = flags.as_chunks::<8>();
@@ -134,7 +134,7 @@ struct PackBits<'a, T> {
 }
 
 impl<T: Value> simd::Work for PackBits<'_, T> {
-    /// How many are 1, `None` where one is neither 0 nor 1.
+    /// Number of ones; `None` if a value is neither 0 nor 1.
     type Output = Option<usize>;
 
     #[inline(always)]
@@ -143,7 +143,7 @@ impl<T: Value> simd::Work for PackBits<'_, T> {
         let (groups, rest) = self.values.as_chunks::<64>();
         let (packed, packed_rest) = self.bits.split_at_mut(groups.len() * 8);
         for (values, packed) in groups.iter().zip(packed.as_chunks_mut::<8>().0) {
-            // A byte each, which turns into SIMD.
+            // One byte each, which the compiler vectorises.
             let mut flags = [0u8; 64];
             for (flag, value) in flags.iter_mut().zip(values) {
                 let value = value.single();
@@ -172,7 +172,7 @@ struct PackBytes<'a, T> {
 }
 
 impl<T: Value> simd::Work for PackBytes<'_, T> {
-    /// How many are not 0, `None` where one is not a whole number up to 255.
+    /// Number of non-zero values; `None` if a value is not a whole number from 0 to 255.
     type Output = Option<usize>;
 
     #[inline(always)]
@@ -180,7 +180,7 @@ impl<T: Value> simd::Work for PackBytes<'_, T> {
         let (mut non_zero, mut others) = (0usize, 0u8);
         for (value, byte) in self.values.iter().zip(self.bytes) {
             let value = value.single();
-            // Saturates, and takes NaN to 0: the comparison tells both.
+            // The cast saturates and maps NaN to 0; the comparison detects both.
             *byte = value as u8;
             others |= u8::from(f32::from(*byte) != value);
             non_zero += usize::from(*byte != 0);

@@ -1,25 +1,25 @@
-//! One binary, the widest vectors at hand: each kernel is compiled for baseline x86-64, AVX2 and AVX-512,
-//! and the processor is asked once which to run.
+//! One binary that uses the widest vectors available: each kernel is compiled for baseline x86-64, AVX2 and
+//! AVX-512, and the processor is queried once to decide which to run.
 //!
-//! Results are the same to the bit on each, since nothing here contracts `a * b + c` into one rounding.
+//! Results are bit-identical on all of them, since `a * b + c` is never contracted into a single rounding.
 
 use std::sync::OnceLock;
 
 use crate::error::KernelError;
 
-/// A piece of work that is compiled once for each instruction set.
+/// A piece of work that is compiled separately for each instruction set.
 pub trait Work {
-    /// What it returns.
+    /// The result.
     type Output;
-    /// Does the work; `#[inline(always)]` in every implementation and in all that it calls, so that the
+    /// Does the work. Every implementation, and everything it calls, must be `#[inline(always)]`, so that the
     /// caller's instruction set applies.
     fn run(self) -> Self::Output;
 }
 
-/// The instruction sets that kernels are compiled for, from the narrowest to the widest.
+/// The instruction sets that kernels are compiled for, from narrowest to widest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum InstructionSet {
-    /// What the program was compiled for: SSE2 on x86-64.
+    /// The target of the whole program: SSE2 on x86-64.
     Baseline,
     /// AVX2, 8 values at a time.
     Avx2,
@@ -27,8 +27,9 @@ pub enum InstructionSet {
     Avx512,
 }
 
-/// Names the widest [`InstructionSet`] that kernels may use: `baseline`, `avx2` or `avx512`; unset, what the
-/// processor has. Results are the same to the bit: it is there to show that, and to measure.
+/// Environment variable that names the widest [`InstructionSet`] kernels may use: `baseline`, `avx2` or
+/// `avx512`. If unset, it is the widest of the processor. Results are bit-identical; the variable serves to
+/// check that, and to measure speed.
 pub const SIMD_VARIABLE: &str = "TKS_SIMD";
 
 impl InstructionSet {
@@ -41,7 +42,7 @@ impl InstructionSet {
         }
     }
 
-    /// The widest that this processor has.
+    /// The widest one of this processor.
     pub fn widest() -> Self {
         #[cfg(target_arch = "x86_64")]
         {
@@ -63,11 +64,11 @@ impl InstructionSet {
         InstructionSet::Baseline
     }
 
-    /// The one that kernels of this process use: the widest, or what [`SIMD_VARIABLE`] limited it to when it
-    /// was first asked for.
+    /// The one that the kernels of this process use: the widest, or the limit that [`SIMD_VARIABLE`] set at
+    /// the first call.
     ///
     /// # Errors
-    /// [`KernelError::InstructionSet`] where the variable names none.
+    /// [`KernelError::InstructionSet`] if the variable does not name one.
     pub fn in_use() -> Result<Self, KernelError> {
         static IN_USE: OnceLock<Result<InstructionSet, String>> = OnceLock::new();
         let in_use = IN_USE.get_or_init(|| {
@@ -93,19 +94,20 @@ pub struct Avx512(());
 
 #[cfg(target_arch = "x86_64")]
 impl Avx512 {
-    /// The proof, where it holds.
+    /// The proof, if AVX-512 may be used.
     pub fn get() -> Option<Self> {
         (chosen() == InstructionSet::Avx512).then_some(Avx512(()))
     }
 }
 
-/// [`InstructionSet::in_use`], or the baseline where the variable names none, which whoever asked before has refused.
+/// [`InstructionSet::in_use`], or the baseline if the variable does not name one; an earlier check has
+/// already reported that.
 #[cfg(target_arch = "x86_64")]
 fn chosen() -> InstructionSet {
     InstructionSet::in_use().unwrap_or(InstructionSet::Baseline)
 }
 
-/// Runs the work with the widest vectors that this processor has.
+/// Runs the work with the widest vectors of this processor.
 #[cfg(target_arch = "x86_64")]
 pub fn dispatch<W: Work>(work: W) -> W::Output {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,lzcnt,popcnt")]
@@ -117,8 +119,8 @@ pub fn dispatch<W: Work>(work: W) -> W::Output {
         work.run()
     }
     match chosen() {
-        // SAFETY: `InstructionSet::widest` found every feature that `avx512` enables, and what is chosen is
-        // no wider.
+        // SAFETY: `InstructionSet::widest` found every feature that `avx512` enables, and the choice is no
+        // wider.
         InstructionSet::Avx512 => unsafe { avx512(work) },
         // SAFETY: as above, for `avx2`.
         InstructionSet::Avx2 => unsafe { avx2(work) },
@@ -126,7 +128,7 @@ pub fn dispatch<W: Work>(work: W) -> W::Output {
     }
 }
 
-/// Runs the work; other processors' baseline has their vectors already.
+/// Runs the work; the baseline of other processors already includes their vectors.
 #[cfg(not(target_arch = "x86_64"))]
 pub fn dispatch<W: Work>(work: W) -> W::Output {
     work.run()

@@ -8,9 +8,9 @@
 //! y = A^T [(G g G^T) * (B^T d B)] A
 //! ```
 //!
-//! where the product is one of 36 numbers; over channels it is 36 matrix products, which whoever calls this computes.
-//! The filter's gradient is `G^T [(A dy A^T) * (B^T d B)] G`, summed over tiles. Rounding errors are some 10 times
-//! those of a sum of products.
+//! where `*` multiplies 36 numbers element by element. Over channels it becomes 36 matrix products, which the
+//! caller computes. The filter's gradient is `G^T [(A dy A^T) * (B^T d B)] G`, summed over tiles. Rounding
+//! errors are about 10 times those of a plain sum of products.
 //!
 //! Tensors are channels-last, `[images, height, width, channels]`, with a multiple of [`LANE`] channels; tiles are
 //! `[images, rows, columns, 36, channels]`.
@@ -20,9 +20,9 @@ use rayon::prelude::*;
 use crate::error::KernelError;
 use crate::simd;
 
-/// Channels are handled this many at a time.
+/// Number of channels processed at a time.
 pub const LANE: usize = 16;
-/// Numbers of a tile.
+/// Number of values in a tile.
 pub const TILE: usize = INPUT * INPUT;
 /// Rows and columns of a tile's input.
 const INPUT: usize = 6;
@@ -139,24 +139,24 @@ fn both_ways<'a, const N: usize, const M: usize>(
     });
 }
 
-/// The sizes of a convolution with a filter of 3 x 3 and a stride of 1.
+/// The sizes of a convolution with a 3 x 3 filter and a stride of 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WinogradShape {
     /// Of the input.
     pub height: usize,
     /// Of the input.
     pub width: usize,
-    /// Zeros around the input, 0 to 2, down and across.
+    /// Zeros around the input, 0 to 2, vertical and horizontal.
     pub padding: [usize; 2],
 }
 
-/// What a filter is transformed for.
+/// The purpose of a transformed filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Filter {
     /// The convolution.
     Forward,
-    /// The gradient of its input, which is the convolution of the output's gradient with the filter turned by half a
-    /// turn and a padding of 2 less the convolution's own.
+    /// The gradient with respect to its input: the convolution of the output's gradient with the filter
+    /// rotated by 180 degrees, with a padding of 2 minus that of the convolution.
     InputGradient,
 }
 
@@ -164,7 +164,7 @@ impl WinogradShape {
     /// Height and width of the output.
     ///
     /// # Errors
-    /// [`KernelError::OutOfRange`] for sizes that make no convolution.
+    /// [`KernelError::OutOfRange`] for sizes that do not form a convolution.
     pub fn output(&self) -> Result<[usize; 2], KernelError> {
         let mut output = [self.height, self.width];
         for ((length, padding), parameter) in output.iter_mut().zip(self.padding).zip(["height", "width"]) {
@@ -193,7 +193,8 @@ impl WinogradShape {
         Ok(self.output()?.map(|length| length.div_ceil(OUTPUT)))
     }
 
-    /// Rows and columns of tiles, where `tiles` values are what images of that size and `values` values make.
+    /// Rows and columns of tiles, after checking that there are `values` image values and `tiles` tile
+    /// values.
     fn check(
         &self,
         size: [usize; 2],
@@ -218,7 +219,7 @@ impl WinogradShape {
 /// `[images, rows, columns, 36, channels]`.
 ///
 /// # Errors
-/// [`KernelError`] where buffers or sizes do not fit.
+/// [`KernelError`] if buffers or sizes do not match.
 pub fn input_tiles(
     shape: &WinogradShape,
     channels: usize,
@@ -236,7 +237,7 @@ pub fn input_tiles(
 /// `[images, rows, columns, 36, channels]`.
 ///
 /// # Errors
-/// [`KernelError`] where buffers or sizes do not fit.
+/// [`KernelError`] if buffers or sizes do not match.
 pub fn gradient_tiles(
     shape: &WinogradShape,
     channels: usize,
@@ -254,7 +255,7 @@ pub fn gradient_tiles(
 /// `[images, out_height, out_width, channels]`.
 ///
 /// # Errors
-/// [`KernelError`] where buffers or sizes do not fit.
+/// [`KernelError`] if buffers or sizes do not match.
 pub fn output_pixels(
     shape: &WinogradShape,
     channels: usize,
@@ -281,7 +282,7 @@ pub fn output_pixels(
 /// [`Filter::Forward`], `[outputs, 36, inputs]` for [`Filter::InputGradient`].
 ///
 /// # Errors
-/// [`KernelError`] where buffers or sizes do not fit.
+/// [`KernelError`] if buffers or sizes do not match.
 pub fn filter_tiles(
     filter: Filter,
     inputs: usize,
@@ -300,7 +301,7 @@ pub fn filter_tiles(
 /// `G^T u G` of each filter of `tiles`, `[36, inputs, outputs]`, to `grad_weight`, `[outputs, inputs, 3, 3]`.
 ///
 /// # Errors
-/// [`KernelError`] where buffers or sizes do not fit.
+/// [`KernelError`] if buffers or sizes do not match.
 pub fn filter_gradient(
     inputs: usize,
     outputs: usize,
@@ -339,7 +340,8 @@ fn check_channels(channels: usize) -> Result<(), KernelError> {
     Ok(())
 }
 
-/// Images, `[images, height, width, channels]`, and how far before their first pixel the first tile begins.
+/// Images, `[images, height, width, channels]`, and the distance from the start of the first tile to the
+/// first pixel.
 #[derive(Clone, Copy)]
 struct Images<'a> {
     values: &'a [f32],
@@ -348,7 +350,7 @@ struct Images<'a> {
     offset: [usize; 2],
 }
 
-/// Tiles of `N x N` pixels to 6 x 6 numbers each.
+/// Transforms tiles of `N x N` pixels to 6 x 6 numbers each.
 fn expand<const N: usize, F>(images: Images<'_>, [rows, columns]: [usize; 2], tiles: &mut [f32], transform: F)
 where
     F: Fn([&Lanes; N]) -> [Lanes; INPUT] + Copy + Sync,
@@ -382,7 +384,7 @@ where
     fn run(self) {
         let Expand { images: Images { values, size, channels, offset }, row, tiles, transform } = self;
         for (column, tile) in tiles.chunks_exact_mut(TILE * channels).enumerate() {
-            // Where each pixel of the tile begins; `None` in the padding.
+            // The offset of each pixel of the tile; `None` in the padding.
             let mut places = [[None; N]; N];
             for (y, places) in places.iter_mut().enumerate() {
                 for (x, place) in places.iter_mut().enumerate() {
@@ -402,10 +404,10 @@ where
     }
 }
 
-/// A row of tiles of one image, and the 1 to 4 rows of pixels that it makes.
+/// A row of tiles of one image, and the 1 to 4 rows of pixels that it produces.
 struct Contract<'a> {
     products: &'a [f32],
-    /// Where the row's first tile begins in the first of the 36.
+    /// The offset of the row's first tile in the first of the 36 matrices.
     first: usize,
     columns: usize,
     width: usize,
@@ -420,7 +422,7 @@ impl simd::Work for Contract<'_> {
         let Contract { products, first, columns, width, channels, y } = self;
         let stride = products.len() / TILE;
         for column in 0..columns {
-            // The last tiles may reach past the image.
+            // The last tiles may extend past the image.
             let (height_used, width_used) =
                 (y.len() / (width * channels), OUTPUT.min(width - column * OUTPUT));
             for channel in (0..channels).step_by(LANE) {
@@ -437,7 +439,7 @@ impl simd::Work for Contract<'_> {
     }
 }
 
-/// The filters that begin at one channel.
+/// The filters that read one channel.
 struct FilterTiles<'a> {
     filter: Filter,
     channel: usize,
@@ -478,7 +480,7 @@ impl simd::Work for FilterTiles<'_> {
     }
 }
 
-/// The gradients of the filters to 16 outputs.
+/// The gradients of the filters of 16 outputs.
 struct FilterGradient<'a> {
     tiles: &'a [f32],
     /// The first of the outputs.

@@ -1,4 +1,4 @@
-//! The convolution of spikes against one written as its definition.
+//! The convolution of spikes compared with its definition.
 
 use tks_golden::{noise, relative_error};
 use tks_kernels::KernelError;

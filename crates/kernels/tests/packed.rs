@@ -1,10 +1,10 @@
-//! Spikes in little memory: what is packed comes back, and nothing else is packed.
+//! Packed spikes: packing and unpacking gives the same values, and other values are not packed.
 
 use half::bf16;
 use proptest::prelude::*;
 use tks_kernels::packed::PackedSpikes;
 
-/// Lengths about those of a byte, of a vector's group and of a task's piece.
+/// Lengths around those of a byte, a vector's group and a task's piece.
 fn length() -> impl Strategy<Value = usize> {
     prop_oneof![0usize..200, 65_500usize..65_600, 131_000usize..131_100]
 }

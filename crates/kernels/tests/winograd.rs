@@ -1,4 +1,4 @@
-//! Winograd's transforms against the convolution and its gradients by their definitions.
+//! Winograd transforms compared with the convolution and its gradients by their definitions.
 
 use tks_golden::{noise, relative_error};
 use tks_kernels::KernelError;
@@ -6,8 +6,8 @@ use tks_kernels::winograd::{
     Filter, TILE, WinogradShape, filter_gradient, filter_tiles, gradient_tiles, input_tiles, output_pixels,
 };
 
-/// For each output pixel, output channel, input channel and tap that meets the input: places in `y`, `x` and the
-/// weight.
+/// For each output pixel, output channel, input channel and tap that meets the input: indices into `y`, `x`
+/// and the weight.
 fn each_product(
     shape: &WinogradShape,
     [images, inputs, outputs]: [usize; 3],
@@ -31,7 +31,7 @@ fn each_product(
     }
 }
 
-/// `[tiles, 36, from]` with `[from, 36, to]`: `[36, tiles, to]`.
+/// The product of `[tiles, 36, from]` and `[from, 36, to]`: `[36, tiles, to]`.
 fn products(x: &[f32], filters: &[f32], from: usize, to: usize) -> Vec<f32> {
     let tiles = x.len() / (TILE * from);
     let mut out = vec![0.0; TILE * tiles * to];
@@ -45,7 +45,7 @@ fn products(x: &[f32], filters: &[f32], from: usize, to: usize) -> Vec<f32> {
     out
 }
 
-/// The convolution by tiles, of `x` with `from` channels.
+/// The convolution by tiles; `x` has `from` channels.
 fn convolve(
     shape: &WinogradShape,
     filter: Filter,
@@ -148,7 +148,7 @@ fn sizes_that_do_not_fit_are_named() {
     ] {
         assert!(matches!(wrong.output(), Err(KernelError::OutOfRange { .. })), "{wrong:?}");
     }
-    // No image: nothing to do.
+    // No images: nothing to do.
     input_tiles(&shape, 16, &[], &mut []).unwrap();
     output_pixels(&shape, 16, &[], &mut []).unwrap();
 }

@@ -1,4 +1,4 @@
-//! The output.
+//! The forward pass.
 
 use rayon::prelude::*;
 
@@ -9,7 +9,7 @@ use crate::simd;
 /// `y = convolution(x, weight)`.
 ///
 /// # Errors
-/// [`KernelError::Length`] and [`KernelError::OutOfRange`] where buffers or sizes do not fit.
+/// [`KernelError::Length`] and [`KernelError::OutOfRange`] if buffers or sizes do not match.
 pub fn forward(shape: &ConvShape, x: &[f32], weight: &[f32], y: &mut [f32]) -> Result<(), KernelError> {
     let [out_height, out_width] = shape.check(x, weight.len(), y.len())?;
     let image_out = out_height * out_width * shape.out_channels;
@@ -28,7 +28,7 @@ pub fn forward(shape: &ConvShape, x: &[f32], weight: &[f32], y: &mut [f32]) -> R
     Ok(())
 }
 
-/// `[taps, in_channels, width]` of the weight, zero past the last channel.
+/// The weight as `[taps, in_channels, width]`, zero past the last channel.
 fn pack(shape: &ConvShape, weight: &[f32], start: usize, width: usize) -> Aligned {
     let (taps, inputs) = (shape.taps(), shape.in_channels);
     let mut packed = Aligned::zeros(taps * inputs * width);
@@ -77,7 +77,7 @@ fn forward_block<const B: usize>(
     let (rows, _) = weight.as_chunks::<B>();
     let channels = shape.out_channels;
     let used = B.min(channels - start);
-    // One tap at a time over a row of the output: the tap's weights stay in first-level cache.
+    // One tap at a time over a row of the output, so that the tap's weights stay in first-level cache.
     let mut row_sums = Aligned::zeros(out_width * B);
     let (sums, _) = row_sums.get_mut().as_chunks_mut::<B>();
     for (row, out_row) in y.chunks_exact_mut(out_width * channels).enumerate() {

@@ -1,25 +1,25 @@
-//! Convolution of spikes, which passes over zeros: what a spiking layer saves on a processor.
+//! Sparse convolution of spikes, which skips zeros.
 //!
-//! A convolution's input from a spiking layer is zero for 80 to 95% of its values. These kernels list the rest and
-//! add one row of weights (or of the output's gradient) for each: the work follows the firing rate, in full single
-//! precision. Values other than 0 and 1 (of a sum or a mean of spikes) are multiplied. The input's gradient is not
-//! sparse and not computed here.
+//! In the output of a spiking layer, 80 to 95% of the values are zero. These kernels list the others and add
+//! one row of weights (or of the output's gradient) for each, so that the work is proportional to the firing
+//! rate, in full single precision. Values other than 0 and 1 (from a sum or mean of spikes) are multiplied.
+//! The gradient with respect to the input is not sparse and is not computed here.
 //!
-//! Tensors are channels-last: input `[images, height, width, in_channels]`, output `[images, out_height, out_width,
-//! out_channels]`; the weight is `[out_channels, in_channels, kernel_height, kernel_width]`. Sums are added in one
-//! order, whatever the number of threads.
+//! Tensors are channels-last: input `[images, height, width, in_channels]`, output `[images, out_height,
+//! out_width, out_channels]`; the weight is `[out_channels, in_channels, kernel_height, kernel_width]`. Sums
+//! are added in the same order for any number of threads.
 
 use rayon::prelude::*;
 
 use crate::error::KernelError;
 use crate::packed::lowest_bits;
 
-/// Values in a cache line, and in a vector of AVX-512: rows are filled up to a multiple of it.
+/// Number of values in a cache line and in an AVX-512 vector; rows are padded to a multiple of it.
 const LANE: usize = 16;
-/// Rows are this long at most: 8 vectors of AVX-512, a quarter of its registers.
+/// Maximum length of a row: 8 AVX-512 vectors, a quarter of the registers.
 const WIDEST: usize = 128;
-/// Pieces of work, whatever the number of threads, that the weight's gradient is made of: blocks of output channels
-/// times parts of the images.
+/// Number of tasks that the weight gradient is divided into, for any number of threads: blocks of output
+/// channels times parts of the images.
 const PARTS: usize = 16;
 
 /// The sizes of a convolution (no dilation, no groups).
@@ -37,9 +37,9 @@ pub struct ConvShape {
     pub out_channels: usize,
     /// Height and width.
     pub kernel: [usize; 2],
-    /// Down and across, 1 or above.
+    /// Vertical and horizontal, 1 or above.
     pub stride: [usize; 2],
-    /// Zeros above and below, left and right; less than the kernel.
+    /// Zeros above and below, and on the left and right; less than the kernel size.
     pub padding: [usize; 2],
 }
 
@@ -47,7 +47,7 @@ impl ConvShape {
     /// Height and width of the output.
     ///
     /// # Errors
-    /// [`KernelError::OutOfRange`] for sizes that make no convolution.
+    /// [`KernelError::OutOfRange`] for sizes that do not form a convolution.
     pub fn output(&self) -> Result<[usize; 2], KernelError> {
         let mut output = [0; 2];
         for (i, (length, name)) in [(self.height, "height"), (self.width, "width")].into_iter().enumerate() {
@@ -103,7 +103,7 @@ impl ConvShape {
     }
 }
 
-/// Zeros that begin with a cache line: a vector that lies across two takes twice the time to load.
+/// Zeros aligned to a cache line: a vector that straddles two takes twice as long to load.
 struct Aligned {
     values: Vec<f32>,
     start: usize,
@@ -126,7 +126,8 @@ impl Aligned {
     }
 }
 
-/// Blocks of output channels: first channel and width, a multiple of [`LANE`] that may pass the end.
+/// Blocks of output channels: first channel and width, a multiple of [`LANE`] that may exceed the number of
+/// channels.
 fn blocks(channels: usize) -> Vec<(usize, usize)> {
     let (mut start, mut blocks) = (0, Vec::new());
     while start < channels {
@@ -138,7 +139,7 @@ fn blocks(channels: usize) -> Vec<(usize, usize)> {
     blocks
 }
 
-/// Runs `$body` with the constant `$B` for each of the widths that [`blocks`] gives.
+/// Runs `$body` with the constant `$B` set to the block's width, one of those that [`blocks`] returns.
 macro_rules! with_width {
     ($width:expr, $B:ident => $body:expr) => {
         match $width {
@@ -168,11 +169,11 @@ mod weight_gradient;
 pub use forward::forward;
 pub use weight_gradient::weight_gradient;
 
-/// The values of an image that are not zero, in rows: of pixels (over channels), or of an image's rows and
-/// channels (over columns).
+/// The non-zero values of an image as lists: one per pixel (over channels), or one per row and channel (over
+/// columns).
 #[derive(Debug, Default)]
 struct Lists {
-    /// Where each list begins; one more than there are lists.
+    /// The start of each list, and the end of the last.
     starts: Vec<u32>,
     places: Vec<u16>,
     values: Vec<f32>,
@@ -185,7 +186,7 @@ impl Lists {
     #[inline(always)]
     fn by_pixel(&mut self, image: &[f32], channels: usize) {
         self.ones = !image.iter().fold(false, |other, &value| other | ((value != 0.0) & (value != 1.0)));
-        // Room for all, then cut.
+        // Space for all values, then truncated.
         self.places.resize(image.len(), 0);
         self.values.resize(if self.ones { 0 } else { image.len() }, 0.0);
         self.starts.clear();
@@ -210,7 +211,8 @@ impl Lists {
         self.values.truncate(count);
     }
 
-    /// Columns of each row and channel, from [`Self::by_pixel`] of an image of that width.
+    /// Lists of columns for each row and channel, from the [`Self::by_pixel`] lists of an image of that
+    /// width.
     #[inline(always)]
     fn by_channel(&mut self, pixels: &Lists, width: usize, channels: usize) {
         let height = (pixels.starts.len() - 1) / width.max(1);
@@ -246,11 +248,11 @@ impl Lists {
         }
     }
 
-    /// Adds to `sum` the row of each entry of list `k`: entry at place `p` takes `rows[p]`.
+    /// Adds to `sum` the row of each entry of list `k`: for an entry at position `p`, `rows[p]`.
     #[inline(always)]
     fn add_rows<const B: usize>(&self, k: usize, rows: &[[f32; B]], sum: &mut [f32; B]) {
         let range = self.starts[k] as usize..self.starts[k + 1] as usize;
-        // A copy, which stays in registers.
+        // A copy, so that it stays in registers.
         let mut total = *sum;
         if self.ones {
             for &place in &self.places[range] {
@@ -270,7 +272,7 @@ impl Lists {
         *sum = total;
     }
 
-    /// Adds to `sum` the rows `p`, `p + 1`, `p + 2` for each entry of list `k`, at place `p`.
+    /// Adds to `sum` the rows `p`, `p + 1`, `p + 2` for each entry of list `k`, at position `p`.
     #[inline(always)]
     fn add_windows<const B: usize>(&self, k: usize, rows: &[[f32; B]], sum: &mut [[f32; B]; 3]) {
         let range = self.starts[k] as usize..self.starts[k + 1] as usize;
@@ -298,10 +300,10 @@ impl Lists {
     }
 }
 
-/// Bit `i` is set where value `i` is not zero; up to 64 values.
+/// Bit `i` is set if value `i` is not zero; up to 64 values.
 #[inline(always)]
 fn non_zero(values: &[f32]) -> u64 {
-    // A byte each, which turns into SIMD.
+    // One byte each, which the compiler vectorises.
     let mut flags = [0u8; 64];
     match <&[f32; 64]>::try_from(values) {
         Ok(values) => {
@@ -318,10 +320,10 @@ fn non_zero(values: &[f32]) -> u64 {
     lowest_bits(&flags)
 }
 
-/// The share of values that are not zero, 0 for none.
+/// The share of non-zero values; 0 if there are no values.
 pub fn density(x: &[f32]) -> f64 {
     let count = |chunk: &[f32]| {
-        // Counts of a lane stay below 2^16 in a chunk of that many.
+        // A chunk of this size keeps the count of each lane below 2^16.
         let mut lanes = [0u32; 16];
         let rest = chunk.chunks_exact(16).remainder().iter().filter(|&&x| x != 0.0).count();
         for values in chunk.chunks_exact(16) {
@@ -335,7 +337,7 @@ pub fn density(x: &[f32]) -> f64 {
     total as f64 / (x.len() as f64).max(1.0)
 }
 
-/// A padded coordinate as one of the input, where it is inside.
+/// Converts a padded coordinate to one of the input, if it is inside.
 #[inline(always)]
 fn inside(padded: usize, padding: usize, length: usize) -> Option<usize> {
     let place = padded.wrapping_sub(padding);

@@ -1,4 +1,4 @@
-//! The weight's gradient.
+//! The weight gradient.
 
 use rayon::prelude::*;
 
@@ -9,7 +9,7 @@ use crate::simd;
 /// `grad_weight = sum over images of x with grad_y`.
 ///
 /// # Errors
-/// [`KernelError::Length`] and [`KernelError::OutOfRange`] where buffers or sizes do not fit.
+/// [`KernelError::Length`] and [`KernelError::OutOfRange`] if buffers or sizes do not match.
 pub fn weight_gradient(
     shape: &ConvShape,
     x: &[f32],
@@ -47,7 +47,7 @@ pub fn weight_gradient(
             sums
         })
         .collect();
-    // The outputs of a cache line of sums at a time.
+    // The outputs for one cache line of sums at a time.
     grad_weight.par_chunks_mut(LANE * inputs * taps).enumerate().for_each(|(chunk, grad_weight)| {
         let first = chunk * LANE;
         let block = blocks.iter().rposition(|(start, _)| *start <= first).unwrap_or(0);
@@ -119,8 +119,8 @@ fn gradient_block<const B: usize>(
     let channels = shape.out_channels;
     let used = B.min(channels - start);
     let [kernel_height, kernel_width] = shape.kernel;
-    // A row of the gradient with its columns `stride` apart and zeros between and around, so that the input's
-    // column `ix` meets tap `kx` at `ix + padding - kx + kernel_width - 1`.
+    // A row of the gradient with its columns `stride` apart and zeros between and around them, so that the
+    // input's column `ix` meets tap `kx` at `ix + padding - kx + kernel_width - 1`.
     let length = shape.width + shape.padding[1] + kernel_width - 1;
     let mut spread = Aligned::zeros(B * length.max((out_width - 1) * shape.stride[1] + kernel_width));
     let (spread, _) = spread.get_mut().as_chunks_mut::<B>();
@@ -137,7 +137,7 @@ fn gradient_block<const B: usize>(
             let rows = &spread[shape.padding[1]..];
             let first = iy * shape.in_channels;
             if kernel_width == 3 {
-                // Three taps at a time: their rows lie side by side in `spread`, their sums in `sums`.
+                // Three taps at a time: their rows are adjacent in `spread`, their sums in `sums`.
                 let (sums, _) = sums.as_chunks_mut::<3>();
                 for (c, sum) in sums.iter_mut().enumerate() {
                     columns.add_windows(first + c, rows, sum);
