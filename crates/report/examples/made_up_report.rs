@@ -1,5 +1,5 @@
-//! Writes a report of made-up numbers, to see what a page looks like:
-//! `cargo run -p tks-report --example made_up_report -- FOLDER [CLASSES]`.
+//! Writes a report with made-up numbers, to show what a page looks like: `cargo run -p tks-report --example
+//! made_up_report -- FOLDER [CLASSES]`.
 
 use std::path::PathBuf;
 
@@ -23,7 +23,7 @@ const LAYERS: [(&str, u64, u64); 9] = [
     ("classifier.0 linear, 4608 to 10", 0, 46_080),
 ];
 
-/// Numbers in [0, 1) that look drawn.
+/// Numbers in [0, 1) that look random.
 struct Noise(u64);
 
 impl Noise {

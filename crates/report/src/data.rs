@@ -1,4 +1,4 @@
-//! What a report is made of: plain numbers, which a trainer or a script fills in.
+//! The data of a report: plain numbers, filled in by a trainer or a script.
 
 use std::collections::BTreeMap;
 
@@ -7,50 +7,50 @@ use serde::{Deserialize, Serialize};
 use crate::energy::Energy;
 use crate::error::ReportError;
 
-/// Everything that a page shows. A part that is empty or `None` has no section.
+/// Everything that a page shows. A part that is empty or `None` gets no section.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Report {
     /// Heading of the page.
     pub title: String,
-    /// One or two sentences below the heading: what was trained on what.
+    /// One or two sentences below the heading: which network was trained on which data.
     pub summary: String,
-    /// What was odd, each in a sentence: shown before everything else.
+    /// Warnings, one sentence each; shown before everything else.
     pub warnings: Vec<String>,
-    /// The figures that a reader looks for first.
+    /// The key figures.
     pub key_figures: Vec<KeyFigure>,
-    /// The course of the training, in the order of the epochs.
+    /// The epochs of the training run, in order.
     pub epochs: Vec<EpochRecord>,
-    /// Accuracy over the number of test time steps, for one way of training or several.
+    /// Accuracy over the number of test time steps, for one or more training methods.
     pub step_accuracy: Vec<StepAccuracy>,
-    /// Which classes were taken for which.
+    /// The confusion matrix.
     pub confusion: Option<Confusion>,
     /// How often the neurons of each layer fire.
     pub activity: Vec<LayerActivity>,
-    /// What single neurons do when one sample is shown.
+    /// The activity of single neurons for one sample.
     pub sample: Option<SampleActivity>,
     /// Synaptic operations, and an estimate of their energy.
     pub energy: Option<Energy>,
     /// The configuration, as text (TOML).
     pub configuration: String,
-    /// Where and how it was run.
+    /// The environment of the run.
     pub environment: Environment,
 }
 
-/// A figure with its name, shown large.
+/// A key figure with its name, shown large.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyFigure {
-    /// What it is: "Test accuracy".
+    /// Its name: "Test accuracy".
     pub name: String,
-    /// As it should be read: "93.1 %".
+    /// As displayed: "93.1 %".
     pub value: String,
-    /// What else should be known of it: "at 4 time steps, best epoch 71". May be empty.
+    /// Additional information: "at 4 time steps, best epoch 71". May be empty.
     #[serde(default)]
     pub note: String,
 }
 
-/// What is known of one epoch. Shares are 0 to 1; what was not measured is `None`, or empty.
+/// The record of one epoch. Shares are 0 to 1; values that were not measured are `None` or empty.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EpochRecord {
@@ -58,46 +58,47 @@ pub struct EpochRecord {
     pub epoch: usize,
     /// Learning rate at its end.
     pub learning_rate: Option<f64>,
-    /// Mean of the loss that is minimised, over the training samples.
+    /// Mean over the training samples of the loss that is minimised.
     pub train_loss: Option<f64>,
-    /// Mean cross entropy of the logits' mean over the steps, over the training samples as they were trained on
-    /// (augmented, perhaps mixed): the same quantity as `test_loss`.
+    /// Mean over the training samples, as trained on (augmented, perhaps mixed), of the cross entropy of the
+    /// logits averaged over the time steps: the same quantity as `test_loss`.
     pub train_cross_entropy: Option<f64>,
-    /// Share of training samples that the mean over the steps gets right.
+    /// Share of training samples that the mean over the time steps classifies correctly.
     pub train_accuracy: Option<f64>,
-    /// Mean cross entropy of the logits' mean over the steps, over the test samples, whatever the loss was.
+    /// Mean over the test samples of the cross entropy of the logits averaged over the time steps, for any
+    /// training loss.
     pub test_loss: Option<f64>,
-    /// Share of test samples that the mean over the steps gets right.
+    /// Share of test samples that the mean over the time steps classifies correctly.
     pub test_accuracy: Option<f64>,
     /// The same after 1, 2, ... `T` time steps.
     pub accuracy_by_steps: Vec<f64>,
     /// The loss's terms by name (`ce`, `soft`), before they are weighted.
     pub loss_parts: BTreeMap<String, f64>,
-    /// The weight of the labels against the teacher.
+    /// The weight of the labels relative to the teacher.
     pub label_weight: Option<f64>,
-    /// Share of all steps that alone are right.
+    /// Share of all time steps that are correct on their own.
     pub right_steps: Option<f64>,
     /// The same for each step.
     pub right_per_step: Vec<f64>,
-    /// Share of samples that no step gets right.
+    /// Share of samples that no time step classifies correctly.
     pub none_right: Option<f64>,
     /// Mean entropy of the teacher in nats.
     pub teacher_entropy: Option<f64>,
-    /// Mean spikes per neuron and step, over all layers.
+    /// Mean number of spikes per neuron and time step, over all layers.
     pub firing_rate: Option<f64>,
-    /// Norm of the gradient, mean over the epoch's batches.
+    /// Gradient norm, averaged over the epoch's batches.
     pub gradient_norm: Option<f64>,
     /// Training samples per second.
     pub samples_per_second: Option<f64>,
-    /// How long the epoch took, in seconds.
+    /// Duration of the epoch in seconds.
     pub seconds: Option<f64>,
-    /// The most memory that the process has had so far, in MiB.
+    /// Peak memory of the process so far, in MiB.
     pub peak_memory_mib: Option<f64>,
 }
 
 impl EpochRecord {
-    /// Everything that was measured, by the names that stand in TensorBoard, `train/loss` for example. The cross
-    /// entropies also stand together, since TensorBoard draws what shares a first part side by side.
+    /// Everything that was measured, under its name in TensorBoard, such as `train/loss`. The cross entropies
+    /// also share a prefix, since TensorBoard draws tags with the same first part side by side.
     pub fn scalars(&self) -> Vec<(String, f64)> {
         let named = [
             ("train/loss", self.train_loss),
@@ -128,21 +129,21 @@ impl EpochRecord {
     }
 }
 
-/// Accuracy over the number of test time steps, of one way of training.
+/// Accuracy over the number of test time steps, for one training method.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StepAccuracy {
-    /// What was trained: "TKS", "CE".
+    /// The training method: "TKS", "CE".
     pub name: String,
-    /// Numbers of test time steps, such as `[1, 2, 4]`, rising.
+    /// Numbers of test time steps in increasing order, such as `[1, 2, 4]`.
     pub time_steps: Vec<usize>,
     /// Accuracy, 0 to 1, of each run (seed) at each of them: `[runs][time_steps]`.
     pub runs: Vec<Vec<f64>>,
 }
 
 impl StepAccuracy {
-    /// Mean and standard deviation (of the sample: divided by runs less one; `None` for one run) at the `i`-th
-    /// number of time steps, over the runs that have a finite value there.
+    /// Mean and sample standard deviation (divided by the number of runs minus one; `None` for one run) at
+    /// the `i`-th number of time steps, over the runs that have a finite value there.
     pub fn mean_and_deviation(&self, i: usize) -> Option<(f64, Option<f64>)> {
         let values: Vec<f64> = self
             .runs
@@ -160,7 +161,7 @@ impl StepAccuracy {
     }
 }
 
-/// How many samples of each class were taken for which.
+/// Confusion matrix: how many samples of each class were predicted as which.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Confusion {
@@ -180,7 +181,7 @@ impl Confusion {
     /// Counts one sample.
     ///
     /// # Errors
-    /// [`ReportError::Data`] where there is no such class.
+    /// [`ReportError::Data`] if there is no such class.
     pub fn add(&mut self, label: usize, prediction: usize) -> Result<(), ReportError> {
         let classes = self.classes.len();
         let cell = self.counts.get_mut(label).and_then(|row| row.get_mut(prediction));
@@ -192,10 +193,10 @@ impl Confusion {
         Ok(())
     }
 
-    /// Whether there is a row and a column for each class.
+    /// Checks that there is a row and a column for each class.
     ///
     /// # Errors
-    /// [`ReportError::Data`] where there is not.
+    /// [`ReportError::Data`] if there is not.
     pub fn check(&self) -> Result<(), ReportError> {
         let classes = self.classes.len();
         if classes > 0 && self.counts.len() == classes && self.counts.iter().all(|row| row.len() == classes) {
@@ -211,21 +212,21 @@ impl Confusion {
         })
     }
 
-    /// Share of samples on the diagonal; `None` where there are no samples.
+    /// Share of samples on the diagonal; `None` if there are no samples.
     pub fn accuracy(&self) -> Option<f64> {
         let right: u64 = self.counts.iter().enumerate().filter_map(|(k, row)| row.get(k)).sum();
         let all: u64 = self.counts.iter().flatten().sum();
         (all > 0).then(|| right as f64 / all as f64)
     }
 
-    /// Share of the samples of class `k` that are recognised (its recall); `None` where there are none.
+    /// Share of the samples of class `k` that are predicted correctly (its recall); `None` if it has none.
     pub fn recall(&self, k: usize) -> Option<f64> {
         let row = self.counts.get(k)?;
         let all: u64 = row.iter().sum();
         (all > 0).then(|| row.get(k).copied().unwrap_or(0) as f64 / all as f64)
     }
 
-    /// Off the diagonal, the pairs (true, predicted, samples) that happen most often, the commonest first.
+    /// The most frequent off-diagonal entries (true, predicted, samples), the most frequent first.
     pub fn most_confused(&self, count: usize) -> Vec<(usize, usize, u64)> {
         let mut pairs: Vec<(usize, usize, u64)> = Vec::new();
         for (label, row) in self.counts.iter().enumerate() {
@@ -244,39 +245,39 @@ impl Confusion {
 pub struct LayerActivity {
     /// The layer's name in the network.
     pub layer: String,
-    /// Neurons of the layer, for one sample.
+    /// Number of neurons in the layer, for one sample.
     pub neurons: u64,
-    /// Mean spikes per neuron at each time step, `[T]`.
+    /// Mean number of spikes per neuron at each time step, `[T]`.
     pub firing_rate: Vec<f64>,
 }
 
 impl LayerActivity {
-    /// Mean over the steps; `None` where there are none.
+    /// Mean over the time steps; `None` if there are none.
     pub fn mean_rate(&self) -> Option<f64> {
         let steps = self.firing_rate.len();
         (steps > 0).then(|| self.firing_rate.iter().sum::<f64>() / steps as f64)
     }
 }
 
-/// What single neurons do when one sample is shown.
+/// The activity of single neurons for one sample.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SampleActivity {
-    /// Which sample: its name or index, its label, what the network took it for.
+    /// The sample: its name or index, its label and the prediction.
     pub description: String,
-    /// When the neurons of some layers fire.
+    /// The spikes of the neurons of some layers.
     pub rasters: Vec<SpikeRaster>,
-    /// Membranes of some neurons.
+    /// Membrane potentials of some neurons.
     pub traces: Vec<Trace>,
 }
 
-/// When the neurons of a layer fire.
+/// The spikes of the neurons of a layer.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SpikeRaster {
     /// The layer's name in the network.
     pub layer: String,
-    /// How many neurons are shown.
+    /// Number of neurons shown.
     pub neurons: usize,
     /// Time steps, `T`.
     pub time_steps: usize,
@@ -284,25 +285,25 @@ pub struct SpikeRaster {
     pub spikes: Vec<(usize, usize)>,
 }
 
-/// The membrane of one neuron over time.
+/// The membrane potential of one neuron over time.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trace {
-    /// Which neuron: its layer and index.
+    /// The neuron: its layer and index.
     pub name: String,
-    /// Membrane potential after each step, `[T]`: after the reset, where it fired.
+    /// Membrane potential after each time step, `[T]`: after the reset, if it fired.
     pub membrane: Vec<f64>,
-    /// Membrane potential at each step before the reset, `[T]`, which is what the threshold is compared with; empty
-    /// where it is not known.
+    /// Membrane potential at each time step before the reset, `[T]`, the value that is compared with the
+    /// threshold; empty if not known.
     #[serde(default)]
     pub before_reset: Vec<f64>,
-    /// Whether it fired at each step, `[T]`.
+    /// Whether it fired at each time step, `[T]`.
     pub spikes: Vec<bool>,
     /// The threshold.
     pub v_threshold: f64,
 }
 
-/// Where and how something was run. What is not known stays empty and is not shown.
+/// The environment of a run. Unknown values stay empty and are not shown.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Environment {
@@ -310,24 +311,24 @@ pub struct Environment {
     pub version: Option<String>,
     /// The command line.
     pub command: Option<String>,
-    /// When it began (RFC 3339).
+    /// Start time (RFC 3339).
     pub started: Option<String>,
-    /// How long it took, in seconds.
+    /// Duration in seconds.
     pub seconds: Option<f64>,
-    /// The seed of its random numbers.
+    /// The random seed.
     pub seed: Option<u64>,
-    /// Device that computed: "cpu", or the name of the GPU.
+    /// The device: "cpu", or the name of the GPU.
     pub device: Option<String>,
-    /// Processor's name.
+    /// The processor's name.
     pub processor: Option<String>,
-    /// Threads that computed.
+    /// Number of compute threads.
     pub threads: Option<usize>,
-    /// Most memory that the process had, in bytes.
+    /// Peak memory of the process, in bytes.
     pub peak_memory: Option<u64>,
     /// Operating system.
     pub operating_system: Option<String>,
     /// Version of libtorch.
     pub libtorch: Option<String>,
-    /// Whatever else should be known, by name.
+    /// Further information, by name.
     pub other: BTreeMap<String, String>,
 }

@@ -1,4 +1,4 @@
-//! What can go wrong.
+//! Errors of this crate.
 
 use std::path::PathBuf;
 
@@ -7,12 +7,12 @@ use tks_data::DataError;
 /// Why a chart, a page or an event file could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// The numbers do not fit together.
+    /// The numbers are inconsistent.
     #[error("{part}: {what}")]
     Data {
-        /// The part of the report, as its field is called.
+        /// The part of the report, by the name of its field.
         part: &'static str,
-        /// What does not fit.
+        /// The inconsistency.
         what: String,
     },
     /// A chart could not be drawn.
@@ -20,30 +20,30 @@ pub enum ReportError {
     Chart {
         /// Its title.
         title: String,
-        /// What the drawing library says.
+        /// The drawing library's message.
         what: String,
     },
-    /// A file could not be written, whole or at all.
+    /// A file could not be written completely, or at all.
     #[error(transparent)]
     Write(#[from] DataError),
     /// An event file could not be read or written.
     #[error("cannot {doing} {path}: {source}")]
     Io {
-        /// What was being done: "read".
+        /// The operation: "read".
         doing: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         source: std::io::Error,
     },
-    /// A file that should hold TensorBoard events holds something else.
+    /// A file does not hold valid TensorBoard events.
     #[error("{path} is no file of TensorBoard events: {what}, at byte {offset}")]
     Events {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         what: &'static str,
-        /// Where.
+        /// Its offset in bytes.
         offset: u64,
     },
 }

@@ -1,4 +1,4 @@
-//! Which charts a report has.
+//! The charts of a report.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,8 @@ use crate::data::{Confusion, EpochRecord, LayerActivity, Report, StepAccuracy};
 use crate::energy::Energy;
 use crate::error::ReportError;
 
-/// Why the loss of Temporal Knowledge Sharing is no measure of progress, for whoever sees it rise.
+/// An explanation, for readers who see it rise, of why the loss of Temporal Knowledge Sharing does not
+/// measure progress.
 pub const TKS_LOSS_MAY_RISE: &str = "The TKS loss may rise while the network learns: its schedule moves weight from the \
                                      labels' cross entropy (ce) to the teacher's (soft), which is multiplied by tau squared \
                                      and is never below the entropy of the softened teacher; the cross entropy tells \
@@ -20,13 +21,13 @@ pub const TKS_LOSS_MAY_RISE: &str = "The TKS loss may rise while the network lea
 pub struct Figure {
     /// Name of its file, without `.svg`.
     pub name: &'static str,
-    /// What it shows, in a sentence, plain text.
+    /// A caption of one sentence, plain text.
     pub caption: String,
     /// The chart.
     pub svg: String,
 }
 
-/// Layers beyond this many have no bars of their own: the page's table has them all.
+/// At most this many layers get bars of their own; the page's table lists all.
 const MOST_BARS: usize = 24;
 
 pub(crate) fn course(report: &Report) -> Result<Vec<Figure>, ReportError> {
@@ -73,7 +74,7 @@ pub(crate) fn course(report: &Report) -> Result<Vec<Figure>, ReportError> {
 const CROSS_ENTROPY: &str = "Mean cross entropy, by epoch: of the mean of the outputs over the time steps, for the training \
                              samples as they were trained on (augmented, while the weights changed) and for the test samples.";
 
-/// What is minimised, and its terms; `None` where that is the cross entropy, or was not recorded.
+/// The minimised loss and its terms; `None` if it is the cross entropy or was not recorded.
 fn loss_terms(epochs: &[EpochRecord]) -> Result<Option<Figure>, ReportError> {
     let is_cross_entropy = |epoch: &EpochRecord| match (epoch.train_loss, epoch.train_cross_entropy) {
         (Some(loss), Some(entropy)) => (loss - entropy).abs() <= 1e-5 * entropy.abs(),
@@ -89,7 +90,7 @@ fn loss_terms(epochs: &[EpochRecord]) -> Result<Option<Figure>, ReportError> {
     };
     let names: BTreeSet<&String> = epochs.iter().flat_map(|epoch| epoch.loss_parts.keys()).collect();
     let mut series = vec![line("loss".into(), &|epoch| epoch.train_loss)];
-    // A loss of one term is that term.
+    // A loss with one term equals that term.
     if names.len() > 1 {
         series.extend(
             names.into_iter().map(|name| line(name.clone(), &|epoch| epoch.loss_parts.get(name).copied())),
@@ -143,10 +144,10 @@ pub(crate) fn teacher(report: &Report) -> Result<Vec<Figure>, ReportError> {
     Ok(figures)
 }
 
-/// A line's name, and where it is in an epoch's record.
+/// A line's name, and how to read its value from an epoch's record.
 type Column = (&'static str, fn(&EpochRecord) -> Option<f64>);
 
-/// `None` where no epoch has any of the columns.
+/// `None` if no epoch has any of the columns.
 fn over_epochs(
     name: &'static str,
     title: &str,
@@ -159,7 +160,7 @@ fn over_epochs(
     let series: Vec<Series> = columns
         .iter()
         .map(|(name, value)| Series {
-            // A line alone is named by its axis.
+            // A single line is named by its axis.
             name: if columns.len() > 1 { (*name).to_string() } else { String::new() },
             points: epochs.iter().filter_map(|e| Some((e.epoch as f64, value(e)?))).collect(),
             band: Vec::new(),
@@ -180,7 +181,7 @@ fn over_epochs(
     Ok(Some(Figure { name, caption: caption.to_string(), svg: chart.svg()? }))
 }
 
-/// At most seven lines: the first and the last epoch and those between at equal distances.
+/// At most seven lines: the first and last epochs, and others between them at equal distances.
 fn right_per_step(epochs: &[EpochRecord]) -> Result<Option<Figure>, ReportError> {
     const LINES: usize = 5;
     let known: Vec<&EpochRecord> = epochs.iter().filter(|epoch| !epoch.right_per_step.is_empty()).collect();

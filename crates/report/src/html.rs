@@ -1,7 +1,7 @@
-//! Text that becomes part of HTML or SVG.
+//! Escaping of text for HTML and SVG.
 
-/// The text with everything escaped that HTML and XML would take for markup, and without the characters that
-/// neither may hold.
+/// The text with everything escaped that is markup in HTML or XML, and without the characters that are
+/// allowed in neither.
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,15 +1,15 @@
-//! What a training leaves for people: charts, a page that holds them all, and TensorBoard's event files. Plain
-//! numbers in, files out, without libtorch.
+//! Reports of a training run for people to read: charts, a page with all of them, and TensorBoard event
+//! files. Plain numbers in, files out, without libtorch.
 //!
-//! | module | what it holds |
+//! | module | contents |
 //! |---|---|
-//! | [`data`] | what a report is made of, from which everything else is drawn |
-//! | [`energy`] | synaptic operations, and an estimate of their energy |
+//! | [`data`] | the data of a report, from which everything else is made |
+//! | [`energy`] | synaptic operations and an estimate of their energy |
 //! | [`page`] | one self-contained HTML page, and its charts as files |
-//! | [`figures`] | which charts a report has |
-//! | [`chart`] | the charts: lines, bars, heat maps, spike rasters, membranes |
-//! | [`tensorboard`] | event files for TensorBoard, appended to when a training goes on |
-//! | [`error`] | what can go wrong |
+//! | [`figures`] | the charts of a report |
+//! | [`chart`] | the charts: lines, bars, heat maps, spike rasters, membrane potentials |
+//! | [`tensorboard`] | event files for TensorBoard, appended to when training resumes |
+//! | [`error`] | errors |
 //!
 //! ```
 //! use tks_report::{EpochRecord, Report};

@@ -1,4 +1,4 @@
-//! One page that holds a whole report: no scripts, no files beside it, nothing from elsewhere.
+//! One page that holds a whole report, without scripts, other files or external resources.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::error::ReportError;
 use crate::figures::{self, Figure};
 use crate::html::escape;
 
-/// Name of the page in its folder.
+/// File name of the page in its folder.
 pub const PAGE: &str = "index.html";
 
 const STYLE: &str = include_str!("page.css");
@@ -20,7 +20,7 @@ const STYLE: &str = include_str!("page.css");
 pub struct Page {
     /// The page.
     pub html: String,
-    /// Its charts, which it also holds.
+    /// Its charts, which are also embedded in the page.
     pub figures: Vec<Figure>,
 }
 
@@ -28,8 +28,7 @@ impl Report {
     /// Draws the charts and writes the page around them.
     ///
     /// # Errors
-    /// [`ReportError::Data`] where numbers do not fit together, [`ReportError::Chart`] where a chart cannot be
-    /// drawn.
+    /// [`ReportError::Data`] if numbers are inconsistent, [`ReportError::Chart`] if a chart cannot be drawn.
     pub fn page(&self) -> Result<Page, ReportError> {
         let mut sections: Vec<Section> = Vec::new();
         let course = figures::course(self)?;
@@ -139,11 +138,11 @@ impl Report {
 }
 
 impl Page {
-    /// Writes the page as [`PAGE`] and each chart as an SVG into the folder, which is made if need be; each file
-    /// whole or not at all, the page last. Returns the page's path.
+    /// Writes the page as [`PAGE`] and each chart as an SVG into the folder, which is created if necessary.
+    /// Each file is written whole or not at all, the page last. Returns the page's path.
     ///
     /// # Errors
-    /// [`ReportError::Write`] where the disk refuses.
+    /// [`ReportError::Write`] if writing fails.
     pub fn write(&self, folder: &Path) -> Result<PathBuf, ReportError> {
         for figure in &self.figures {
             let path = folder.join(format!("{}.svg", figure.name));
@@ -169,12 +168,12 @@ impl Section {
     }
 }
 
-/// Writing to a string does not fail.
+/// Writing to a string cannot fail.
 fn push(html: &mut String, arguments: std::fmt::Arguments) {
     let _infallible = html.write_fmt(arguments);
 }
 
-/// A table whose first `names` columns are text; the others are numbers and stand right. All cells are escaped
+/// A table whose first `names` columns are text; the others are numbers, aligned right. All cells are escaped
 /// here.
 fn table(head: &[&str], names: usize, rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let class = |column: usize| if column < names { " class=\"name\"" } else { "" };
@@ -202,12 +201,12 @@ fn percent(share: f64) -> String {
     format!("{:.2} %", share * 100.0)
 }
 
-/// Empty where it is not known.
+/// Empty if not known.
 fn optional(value: Option<f64>, text: impl Fn(f64) -> String) -> String {
     value.map(text).unwrap_or_default()
 }
 
-/// With a comma between thousands.
+/// Formats a number with commas between thousands.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();

@@ -1,9 +1,9 @@
-//! TensorBoard event files: scalars over steps, and their way back.
+//! TensorBoard event files: writing and reading scalars over steps.
 //!
 //! An event file is a sequence of records (TFRecord: length, its checksum, bytes, their checksum), each a
-//! protocol buffer `Event`; only what scalars need of it is written here. A training that goes on appends to the
-//! file that it had: a record that a crash cut short is dropped, and TensorBoard is told that what comes after
-//! the step from which it goes on no longer counts.
+//! protocol buffer `Event`; only the parts needed for scalars are written here. A resumed training run
+//! appends to its file: a record truncated by a crash is dropped, and TensorBoard is told that values after
+//! the step at which it resumes are invalid.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
@@ -12,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::ReportError;
 
-/// How every event file's name begins, by which TensorBoard finds it.
+/// The prefix of every event file's name, by which TensorBoard finds it.
 pub const FILE_PREFIX: &str = "events.out.tfevents.";
 
 /// One number at one step.
@@ -22,9 +22,9 @@ pub struct Scalar {
     pub tag: String,
     /// Step: epoch or batch.
     pub step: i64,
-    /// The number; TensorBoard holds it in single precision.
+    /// The value; TensorBoard stores it in single precision.
     pub value: f32,
-    /// When it was written, in seconds since 1970.
+    /// Time of writing, in seconds since 1970.
     pub wall_time: f64,
 }
 
@@ -36,14 +36,14 @@ pub struct EventWriter {
 }
 
 impl EventWriter {
-    /// Begins a new event file in the folder, which is made if need be.
+    /// Starts a new event file in the folder, which is created if necessary.
     ///
     /// # Errors
-    /// [`ReportError::Io`] where it cannot be written.
+    /// [`ReportError::Io`] if it cannot be written.
     pub fn create(folder: &Path) -> Result<Self, ReportError> {
         std::fs::create_dir_all(folder).map_err(|e| io("create", folder, e))?;
         let now = now();
-        // A second file of the same second and process gets the next number.
+        // A second file made in the same second by the same process gets the next number.
         let mut number = 0;
         let (path, file) = loop {
             let name = format!("{FILE_PREFIX}{:010}.tks.{}.{number}", now as u64, std::process::id());
@@ -60,12 +60,12 @@ impl EventWriter {
         Ok(writer)
     }
 
-    /// Goes on with the newest event file of the folder from `step` on: what was written of this step and later
-    /// ones no longer counts. Without a file it begins one.
+    /// Continues the newest event file of the folder from `step` on: values already written for this step and
+    /// later ones become invalid. If there is no file, a new one is started.
     ///
     /// # Errors
-    /// [`ReportError::Io`] where it cannot be read or written, [`ReportError::Events`] where it is damaged by
-    /// more than a cut end.
+    /// [`ReportError::Io`] if it cannot be read or written, [`ReportError::Events`] if it is damaged other
+    /// than by a truncated end.
     pub fn resume(folder: &Path, step: i64) -> Result<Self, ReportError> {
         let Some(path) = newest(folder)? else { return Self::create(folder) };
         let bytes = std::fs::read(&path).map_err(|e| io("read", &path, e))?;
@@ -81,12 +81,13 @@ impl EventWriter {
         Ok(writer)
     }
 
-    /// Makes a damaged event file, the newest of the folder, one that [`EventWriter::resume`] goes on with: its records
-    /// up to the damage stay. The file as it was is kept beside, under the name that this returns; TensorBoard, which
-    /// reads whatever has `tfevents` in its name, passes over it. `None` where nothing is damaged.
+    /// Repairs the newest event file of the folder, if damaged, so that [`EventWriter::resume`] can continue
+    /// it: the records before the damage are kept. The original file is kept under the name that is returned;
+    /// TensorBoard, which reads any file with `tfevents` in its name, ignores it. Returns `None` if nothing
+    /// is damaged.
     ///
     /// # Errors
-    /// [`ReportError::Io`] where it cannot be read, [`ReportError::Write`] where the disk refuses.
+    /// [`ReportError::Io`] if it cannot be read, [`ReportError::Write`] if writing fails.
     pub fn repair(folder: &Path) -> Result<Option<PathBuf>, ReportError> {
         let Some(path) = newest(folder)? else { return Ok(None) };
         let bytes = std::fs::read(&path).map_err(|e| io("read", &path, e))?;
@@ -107,18 +108,18 @@ impl EventWriter {
         Ok(Some(aside))
     }
 
-    /// Writes one number. What is not finite is written too: TensorBoard shows it as such.
+    /// Writes one number. Non-finite values are written too; TensorBoard shows them as such.
     ///
     /// # Errors
-    /// [`ReportError::Io`] where the disk refuses.
+    /// [`ReportError::Io`] if writing fails.
     pub fn scalar(&mut self, tag: &str, step: i64, value: f64) -> Result<(), ReportError> {
         self.record(&event(now(), step, &Content::Scalar(tag, value as f32)))
     }
 
-    /// Writes several numbers of one step, and hands them to the system.
+    /// Writes several numbers of one step and flushes them to the system.
     ///
     /// # Errors
-    /// [`ReportError::Io`] where the disk refuses.
+    /// [`ReportError::Io`] if writing fails.
     pub fn scalars(&mut self, step: i64, scalars: &[(String, f64)]) -> Result<(), ReportError> {
         for (tag, value) in scalars {
             self.scalar(tag, step, *value)?;
@@ -126,10 +127,10 @@ impl EventWriter {
         self.flush()
     }
 
-    /// Hands what was written to the system, so that TensorBoard sees it.
+    /// Flushes everything written to the system, so that TensorBoard sees it.
     ///
     /// # Errors
-    /// [`ReportError::Io`] where the disk refuses.
+    /// [`ReportError::Io`] if writing fails.
     pub fn flush(&mut self) -> Result<(), ReportError> {
         self.file.flush().map_err(|e| io("write", &self.path, e))
     }
@@ -144,11 +145,11 @@ impl EventWriter {
     }
 }
 
-/// Reads the scalars of an event file, in the order in which they were written, less those that a later session
-/// took back. A record that was cut short at the end is passed over.
+/// Reads the scalars of an event file in the order in which they were written, except those that a later
+/// session invalidated. A truncated record at the end is ignored.
 ///
 /// # Errors
-/// [`ReportError::Io`] where it cannot be read, [`ReportError::Events`] where it is damaged.
+/// [`ReportError::Io`] if it cannot be read, [`ReportError::Events`] if it is damaged.
 pub fn read_scalars(path: &Path) -> Result<Vec<Scalar>, ReportError> {
     let bytes = std::fs::read(path).map_err(|e| io("read", path, e))?;
     let mut scalars: Vec<Scalar> = Vec::new();
@@ -160,7 +161,7 @@ pub fn read_scalars(path: &Path) -> Result<Vec<Scalar>, ReportError> {
     Ok(scalars)
 }
 
-/// A record as TFRecord frames it.
+/// A record in the TFRecord framing.
 fn framed(data: &[u8]) -> Vec<u8> {
     let length = (data.len() as u64).to_le_bytes();
     let mut framed = Vec::with_capacity(data.len() + 16);
@@ -171,21 +172,21 @@ fn framed(data: &[u8]) -> Vec<u8> {
     framed
 }
 
-/// CRC-32C, turned and shifted, so that a checksum of data that holds checksums is no trap.
+/// CRC-32C, rotated and offset, since a CRC over data that contains CRCs is unreliable.
 fn masked_checksum(data: &[u8]) -> u32 {
     crc32c::crc32c(data).rotate_right(15).wrapping_add(0xA282_EAD8)
 }
 
-/// What an event holds besides its time and step.
+/// The contents of an event besides its time and step.
 enum Content<'a> {
     /// The first event of a file.
     Version,
-    /// What was written of this step and later ones before no longer counts.
+    /// Values written earlier for this step and later ones are invalid.
     SessionStart,
     Scalar(&'a str, f32),
 }
 
-/// Numbers of the fields of TensorFlow's `event.proto` and `summary.proto`.
+/// Field numbers of TensorFlow's `event.proto` and `summary.proto`.
 mod field {
     pub(super) const WALL_TIME: u64 = 1;
     pub(super) const STEP: u64 = 2;
@@ -199,7 +200,7 @@ mod field {
     pub(super) const SESSION_STATUS_START: u64 = 1;
 }
 
-/// How protocol buffers store a field.
+/// The wire types of protocol buffers.
 mod wire {
     pub(super) const VARINT: u64 = 0;
     pub(super) const EIGHT_BYTES: u64 = 1;
@@ -248,7 +249,7 @@ fn bytes_field(out: &mut Vec<u8>, number: u64, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// Adds the event's scalar, if it has one, or takes back those that it overrides. `None` where it is damaged.
+/// Adds the event's scalar, if it has one, or removes those that it invalidates. `None` if it is damaged.
 fn parse_event(data: &[u8], scalars: &mut Vec<Scalar>) -> Option<()> {
     let (mut wall_time, mut step, mut summary, mut session) = (0.0, 0i64, None, None);
     for found in Fields(data) {
@@ -282,7 +283,7 @@ fn parse_event(data: &[u8], scalars: &mut Vec<Scalar>) -> Option<()> {
     Some(())
 }
 
-/// A field's value as it is stored.
+/// A field's value as stored.
 enum Value<'a> {
     Varint(u64),
     EightBytes([u8; 8]),
@@ -290,7 +291,7 @@ enum Value<'a> {
     FourBytes([u8; 4]),
 }
 
-/// The fields of a message; `None` as an item where it is damaged, which ends it.
+/// The fields of a message; a damaged field gives `None` as the last item.
 struct Fields<'a>(&'a [u8]);
 
 impl<'a> Iterator for Fields<'a> {
@@ -343,14 +344,14 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A record, and where it lies in its file.
+/// A record and its position in the file.
 struct Record<'a> {
     data: &'a [u8],
     start: u64,
     end: u64,
 }
 
-/// The records of a file; a cut one at the end is left out.
+/// The records of a file, without a truncated one at the end.
 struct Records<'a> {
     path: &'a Path,
     bytes: &'a [u8],
@@ -397,7 +398,7 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
-/// The event file of the folder whose name, and so whose time, is the last.
+/// The folder's event file with the last name, and hence the latest time.
 fn newest(folder: &Path) -> Result<Option<PathBuf>, ReportError> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,

@@ -1,4 +1,4 @@
-//! What is computed from a report's numbers.
+//! Values computed from a report's numbers.
 
 use tks_report::{Confusion, Energy, EpochRecord, LayerActivity, LayerInput, LayerOperations, StepAccuracy};
 

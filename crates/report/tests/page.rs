@@ -1,4 +1,4 @@
-//! The page and its charts, read back.
+//! The page and its charts, parsed again.
 
 mod common;
 
@@ -12,13 +12,13 @@ use tks_report::{
     Report, ReportError, SampleActivity, SpikeRaster, StepAccuracy, Trace,
 };
 
-/// What must never become markup.
+/// Text that must never become markup.
 const HOSTILE: &str = "<script>alert(\"1\")</script> & 'two' </svg> ]]> \u{1} <img src=x onerror=y>";
 
-/// What is left of it as text: the control character has no place in a page.
+/// The same text as it must appear, without the control character, which is not allowed in a page.
 const HOSTILE_TEXT: &str = "<script>alert(\"1\")</script> & 'two' </svg> ]]>  <img src=x onerror=y>";
 
-/// A report with every part, all of whose numbers come from `numbers` in turn and all of whose texts are `text`.
+/// A report with all parts, whose numbers are taken from `numbers` in turn and whose texts are all `text`.
 fn report(numbers: &[f64], text: &str) -> Report {
     let mut drawn = numbers.iter().copied().cycle();
     let mut next = || drawn.next().unwrap_or(0.5);
@@ -208,7 +208,7 @@ fn numbers_that_do_not_fit_are_named() -> Result<()> {
     Ok(())
 }
 
-/// An epoch of a training with TKS whose loss rises while both cross entropies fall.
+/// An epoch of a TKS training run whose loss rises while both cross entropies fall.
 fn tks_epoch(epoch: usize) -> EpochRecord {
     let (falling, rising) = (2.0 / epoch as f64, epoch as f64);
     EpochRecord {
@@ -232,7 +232,7 @@ fn cross_entropies_share_a_chart_and_the_loss_has_its_own() -> Result<()> {
     let text = Parsed::of(&loss.svg)?.text;
     ensure!(text.contains("soft") && text.contains("ce") && !text.contains("test"), "{text}");
     ensure!(loss.caption.contains("may rise while the network learns"), "{}", loss.caption);
-    // The table has the numbers, test beside training.
+    // The table has the numbers, with test beside training.
     let text = Parsed::of(&page.html)?.text;
     ensure!(text.contains("Train cross entropyTest cross entropyTraining loss"), "{text}");
     ensure!(text.contains("1.00001.25002.0000"), "{text}");
@@ -252,7 +252,7 @@ fn a_loss_that_is_the_cross_entropy_is_drawn_once() -> Result<()> {
         epoch.loss_parts.remove("soft");
     })?;
     assert_eq!(plain, ["cross_entropy"]);
-    // A record of before the cross entropy was taken in training.
+    // A record from before the training cross entropy was recorded.
     let old = names(|epoch| epoch.train_cross_entropy = None)?;
     assert_eq!(old, ["cross_entropy", "training_loss"]);
     Ok(())
@@ -297,7 +297,8 @@ fn a_membrane_is_drawn_before_and_after_its_reset() -> Result<()> {
         parsed.values("points").iter().map(|points| points.split_whitespace().count()).max().unwrap_or(0)
     };
     let (known, unknown) = (svg(trace(vec![0.5, 1.25]))?, svg(trace(Vec::new()))?);
-    // The second step has two potentials at the same place; without the first of them the axis ends at the threshold.
+    // The second time step has two potentials; without the one before the reset, the axis ends at the
+    // threshold.
     let ys =
         |parsed: &Parsed| parsed.values("cy").iter().map(|y| y.parse::<f64>().unwrap()).collect::<Vec<_>>();
     ensure!(ys(&known)[1] < ys(&known)[0], "a dot above the one before: charged, not reset");
@@ -333,7 +334,7 @@ fn a_report_is_stored_and_read_again() -> Result<()> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
-    /// NaN, infinities, the largest numbers, constants: a page, and no coordinate that is none.
+    /// NaN, infinities, the largest numbers and constants all give a page without invalid coordinates.
     #[test]
     fn any_numbers_make_a_page(numbers in prop::collection::vec(any::<f64>(), 1..30), constant in any::<bool>()) {
         let numbers = if constant { numbers[..1].to_vec() } else { numbers };

@@ -1,4 +1,4 @@
-//! Event files: bytes known to be good, the way back, and going on after a crash.
+//! Event files: known-good bytes, round trips, and resuming after a crash.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -26,8 +26,8 @@ fn what_tensorboard_writes_is_read() -> Result<()> {
     Ok(())
 }
 
-/// The same events, written here, differ from TensorBoard's in the time alone, which lies behind the record's
-/// head (12 bytes) and the field's key (1).
+/// The same events, written here, differ from TensorBoard's only in the time, which follows the record's head
+/// (12 bytes) and the field's key (1).
 #[test]
 fn what_is_written_equals_what_tensorboard_writes() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -36,7 +36,7 @@ fn what_is_written_equals_what_tensorboard_writes() -> Result<()> {
     writer.scalar("a", 1_000_000, -1.0)?;
     writer.flush()?;
     let bytes = std::fs::read(writer.path())?;
-    // TensorBoard leaves out a step of 0, as protocol buffers may; here every event has one.
+    // TensorBoard omits a step of 0, as protocol buffers may; here every event has a step.
     let own = records(&bytes)?;
     let theirs = records(BY_TENSORBOARD)?;
     assert_eq!(
@@ -47,7 +47,7 @@ fn what_is_written_equals_what_tensorboard_writes() -> Result<()> {
     Ok(())
 }
 
-/// The records' bytes without their frames.
+/// The bytes of the records without their framing.
 fn records(mut bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
     let mut records = Vec::new();
     while let Some((length, rest)) = bytes.split_first_chunk::<8>() {
@@ -92,7 +92,7 @@ fn without_a_file_a_training_that_goes_on_begins_one() -> Result<()> {
     assert!(name.starts_with(FILE_PREFIX), "{name}");
     let scalars = read_scalars(writer.path())?;
     assert!(scalars.len() == 1 && scalars[0].value.is_nan());
-    // A second file of the same second has a name of its own.
+    // A second file made in the same second gets a different name.
     assert_ne!(EventWriter::create(&empty)?.path(), writer.path());
     Ok(())
 }
@@ -172,7 +172,7 @@ fn a_damaged_file_is_repaired_up_to_the_damage_and_kept_where_tensorboard_does_n
     let mut writer = EventWriter::resume(folder.path(), 2)?;
     writer.scalars(2, &[("a".into(), 2.0)])?;
     assert_eq!(read_scalars(&path)?.len(), 2);
-    // A record that was cut short is no damage.
+    // A truncated record does not count as damage.
     let whole = std::fs::read(&path)?;
     std::fs::write(&path, &whole[..whole.len() - 3])?;
     assert_eq!(EventWriter::repair(folder.path())?, None);

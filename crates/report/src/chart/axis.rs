@@ -1,51 +1,51 @@
-//! Ranges, ticks and numbers of an axis.
+//! The range, ticks and number format of an axis.
 
-/// A range with its ticks: finite, of a length above zero, whatever the data.
+/// A range with its ticks: finite and of positive length for any data.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Axis {
     pub low: f64,
     pub high: f64,
-    /// Within the range, rising.
+    /// Within the range, in increasing order.
     pub ticks: Vec<f64>,
-    /// Distance of two ticks.
+    /// Distance between two ticks.
     pub step: f64,
 }
 
-/// What is shown at most: beyond, differences of two values are no longer numbers.
+/// The largest magnitude shown: beyond it, the difference of two values may not be finite.
 const LARGEST: f64 = 1e300;
 
-/// What is told from 0: below, tenths lose their digits.
+/// The smallest magnitude distinguished from 0: below it, tenths lose their digits.
 const SMALLEST: f64 = 1e-290;
 
-/// How many ticks an axis has at most, for lack of better: a page's width.
+/// Upper bound on the number of ticks of an axis: the width of a page.
 const TICKS: usize = 7;
 
 impl Axis {
-    /// An axis on which all finite values lie, with round numbers at its ends. No values: 0 to 1.
+    /// An axis that covers all finite values, with round numbers at its ends. Without values, 0 to 1.
     pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let (low, high) = extent(values).unwrap_or((0.0, 1.0));
         Self::between(low, high, TICKS)
     }
 
-    /// The same for whole numbers (epochs, time steps): no tick between two of them, no room at the ends.
+    /// The same for whole numbers (epochs, time steps): no ticks between two of them, no margin at the ends.
     pub(crate) fn of_counts(values: impl IntoIterator<Item = f64>) -> Self {
         let (low, high) = extent(values).unwrap_or((0.0, 1.0));
         let step = nice_step((high - low) / 10.0).max(1.0);
         let first = (low / step).ceil();
         let count = ((high / step).floor() - first).clamp(0.0, 100.0) as usize;
         let ticks = (0..=count).map(|i| (first + i as f64) * step).collect();
-        // A single number stands in the middle.
+        // A single number is placed in the middle.
         let (low, high) =
             if high - low < 1e-9 * high.abs().max(1.0) { (low - 1.0, high + 1.0) } else { (low, high) };
         Self { low, high, ticks, step }
     }
 
-    /// The same with 0 as one end, for lengths of bars.
+    /// The same with 0 as one end, for the lengths of bars.
     pub(crate) fn from_zero(values: impl IntoIterator<Item = f64>) -> Self {
         Self::of(values.into_iter().chain([0.0]))
     }
 
-    /// Shares: as [`Axis::of`], within 0 to 1.
+    /// Shares: like [`Axis::of`], limited to 0 to 1.
     pub(crate) fn of_shares(values: impl IntoIterator<Item = f64>) -> Self {
         let within = values.into_iter().filter(|value| value.is_finite()).map(|value| value.clamp(0.0, 1.0));
         let (low, high) = extent(within).unwrap_or((0.0, 1.0));
@@ -58,7 +58,7 @@ impl Axis {
 
     fn between(low: f64, high: f64, ticks: usize) -> Self {
         let largest = low.abs().max(high.abs());
-        // Values that are equal but for rounding get room around them.
+        // Values that are equal up to rounding get a margin.
         let (low, high) = if high - low <= largest * 1e-9 {
             let room = if largest == 0.0 { 1.0 } else { largest * 0.1 };
             (low - room, high + room)
@@ -72,7 +72,7 @@ impl Axis {
         Self { low: first * step, high: (first + count as f64) * step, ticks, step }
     }
 
-    /// A tick as text: as many digits as tell it from its neighbours.
+    /// A tick as text, with enough digits to distinguish it from its neighbours.
     pub(crate) fn label(&self, value: f64) -> String {
         let largest = self.low.abs().max(self.high.abs());
         if !(1e-3..1e6).contains(&largest) {
@@ -84,13 +84,13 @@ impl Axis {
         without_sign_of_zero(format!("{value:.decimals$}"))
     }
 
-    /// A tick of shares, in percent.
+    /// A tick of a share, in percent.
     pub(crate) fn percent_label(&self, value: f64) -> String {
         let decimals = (-((self.step * 100.0).log10() + 1e-9).floor()).clamp(0.0, 6.0) as usize;
         format!("{} %", without_sign_of_zero(format!("{:.decimals$}", value * 100.0)))
     }
 
-    /// Where a value lies, 0 to 1 within the range.
+    /// The position of a value, 0 to 1 within the range.
     pub(crate) fn position(&self, value: f64) -> f64 {
         (value - self.low) / (self.high - self.low)
     }
@@ -115,7 +115,7 @@ fn extent(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
     extent
 }
 
-/// 1, 2 or 5 times a power of ten, at least as large.
+/// The smallest of 1, 2 or 5 times a power of ten that is at least as large.
 fn nice_step(least: f64) -> f64 {
     if !(least > 0.0 && least.is_finite()) {
         return 1.0;
@@ -126,7 +126,7 @@ fn nice_step(least: f64) -> f64 {
     nice * power
 }
 
-/// A number with three significant digits and the prefix of its unit: `1.23 M`, `456 µ`.
+/// A number with three significant digits and an SI prefix: `1.23 M`, `456 µ`.
 pub(crate) fn with_prefix(value: f64) -> String {
     if !value.is_finite() {
         return value.to_string();

@@ -1,4 +1,4 @@
-//! Bars: what each layer costs, in one network beside another.
+//! Bar charts: the cost of each layer, in several networks side by side.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
@@ -11,27 +11,27 @@ use super::canvas::{
 use super::line::path;
 use crate::error::ReportError;
 
-/// Level bars in groups.
+/// Horizontal bars in groups.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BarChart {
     /// Above the chart.
     pub title: String,
-    /// What is measured: "Energy per sample (J)".
+    /// The measured quantity: "Energy per sample (J)".
     pub label: String,
-    /// The unit of the numbers at the bars: "J".
+    /// The unit of the numbers beside the bars: "J".
     pub unit: String,
-    /// What the bars of a group are, in the legend.
+    /// The names of the bars in a group, for the legend.
     pub series: Vec<String>,
     /// From top to bottom.
     pub groups: Vec<BarGroup>,
 }
 
-/// Bars that belong together.
+/// A group of bars.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BarGroup {
     /// Beside the bars.
     pub name: String,
-    /// A length per series, 0 or above; what is not finite has no bar.
+    /// One length per series, 0 or above; a non-finite value has no bar.
     pub values: Vec<f64>,
 }
 
@@ -41,7 +41,7 @@ impl BarChart {
     /// The chart as SVG.
     ///
     /// # Errors
-    /// [`ReportError::Chart`] where it cannot be drawn.
+    /// [`ReportError::Chart`] if it cannot be drawn.
     pub fn svg(&self) -> Result<String, ReportError> {
         let group = self.series.len().max(1) as i32 * BAR + 9;
         let height = 64 + self.groups.len().max(1) as i32 * group + 56;
@@ -53,7 +53,7 @@ impl BarChart {
         let top = legend(area, &names, 34, false)? + 4;
         let widest = self.groups.iter().map(|group| text_width(&group.name, TEXT)).max().unwrap_or(0);
         let left = 20 + widest.clamp(20, 230);
-        // Room for the longest bar's number.
+        // Space for the number beside the longest bar.
         let right = WIDTH as i32 - 88;
         let bottom = top + group * self.groups.len().max(1) as i32;
         let axis = Axis::from_zero(self.groups.iter().flat_map(|group| group.values.iter().copied()));

@@ -1,4 +1,4 @@
-//! What all charts share: colours, sizes, text, and the frame of an SVG.
+//! Shared by all charts: colours, sizes, text, and the frame of an SVG.
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -6,8 +6,8 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::error::ReportError;
 
-/// Okabe and Ito's colours ("Color universal design", 2008), darkest contrasts first; yellow is left out, which
-/// does not show on white.
+/// Okabe and Ito's colours ("Color universal design", 2008), strongest contrasts first, without yellow, which
+/// is hardly visible on white.
 pub(crate) const COLORS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -22,7 +22,7 @@ pub(crate) const INK: RGBColor = RGBColor(32, 32, 32);
 pub(crate) const GRID: RGBColor = RGBColor(225, 225, 225);
 pub(crate) const FRAME: RGBColor = RGBColor(120, 120, 120);
 
-/// Width of a chart in pixels: that of a page's text, so that the sizes of letters below hold.
+/// Width of a chart in pixels: that of the page's text, so that the font sizes below are as displayed.
 pub(crate) const WIDTH: u32 = 760;
 pub(crate) const TITLE: u32 = 16;
 pub(crate) const TEXT: u32 = 13;
@@ -46,7 +46,7 @@ pub(crate) fn draw(
         root.present().map_err(text_of)
     })();
     drawn.map_err(|what| ReportError::Chart { title: title.to_string(), what })?;
-    // Read aloud, and shown where the pointer rests.
+    // Read by screen readers, and shown as a tooltip.
     let head = format!("<svg role=\"img\" aria-label=\"{0}\" ", crate::html::escape(title));
     Ok(svg.replacen("<svg ", &head, 1))
 }
@@ -55,7 +55,8 @@ pub(crate) fn text_of(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-/// Letters of so many pixels. The drawing library takes a line's height and divides it by this to get them.
+/// A font of this size in pixels. The drawing library takes a line height and divides it by this to get the
+/// size.
 fn sized(size: u32) -> FontDesc<'static> {
     ("sans-serif", f64::from(size) * 1.24).into_font()
 }
@@ -68,7 +69,7 @@ pub(crate) fn font_of(size: u32, ink: RGBColor) -> TextStyle<'static> {
     sized(size).color(&ink)
 }
 
-/// Text that is read from bottom to top.
+/// Text written from bottom to top.
 pub(crate) fn upright(size: u32) -> TextStyle<'static> {
     sized(size).transform(FontTransform::Rotate270).color(&INK)
 }
@@ -77,7 +78,7 @@ pub(crate) fn bold(size: u32) -> TextStyle<'static> {
     sized(size).style(FontStyle::Bold).color(&INK)
 }
 
-/// Text that ends, is centred or begins at its point, at mid height.
+/// Text that ends, is centred or begins at its point, centred vertically.
 pub(crate) fn anchored(style: TextStyle<'static>, horizontal: HPos) -> TextStyle<'static> {
     style.pos(Pos::new(horizontal, VPos::Center))
 }
@@ -91,7 +92,8 @@ fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}')).collect()
 }
 
-/// About how wide a text is, in pixels: browsers choose the font, so this is an upper estimate of common ones.
+/// The approximate width of a text in pixels: browsers choose the font, so this is an upper estimate for
+/// common ones.
 pub(crate) fn text_width(text: &str, size: u32) -> i32 {
     let narrow = |c: char| {
         matches!(c, 'i' | 'j' | 'l' | 'I' | '.' | ',' | ':' | ' ' | '\'' | '|' | 't' | 'f' | '(' | ')')
@@ -111,7 +113,7 @@ pub(crate) fn text_width(text: &str, size: u32) -> i32 {
     (units * f64::from(size)).ceil() as i32
 }
 
-/// The text, cut short with an ellipsis where it is wider.
+/// The text, shortened with an ellipsis if it is wider.
 pub(crate) fn fitted(text: &str, size: u32, width: i32) -> String {
     if text_width(text, size) <= width {
         return text.to_string();
@@ -127,7 +129,8 @@ pub(crate) fn fitted(text: &str, size: u32, width: i32) -> String {
     short + "…"
 }
 
-/// A legend in one row or several, from `top` on; returns where it ends. Without names there is none.
+/// Draws a legend in one or more rows, starting at `top`; returns where it ends. Without names, nothing is
+/// drawn.
 pub(crate) fn legend(area: &Area, names: &[&str], top: i32, line: bool) -> Result<i32, String> {
     if names.iter().all(|name| name.is_empty()) {
         return Ok(top);
@@ -173,7 +176,7 @@ pub(crate) fn heat(share: f64) -> RGBColor {
     RGBColor(channel(0), channel(1), channel(2))
 }
 
-/// Ink that reads on [`heat`].
+/// A text colour that is legible on [`heat`].
 pub(crate) fn ink_on_heat(share: f64) -> RGBColor {
     if share > 0.55 { WHITE } else { INK }
 }

@@ -1,4 +1,4 @@
-//! Tables of shares as colours: which class was taken for which, how often each layer fires.
+//! Heat maps: confusion matrices, and how often each layer fires.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
@@ -10,20 +10,20 @@ use super::canvas::{
 use super::line::path;
 use crate::error::ReportError;
 
-/// A table of numbers as colours, white to dark blue.
+/// A table of numbers shown as colours, from white to dark blue.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct HeatMap {
     /// Above the chart.
     pub title: String,
-    /// What the columns are.
+    /// The label of the columns.
     pub x_label: String,
-    /// What the rows are.
+    /// The label of the rows.
     pub y_label: String,
     /// Names of the columns.
     pub columns: Vec<String>,
     /// Names of the rows.
     pub rows: Vec<String>,
-    /// `[rows][columns]`, 0 or above; what is not finite or missing is a grey cell.
+    /// `[rows][columns]`, 0 or above; a missing or non-finite value is a grey cell.
     pub values: Vec<Vec<f64>>,
     /// How numbers become colours and text.
     pub scale: HeatScale,
@@ -34,27 +34,27 @@ pub struct HeatMap {
 /// How numbers become colours and text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum HeatScale {
-    /// Darkest at 1, by the square root, so that rare errors show; text in percent.
+    /// Darkest at 1, on a square-root scale, so that rare errors are visible; text in percent.
     #[default]
     Share,
     /// Darkest at the largest number.
     Number,
 }
 
-/// Colour of a cell without a number.
+/// Colour of a cell without a value.
 const MISSING: RGBColor = RGBColor(200, 200, 200);
 
 /// The narrowest column that holds its number.
 const CELL_WITH_TEXT: i32 = 26;
 
-/// Distance of names in rows and columns, so that they do not touch.
+/// Distance between the names of rows and columns, so that they do not touch.
 const NAME_DISTANCE: i32 = 13;
 
 impl HeatMap {
     /// The chart as SVG.
     ///
     /// # Errors
-    /// [`ReportError::Data`] where there are more values than rows or columns, [`ReportError::Chart`] where it
+    /// [`ReportError::Data`] if there are more values than rows or columns, [`ReportError::Chart`] if it
     /// cannot be drawn.
     pub fn svg(&self) -> Result<String, ReportError> {
         let misfit = self.values.len() > self.rows.len()
@@ -103,7 +103,7 @@ impl HeatMap {
         for i in 0..self.rows.len() {
             for k in 0..self.columns.len() {
                 let value = self.values.get(i).and_then(|row| row.get(k)).copied().filter(|v| v.is_finite());
-                // What is white already needs no rectangle: most cells of 200 classes are.
+                // White cells need no rectangle: with 200 classes, most cells are white.
                 let cell = [(layout.x(k), layout.y(i)), (layout.x(k + 1), layout.y(i + 1))];
                 let color = match value {
                     Some(value) if value <= 0.0 => continue,
@@ -138,7 +138,7 @@ impl HeatMap {
         for (i, row) in self.values.iter().enumerate() {
             for (k, value) in row.iter().enumerate().filter(|(_, value)| value.is_finite()) {
                 let text = self.text(*value);
-                // A table of errors is read by what is there.
+                // In a table of errors, only the non-zero cells matter.
                 if self.scale == HeatScale::Share && text == "0" {
                     continue;
                 }
@@ -205,7 +205,7 @@ impl HeatMap {
     }
 }
 
-/// Where the cells are, in pixels.
+/// The position of the cells, in pixels.
 struct Layout {
     left: i32,
     top: i32,
@@ -213,9 +213,9 @@ struct Layout {
     cell_height: f64,
     columns: usize,
     rows: usize,
-    /// Whether the columns' names stand level.
+    /// Whether the names of the columns are horizontal.
     level_names: bool,
-    /// How much room the columns' names have where they stand upright.
+    /// The space for the names of the columns if they are vertical.
     column_names: i32,
     height: u32,
 }
@@ -239,7 +239,7 @@ impl Layout {
         let level_names = f64::from(widest_column) + 4.0 <= cell_width;
         let top = 40;
         let column_names = if level_names { 14 } else { widest_column };
-        // At least as tall as the colour bar's two marks.
+        // At least as tall as the two marks of the colour bar.
         let cells = ((cell_height * rows as f64).ceil() as i32).max(34);
         let height = (top + cells + column_names + 40) as u32;
         Self { left, top, cell_width, cell_height, columns, rows, level_names, column_names, height }

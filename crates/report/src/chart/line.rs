@@ -1,4 +1,4 @@
-//! Lines over whole numbers: epochs, time steps.
+//! Line charts over whole numbers: epochs, time steps.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -15,9 +15,9 @@ use crate::error::ReportError;
 pub struct LineChart {
     /// Above the chart.
     pub title: String,
-    /// What the horizontal axis counts: "Epoch".
+    /// The label of the horizontal axis: "Epoch".
     pub x_label: String,
-    /// What the vertical axis measures: "Loss".
+    /// The label of the vertical axis: "Loss".
     pub y_label: String,
     /// The vertical axis.
     pub vertical: Vertical,
@@ -27,7 +27,7 @@ pub struct LineChart {
     pub marker: Option<(f64, String)>,
 }
 
-/// What the vertical axis measures.
+/// The kind of value on the vertical axis.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Vertical {
     /// Any number.
@@ -37,25 +37,25 @@ pub enum Vertical {
     Share,
 }
 
-/// One line. Values that are not finite leave a gap.
+/// One line. Non-finite values leave a gap.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Series {
     /// In the legend.
     pub name: String,
-    /// `(x, y)`, x rising.
+    /// `(x, y)`, with increasing x.
     pub points: Vec<(f64, f64)>,
-    /// `(x, low, high)`: shown as a band around the line, such as one standard deviation to each side.
+    /// `(x, low, high)`: shown as a band around the line, such as one standard deviation on each side.
     pub band: Vec<(f64, f64, f64)>,
 }
 
-/// Above so many points a line has no dots.
+/// A line with more points than this has no dots.
 const DOTS: usize = 40;
 
 impl LineChart {
     /// The chart as SVG.
     ///
     /// # Errors
-    /// [`ReportError::Chart`] where it cannot be drawn. Data that is empty or not finite is no error.
+    /// [`ReportError::Chart`] if it cannot be drawn. Empty or non-finite data are not an error.
     pub fn svg(&self) -> Result<String, ReportError> {
         draw(&self.title, (WIDTH, 400), |area| self.draw(area))
     }
@@ -123,7 +123,7 @@ impl LineChart {
         if let Some((at, name)) = self.marker.as_ref().filter(|marker| marker.0.is_finite()) {
             let x = plot.x(*at);
             dashed(area, (x, plot.top), (x, plot.bottom))?;
-            // On the side that has room.
+            // On the side that has space.
             let (horizontal, x) = if x > width / 2 { (HPos::Right, x - 6) } else { (HPos::Left, x + 6) };
             write(area, name, (x, plot.bottom - 12), &anchored(font(TEXT), horizontal))?;
         }
@@ -142,7 +142,7 @@ impl LineChart {
     }
 }
 
-/// Where the lines are, in pixels.
+/// The position of the lines, in pixels.
 struct Plot {
     left: i32,
     right: i32,
@@ -174,7 +174,7 @@ impl Plot {
         Ok(())
     }
 
-    /// Returns whether there was a point to draw.
+    /// Returns whether there was any point to draw.
     fn line(&self, area: &Area, points: &[(f64, f64)], color: RGBColor) -> Result<bool, String> {
         let finite = |(x, y): &(f64, f64)| x.is_finite() && y.is_finite();
         let mut any = false;
@@ -196,7 +196,7 @@ pub(crate) fn path(area: &Area, points: &[(i32, i32)], style: ShapeStyle) -> Dra
     area.draw(&PathElement::new(points.to_vec(), style)).map_err(text_of)
 }
 
-/// A dashed line, level or upright.
+/// A dashed line, horizontal or vertical.
 pub(crate) fn dashed(area: &Area, from: (i32, i32), to: (i32, i32)) -> Drawn {
     let length = (to.0 - from.0).abs().max((to.1 - from.1).abs());
     let at = |along: i32| {

@@ -1,4 +1,4 @@
-//! Charts as SVG: dark on white, in colours that people who confuse red and green tell apart.
+//! Charts as SVG: dark on white, in colours that red-green colour-blind people can distinguish.
 
 mod axis;
 mod bar;

@@ -1,4 +1,4 @@
-//! When the neurons of some layers fire.
+//! Spike rasters.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
@@ -15,10 +15,11 @@ const LEFT: i32 = 64;
 const TOP: i32 = 36;
 const GAP: i32 = 46;
 
-/// The spikes of some layers over time, a panel a layer: a dash a spike, neurons from bottom to top.
+/// The spikes of some layers over time, one panel per layer and one dash per spike, with neurons from bottom
+/// to top.
 ///
 /// # Errors
-/// [`ReportError::Data`] where a spike lies outside of its raster, [`ReportError::Chart`] where it cannot be drawn.
+/// [`ReportError::Data`] if a spike lies outside its raster, [`ReportError::Chart`] if it cannot be drawn.
 pub fn spike_raster(title: &str, rasters: &[SpikeRaster]) -> Result<String, ReportError> {
     for raster in rasters {
         let outside = |(t, neuron): &&(usize, usize)| *t >= raster.time_steps || *neuron >= raster.neurons;
@@ -69,7 +70,8 @@ fn panel(area: &Area, raster: &SpikeRaster, top: i32, height: i32) -> Drawn {
         let at = (LEFT - 6, y(neuron as f64 + 0.5));
         write(area, &neuron.to_string(), at, &anchored(font(SMALL), HPos::Right))?;
     }
-    // A dash is as wide as its step up to a point, so that few steps do not become bars.
+    // A dash is as wide as its time step, up to a limit, so that dashes do not become bars when there are few
+    // steps.
     let half = (column * 0.3).clamp(0.5, 9.0);
     for (t, neuron) in &raster.spikes {
         let (middle, y_low) = (f64::from(LEFT) + (*t as f64 + 0.5) * column, y(*neuron as f64));

@@ -1,4 +1,4 @@
-//! Membranes of some neurons over time.
+//! Membrane potentials of some neurons over time.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
@@ -16,12 +16,13 @@ const TOP: i32 = 36;
 const PANEL: i32 = 96;
 const GAP: i32 = 58;
 
-/// Membranes over time, a panel a neuron: a line with a dot a step, the threshold dashed, a triangle a spike. Where the
-/// potentials before the reset are known, the dots are these, and the line falls from there to the one after the reset.
+/// Membrane potentials over time, one panel per neuron: a line with a dot per time step, a dashed threshold,
+/// and a triangle per spike. If the potentials before the reset are known, the dots show them, and the line
+/// falls from there to the potential after the reset.
 ///
 /// # Errors
-/// [`ReportError::Data`] where a trace has not as many spikes as potentials, [`ReportError::Chart`] where it cannot
-/// be drawn.
+/// [`ReportError::Data`] if the numbers of spikes and potentials of a trace differ, [`ReportError::Chart`] if
+/// it cannot be drawn.
 pub fn membrane_traces(title: &str, traces: &[Trace]) -> Result<String, ReportError> {
     let fits = |trace: &Trace| {
         let steps = trace.membrane.len();
@@ -74,7 +75,7 @@ fn panel(area: &Area, trace: &Trace, top: i32) -> Drawn {
         let at = y(trace.v_threshold);
         dashed(area, (LEFT, at), (right, at))?;
         let style = anchored(font(SMALL), HPos::Right);
-        // Not over a number that stands there.
+        // Not over a number that is already there.
         if ends.iter().all(|value| (y(*value) - at).abs() > 12) {
             write(area, "threshold", (LEFT - 6, at), &style)?;
         }
@@ -85,7 +86,7 @@ fn panel(area: &Area, trace: &Trace, top: i32) -> Drawn {
         path(area, &[(at, top + PANEL), (at, top + PANEL + 3)], FRAME.stroke_width(1))?;
         write(area, &steps_axis.label(*tick), (at, top + PANEL + 12), &anchored(font(SMALL), HPos::Center))?;
     }
-    // The dots: before the reset where that is known. The line passes through both.
+    // The dots: before the reset if that is known. The line passes through both.
     let dots = if trace.before_reset.is_empty() { &trace.membrane } else { &trace.before_reset };
     let line = dots.iter().zip(&trace.membrane).enumerate();
     let points: Vec<(usize, f64)> = line.flat_map(|(t, (dot, after))| [(t, *dot), (t, *after)]).collect();

@@ -1,11 +1,11 @@
-//! Reading pages and charts back.
+//! Parsing of pages and charts.
 
 #![allow(dead_code, reason = "each test program uses a part")]
 
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-/// What a page or chart holds, once it was read as XML: an error where it is not well-formed.
+/// The contents of a page or chart, parsed as XML; it is an error if it is not well-formed.
 #[derive(Debug, Default)]
 pub(crate) struct Parsed {
     /// Names of the elements, in order.
@@ -61,12 +61,12 @@ impl Parsed {
         Ok(())
     }
 
-    /// The values of an attribute, whatever the element.
+    /// The values of an attribute, in any element.
     pub(crate) fn values(&self, key: &str) -> Vec<&str> {
         self.attributes.iter().filter(|(_, k, _)| k == key).map(|(_, _, value)| value.as_str()).collect()
     }
 
-    /// Whether it needs anything but itself: scripts, or something by its address.
+    /// Whether it needs scripts or external resources.
     pub(crate) fn stands_alone(&self) -> bool {
         let refers = |(_, key, value): &(String, String, String)| match key.as_str() {
             "href" | "xlink:href" => !value.starts_with('#'),
