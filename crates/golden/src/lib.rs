@@ -1,8 +1,9 @@
-//! Golden cases: values computed by the peers themselves (SpikingJelly, BrainCog, snnTorch, tonic, the
-//! TKS reference script), against which every crate of the workspace is tested.
+//! Golden cases: values computed by the peers themselves (SpikingJelly, BrainCog, snnTorch, tonic, the TKS
+//! reference script), which the crates of the workspace are tested against.
 //!
-//! A folder of golden cases holds `index.json`, a list of cases, and a safetensors file a case. The folder
-//! is `datasets/golden` of this repository unless the environment variable `TKS_GOLDEN_DIR` names another.
+//! A folder of golden cases holds `index.json`, a list of cases, and one safetensors file per case. The
+//! folder is `datasets/golden` of this repository unless the environment variable `TKS_GOLDEN_DIR` names
+//! another.
 //!
 //! ```
 //! let surrogates = tks_golden::cases_of_kind("surrogate")?;
@@ -30,7 +31,7 @@ pub use neurons::test_neurons;
 /// Environment variable that names another folder of golden cases.
 pub const GOLDEN_DIR_VARIABLE: &str = "TKS_GOLDEN_DIR";
 
-/// What can go wrong when golden cases are read.
+/// Errors in reading golden cases.
 #[derive(Debug, thiserror::Error)]
 pub enum GoldenError {
     /// A file could not be read.
@@ -38,7 +39,7 @@ pub enum GoldenError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         source: std::io::Error,
     },
     /// `index.json` is not a list of cases.
@@ -46,10 +47,10 @@ pub enum GoldenError {
     Index {
         /// The index file.
         path: PathBuf,
-        /// Where the JSON is off.
+        /// The error in the JSON.
         source: serde_json::Error,
     },
-    /// A case's safetensors file does not hold what the index promises.
+    /// A case's safetensors file does not match the index.
     #[error("{path}: {what}")]
     Tensor {
         /// The safetensors file.
@@ -57,7 +58,7 @@ pub enum GoldenError {
         /// What is missing or unreadable.
         what: String,
     },
-    /// A case's attribute is missing or has another type than asked for.
+    /// A case's attribute is missing or does not have the requested type.
     #[error("{file}: attribute `{key}` {what}")]
     Attribute {
         /// The case's file name.
@@ -69,14 +70,14 @@ pub enum GoldenError {
     },
 }
 
-/// One golden case: the line of `index.json` and the folder in which its tensors lie.
+/// One golden case: its entry in `index.json` and the folder that holds its tensors.
 #[derive(Debug, Clone, Deserialize)]
 pub struct GoldenCase {
-    /// File name of the case's tensors, relative to the folder.
+    /// File name of the case's tensors, relative to that folder.
     pub file: String,
-    /// What the case is about: `surrogate`, `neuron`, `tks`, `tet`, `network`, `event_representation`.
+    /// The kind of case: `surrogate`, `neuron`, `tks`, `tet`, `network`, `event_representation`.
     pub kind: String,
-    /// The library whose values these are, with its version.
+    /// The library that computed the values, with its version.
     #[serde(default)]
     pub peer: String,
     #[serde(flatten)]
@@ -86,7 +87,7 @@ pub struct GoldenCase {
 }
 
 impl GoldenCase {
-    /// The attribute as text; `None` where the case has none of this name or it is `null`.
+    /// The attribute as text; `None` if the case has none of this name or it is `null`.
     pub fn text(&self, key: &str) -> Option<String> {
         match self.attributes.get(key)? {
             Value::Null => None,
@@ -96,13 +97,13 @@ impl GoldenCase {
         }
     }
 
-    /// The attribute as a number; `None` where it is absent or `null`.
+    /// The attribute as a number; `None` if it is absent or `null`.
     pub fn number(&self, key: &str) -> Result<Option<f64>, GoldenError> {
         let Some(text) = self.text(key) else { return Ok(None) };
         text.parse().map(Some).map_err(|_| self.attribute_error(key, format!("is no number: {text}")))
     }
 
-    /// The attribute as `true` or `false`; `None` where it is absent.
+    /// The attribute as `true` or `false`; `None` if it is absent.
     pub fn flag(&self, key: &str) -> Result<Option<bool>, GoldenError> {
         let Some(text) = self.text(key) else { return Ok(None) };
         text.parse()
@@ -110,7 +111,7 @@ impl GoldenCase {
             .map_err(|_| self.attribute_error(key, format!("is neither true nor false: {text}")))
     }
 
-    /// The attribute as a JSON object, also where the index holds it as text (as `params` and `args` do).
+    /// The attribute as a JSON object, even if the index holds it as text (as it does `params` and `args`).
     pub fn object(&self, key: &str) -> Result<BTreeMap<String, Value>, GoldenError> {
         let text = self.text(key).ok_or_else(|| self.attribute_error(key, "is missing".into()))?;
         serde_json::from_str(&text)
@@ -128,12 +129,12 @@ impl GoldenCase {
         object.map(|tensors| tensors.keys().cloned().collect()).unwrap_or_default()
     }
 
-    /// Reads one tensor, in the shape in which it is stored, converted to `f32`.
+    /// Reads one tensor, in its stored shape, converted to `f32`.
     pub fn tensor(&self, name: &str) -> Result<ArrayD<f32>, GoldenError> {
         Ok(self.tensor_f64(name)?.mapv(|value| value as f32))
     }
 
-    /// Reads one tensor of any number type as `f64`: exact for every type but large 64-bit integers.
+    /// Reads one tensor of any number type as `f64`: exact except for large 64-bit integers.
     pub fn tensor_f64(&self, name: &str) -> Result<ArrayD<f64>, GoldenError> {
         let path = self.folder.join(&self.file);
         let bytes =
@@ -204,7 +205,7 @@ pub fn cases_of_kind(kind: &str) -> Result<Vec<GoldenCase>, GoldenError> {
 
 /// The largest difference between two tensors, relative to the largest magnitude of `expected`.
 ///
-/// Returns infinity where the lengths differ or a value of `actual` is not finite.
+/// Returns infinity if the lengths differ or a value of `actual` is not finite.
 pub fn relative_error<'a>(
     actual: impl IntoIterator<Item = &'a f32>,
     expected: impl IntoIterator<Item = &'a f32>,
@@ -225,7 +226,7 @@ pub fn relative_error<'a>(
     worst / scale
 }
 
-/// Pseudo-random numbers in [-1, 1), by SplitMix64: for tests that must not share a generator.
+/// Pseudo-random numbers in [-1, 1), by SplitMix64, for tests that must not share a generator.
 pub fn noise(seed: u64, length: usize) -> Vec<f32> {
     (0..length as u64)
         .map(|i| {

@@ -1,4 +1,4 @@
-//! Golden cases about neurons and surrogates, in this project's terms.
+//! Golden cases for neurons and surrogates, in this project's terms.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use tks_neuron::{Model, Neuron, ResetTime, Surrogate};
 
 use crate::{GoldenCase, GoldenError};
 
-/// The surrogate that a case of kind `surrogate` or `neuron` names, with its parameters.
+/// The surrogate named in a case of kind `surrogate` or `neuron`, with its parameters.
 ///
 /// # Errors
-/// [`GoldenError::Attribute`] where this project has no surrogate of the name.
+/// [`GoldenError::Attribute`] if this project has no surrogate of that name.
 pub fn surrogate_of(case: &GoldenCase) -> Result<Surrogate, GoldenError> {
     let name =
         case.text("surrogate").ok_or_else(|| case.attribute_error("surrogate", "is missing".into()))?;
@@ -21,7 +21,7 @@ pub fn surrogate_of(case: &GoldenCase) -> Result<Surrogate, GoldenError> {
     let named = |parameters: Value| -> Result<Surrogate, GoldenError> {
         serde_json::from_value(json!({ &name: parameters })).map_err(|error| unknown(&error))
     };
-    // With its defaults it says which parameters it has, by the names of configurations.
+    // The default surrogate shows which parameters exist, by their names in configurations.
     let mut parameters = serde_json::Map::new();
     for (key, _) in named(json!({}))?.parameters() {
         let value = match given.get(key) {
@@ -33,32 +33,32 @@ pub fn surrogate_of(case: &GoldenCase) -> Result<Surrogate, GoldenError> {
     named(parameters.into())
 }
 
-/// A golden case of kind `neuron`: a neuron, its input `[T, N]`, and what a peer made of them.
+/// A golden case of kind `neuron`: a neuron, its input `[T, N]`, and a peer's output.
 #[derive(Debug, Clone)]
 pub struct NeuronCase {
     /// The case's file, for messages.
     pub file: String,
-    /// The neurons that the case's words allow: one, or several where the index does not say which
-    /// surrogate the peer used; exactly one of them has to agree.
+    /// The neurons that the case's entry allows: one, or several if the index does not state which surrogate
+    /// the peer used; exactly one of them must agree.
     pub candidates: Vec<Neuron>,
-    /// Steps, `T`.
+    /// Time steps, `T`.
     pub time_steps: usize,
     /// Neurons, `N`.
     pub neurons: usize,
     /// `[T, N]`
     pub input: Vec<f32>,
-    /// Gradient that arrives at the spikes, `[T, N]`.
+    /// Gradient with respect to the spikes, `[T, N]`.
     pub grad_spikes: Vec<f32>,
     /// The peer's spikes, `[T, N]`.
     pub spikes: Vec<f32>,
-    /// The peer's membrane after each step, `[T, N]`.
+    /// The peer's membrane potential after each step, `[T, N]`.
     pub membranes: Vec<f32>,
-    /// The peer's gradient of the input, `[T, N]`.
+    /// The peer's gradient with respect to the input, `[T, N]`.
     pub grad_input: Vec<f32>,
-    /// The values of the model's own learned parameters and the peer's gradients of them, in the order of
-    /// [`Model::learned`]; empty where it has none.
+    /// The values of the model's learned parameters and the peer's gradients for them, in the order of
+    /// [`Model::learned`]; empty if it has none.
     pub parameters: Vec<(f32, f32)>,
-    /// The peer's gradient of the threshold, where the case has it.
+    /// The peer's gradient with respect to the threshold, if the case has it.
     pub grad_v_threshold: Option<f32>,
 }
 
@@ -66,7 +66,7 @@ impl NeuronCase {
     /// Reads a case.
     ///
     /// # Errors
-    /// [`GoldenError`] where a tensor is missing or the neuron is not one that this project has.
+    /// [`GoldenError`] if a tensor is missing or this project does not have the neuron.
     pub fn read(case: &GoldenCase) -> Result<Self, GoldenError> {
         let flat =
             |name: &str| -> Result<Vec<f32>, GoldenError> { Ok(case.tensor(name)?.into_iter().collect()) };
@@ -101,7 +101,7 @@ impl NeuronCase {
 }
 
 fn candidates(case: &GoldenCase) -> Result<Vec<Neuron>, GoldenError> {
-    // Newer cases hold the neuron in this project's words, as configurations do.
+    // Newer cases describe the neuron in this project's terms, as configurations do.
     if case.text("configuration").is_some() {
         let neuron = Value::from_iter(case.object("configuration")?);
         return match serde_json::from_value(neuron) {
@@ -168,7 +168,7 @@ fn candidates(case: &GoldenCase) -> Result<Vec<Neuron>, GoldenError> {
         v_threshold: number(&["v_th", "v_threshold"], 1.0)?,
         v_reset: hard.map(|value| value as f32),
         detach_reset: case.flag("detach_reset")?.unwrap_or(false),
-        // BrainCog fires above the threshold, but at it too with its sigmoid.
+        // BrainCog fires above the threshold, but with its sigmoid also at it.
         strict: case.peer.starts_with("braincog") && !matches!(surrogate, Surrogate::Sigmoid { .. }),
         reset_time: ResetTime::SameStep,
         surrogate,

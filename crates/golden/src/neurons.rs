@@ -1,8 +1,9 @@
-//! The neurons that everything which computes a neuron is tested with.
+//! The neurons that every implementation is tested with.
 
 use tks_neuron::{Model, Neuron, ResetTime, Surrogate};
 
-/// Every model: with its default parameters, and with others where those leave a part of its equation out.
+/// Every model: with its default parameters, and with others if the defaults leave out a part of its
+/// equation.
 fn models() -> Vec<Model> {
     let (tau, decay_input) = (1.7, false);
     let mut models = Model::all().to_vec();
