@@ -1,4 +1,5 @@
-//! Puts the data sets' manifests and stored splits into the library, so that a program needs no folder of them.
+//! Builds the data sets' manifests and stored splits into the library, so that a program does not need their
+//! folder.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
-//! Fetches a data set by the name of its manifest, and compares what is there with it.
+//! Downloads a data set by the name of its manifest and compares the files with the manifest.
 //!
-//! `cargo run --release -p tks-data --example fetch_dataset -- n-mnist /data/n-mnist [MIRROR]`; the mirror is a folder
-//! or an http(s) address that holds the files by their names.
+//! `cargo run --release -p tks-data --example fetch_dataset -- n-mnist /data/n-mnist [MIRROR]`; the mirror is
+//! a folder or an http(s) address that holds the files under their names.
 
 use std::io::Write;
 use std::path::Path;
@@ -31,7 +31,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut shown = u64::MAX;
     let fetched = fetch(&manifest, folder, &options, &mut |progress| {
-        // A line for each MiB is enough for an eye.
+        // One line per MiB is enough for a reader.
         if progress.done >> 20 != shown || progress.stage != Stage::Fetching {
             shown = progress.done >> 20;
             let total = progress.total.map_or("?".to_string(), |total| (total >> 20).to_string());

@@ -1,4 +1,5 @@
-//! What the loader itself costs: 50,000 samples of 3,072 bytes, as CIFAR-10 has them, that are only copied.
+//! Measures the loader's own overhead: 50,000 samples of 3,072 bytes, the size of CIFAR-10's, that are only
+//! copied.
 //!
 //! `cargo run --release -p tks-data --example loader_overhead`
 

@@ -6,8 +6,8 @@ use ndarray::{Array2, ArrayD, IxDyn};
 
 use crate::dataset::{Element, SampleShape};
 
-/// A batch. When it is dropped its memory goes back to the loader for a later batch: keep it as long as a
-/// tensor looks at its memory.
+/// A batch. When it is dropped, its memory returns to the loader for a later batch, so keep it as long as a
+/// tensor refers to that memory.
 #[derive(Debug)]
 pub struct Batch<E: Element> {
     buffer: Buffer<E>,
@@ -18,7 +18,7 @@ pub struct Batch<E: Element> {
     pool: Option<Arc<Pool<E>>>,
 }
 
-/// What of a batch can be used again.
+/// The reusable memory of a batch.
 #[derive(Debug)]
 pub(crate) struct Buffer<E> {
     inputs: ArrayD<E>,
@@ -40,7 +40,7 @@ impl<E: Element> Default for Buffer<E> {
     }
 }
 
-/// Buffers of batches that nobody uses.
+/// Unused batch buffers.
 #[derive(Debug, Default)]
 pub(crate) struct Pool<E> {
     free: Mutex<Vec<Buffer<E>>>,
@@ -101,28 +101,28 @@ impl<E: Element> Batch<E> {
         &self.buffer.inputs
     }
 
-    /// The inputs, to be changed.
+    /// The inputs, mutable.
     pub fn inputs_mut(&mut self) -> &mut ArrayD<E> {
         &mut self.buffer.inputs
     }
 
-    /// All inputs one after another, in the order of [`Batch::inputs`].
+    /// All inputs as a slice, in the order of [`Batch::inputs`].
     pub fn as_slice(&self) -> &[E] {
         self.buffer.inputs.as_slice().expect("contiguous since it was made")
     }
 
-    /// Class of each sample, `[B]`: as it stands in the data set, whatever a hook mixed.
+    /// Class of each sample, `[B]`, as in the data set, even if a hook has mixed samples.
     pub fn labels(&self) -> &[i64] {
         &self.buffer.labels
     }
 
-    /// Soft labels `[B, K]` for the K classes, if a hook made some: each row sums to 1.
+    /// Soft labels `[B, K]` for the K classes, if a hook has made them; each row sums to 1.
     pub fn soft_labels(&self) -> Option<&Array2<f32>> {
         self.buffer.has_soft.then_some(&self.buffer.soft)
     }
 
-    /// Inputs and soft labels `[B, K]`, both to be changed: for MixUp and its like. The soft labels begin as
-    /// the classes' one-hot vectors.
+    /// Inputs and soft labels `[B, K]`, both mutable, for MixUp and the like. The soft labels start as
+    /// one-hot vectors of the classes.
     pub fn inputs_and_soft_labels(&mut self) -> (&mut ArrayD<E>, &mut Array2<f32>) {
         let buffer = &mut self.buffer;
         if !buffer.has_soft {
@@ -150,12 +150,12 @@ impl<E: Element> Batch<E> {
         self.buffer.samples.len()
     }
 
-    /// Whether there are none; a loader gives no such batch.
+    /// Whether there are none; a loader never produces such a batch.
     pub fn is_empty(&self) -> bool {
         self.buffer.samples.is_empty()
     }
 
-    /// The first so many samples count: those after them repeat others to fill the batch.
+    /// Number of samples that count, from the first: the others are repetitions that fill the batch.
     pub fn valid(&self) -> usize {
         self.valid
     }
@@ -165,12 +165,12 @@ impl<E: Element> Batch<E> {
         self.epoch
     }
 
-    /// The batch's number in its epoch, from 0; with this and the epoch a run goes on later.
+    /// The batch's number in its epoch, from 0; with it and the epoch, a run can be resumed.
     pub fn index(&self) -> usize {
         self.index
     }
 
-    /// The inputs, taken out of the batch: their memory does not come back to the loader.
+    /// Takes the inputs out of the batch; their memory does not return to the loader.
     pub fn into_inputs(mut self) -> ArrayD<E> {
         self.pool = None;
         std::mem::take(&mut self.buffer.inputs)

@@ -1,7 +1,7 @@
-//! Bytes of files: held in memory, or read from an open file when they are asked for.
+//! Bytes of files: held in memory, or read from an open file on demand.
 //!
-//! Nothing is memory-mapped. A mapped file that another program shortens (`cp other.tar data.tar` does) ends the
-//! process by a signal, without a word; a file that is read gives an error that names it.
+//! Nothing is memory-mapped. If another program truncates a mapped file (as `cp other.tar data.tar` does),
+//! the process is killed by a signal without a message; a file that is read gives an error that names it.
 
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
 use std::ops::{Deref, Range};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::error::DataError;
 use crate::regular_file;
 
-/// A run of bytes in memory that is cheap to clone and to cut.
+/// A range of bytes in memory that is cheap to clone and to slice.
 #[derive(Clone, Default)]
 pub struct Bytes {
     owner: Arc<Vec<u8>>,
@@ -19,7 +19,7 @@ pub struct Bytes {
 }
 
 impl Bytes {
-    /// The part of these bytes in `range`; `None` if that reaches beyond the end.
+    /// The part of these bytes in `range`; `None` if it extends beyond the end.
     fn slice(&self, range: Range<u64>) -> Option<Bytes> {
         let (start, end) = (usize::try_from(range.start).ok()?, usize::try_from(range.end).ok()?);
         (start <= end && end <= self.len()).then(|| Bytes {
@@ -56,12 +56,12 @@ impl std::fmt::Debug for Bytes {
     }
 }
 
-/// A run of bytes that is read where and when it is needed, from any thread: of an open file, or of memory. Cheap to
-/// clone and to cut.
+/// A range of bytes of an open file or of memory, read on demand from any thread. It is cheap to clone and to
+/// slice.
 #[derive(Clone, Debug)]
 pub struct ByteSource {
     data: Data,
-    /// Where it begins in the file; 0 for memory.
+    /// Its offset in the file; 0 for memory.
     start: u64,
     len: u64,
 }
@@ -100,7 +100,7 @@ impl ByteSource {
         self.len == 0
     }
 
-    /// The part that starts at `offset` and is `len` long; `None` if that reaches beyond the end.
+    /// The part of length `len` that starts at `offset`; `None` if it extends beyond the end.
     pub fn slice(&self, offset: u64, len: u64) -> Option<ByteSource> {
         let end = offset.checked_add(len).filter(|&end| end <= self.len)?;
         let (data, start) = match &self.data {
@@ -110,10 +110,10 @@ impl ByteSource {
         Some(ByteSource { data, start, len })
     }
 
-    /// Fills `out` with the bytes from `offset` on.
+    /// Fills `out` with the bytes starting at `offset`.
     ///
     /// # Errors
-    /// [`DataError::Changed`] if the file has another size than when it was opened; [`DataError::Io`].
+    /// [`DataError::Changed`] if the file's size differs from that when it was opened; [`DataError::Io`].
     pub fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), DataError> {
         let end = offset.saturating_add(out.len() as u64);
         match &self.data {
@@ -127,7 +127,7 @@ impl ByteSource {
         }
     }
 
-    /// Asked for more than there is: a caller's range that was not checked.
+    /// A read beyond the end: the caller did not check its range.
     fn beyond(&self, end: u64) -> DataError {
         let path = match &self.data {
             Data::File(file) => file.path.clone(),
@@ -137,7 +137,7 @@ impl ByteSource {
         DataError::Archive { path, offset: self.len, message }
     }
 
-    /// The bytes of `range`: borrowed where they lie in memory, else read into `scratch`.
+    /// The bytes of `range`: borrowed if they are in memory, else read into `scratch`.
     ///
     /// # Errors
     /// As [`ByteSource::read_at`].
@@ -185,7 +185,7 @@ impl ByteSource {
         Ok(memory.into())
     }
 
-    /// Reads from the beginning on, `window` bytes at a time at least.
+    /// Reads from the beginning, at least `window` bytes at a time.
     pub(crate) fn reader(&self, window: usize) -> Reader {
         Reader { source: self.clone(), position: 0, buffer: Vec::new(), buffer_start: 0, window }
     }
@@ -202,7 +202,7 @@ impl OpenFile {
     fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), DataError> {
         let read = read_exact_at(&self.file, out, offset);
         let io = |e| DataError::io("read", &self.path, e);
-        // Looked at afterwards, so that what was read is of the file as it was opened.
+        // Checked after reading, so that the bytes read are those of the file as it was opened.
         let found = self.file.metadata().map_err(io)?.len();
         if found != self.len {
             return Err(DataError::Changed { path: self.path.clone(), opened: self.len, found });
@@ -229,7 +229,8 @@ fn read_exact_at(file: &std::fs::File, mut out: &mut [u8], mut offset: u64) -> i
     Ok(())
 }
 
-/// A [`ByteSource`] as a stream. Seeking keeps the buffer, as readers of archives jump about in a small place.
+/// A [`ByteSource`] as a stream. Seeking keeps the buffer, since archive readers jump about within a small
+/// range.
 pub(crate) struct Reader {
     source: ByteSource,
     position: u64,
@@ -239,7 +240,7 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Where in the source the next byte is read.
+    /// The offset of the next byte to read.
     pub(crate) fn position(&self) -> u64 {
         self.position
     }
@@ -372,7 +373,7 @@ mod tests {
         let source = of_file(folder.path(), &[7; 100_000]);
         let path = folder.path().join("data");
         for bytes in [&[9; 10][..], &[], &[8; 100_001]] {
-            // In place, as `cp` writes.
+            // In place, as `cp` does.
             std::fs::write(&path, bytes).unwrap();
             for offset in [0, 50_000] {
                 let error = source.read_at(offset, &mut [0; 10]).unwrap_err();

@@ -1,8 +1,8 @@
 //! Decoded samples on disk: one file for each data set, split and setting.
 //!
-//! The file is named by a hash of all that its content depends on ([`CacheKey`]), so that another setting is
-//! another file and never a stale one. It is written beside and renamed when it is whole, and its length, key
-//! and checksums are looked at when it is opened: a file that is cut is made again.
+//! The file is named by a hash of everything its content depends on ([`CacheKey`]), so that a different
+//! setting uses a different file, never a stale one. It is written under a temporary name and renamed when
+//! complete, and its length, key and checksums are checked when it is opened: a truncated file is made again.
 //!
 //! Layout, all numbers little-endian: 16 bytes of magic, the lengths of header and tail as u64, the header
 //! (JSON), zeros up to a multiple of 64, the samples one after another as `[T, C, H, W]`, the tail (JSON: each
@@ -27,7 +27,7 @@ const MAGIC: &[u8; 16] = b"tks-samples-1\0\0\n";
 const PREFIX: usize = 16 + 8 + 8;
 const ALIGN: u64 = 64;
 
-/// All that a cache's content depends on.
+/// Everything a cache's content depends on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CacheKey {
@@ -37,16 +37,17 @@ pub struct CacheKey {
     pub version: u32,
     /// Split and part, such as `official/train`.
     pub split: String,
-    /// Whatever else decides what a sample becomes: all settings of decoding, slicing and representation.
+    /// Everything else that determines a sample's content: all settings of decoding, slicing and
+    /// representation.
     pub setting: serde_json::Value,
-    /// What tells the source files from others, such as their sizes and times.
+    /// The identity of the source files, such as their sizes and times.
     pub source: String,
 }
 
 impl CacheKey {
-    /// The cache's file in `folder`.
+    /// The path of the cache file in `folder`.
     pub fn path(&self, folder: &Path) -> PathBuf {
-        // Maps are sorted by serde_json, so one setting has one text.
+        // serde_json sorts maps, so equal settings give equal text.
         let text = serde_json::json!([self.dataset, self.version, self.split, self.setting, self.source]);
         let hash = Sha256::digest(text.to_string().as_bytes());
         let hex: String = hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
@@ -65,7 +66,7 @@ struct Header {
 }
 
 impl Header {
-    /// Bytes of all samples, of elements `E`.
+    /// Number of bytes of all samples, with elements `E`.
     fn data_len<E>(&self) -> u64 {
         (self.count * self.shape.len() * size_of::<E>()) as u64
     }
@@ -78,23 +79,23 @@ struct Tail {
     crcs: Vec<u32>,
 }
 
-/// How a cache came to be open.
+/// How a cache was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CacheState {
-    /// It was there.
+    /// It existed.
     Found,
-    /// It was not, and is now.
+    /// It did not exist and was made.
     Built,
-    /// What was there could not be used, for this reason, and was made again.
+    /// It existed but could not be used, for this reason, and was made again.
     Rebuilt(String),
 }
 
-/// The samples of a data set, decoded: itself a data set.
+/// The decoded samples of a data set; itself a data set.
 #[derive(Debug)]
 pub struct SampleCache<E> {
     source: ByteSource,
-    /// Where the samples begin in it.
+    /// The offset of the first sample in it.
     data: u64,
     header: Header,
     tail: Tail,
@@ -103,12 +104,12 @@ pub struct SampleCache<E> {
 }
 
 impl<E: Element> SampleCache<E> {
-    /// The cache of this key in `folder`, made from `dataset` if it is not there or cannot be used. Samples
-    /// are decoded by `workers` threads, as in epoch 0 of seed 0: a data set with random choices is not one to
-    /// be cached. `progress` gets the number of samples done and of all.
+    /// Opens the cache with this key in `folder`, or makes it from `dataset` if it does not exist or cannot
+    /// be used. Samples are decoded by `workers` threads, as in epoch 0 with seed 0: a data set with random
+    /// choices should not be cached. `progress` receives the number of samples done and the total.
     ///
     /// # Errors
-    /// Those of the loader, [`DataError::DiskFull`] and [`DataError::Io`].
+    /// The loader's errors, [`DataError::DiskFull`] and [`DataError::Io`].
     pub fn open_or_build<D: Dataset<Element = E> + ?Sized + 'static>(
         dataset: &Arc<D>,
         key: &CacheKey,
@@ -134,10 +135,11 @@ impl<E: Element> SampleCache<E> {
         Ok((SampleCache::open(&path, key)?, state))
     }
 
-    /// The cache file at `path`, if it is whole and of this key.
+    /// Opens the cache file at `path`, if it is complete and has this key.
     ///
     /// # Errors
-    /// [`DataError::Cache`] if it is not, [`DataError::Io`] if it cannot be opened.
+    /// [`DataError::Cache`] if it is not complete or has another key, [`DataError::Io`] if it cannot be
+    /// opened.
     pub fn open(path: &Path, key: &CacheKey) -> Result<Self, DataError> {
         let source = ByteSource::open(path)?;
         let wrong =
@@ -182,7 +184,7 @@ impl<E: Element> SampleCache<E> {
         if tail - data != header.data_len::<E>() || lists != [header.count; 3] {
             return Err(cut());
         }
-        // Values are read as they lie there, so only on a machine of the byte order that they were written in.
+        // Values are read as stored, so only on a machine with the byte order they were written in.
         if cfg!(target_endian = "big") {
             return Err(wrong("caches are not read on big-endian machines"));
         }
@@ -196,7 +198,7 @@ impl<E: Element> SampleCache<E> {
         })
     }
 
-    /// Where the `step`th step of a sample begins in the file.
+    /// The offset in the file of time step `step` of a sample.
     fn place(&self, index: usize, step: usize) -> u64 {
         let frames = index as u64 * self.header.shape.steps() as u64 + step as u64;
         self.data + frames * (self.header.shape.frame_len() * size_of::<E>()) as u64
@@ -216,10 +218,10 @@ impl<E: Element> SampleCache<E> {
         Ok(elements)
     }
 
-    /// Nothing, if every sample's checksum is right.
+    /// Checks every sample's checksum.
     ///
     /// # Errors
-    /// [`DataError::Cache`] with the first sample whose is not; those of [`SampleCache::sample`].
+    /// [`DataError::Cache`] with the first sample whose checksum is wrong; those of [`SampleCache::sample`].
     pub fn verify(&self) -> Result<(), DataError> {
         for (index, &stated) in self.tail.crcs.iter().enumerate() {
             let mut crc = Crc::new();
@@ -274,7 +276,7 @@ fn build<D: Dataset + ?Sized + 'static>(
     let padding = (header_end.next_multiple_of(ALIGN) - header_end) as usize;
     file.write_all(MAGIC).map_err(io)?;
     file.write_all(&(header.len() as u64).to_le_bytes()).map_err(io)?;
-    // The tail's length is known only at the end, and written here then.
+    // The tail's length is known only at the end, and is then written here.
     file.write_all(&[0; 8]).map_err(io)?;
     file.write_all(&header).map_err(io)?;
     file.write_all(&vec![0; padding]).map_err(io)?;

@@ -1,4 +1,4 @@
-//! The data sets that are known: their manifests and stored splits.
+//! The known data sets: their manifests and stored splits.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::split::{Parts, StoredSplit, check_sizes, first_of_class};
 // MANIFESTS and SPLITS: path within the folder `datasets`, and text
 include!(concat!(env!("OUT_DIR"), "/catalogue.rs"));
 
-/// Where data sets' manifests and stored splits are taken from.
+/// The source of data sets' manifests and stored splits.
 ///
 /// ```
 /// use tks_data::Catalogue;
@@ -25,10 +25,10 @@ include!(concat!(env!("OUT_DIR"), "/catalogue.rs"));
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Catalogue {
-    /// Those of the project, which are part of every program that uses this crate.
+    /// Those of this project, which are built into every program that uses this crate.
     #[default]
     BuiltIn,
-    /// Those in a folder: `<name>.toml`, and stored splits by the paths that these name.
+    /// Those in a folder: `<name>.toml`, and stored splits at the paths given there.
     Folder(PathBuf),
 }
 
@@ -53,7 +53,7 @@ impl Catalogue {
         Ok(names)
     }
 
-    /// The manifest of a data set, checked.
+    /// The manifest of a data set, validated.
     ///
     /// # Errors
     /// [`DataError::UnknownName`] with the nearest name if there is none, else as [`Manifest::read`].
@@ -79,11 +79,12 @@ impl Catalogue {
         self.names()?.iter().map(|name| self.manifest(name)).collect()
     }
 
-    /// The parts that a manifest's scheme makes of a data set's samples, given in natural order of their names with
-    /// their classes. With `strict`, the parts must have the sizes that the manifest states.
+    /// Splits a data set's samples into parts by a scheme of its manifest. The samples are given with their
+    /// classes, in natural order of their names. With `strict`, the parts must have the sizes stated in the
+    /// manifest.
     ///
     /// # Errors
-    /// [`DataError::Setting`] for an official split, which only the data set's own files tell; else as
+    /// [`DataError::Setting`] for an official split, which only the data set's own files define; else as
     /// [`StoredSplit::read`], [`StoredSplit::assign`] and [`check_sizes`].
     pub fn parts<S: AsRef<str>>(
         &self,
@@ -111,7 +112,7 @@ impl Catalogue {
         Ok(parts)
     }
 
-    /// The text of a file by its path from the folder of manifests on, and what errors call it.
+    /// The text of a file, by its path relative to the folder of manifests, and its name in error messages.
     fn text(&self, path: &Path) -> Result<(PathBuf, Cow<'static, str>), DataError> {
         match self {
             Catalogue::Folder(folder) => {

@@ -1,4 +1,4 @@
-//! What a data set is to the loader: samples by index, each written into its place in the batch.
+//! The loader's view of a data set: samples by index, each written into its place in the batch.
 
 use std::any::Any;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use crate::error::BoxError;
 use crate::rng::{SampleRng, sample_rng};
 
-/// An element of a batch: `f32`, or `u8` where the pixels are scaled on the device.
+/// An element of a batch: `f32`, or `u8` if pixels are scaled on the device.
 pub trait Element: bytemuck::Pod + Default + Send + Sync + private::Sealed {
     /// The element's name, as in Rust.
     const NAME: &'static str;
@@ -26,13 +26,13 @@ impl Element for u8 {
     const NAME: &'static str = "u8";
 }
 
-/// Shape of one sample, and with it of a batch.
+/// Shape of a sample, which determines that of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SampleShape {
-    /// Number of time steps; `None` for what knows no time, whose batches have no such axis.
+    /// Number of time steps; `None` for samples without time, whose batches have no such axis.
     pub time_steps: Option<usize>,
-    /// Shape of one time step or image: `[C, H, W]`, or `[N]` for what has no place.
+    /// Shape of one time step or image: `[C, H, W]`, or `[N]` for data without spatial dimensions.
     pub frame: Vec<usize>,
 }
 
@@ -47,17 +47,17 @@ impl SampleShape {
         SampleShape { time_steps: Some(time_steps), frame: vec![channels, height, width] }
     }
 
-    /// Elements in one time step or image.
+    /// Number of elements in one time step or image.
     pub fn frame_len(&self) -> usize {
         self.frame.iter().product()
     }
 
-    /// Time steps, 1 for what knows no time.
+    /// Number of time steps, 1 for samples without time.
     pub fn steps(&self) -> usize {
         self.time_steps.unwrap_or(1)
     }
 
-    /// Elements in a sample.
+    /// Number of elements in a sample.
     pub fn len(&self) -> usize {
         self.steps() * self.frame_len()
     }
@@ -73,9 +73,9 @@ impl SampleShape {
     }
 }
 
-/// The place of one sample in its batch: T slices of `C * H * W` elements, to be written.
+/// The place of one sample in its batch: T slices of `C * H * W` elements to write to.
 ///
-/// It holds what some earlier sample left there: write every element, or [`SampleSlot::fill`] it first.
+/// It still holds values of an earlier sample: write every element, or [`SampleSlot::fill`] it first.
 pub struct SampleSlot<'a, E> {
     data: &'a mut [E],
     stride: usize,
@@ -98,7 +98,7 @@ impl<'a, E: Element> SampleSlot<'a, E> {
     /// The place of sample `position` in a contiguous time-first batch of `batch` samples.
     ///
     /// # Panics
-    /// If `data` is not of `T * B * frame_len` elements or `position` is not below `batch`.
+    /// If `data` does not have `T * B * frame_len` elements or `position` is not below `batch`.
     pub fn in_batch(data: &'a mut [E], shape: &SampleShape, batch: usize, position: usize) -> Self {
         let (steps, frame_len) = (shape.steps(), shape.frame_len());
         assert!(position < batch && data.len() == steps * batch * frame_len, "slot outside of its batch");
@@ -113,17 +113,17 @@ impl<'a, E: Element> SampleSlot<'a, E> {
     /// One sample on its own: `data` is `[T, frame_len]`.
     ///
     /// # Panics
-    /// If `data` is not of `shape.len()` elements.
+    /// If `data` does not have `shape.len()` elements.
     pub fn alone(data: &'a mut [E], shape: &SampleShape) -> Self {
         SampleSlot::in_batch(data, shape, 1, 0)
     }
 
-    /// Number of time steps, 1 for what knows no time.
+    /// Number of time steps, 1 for samples without time.
     pub fn time_steps(&self) -> usize {
         self.steps
     }
 
-    /// Elements of one time step.
+    /// Number of elements in one time step.
     pub fn frame_len(&self) -> usize {
         self.frame_len
     }
@@ -138,9 +138,9 @@ impl<'a, E: Element> SampleSlot<'a, E> {
         &mut self.data[start..start + self.frame_len]
     }
 
-    /// The elements from the sample's first to its last, those of other samples between, and the distance
-    /// from one time step to the next: for a loop that writes to all steps in turn. Element `i` of step `t`
-    /// is at `t * stride + i`; the others are not this sample's.
+    /// The elements from the sample's first to its last, including those of other samples in between, and the
+    /// distance between time steps (`stride`), for a loop that writes to all steps in turn. Element `i` of
+    /// step `t` is at `t * stride + i`; the others do not belong to this sample.
     pub fn strided(&mut self) -> (&mut [E], usize) {
         (self.data, self.stride)
     }
@@ -152,10 +152,10 @@ impl<'a, E: Element> SampleSlot<'a, E> {
         }
     }
 
-    /// Writes a whole sample, `[T, C * H * W]`.
+    /// Writes a complete sample, `[T, C * H * W]`.
     ///
     /// # Panics
-    /// If `sample` has another number of elements.
+    /// If `sample` does not have this number of elements.
     pub fn copy_from(&mut self, sample: &[E]) {
         assert_eq!(sample.len(), self.steps * self.frame_len, "elements of a sample");
         for t in 0..self.steps {
@@ -164,15 +164,15 @@ impl<'a, E: Element> SampleSlot<'a, E> {
         }
     }
 
-    /// The same place, for a part of the work.
+    /// Reborrows the slot, for a part of the work.
     pub fn reborrow(&mut self) -> SampleSlot<'_, E> {
         SampleSlot { data: self.data, stride: self.stride, frame_len: self.frame_len, steps: self.steps }
     }
 }
 
-/// What a sample is loaded with: its own generator, and room to work in that is kept between samples.
+/// The context for loading a sample: its own random generator, and work space that is kept between samples.
 pub struct SampleContext {
-    /// The sample's generator for this epoch: every random choice is drawn from it.
+    /// The sample's random generator for this epoch: every random choice is drawn from it.
     pub rng: SampleRng,
     /// The epoch, from 0.
     pub epoch: u64,
@@ -187,17 +187,17 @@ impl fmt::Debug for SampleContext {
 }
 
 impl SampleContext {
-    /// A context for loading sample `index` by hand, as the loader of this seed would in this epoch.
+    /// A context for loading sample `index` manually, as a loader with this seed would in this epoch.
     pub fn new(seed: u64, epoch: u64, index: usize) -> Self {
         SampleContext { rng: sample_rng(seed, epoch, index as u64), epoch, scratch: Vec::new() }
     }
 
-    /// The worker's own `T`, as the last sample left it: buffers that need not be allocated again.
+    /// The worker's own `T`, as left by the last sample, for buffers that need not be allocated again.
     pub fn scratch<T: Default + Send + 'static>(&mut self) -> &mut T {
         self.rng_and_scratch().1
     }
 
-    /// The generator and the worker's own `T`, to be used at once.
+    /// The generator and the worker's own `T`, for use at the same time.
     pub fn rng_and_scratch<T: Default + Send + 'static>(&mut self) -> (&mut SampleRng, &mut T) {
         let at = self.scratch.iter().position(|held| held.is::<T>()).unwrap_or_else(|| {
             self.scratch.push(Box::<T>::default());
@@ -210,10 +210,10 @@ impl SampleContext {
 
 /// A data set: samples by index, each written straight into its place in the batch.
 ///
-/// `load` is called from several threads at once. What it writes may depend on the index, the context's
-/// generator and the epoch alone: then an epoch is the same with any number of workers.
+/// `load` is called from several threads at once. What it writes must depend only on the index, the context's
+/// generator and the epoch, so that an epoch is the same with any number of workers.
 pub trait Dataset: Send + Sync {
-    /// Element of the batches.
+    /// Element type of the batches.
     type Element: Element;
 
     /// Number of samples.
@@ -233,8 +233,8 @@ pub trait Dataset: Send + Sync {
         index.to_string()
     }
 
-    /// Bytes of a sample as it is stored, where that is known without loading it: with the names and the labels it tells
-    /// whether data are those of another day.
+    /// Size in bytes of a sample as stored, if known without loading it. Together with names and labels, it
+    /// shows whether the data have changed.
     fn sample_size(&self, _index: usize) -> Option<u64> {
         None
     }
@@ -242,7 +242,7 @@ pub trait Dataset: Send + Sync {
     /// Writes a sample into `slot`.
     ///
     /// # Errors
-    /// Whatever keeps the sample from being read; the loader adds the sample's index and name.
+    /// Any error in reading the sample; the loader adds the sample's index and name.
     fn load(
         &self,
         index: usize,
@@ -293,9 +293,9 @@ impl<D: Dataset + ?Sized> Dataset for std::sync::Arc<D> {
     }
 }
 
-/// Some samples of a data set, in an order of their own: a part of a split.
+/// Some samples of a data set in a given order: a part of a split.
 ///
-/// The generator of a sample follows its index in the subset.
+/// A sample's random generator depends on its index in the subset.
 #[derive(Debug, Clone)]
 pub struct Subset<D> {
     dataset: D,
@@ -317,7 +317,7 @@ impl<D: Dataset> Subset<D> {
         Ok(Subset { dataset, indices })
     }
 
-    /// Indices in the whole data set.
+    /// The samples' indices in the whole data set.
     pub fn indices(&self) -> &[usize] {
         &self.indices
     }

@@ -1,34 +1,34 @@
-//! What can go wrong with a data set.
+//! Errors of data sets.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Any error: what a data set's own crate reports about one sample.
+/// Any error: a data set's own crate reports it for a sample.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 
-/// An error of this crate: what, where, and what to do.
+/// An error of this crate: what is wrong, where, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
     // Files
-    /// The operating system refused.
+    /// An error from the operating system.
     #[error("cannot {doing} {}: {source}", path.display())]
     Io {
-        /// What was tried, as a verb.
+        /// The attempted operation, as a verb.
         doing: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// No room left.
+    /// No disk space left.
     #[error(
         "no room left on the disk while writing {}{}; free some, or choose another folder. What is there is \
          kept and goes on from where it stopped, where that is possible",
         path.display(), needed.map(|n| format!(" ({n} bytes in all)")).unwrap_or_default()
     )]
     DiskFull {
-        /// The file that was written.
+        /// The file being written.
         path: PathBuf,
         /// Its full size in bytes, if known.
         needed: Option<u64>,
@@ -39,10 +39,10 @@ pub enum DataError {
     NotAFile {
         /// Its path.
         path: PathBuf,
-        /// What it is, with its article.
+        /// What it is, with an article.
         kind: &'static str,
     },
-    /// A file that another program changed while it was in use.
+    /// A file that was changed by another program while in use.
     #[error(
         "{} had {opened} bytes when it was opened and has {found} now: another program changed it while it was in \
          use. Leave the file alone until the end, and begin again",
@@ -58,7 +58,7 @@ pub enum DataError {
     },
 
     // Manifests and settings
-    /// A TOML file that does not say what it should.
+    /// A TOML file with a fault.
     #[error("{}:{line}:{column}: {message}", path.display())]
     Toml {
         /// The file.
@@ -80,42 +80,42 @@ pub enum DataError {
         /// What is wrong with it.
         message: String,
     },
-    /// A name that is not among those known.
+    /// An unknown name.
     #[error(
         "there is no {what} named `{name}`{}; known: {}",
         nearest.as_ref().map(|n| format!(" (did you mean `{n}`?)")).unwrap_or_default(), known.join(", ")
     )]
     UnknownName {
-        /// What is named: a data set, a split.
+        /// The kind of thing named: a data set, a split.
         what: &'static str,
         /// The name given.
         name: String,
-        /// The known name nearest to it, if one is near.
+        /// The closest known name, if one is close.
         nearest: Option<String>,
-        /// All names known.
+        /// All known names.
         known: Vec<String>,
     },
-    /// A setting out of its range.
+    /// A setting that is out of range.
     #[error("`{field}`: {message}")]
     Setting {
         /// The setting's name.
         field: &'static str,
-        /// What is wrong, and which values are right.
+        /// What is wrong, and the valid values.
         message: String,
     },
 
     // Archives
-    /// An archive that is cut or corrupt.
+    /// An archive that is truncated or corrupt.
     #[error("{} at byte {offset}: {message}", path.display())]
     Archive {
         /// The archive.
         path: PathBuf,
-        /// Where in it.
+        /// The offset.
         offset: u64,
-        /// What is wrong there.
+        /// The fault at that offset.
         message: String,
     },
-    /// An entry whose name leads out of the archive's own folder.
+    /// An entry whose name leads outside the archive's own folder.
     #[error(
         "{}: the entry `{entry}` leads out of the archive's folder; this archive is not opened",
         path.display()
@@ -126,39 +126,39 @@ pub enum DataError {
         /// The entry's name.
         entry: String,
     },
-    /// More than the limits allow.
+    /// The limits are exceeded.
     #[error("{}: {what} is {size}, more than the limit of {limit}; {remedy}", path.display())]
     TooLarge {
         /// The archive.
         path: PathBuf,
         /// What is too large.
         what: String,
-        /// How large it is.
+        /// Its size.
         size: u64,
         /// The limit.
         limit: u64,
         /// What to do.
         remedy: String,
     },
-    /// A link that leads to itself, or to a folder that it lies in.
+    /// A link that leads to itself, or to a folder that contains it.
     #[error("the link {} leads to itself or to a folder that it lies in; remove it", link.display())]
     LinkLoop {
         /// The link.
         link: PathBuf,
     },
-    /// A file that the data set should have and has not.
+    /// A missing file of the data set.
     #[error("{} holds no `{entry}`; {hint}", path.display())]
     MissingEntry {
         /// The archive or folder.
         path: PathBuf,
-        /// The file looked for.
+        /// The missing file.
         entry: String,
         /// What to do.
         hint: String,
     },
 
     // Fetching
-    /// What only a person can get.
+    /// A file that can only be downloaded manually.
     #[error(
         "`{file}` is given out only to a person: get it from {page} and put it at {}, or name a mirror that \
          has it",
@@ -169,10 +169,10 @@ pub enum DataError {
         file: String,
         /// The publisher's page.
         page: String,
-        /// Where it belongs.
+        /// The path to put it at.
         path: PathBuf,
     },
-    /// The server refused.
+    /// The server returned an error.
     #[error(
         "{url}: the server answers with status {status}; look whether the data set has moved, or name a mirror"
     )]
@@ -182,7 +182,7 @@ pub enum DataError {
         /// The HTTP status.
         status: u16,
     },
-    /// The server sent a page for people.
+    /// The server sent a web page instead of the file.
     #[error(
         "{url}: the server sends a web page in place of the file; get it with a browser, or name a mirror"
     )]
@@ -190,17 +190,17 @@ pub enum DataError {
         /// The address.
         url: String,
     },
-    /// An address that leads to where it should not.
+    /// A redirect that is not allowed.
     #[error(
         "{url}: the address is not followed: {message}; look whether the data set has moved, or name a mirror"
     )]
     Redirect {
         /// The address.
         url: String,
-        /// Where it leads.
+        /// The target.
         message: String,
     },
-    /// More bytes than the file may have.
+    /// The file is longer than allowed.
     #[error(
         "{origin}: the file has more than {limit} bytes, the most that is fetched of it{}",
         if *is_stated {
@@ -214,10 +214,10 @@ pub enum DataError {
         origin: String,
         /// The limit.
         limit: u64,
-        /// Whether the limit is the manifest's (`max_size`), not `max_bytes` of the options.
+        /// Whether the limit is `max_size` of the manifest rather than `max_bytes` of the options.
         is_stated: bool,
     },
-    /// A file of which nobody says how long it is.
+    /// A file whose length is stated neither by the manifest nor by the server.
     #[error(
         "{origin}: the server does not say where the file ends, and the manifest states neither size nor checksum: \
          it cannot be told whether all of it came; name a mirror that says the length"
@@ -226,47 +226,47 @@ pub enum DataError {
         /// The address.
         origin: String,
     },
-    /// The connection failed or was cut.
+    /// The connection failed or was closed early.
     #[error(
         "{origin}: {message} (after {done} bytes{}); what came is kept: fetch again to go on from there",
         total.map(|t| format!(" of {t}")).unwrap_or_default()
     )]
     Connection {
-        /// The address, or the file of a mirror's folder.
+        /// The address, or the file in a mirror's folder.
         origin: String,
-        /// Bytes that are there.
+        /// Number of bytes received.
         done: u64,
-        /// Bytes in all, if known.
+        /// Total number of bytes, if known.
         total: Option<u64>,
-        /// What happened.
+        /// The reason.
         message: String,
     },
-    /// A file of another size than the manifest states.
+    /// A file whose size differs from the manifest's.
     #[error("{} has {found} bytes where the manifest states {stated}; {remedy}", path.display())]
     WrongSize {
         /// The file or address.
         path: PathBuf,
-        /// As the manifest states.
+        /// The value in the manifest.
         stated: u64,
-        /// As it is.
+        /// The actual value.
         found: u64,
         /// What to do.
         remedy: &'static str,
     },
-    /// A file of another content than the manifest states.
+    /// A file whose checksum differs from the manifest's.
     #[error(
         "{origin}: the file's checksum is {found} where the manifest states {stated}; it was not kept as {}. The \
          publisher may have replaced it, or something on the way changed it: try a mirror",
         path.display()
     )]
     WrongChecksum {
-        /// The file that was to be.
+        /// The intended file.
         path: PathBuf,
-        /// Where it came from.
+        /// Its source.
         origin: String,
-        /// As the manifest states.
+        /// The value in the manifest.
         stated: String,
-        /// As it is.
+        /// The actual value.
         found: String,
     },
 
@@ -286,17 +286,17 @@ pub enum DataError {
         /// The part that lists it again.
         second: String,
     },
-    /// A sample that a split and the data set's files do not agree on.
+    /// A sample on which a split and the data set's files disagree.
     #[error("the split of {dataset}, sample `{sample}`: {message}")]
     SplitSample {
         /// The data set.
         dataset: String,
         /// The sample.
         sample: String,
-        /// What does not agree.
+        /// The disagreement.
         message: String,
     },
-    /// A part of another size than the manifest states.
+    /// A part whose size differs from the manifest's.
     #[error(
         "split `{split}`: `{part}` has {found} samples where the manifest states {stated}; is the download \
          complete? To work with what is there, set `data.accept_counts = true`"
@@ -306,14 +306,14 @@ pub enum DataError {
         split: String,
         /// The part.
         part: String,
-        /// As the manifest states.
+        /// The value in the manifest.
         stated: u64,
-        /// As it is.
+        /// The actual value.
         found: u64,
     },
 
     // The cache
-    /// A cache file that is cut, corrupt or of another setting.
+    /// A cache file that is truncated, corrupt or made with other settings.
     #[error("the cache file {}: {message}; remove it, and it is made again", path.display())]
     Cache {
         /// The file.
@@ -330,10 +330,10 @@ pub enum DataError {
         index: usize,
         /// Its name.
         name: String,
-        /// What its data set said.
+        /// The data set's error.
         source: BoxError,
     },
-    /// A label that is no class.
+    /// A label outside the classes.
     #[error("sample {index} (`{name}`) has label {label}, but there are {classes} classes: 0 to {}", classes - 1)]
     Label {
         /// The sample's index in the data set.
@@ -345,28 +345,28 @@ pub enum DataError {
         /// Number of classes.
         classes: usize,
     },
-    /// A batch that its hook refused.
+    /// A batch for which the hook failed.
     #[error("batch {batch} of epoch {epoch}, in the batch's hook: {source}")]
     Hook {
         /// The epoch.
         epoch: u64,
-        /// The batch in it.
+        /// The number of the batch in it.
         batch: usize,
-        /// What the hook said.
+        /// The hook's error.
         source: BoxError,
     },
     /// A programming error in a data set or a hook, caught in a worker.
     #[error("a worker panicked at {place}: {message}; this is a defect of the data set's or hook's code")]
     Panic {
-        /// What it worked at.
+        /// The task it was working on.
         place: String,
-        /// The panic's message.
+        /// The panic message.
         message: String,
     },
 }
 
 impl DataError {
-    /// An error of the system at a file: [`DataError::DiskFull`] where that is what it is.
+    /// Wraps a system error for a file, as [`DataError::DiskFull`] if the disk is full.
     pub fn io(doing: &'static str, path: impl AsRef<Path>, source: io::Error) -> Self {
         let path = path.as_ref().to_path_buf();
         match source.kind() {

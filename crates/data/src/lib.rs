@@ -1,21 +1,21 @@
-//! What every data set needs, static or event-based, with no libtorch.
+//! What every data set needs, static or event-based, without libtorch.
 //!
-//! | module | what it holds |
+//! | module | contents |
 //! |---|---|
-//! | [`manifest`] | what is known of a data set, as a TOML file |
-//! | [`catalogue`] | the manifests and stored splits that are built in, or those of a folder |
-//! | [`mod@fetch`] | its files from the publisher or a mirror: resumed, checked, whole or not there |
-//! | [`archive`] | its files as downloaded or unpacked: folder, zip, tar, compressed tar, behind one type |
-//! | [`split`] | which samples are for training: lists of names, and the rules that make them |
+//! | [`manifest`] | the description of a data set, as a TOML file |
+//! | [`catalogue`] | the manifests and stored splits that are built in, or those in a folder |
+//! | [`mod@fetch`] | downloads from the publisher or a mirror: resumable, checked, complete or absent |
+//! | [`archive`] | files as downloaded or unpacked: folder, zip, tar or compressed tar, behind one type |
+//! | [`split`] | which samples are for training and testing: lists of names, and the rules that make them |
 //! | [`cache`] | decoded samples on disk, in one file |
 //! | [`dataset`] | samples by index, written straight into their place in the batch |
-//! | [`sampler`] | which samples an epoch has, in which order, and which are this rank's |
-//! | [`loader`], [`batch`] | batches made ahead by worker threads, the same whatever their number |
+//! | [`sampler`] | which samples an epoch has, in which order, and which belong to this rank |
+//! | [`loader`], [`batch`] | batches prepared by worker threads, the same for any number of them |
 //! | [`rng`] | one generator per sample and epoch |
-//! | [`mixing`] | what MixUp and CutMix draw |
-//! | [`toml_file`], [`nearest`] | TOML whose errors name the line and the name that was meant |
-//! | [`parse`] | MATLAB v5 files, and what readers of bytes share |
-//! | [`bytes`], [`error`] | shared bytes of a file; what can go wrong, where, and what to do |
+//! | [`mixing`] | the random draws of MixUp and CutMix |
+//! | [`toml_file`], [`nearest`] | TOML with errors that name the line and suggest the intended name |
+//! | [`parse`] | MATLAB v5 files, and shared code for binary readers |
+//! | [`bytes`], [`error`] | shared bytes of a file; errors with place and remedy |
 //!
 //! ```
 //! use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The loader: batches of a data set, made ahead by worker threads, the same whatever their number.
+//! The loader: batches of a data set, prepared by worker threads, the same for any number of them.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -18,19 +18,20 @@ use crate::sampler::{LastBatch, Plan, Sampler, Shard};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LoaderConfig {
-    /// Samples in a batch of this rank, at least 1.
+    /// Number of samples in a batch of this rank, at least 1.
     pub batch_size: usize,
-    /// Threads that load; 0 loads in the thread that asks for a batch.
+    /// Number of loader threads; with 0, batches are loaded in the thread that requests them.
     pub workers: usize,
-    /// Batches a worker may be ahead, at least 1: `workers * prefetch` are in work or ready at most.
+    /// Number of batches a worker may be ahead, at least 1: at most `workers * prefetch` are in progress or
+    /// ready.
     pub prefetch: usize,
-    /// Which samples, in which order.
+    /// The samples of an epoch and their order.
     pub sampler: Sampler,
-    /// What becomes of the samples that do not fill a batch.
+    /// How to treat samples that do not fill a batch.
     pub last_batch: LastBatch,
-    /// Fixes the order and every random choice.
+    /// Determines the order and every random choice.
     pub seed: u64,
-    /// This process among those that train together.
+    /// This process among those of a distributed training run.
     pub shard: Shard,
 }
 
@@ -49,7 +50,8 @@ impl Default for LoaderConfig {
 }
 
 impl LoaderConfig {
-    /// For evaluation: every sample once, in the data set's order, the last batch as it is.
+    /// Settings for evaluation: every sample once, in the data set's order, with a smaller last batch if need
+    /// be.
     pub fn evaluation(batch_size: usize, workers: usize) -> Self {
         LoaderConfig {
             batch_size,
@@ -60,10 +62,10 @@ impl LoaderConfig {
         }
     }
 
-    /// Nothing, if these settings fit a data set of `samples`.
+    /// Checks that these settings suit a data set of `samples` samples.
     ///
     /// # Errors
-    /// [`DataError::Setting`] for the first that does not.
+    /// [`DataError::Setting`] for the first setting that does not.
     pub fn check(&self, samples: usize) -> Result<(), DataError> {
         let wrong = |field, message: String| Err(DataError::Setting { field, message });
         if samples == 0 {
@@ -106,14 +108,14 @@ impl LoaderConfig {
     }
 }
 
-/// What is done to each batch once its samples are there, in the worker that loaded it: MixUp and its like.
-/// All its random choices come from the generator it is given, which is the batch's own.
+/// An operation on each complete batch, run by the worker that loaded it, such as MixUp. All its random
+/// choices come from the generator it is given, which belongs to the batch.
 pub type BatchHook<E> = dyn Fn(&mut Batch<E>, &mut SampleRng) -> Result<(), BoxError> + Send + Sync;
 
-/// Gives the batches of a data set, epoch by epoch.
+/// Provides the batches of a data set, epoch by epoch.
 ///
-/// Order and content depend on the seed, the epoch and the settings that say what is in a batch; not on the
-/// number of workers, nor on how they take turns.
+/// Order and content depend on the seed, the epoch and the settings that define a batch, not on the number or
+/// scheduling of the workers.
 pub struct Loader<D: Dataset + ?Sized> {
     core: Arc<Core<D>>,
 }
@@ -145,12 +147,12 @@ impl<D: Dataset + ?Sized + 'static> Loader<D> {
     ///
     /// # Errors
     /// [`DataError::Setting`] for a setting out of range, [`DataError::Label`] for the first sample whose
-    /// label is no class.
+    /// label is not a class.
     pub fn new(dataset: Arc<D>, config: LoaderConfig) -> Result<Self, DataError> {
         Loader::build(dataset, config, None)
     }
 
-    /// A loader of `dataset` whose batches go through `hook`.
+    /// A loader of `dataset` whose batches are passed through `hook`.
     ///
     /// # Errors
     /// As [`Loader::new`].
@@ -175,7 +177,7 @@ impl<D: Dataset + ?Sized + 'static> Loader<D> {
         };
         let labels = (0..dataset.len()).map(label_of).collect::<Result<_, _>>()?;
         let shape = dataset.shape();
-        // Those ahead, one in the user's hands and one about to be.
+        // Those prepared ahead, one in use and one about to be.
         let pool = Arc::new(Pool::new(config.workers * config.prefetch + 2));
         Ok(Loader { core: Arc::new(Core { config, shape, labels, classes, pool, hook, dataset }) })
     }
@@ -190,7 +192,7 @@ impl<D: Dataset + ?Sized + 'static> Loader<D> {
         &self.core.config
     }
 
-    /// Batches in an epoch; the same for all ranks.
+    /// Number of batches in an epoch; the same for all ranks.
     pub fn batches(&self) -> usize {
         let config = &self.core.config;
         let samples = config.sampler.epoch_len(self.core.dataset.len());
@@ -201,7 +203,7 @@ impl<D: Dataset + ?Sized + 'static> Loader<D> {
         }
     }
 
-    /// The batches of an epoch, from the first.
+    /// The batches of an epoch, starting with the first.
     ///
     /// # Errors
     /// [`DataError::Io`] if a thread cannot be started.
@@ -209,7 +211,7 @@ impl<D: Dataset + ?Sized + 'static> Loader<D> {
         self.epoch_from(epoch, 0)
     }
 
-    /// The batches of an epoch from number `first` on: to go on where a run was ended.
+    /// The batches of an epoch from number `first` on, to resume a run.
     ///
     /// # Errors
     /// [`DataError::Io`] if a thread cannot be started.
@@ -245,7 +247,7 @@ impl<D: Dataset + ?Sized + 'static> Loader<D> {
     }
 }
 
-/// The batches of one epoch, in order. Dropping it ends its threads, whatever they are at.
+/// The batches of one epoch, in order. Dropping it stops its threads at any point.
 pub struct Epoch<D: Dataset + ?Sized> {
     work: Arc<Work<D>>,
     workers: Vec<JoinHandle<()>>,
@@ -263,13 +265,13 @@ impl<D: Dataset + ?Sized> fmt::Debug for Epoch<D> {
     }
 }
 
-/// What the threads of one epoch share.
+/// The state shared by the threads of one epoch.
 struct Work<D: Dataset + ?Sized> {
     core: Arc<Core<D>>,
     plan: Plan,
     epoch: u64,
     batches: usize,
-    /// Batches that are in work or ready at most.
+    /// Maximum number of batches in progress or ready.
     window: usize,
     state: Mutex<State<D::Element>>,
     may_claim: Condvar,
@@ -277,11 +279,11 @@ struct Work<D: Dataset + ?Sized> {
 }
 
 struct State<E: Element> {
-    /// The batch that the next free worker takes.
+    /// Number of the batch that the next free worker takes.
     next: usize,
-    /// The batch that the user gets next.
+    /// Number of the next batch to return.
     wanted: usize,
-    /// Batches `wanted`, `wanted + 1`, ...; `None` where a worker is still at it.
+    /// Batches `wanted`, `wanted + 1`, ...; `None` while a worker is still loading it.
     ready: VecDeque<Option<Result<Batch<E>, DataError>>>,
     stop: bool,
 }
@@ -291,7 +293,7 @@ impl<D: Dataset + ?Sized> Work<D> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A worker: one lock to take a batch and one to hand it over, none per sample.
+    /// A worker: it takes one lock to claim a batch and one to deliver it, none per sample.
     fn run(&self) {
         let mut context = SampleContext::for_worker();
         let mut state = self.lock();
@@ -309,7 +311,7 @@ impl<D: Dataset + ?Sized> Work<D> {
             drop(state);
             let result = self.make(k, &mut context);
             state = self.lock();
-            // What comes after a failed batch is not asked for.
+            // Batches after a failed one are not requested.
             state.stop |= result.is_err();
             let place = k - state.wanted;
             state.ready[place] = Some(result);
@@ -319,7 +321,7 @@ impl<D: Dataset + ?Sized> Work<D> {
         }
     }
 
-    /// Batch `k`; a panic in the data set's code becomes an error.
+    /// Loads batch `k`; a panic in the data set's code becomes an error.
     fn make(&self, k: usize, context: &mut SampleContext) -> Result<Batch<D::Element>, DataError> {
         let mut at = None;
         catch_unwind(AssertUnwindSafe(|| self.fill(k, context, &mut at))).unwrap_or_else(|panic| {
@@ -363,7 +365,7 @@ impl<D: Dataset + ?Sized> Work<D> {
         if let Some(hook) = &core.hook {
             let Shard { rank, world_size } = core.config.shard;
             let number = (k * world_size + rank) as u64;
-            // The sample generators use indices below 2^63, so this one is the batch's alone.
+            // The sample generators use indices below 2^63, so no sample shares this generator.
             let mut rng = sample_rng(core.config.seed, self.epoch, number | (1 << 63));
             let refused = |source| DataError::Hook { epoch: self.epoch, batch: k, source };
             hook(&mut batch, &mut rng).map_err(refused)?;
@@ -377,7 +379,7 @@ impl<D: Dataset + ?Sized> Work<D> {
 }
 
 impl<D: Dataset + ?Sized> Epoch<D> {
-    /// Batches in the whole epoch, those before the first given included.
+    /// Number of batches in the whole epoch, including those before the first returned.
     pub fn batches(&self) -> usize {
         self.work.batches
     }
@@ -386,7 +388,8 @@ impl<D: Dataset + ?Sized> Epoch<D> {
         self.work.lock().stop = true;
         self.work.may_claim.notify_all();
         for worker in self.workers.drain(..) {
-            // Panics of the data set's code are caught where they happen: nothing else ends a worker early.
+            // Panics in the data set's code are caught where they happen, so nothing else ends a worker
+            // early.
             let _ = worker.join();
         }
     }

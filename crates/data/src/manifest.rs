@@ -1,4 +1,4 @@
-//! What is known of a data set, as a TOML file: `datasets/<name>.toml`.
+//! The description of a data set, as a TOML file: `datasets/<name>.toml`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,37 +11,37 @@ use crate::error::DataError;
 use crate::nearest::nearest;
 use crate::toml_file;
 
-/// What is known of a data set: where it comes from, how it is laid out, how it is split.
+/// The description of a data set: where it comes from, how it is laid out, how it is split.
 ///
-/// What its publisher does not state is written as `"unknown"`, never made up.
+/// Information that its publisher does not state is written as `"unknown"`, never made up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Raised whenever a change of this manifest changes what is loaded; caches are keyed by it.
+    /// Increased whenever a change to this manifest changes the loaded data; caches are keyed by it.
     pub version: u32,
-    /// Its one name, as given on the command line and as the manifest's file name.
+    /// Its identifier, used on the command line and as the manifest's file name.
     pub name: String,
-    /// Its name for people.
+    /// Its display name.
     pub title: String,
     /// Static images or event recordings.
     pub kind: Kind,
-    /// Name of the layout of its files; the loader of that name reads it.
+    /// Name of the layout of its files, which selects the reader.
     pub layout: String,
-    /// Size of the sensor or of an image in pixels; `"varies"` where every sample has its own.
+    /// Size of the sensor or of an image in pixels; `"varies"` if every sample has its own.
     pub size: SampleSize,
     /// Channels of an image (1 grey, 3 colour), or polarities of an event.
     pub channels: usize,
-    /// The classes: their names in the order of their indices, or only how many.
+    /// The classes: their names in the order of their indices, or only their number.
     pub classes: Classes,
     /// Ways to split it; the first is the default.
     pub splits: Vec<SplitScheme>,
-    /// What to fetch.
+    /// The files to download.
     pub files: Vec<SourceFile>,
     /// The publisher's page.
     pub page: String,
     /// The licence, or `"unknown"`.
     pub licence: String,
-    /// Whom to cite.
+    /// The work to cite.
     pub citation: String,
     /// What a user should know before using it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,7 +54,7 @@ pub struct Manifest {
     pub std: Option<Vec<f32>>,
 }
 
-/// What a sample is.
+/// The kind of sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -78,7 +78,7 @@ pub enum SampleSize {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Size {
-    /// Pixels in a row.
+    /// Number of pixels in a row.
     pub width: u32,
     /// Rows.
     pub height: u32,
@@ -93,7 +93,7 @@ pub enum PerSample {
 }
 
 impl SampleSize {
-    /// The size that all samples have, if they have one.
+    /// The common size of all samples, if there is one.
     pub fn fixed(self) -> Option<Size> {
         match self {
             SampleSize::Fixed(size) => Some(size),
@@ -106,14 +106,14 @@ impl SampleSize {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "it should be a whole number, or a list of names in quotes")]
 pub enum Classes {
-    /// How many; the names stand in the data set's own files.
+    /// Their number; the names are in the data set's own files.
     Count(usize),
     /// Their names, in the order of their indices.
     Names(Vec<String>),
 }
 
 impl Classes {
-    /// How many there are.
+    /// Their number.
     pub fn count(&self) -> usize {
         match self {
             Classes::Count(count) => *count,
@@ -136,65 +136,65 @@ impl Classes {
 pub struct SplitScheme {
     /// Its name: `official` for the publisher's.
     pub name: String,
-    /// Where it comes from.
+    /// Its origin.
     pub rule: SplitRule,
     /// Its parts (`train`, `test`, ...) with the number of samples in each.
     pub parts: BTreeMap<String, Stated<u64>>,
-    /// What a user should know of it.
+    /// What a user should know about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
 
-/// Where a split comes from.
+/// The origin of a split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum SplitRule {
-    /// `"official"`: the publisher's files say it.
+    /// `"official"`: defined by the publisher's files.
     Official,
-    /// `{ stored = "splits/x.toml" }`: a list of names, its path counted from the manifest.
+    /// `{ stored = "splits/x.toml" }`: a list of names, at a path relative to the manifest.
     Stored(PathBuf),
-    /// `{ first-of-class = 0.9 }`: this part of each class in the natural order of file names is `train`,
-    /// the rest `test`.
+    /// `{ first-of-class = 0.9 }`: this fraction of each class, in the natural order of file names, is
+    /// `train`, the rest `test`.
     FirstOfClass(f64),
 }
 
-/// A file to fetch.
+/// A file to download.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceFile {
-    /// Its name in the data set's folder, and below a mirror's address.
+    /// Its name in the data set's folder and below a mirror's address.
     pub name: String,
-    /// Its official address; `"manual"` where the publisher gives it only to a person with a browser.
+    /// Its official address; `"manual"` if the publisher offers it only through a browser.
     pub url: Address,
     /// Its size in bytes, or `"unknown"`.
     pub size: Stated<u64>,
-    /// Bytes that it has at most, where its size is unknown; more are not fetched.
+    /// Maximum size in bytes if its size is unknown; no more are downloaded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_size: Option<u64>,
-    /// As the publisher gives them, `"md5:..."` or `"sha256:..."`; an empty list if there are none.
+    /// The publisher's checksums, `"md5:..."` or `"sha256:..."`; an empty list if there are none.
     pub checksums: Vec<Checksum>,
-    /// Who states size and checksums, where it is not the publisher's page.
+    /// The source of size and checksums, if it is not the publisher's page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// Whether the data set can do without it.
+    /// Whether the data set is usable without it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub optional: bool,
 }
 
-/// Where a file is fetched from.
+/// The source of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Address {
     /// An `http://` or `https://` address.
     Http(String),
-    /// `"manual"`: by a person, from the manifest's `page`.
+    /// `"manual"`: to be downloaded manually from the manifest's `page`.
     Manual,
-    /// `"shipped"`: it lies in the repository, beside its manifest or in a folder there.
+    /// `"shipped"`: it is in the repository, beside its manifest or in a folder there.
     Shipped,
 }
 
-/// A value that may be unknown, and then is said to be: `"unknown"`.
+/// A value, or `"unknown"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stated<T> {
     /// The value.
@@ -217,14 +217,14 @@ impl<T> Stated<T> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Checksum {
-    /// MD5: finds accidents, not malice.
+    /// MD5: detects accidental damage, not tampering.
     Md5([u8; 16]),
     /// SHA-256.
     Sha256([u8; 32]),
 }
 
 impl Manifest {
-    /// The manifest at `path`, checked.
+    /// Reads and validates the manifest at `path`.
     ///
     /// # Errors
     /// [`DataError::Io`], [`DataError::Toml`] and [`DataError::Manifest`].
@@ -234,7 +234,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The manifest that `text` holds, checked; `origin` is what errors call it.
+    /// Parses and validates the manifest in `text`; `origin` is its name in error messages.
     ///
     /// # Errors
     /// [`DataError::Toml`] and [`DataError::Manifest`].
@@ -244,7 +244,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The split scheme of this name; the first one for `None`.
+    /// The split scheme with this name; the first one for `None`.
     ///
     /// # Errors
     /// [`DataError::UnknownName`] with the nearest name.
@@ -265,10 +265,10 @@ impl Manifest {
         })
     }
 
-    /// Nothing, if the manifest agrees with itself. [`Manifest::read`] and [`Manifest::parse`] do this.
+    /// Checks that the manifest is consistent. [`Manifest::read`] and [`Manifest::parse`] do this too.
     ///
     /// # Errors
-    /// [`DataError::Manifest`] for the first field that does not.
+    /// [`DataError::Manifest`] for the first field that is not.
     pub fn check(&self, path: &Path) -> Result<(), DataError> {
         let wrong = |field: &str, message: String| {
             Err(DataError::Manifest { path: path.to_path_buf(), field: field.to_string(), message })

@@ -1,10 +1,10 @@
-//! What mixing two samples takes, images or recordings.
+//! Random draws for mixing two samples, images or recordings.
 
 use rand::{Rng, RngExt};
 use rand_distr::{Beta, Distribution};
 
-/// The share of the first sample, from Beta(alpha, alpha) with `alpha` above 0; half where there is no such
-/// distribution.
+/// The share of the first sample, drawn from Beta(alpha, alpha) with `alpha` above 0; one half if that
+/// distribution does not exist.
 pub fn draw_lambda(alpha: f64, rng: &mut impl Rng) -> f64 {
     // The distribution exists for every alpha above 0.
     Beta::new(alpha, alpha).map_or(0.5, |beta| beta.sample(rng))
@@ -20,7 +20,8 @@ pub struct CutBox {
 }
 
 impl CutBox {
-    /// A rectangle of `1 - lambda` of the area around any pixel, cut off at the border.
+    /// A rectangle with a share of `1 - lambda` of the area, centred on a random pixel and clipped at the
+    /// border.
     pub fn draw(width: usize, height: usize, lambda: f64, rng: &mut impl Rng) -> Self {
         let share = (1.0 - lambda).max(0.0).sqrt();
         let mut side = |most: usize| {
@@ -31,7 +32,7 @@ impl CutBox {
         CutBox { x: side(width), y: side(height) }
     }
 
-    /// Whether a pixel lies in it.
+    /// Whether it contains a pixel.
     pub fn contains(&self, x: usize, y: usize) -> bool {
         (self.x[0]..self.x[1]).contains(&x) && (self.y[0]..self.y[1]).contains(&y)
     }

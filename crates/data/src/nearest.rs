@@ -1,6 +1,6 @@
-//! The known name that a mistyped one was meant to be.
+//! Suggestions for mistyped names.
 
-/// The name among `known` that `name` was probably meant to be, if one is near.
+/// The name among `known` that `name` was probably meant to be, if one is close.
 ///
 /// ```
 /// use tks_data::nearest::nearest;

@@ -1,5 +1,5 @@
-//! Opening files that a user names. A pipe would wait for ever and a device such as `/dev/zero` never end, so both are
-//! refused.
+//! Opening files that a user names. A pipe could block forever and a device such as `/dev/zero` would never
+//! end, so both are refused.
 
 use std::fs::{File, Metadata};
 use std::io::Read;
@@ -7,13 +7,13 @@ use std::path::Path;
 
 use crate::error::DataError;
 
-/// Opens a file for reading; also its size in bytes.
+/// Opens a file for reading; also returns its size in bytes.
 ///
 /// # Errors
 /// [`DataError::NotAFile`] for a folder, a pipe, a socket or a device; [`DataError::Io`].
 pub fn open(path: &Path) -> Result<(File, u64), DataError> {
     let io = |e| DataError::io("open", path, e);
-    // Before it is opened, since opening a pipe waits for its writer.
+    // Checked before opening, since opening a pipe waits for its writer.
     check(path, &std::fs::metadata(path).map_err(io)?)?;
     let file = File::open(path).map_err(io)?;
     // It may have been replaced in between.
@@ -32,7 +32,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>, DataError> {
     Ok(bytes)
 }
 
-/// [`read`], into memory that is used again.
+/// Like [`read`], into memory that is reused.
 ///
 /// # Errors
 /// As [`open`].
@@ -40,7 +40,7 @@ pub fn read_into(path: &Path, bytes: &mut Vec<u8>) -> Result<(), DataError> {
     let (mut file, size) = open(path)?;
     bytes.clear();
     let io = |e: std::io::Error| DataError::io("read", path, e);
-    // One more than there is, or the end would only be seen after another allocation.
+    // One byte more than the size; otherwise the end would only be detected after another allocation.
     let room = usize::try_from(size.saturating_add(1)).unwrap_or(usize::MAX);
     bytes.try_reserve(room).map_err(|_| {
         let message = format!("there is no memory for its {size} bytes");
@@ -49,7 +49,7 @@ pub fn read_into(path: &Path, bytes: &mut Vec<u8>) -> Result<(), DataError> {
     file.read_to_end(bytes).map(|_| ()).map_err(io)
 }
 
-/// Reads a whole file of text in UTF-8.
+/// Reads a whole UTF-8 text file.
 ///
 /// # Errors
 /// As [`open`]; [`DataError::Io`] also for bytes that are not UTF-8.

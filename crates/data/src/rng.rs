@@ -1,15 +1,15 @@
-//! One seed for a run: a generator per sample and epoch.
+//! One seed for a run, and a random generator per sample and epoch.
 
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::Rng;
 
-/// The generator that every random choice about data is drawn from.
+/// The generator for every random choice about data.
 ///
-/// Its stream is fixed by its definition, so a seed means the same samples on every machine.
+/// Its stream is fixed by its definition, so a seed gives the same samples on every machine.
 pub type SampleRng = Xoshiro256PlusPlus;
 
-/// The generator of one sample in one epoch: the same whatever worker draws from it, and in whatever order.
+/// The generator of one sample in one epoch: the same for any worker and any order of loading.
 ///
 /// ```
 /// use rand::RngExt;
@@ -24,8 +24,8 @@ pub fn sample_rng(seed: u64, epoch: u64, index: u64) -> SampleRng {
     SampleRng::seed_from_u64(mix(mix(mix(seed) ^ epoch) ^ index))
 }
 
-/// Puts `items` in an order that the generator alone decides (Fisher and Yates), the same for all versions
-/// of this project and of what it stands on: stored splits and runs depend on it.
+/// Shuffles `items` (Fisher and Yates) in an order that depends only on the generator. It is the same for all
+/// versions of this project and its dependencies, as stored splits and runs rely on it.
 pub fn shuffle<T>(items: &mut [T], rng: &mut SampleRng) {
     for i in (1..items.len()).rev() {
         items.swap(i, below(i + 1, rng));
@@ -37,7 +37,7 @@ pub fn below(bound: usize, rng: &mut SampleRng) -> usize {
     ((u128::from(rng.next_u64()) * bound as u128) >> 64) as usize
 }
 
-/// A number from 0 to below 1, in steps of 2^-53.
+/// A number in [0, 1), in steps of 2^-53.
 pub fn unit(rng: &mut SampleRng) -> f64 {
     (rng.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
 }

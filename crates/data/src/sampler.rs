@@ -1,4 +1,4 @@
-//! Which samples an epoch is made of, in which order, and which of them are this rank's.
+//! The samples of an epoch, their order, and which of them belong to this rank.
 
 use serde::{Deserialize, Serialize};
 
@@ -63,7 +63,7 @@ pub enum LastBatch {
     Pad,
 }
 
-/// A sample to load: its index, and how often it came up before in this epoch.
+/// A sample to load: its index, and how often it has already occurred in this epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pick {
     pub(crate) index: u32,
@@ -71,7 +71,7 @@ pub(crate) struct Pick {
 }
 
 impl Pick {
-    /// Its generator: that of its sample and epoch, and another one for each time that it comes up again.
+    /// Its random generator: that of its sample and epoch, and a different one for each repetition.
     pub(crate) fn rng(self, seed: u64, epoch: u64) -> SampleRng {
         sample_rng(seed, epoch, u64::from(self.index) | (u64::from(self.repeat) << 32))
     }
@@ -81,14 +81,14 @@ impl Pick {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) picks: Vec<Pick>,
-    /// The first so many are the epoch's own; those after them only fill up.
+    /// Number of samples that belong to the epoch; those after them are only padding.
     pub(crate) valid: usize,
     pub(crate) batch_size: usize,
 }
 
 impl Plan {
-    /// The plan of `shard`: it takes every `world_size`-th sample, so that batch k of all ranks together is
-    /// batch k of a single rank with a batch so many times larger.
+    /// The plan of `shard`: it takes every `world_size`-th sample, so that batch k of all ranks together
+    /// equals batch k of a single rank with a batch `world_size` times as large.
     pub(crate) fn new(order: Vec<u32>, samples: usize, shard: Shard, batch: usize, last: LastBatch) -> Self {
         let world = shard.world_size;
         let full = world * batch;
@@ -115,7 +115,7 @@ impl Plan {
         self.picks.len().div_ceil(self.batch_size)
     }
 
-    /// The samples of batch `k`, and how many of them are valid.
+    /// The samples of batch `k` and the number of valid ones.
     pub(crate) fn batch(&self, k: usize) -> (&[Pick], usize) {
         let start = k * self.batch_size;
         let end = (start + self.batch_size).min(self.picks.len());
@@ -124,7 +124,7 @@ impl Plan {
 }
 
 impl Sampler {
-    /// Samples in an epoch of a data set of `samples`.
+    /// Number of samples in an epoch of a data set of `samples` samples.
     pub fn epoch_len(&self, samples: usize) -> usize {
         match self {
             Sampler::Sequential | Sampler::Shuffled => samples,
@@ -134,7 +134,7 @@ impl Sampler {
         }
     }
 
-    /// Nothing, if this sampler fits a data set of `samples`.
+    /// Checks that this sampler suits a data set of `samples` samples.
     ///
     /// # Errors
     /// [`DataError::Setting`].
@@ -157,9 +157,9 @@ impl Sampler {
     }
 
     /// Indices of the epoch's samples, in order. `labels[i]` is the class of sample i; only
-    /// [`Sampler::ClassBalanced`] looks at it.
+    /// [`Sampler::ClassBalanced`] uses it.
     pub fn order(&self, samples: usize, labels: &[u32], seed: u64, epoch: u64) -> Vec<u32> {
-        // Sample generators use indices and repeats below 2^63, so this one is nobody else's.
+        // Sample generators use indices and repetitions below 2^63, so none of them shares this generator.
         let mut rng = sample_rng(seed, epoch, u64::MAX);
         let length = self.epoch_len(samples);
         match self {
@@ -214,7 +214,8 @@ fn weighted_order(weights: &[f64], length: usize, rng: &mut SampleRng) -> Vec<u3
     (0..length)
         .map(|_| {
             let drawn = unit(rng) * sum;
-            // The first that ends above the number drawn, so never one of weight 0; rounding may leave none.
+            // The first whose cumulative weight exceeds the number drawn, so never one of weight 0; due to
+            // rounding there may be none.
             ends.partition_point(|&end| end <= drawn).min(last) as u32
         })
         .collect()

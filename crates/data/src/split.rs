@@ -11,7 +11,7 @@ use crate::manifest::{SplitScheme, Stated};
 use crate::rng::{sample_rng, shuffle};
 use crate::toml_file;
 
-/// A split as a list of sample names: the same samples on every machine, whatever the order of files there.
+/// A split as a list of sample names: the same samples on every machine, for any order of files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StoredSplit {
@@ -19,7 +19,7 @@ pub struct StoredSplit {
     pub dataset: String,
     /// How the split was made.
     pub about: String,
-    /// The part that every sample not listed belongs to; without it each sample must be listed.
+    /// The part that unlisted samples belong to; without it, each sample must be listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rest: Option<String>,
     /// The parts (`train`, `test`, ...) with the names of their samples.
@@ -30,7 +30,7 @@ pub struct StoredSplit {
 pub type Parts = BTreeMap<String, Vec<usize>>;
 
 impl StoredSplit {
-    /// The split in a TOML file, checked.
+    /// Reads and validates the split in a TOML file.
     ///
     /// # Errors
     /// [`DataError::Io`], [`DataError::Toml`] and [`DataError::SplitOverlap`].
@@ -40,7 +40,7 @@ impl StoredSplit {
         Ok(split)
     }
 
-    /// The split that `text` holds, checked; `origin` is what errors call it.
+    /// Parses and validates the split in `text`; `origin` is its name in error messages.
     ///
     /// # Errors
     /// [`DataError::Toml`] and [`DataError::SplitOverlap`].
@@ -50,7 +50,7 @@ impl StoredSplit {
         Ok(split)
     }
 
-    /// The split as TOML, a sample a line.
+    /// The split as TOML, one sample per line.
     pub fn to_toml(&self) -> String {
         let quoted = |text: &str| toml::Value::String(text.to_string()).to_string();
         let mut text = format!("dataset = {}\nabout = {}\n", quoted(&self.dataset), quoted(&self.about));
@@ -66,8 +66,8 @@ impl StoredSplit {
         text
     }
 
-    /// A split of the samples `names` into `train` and `test`, that of these indices being `test`; the rest is
-    /// not listed.
+    /// A split of the samples `names` into `test`, the given indices, and `train`, the rest, which is not
+    /// listed.
     pub fn of_test_part<S: AsRef<str>>(dataset: &str, about: &str, names: &[S], test: &[usize]) -> Self {
         let mut listed: Vec<String> = test.iter().map(|&i| names[i].as_ref().to_string()).collect();
         listed.sort_by(|a, b| natural(a, b));
@@ -79,7 +79,7 @@ impl StoredSplit {
         }
     }
 
-    /// Nothing, if no sample is listed twice.
+    /// Checks that no sample is listed twice.
     ///
     /// # Errors
     /// [`DataError::SplitOverlap`] with the first sample that is.
@@ -104,11 +104,12 @@ impl StoredSplit {
         Ok(listed)
     }
 
-    /// The samples `names` in their parts. With `strict`, every sample that the split lists must be there.
+    /// Assigns the samples `names` to their parts. With `strict`, every sample listed in the split must be
+    /// present.
     ///
     /// # Errors
     /// [`DataError::SplitOverlap`]; [`DataError::SplitSample`] for a sample that belongs to no part, or is
-    /// listed and not there.
+    /// listed but missing.
     pub fn assign<S: AsRef<str>>(&self, names: &[S], strict: bool) -> Result<Parts, DataError> {
         let mut listed = self.listed()?;
         let mut parts: Parts = self.parts.keys().map(|part| (part.clone(), Vec::new())).collect();
@@ -143,10 +144,10 @@ impl StoredSplit {
     }
 }
 
-/// Nothing, if the parts have the sizes that the manifest states.
+/// Checks that the parts have the sizes stated in the manifest.
 ///
 /// # Errors
-/// [`DataError::SplitSize`] for the first that has not.
+/// [`DataError::SplitSize`] for the first that does not.
 pub fn check_sizes(scheme: &SplitScheme, parts: &Parts) -> Result<(), DataError> {
     for (part, stated) in &scheme.parts {
         let found = parts.get(part).map_or(0, Vec::len) as u64;
@@ -164,9 +165,9 @@ pub fn check_sizes(scheme: &SplitScheme, parts: &Parts) -> Result<(), DataError>
     Ok(())
 }
 
-/// `train`: the first `fraction` of each class in the order given, rounded to whole samples (halves to the
-/// even number, as Python rounds); `test`: the rest. The recipe of the TKS reference code for DVS-CIFAR10 and
-/// N-Caltech101, with 0.9.
+/// `train`: the first `fraction` of each class in the given order, rounded to whole samples (halves to even,
+/// as in Python); `test`: the rest. With 0.9, this is the recipe of the TKS reference code for DVS-CIFAR10
+/// and N-Caltech101.
 pub fn first_of_class(labels: &[usize], fraction: f64) -> Parts {
     split_each_class(labels, fraction, |_, _| {})
 }
@@ -196,7 +197,7 @@ fn split_each_class(labels: &[usize], fraction: f64, arrange: impl Fn(usize, &mu
     BTreeMap::from([("train".to_string(), train), ("test".to_string(), test)])
 }
 
-/// Compares names with their numbers as numbers: `image_2` comes before `image_10`.
+/// Natural order: numbers in names are compared as numbers, so `image_2` comes before `image_10`.
 pub fn natural(a: &str, b: &str) -> Ordering {
     let (mut left, mut right) = (a.as_bytes(), b.as_bytes());
     while let (Some(&l), Some(&r)) = (left.first(), right.first()) {
@@ -219,7 +220,7 @@ pub fn natural(a: &str, b: &str) -> Ordering {
     left.len().cmp(&right.len()).then_with(|| a.cmp(b))
 }
 
-/// The digits at the beginning without leading zeros, and what follows them.
+/// The digits at the beginning, without leading zeros, and the rest.
 fn number(text: &[u8]) -> (&[u8], &[u8]) {
     let end = text.iter().position(|b| !b.is_ascii_digit()).unwrap_or(text.len());
     let zeros = text[..end].iter().take_while(|&&b| b == b'0').count();

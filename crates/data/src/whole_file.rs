@@ -1,4 +1,4 @@
-//! Files that are whole or not there: written beside, then renamed.
+//! Files that are complete or absent: written under a temporary name, then renamed.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -8,23 +8,23 @@ use tempfile::NamedTempFile;
 
 use crate::error::DataError;
 
-/// Writes a file, whole or not at all: an error or a crash leaves what was there before.
+/// Writes a file, whole or not at all: after an error or a crash, the previous file is still there.
 ///
 /// # Errors
-/// [`DataError::Io`] where the disk refuses.
+/// [`DataError::Io`] if writing fails.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
     let mut file = begin(path)?;
     std::io::Write::write_all(&mut file, bytes).map_err(|e| DataError::io("write", path, e))?;
     finish(file, path)
 }
 
-/// How the names of files begin that are not whole yet.
+/// The prefix of the names of incomplete files.
 const UNFINISHED: &str = ".unfinished-";
 
-/// Writes a file that must not be there yet, whole or not at all; `false` if another writer was first.
+/// Writes a file that must not exist yet, whole or not at all; returns `false` if another writer was first.
 ///
 /// # Errors
-/// [`DataError::Io`] where the disk refuses.
+/// [`DataError::Io`] if writing fails.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<bool, DataError> {
     let mut file = begin(path)?;
     std::io::Write::write_all(&mut file, bytes).map_err(|e| DataError::io("write", path, e))?;
@@ -37,11 +37,12 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<bool, DataError> {
     }
 }
 
-/// Gives the file `from` the second name `to`, in the place of what has it, at no cost where the file system knows hard
-/// links; elsewhere by a copy. As files are replaced, never changed, each name keeps what it has.
+/// Gives the file `from` the second name `to`, replacing any file of that name: by a hard link if the file
+/// system supports it, otherwise by a copy. As files are replaced and never modified, each name keeps its
+/// content.
 ///
 /// # Errors
-/// [`DataError::Io`] where `from` is not there or the disk refuses.
+/// [`DataError::Io`] if `from` does not exist or writing fails.
 pub fn copy(from: &Path, to: &Path) -> Result<(), DataError> {
     let folder = to.parent().unwrap_or(Path::new(""));
     let linked = tempfile::Builder::new()
@@ -57,24 +58,24 @@ pub fn copy(from: &Path, to: &Path) -> Result<(), DataError> {
     let name = beside.to_path_buf();
     crash_point();
     beside.persist(to).map_err(|e| DataError::io("rename to", to, e.error))?;
-    // POSIX leaves both names where they are of one file already.
+    // POSIX `rename` does nothing if both names already refer to the same file.
     let _is_gone_mostly = std::fs::remove_file(name);
     Ok(())
 }
 
-/// Renames a file, in the place of what has that name.
+/// Renames a file, replacing any file of that name.
 ///
 /// # Errors
-/// [`DataError::Io`] where the system refuses.
+/// [`DataError::Io`] for errors from the system.
 pub fn rename(from: &Path, to: &Path) -> Result<(), DataError> {
     crash_point();
     std::fs::rename(from, to).map_err(|e| DataError::io("rename to", to, e))
 }
 
-/// Removes a file, if it is there.
+/// Removes a file, if it exists.
 ///
 /// # Errors
-/// [`DataError::Io`] where the system refuses.
+/// [`DataError::Io`] for errors from the system.
 pub fn remove(path: &Path) -> Result<(), DataError> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -84,8 +85,8 @@ pub fn remove(path: &Path) -> Result<(), DataError> {
     }
 }
 
-/// Removes what killed writers left in a folder and the folders in it, symbolic links not followed: to be called by
-/// whoever has locked them. A folder that cannot be read is passed over.
+/// Removes files left by killed writers in a folder and its subfolders, without following symbolic links. The
+/// caller must hold a lock on them. Unreadable folders are skipped.
 ///
 /// # Errors
 /// [`DataError::Io`] for a leftover that cannot be removed.
@@ -101,16 +102,16 @@ pub fn remove_unfinished(folder: &Path) -> Result<(), DataError> {
     Ok(())
 }
 
-/// Whether a file of this name is one that is not whole yet.
+/// Whether this is the name of an incomplete file.
 pub fn is_unfinished(name: &std::ffi::OsStr) -> bool {
     name.to_string_lossy().starts_with(UNFINISHED)
 }
 
-/// Moves a damaged file out of the way, to its name with `.damaged` behind it, or `.damaged-2` and so on where there is
-/// one already; the new path.
+/// Moves a damaged file out of the way by appending `.damaged` to its name, or `.damaged-2` and so on if that
+/// exists; returns the new path.
 ///
 /// # Errors
-/// [`DataError::Io`] where the system refuses.
+/// [`DataError::Io`] for errors from the system.
 pub fn set_aside(path: &Path) -> Result<PathBuf, DataError> {
     let mut number = 1;
     loop {
@@ -125,10 +126,11 @@ pub fn set_aside(path: &Path) -> Result<PathBuf, DataError> {
     }
 }
 
-/// For the tests of what a kill leaves: a process with this variable aborts before its n-th change of a name.
+/// For tests of crash safety: a process with this environment variable aborts before its n-th rename.
 const CRASH_VARIABLE: &str = "TKS_TEST_ABORT_AT_RENAME";
 
-/// Ends the process where [`CRASH_VARIABLE`] says so. Beside a write that waits for the disk this costs nothing.
+/// Aborts the process if [`CRASH_VARIABLE`] says so. Compared with a write that waits for the disk, this
+/// costs nothing.
 fn crash_point() {
     static AT: OnceLock<Option<u64>> = OnceLock::new();
     static SEEN: AtomicU64 = AtomicU64::new(0);
@@ -140,19 +142,20 @@ fn crash_point() {
     }
 }
 
-/// A file beside `path`, in a folder that is made if need be; gone again unless [`finish`] names it.
+/// A temporary file beside `path`, in a folder that is created if necessary; it is removed unless [`finish`]
+/// renames it.
 pub(crate) fn begin(path: &Path) -> Result<NamedTempFile, DataError> {
     let folder = path.parent().unwrap_or(Path::new(""));
     std::fs::create_dir_all(folder).map_err(|e| DataError::io("create", folder, e))?;
     let mut builder = tempfile::Builder::new();
     builder.prefix(UNFINISHED);
-    // Others may read it, as any other file that a user writes.
+    // Others may read it, like any other file that a user writes.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder.tempfile_in(folder).map_err(|e| DataError::io("create a file in", folder, e))
 }
 
-/// Gives the file its name, once what is written has reached the disk.
+/// Gives the file its name after its contents have reached the disk.
 pub(crate) fn finish(file: NamedTempFile, path: &Path) -> Result<(), DataError> {
     file.as_file().sync_all().map_err(|e| DataError::io("write", path, e))?;
     crash_point();
@@ -175,7 +178,7 @@ mod tests {
             (std::fs::read(&last).unwrap(), std::fs::read(&best).unwrap()),
             (b"two".into(), b"one".into())
         );
-        // Twice the same file: nothing is left beside.
+        // Twice the same file: no temporary file is left.
         copy(&last, &best).unwrap();
         copy(&last, &best).unwrap();
         assert_eq!(std::fs::read(&best).unwrap(), b"two");

@@ -1,4 +1,5 @@
-//! Archives: the same entries from a folder, a zip and a tar, plain or compressed; refused when cut or hostile.
+//! Archives: the same entries from a folder, a zip and a tar, plain or compressed; truncated and hostile ones
+//! are refused.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -46,7 +47,7 @@ fn xz(data: &[u8]) -> Vec<u8> {
     xz.finish().unwrap()
 }
 
-/// One file or folder of each kind, with the same entries.
+/// One archive or folder of each kind, with the same entries.
 fn all_kinds(folder: &Path) -> Vec<PathBuf> {
     let unpacked = folder.join("unpacked");
     for (name, data) in FILES {
@@ -148,7 +149,7 @@ fn archives_in_archives() {
         let nested = archive.nested(archive.find("plane.zip").unwrap(), &options).unwrap();
         assert_eq!(&nested.bytes(0).unwrap()[..], b"plane one");
         if path.extension().is_some_and(|e| e == "zip") {
-            // Larger than the memory allowed: inflated into the cache.
+            // Larger than the memory limit: inflated into the cache.
             let cached = std::fs::read_dir(folder.path().join(".tks-cache")).unwrap();
             assert!(cached.flatten().any(|e| e.file_name().to_string_lossy().starts_with("plane.zip.")));
         }
@@ -190,7 +191,7 @@ fn every_cut_of_an_archive_is_an_error_or_reads_as_before() {
                     refused += 1;
                 }
                 Err(other) => panic!("{name} cut at {cut}: {other}"),
-                // What is cut is only the padding after a tar's first end mark.
+                // Only the padding after a tar's first end marker is cut off.
                 Ok(archive) => assert_eq!((archive.len(), name), (4, "a.tar"), "cut at {cut}"),
             }
         }
@@ -202,7 +203,7 @@ fn every_cut_of_an_archive_is_an_error_or_reads_as_before() {
 fn names_that_lead_out_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["../evil", "a/../../evil", "/etc/passwd", "a\\..\\evil", "C:/evil"] {
-        // The writers refuse such names, so the bytes of a harmless one are replaced.
+        // The writers refuse such names, so the bytes of a harmless name are replaced.
         let stand_in = "x".repeat(name.len());
         let replace = |bytes: Vec<u8>| {
             let mut bytes = bytes;
@@ -236,7 +237,7 @@ fn a_bomb_is_refused() {
     let error = Archive::open_with(&path, &options).unwrap_err();
     assert!(matches!(error, DataError::TooLarge { limit: 0x10_0000, .. }), "{error}");
     assert!(!folder.path().join(".tks-cache").exists());
-    // A zip whose entry claims more than deflate can make of its bytes.
+    // A zip whose entry claims more than deflate can produce from its bytes.
     let mut zip = zip_of(&[("a", &[1; 100])], zip::CompressionMethod::Deflated);
     let directory = zip.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
     zip[directory + 24..directory + 28].copy_from_slice(&0x7fff_ffff_u32.to_le_bytes());
@@ -330,7 +331,7 @@ fn a_web_page_in_place_of_an_archive_is_named() {
     let single = Archive::open(&path).unwrap();
     assert_eq!(single.entries()[0].name(), "train-labels");
     assert_eq!(&single.bytes(0).unwrap()[..], b"labels");
-    // compressed, though the name does not say so
+    // compressed, although the name does not say so
     let path = folder.path().join("labels.bin");
     std::fs::write(&path, gzip(b"labels")).unwrap();
     assert_eq!(Archive::open(&path).unwrap().entries()[0].name(), "labels.bin");

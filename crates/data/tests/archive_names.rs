@@ -1,4 +1,4 @@
-//! Archives: nothing that an archive or a folder holds vanishes without being counted and named.
+//! Archives: nothing in an archive or a folder is dropped without being counted and named.
 
 use std::io::Write;
 use std::path::Path;
@@ -20,7 +20,7 @@ fn write(root: &Path, name: &str, bytes: &[u8]) {
     std::fs::write(path, bytes).unwrap();
 }
 
-/// A tar header and its content, with a raw name and, of links, a target.
+/// A tar header and its content, with a raw name and, for links, a target.
 fn append(tar: &mut tar::Builder<Vec<u8>>, name: &[u8], kind: tar::EntryType, target: &str, data: &[u8]) {
     let mut header = tar::Header::new_gnu();
     header.as_old_mut().name[..name.len()].copy_from_slice(name);
@@ -91,7 +91,7 @@ fn links_are_followed_counted_or_named() {
     let dangling = [("a/3.bin", SkipReason::DanglingLink), ("b/3.bin", SkipReason::DanglingLink)];
     assert_eq!(skipped(&archive), dangling);
 
-    // to where it lies, to above the root, to itself, and two folders to each other
+    // links to its own folder, to above the root, to itself, and two folders that link to each other
     for (targets, named) in [
         (&[("a/up", "..")][..], "a/up"),
         (&[("a/above", "../..")], "a/above"),
@@ -188,7 +188,7 @@ fn links_in_a_tar_are_the_files_that_they_lead_to() {
 fn an_entry_that_a_later_one_replaces_is_counted() {
     let folder = tempfile::tempdir().unwrap();
     let mut zip = zip_of(&[("a/1.bin", b"first"), ("a/2.bin", b"other")]);
-    // both names of the second entry become the first's
+    // both names of the second entry are replaced by the first's
     let at: Vec<usize> = (0..zip.len() - 7).filter(|&at| &zip[at..at + 7] == b"a/2.bin").collect();
     for at in at {
         zip[at + 2] = b'1';
@@ -217,7 +217,7 @@ fn zip_entries_of_the_same_bytes_and_encrypted_ones_are_refused() {
     assert!(error.contains("`a/1.bin` is encrypted"), "{error}");
 }
 
-/// 0.1 MB that become 80 MiB.
+/// 0.1 MB that decompress to 80 MiB.
 #[test]
 fn what_grows_beyond_any_data_is_refused_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -238,7 +238,7 @@ fn what_grows_beyond_any_data_is_refused_and_leaves_nothing() {
     assert!(matches!(error, DataError::TooLarge { .. }), "{error}");
     assert!(!folder.path().join(".tks-cache").exists());
 
-    // what decompresses within the limits and is no tar leaves nothing either
+    // a file that decompresses within the limits but is not a tar leaves nothing either
     let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     gz.write_all(&[7; 5000]).unwrap();
     write(folder.path(), "no.tar.gz", &gz.finish().unwrap());

@@ -1,4 +1,4 @@
-//! The cache of decoded samples: the same samples, keyed by their setting, whole or made again.
+//! The cache of decoded samples: the same samples, keyed by their settings, complete or made again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

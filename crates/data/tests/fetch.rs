@@ -1,4 +1,4 @@
-//! Fetching, from a small server of our own and from a folder: resumed, checked, whole or not there.
+//! Downloads from a small test server and from a folder: resumed, checked, complete or absent.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,17 +11,17 @@ use tks_data::fetch::{FetchOptions, FetchOutcome, FileState, Stage, fetch, verif
 use tks_data::manifest::Manifest;
 use tks_data::{DataError, fetch::Fetched};
 
-/// What the server does with the next requests.
+/// The server's behaviour for the next requests.
 #[derive(Clone, Default)]
 struct Behaviour {
     data: Vec<u8>,
     ranges: bool,
-    /// Bytes of the body after which the connection is cut, for the first so many requests.
+    /// For each of the first requests, the number of body bytes after which the connection is closed.
     cut: Option<(usize, usize)>,
     status: Option<&'static str>,
     content_type: &'static str,
     etag: Option<&'static str>,
-    /// The body's length is not told.
+    /// The body's length is not stated.
     no_length: bool,
 }
 
@@ -251,7 +251,7 @@ fn a_length_that_is_not_told_is_no_hindrance() {
     let server = server(|b| b.no_length = true);
     let fetched = run(&checked(&server), folder.path(), &quick()).unwrap();
     assert_eq!(std::fs::read(&fetched.path).unwrap(), data());
-    // Where nothing says that all of it came, it is not taken for whole.
+    // If nothing shows that all of it arrived, it is not accepted as complete.
     std::fs::remove_file(fetched.path).unwrap();
     let error = run(&unchecked(&server), folder.path(), &quick()).unwrap_err();
     assert!(matches!(error, DataError::NoEnd { .. }), "{error}");
@@ -285,7 +285,7 @@ fn a_part_of_another_file_is_begun_anew() {
     let fetched = run(&checked(&server), folder.path(), &quick()).unwrap();
     assert_eq!(fetched.how, FetchOutcome::Fetched { resumed_from: 0 });
     assert_eq!(std::fs::read(&fetched.path).unwrap(), data());
-    // A whole file left as a part, too.
+    // Also if the complete file was left as a part.
     std::fs::remove_file(&fetched.path).unwrap();
     std::fs::write(folder.path().join("toy.zip.part"), data()).unwrap();
     let fetched = run(&checked(&server), folder.path(), &quick()).unwrap();
@@ -366,7 +366,7 @@ fn mirrors_are_a_folder_or_an_address() {
     run(&checked(&server), &target, &options).unwrap();
     assert_eq!(std::fs::read(target.join("toy.zip")).unwrap(), data());
     assert!(server.requests().is_empty());
-    // The mirror serves what its publisher gives only to a person.
+    // The mirror serves a file that its publisher offers only for manual download.
     let options = FetchOptions { mirror: Some(format!("{}/mirror/", server.address)), ..quick() };
     run(&manifest("manual", "300000", ""), folder.path(), &options).unwrap();
     assert_eq!(server.requests(), ["GET /mirror/toy.zip HTTP/1.1 from 0"]);
@@ -408,8 +408,8 @@ fn a_full_disk_is_named() {
     assert!(text.contains("300000 bytes in all") && text.contains("toy.zip.part"), "{text}");
 }
 
-/// A server that does with each connection what `serve` says, given the byte that is asked for first; its address, and
-/// the number of connections so far.
+/// A server that handles each connection with `serve`, which is given the first requested byte. Returns its
+/// address and the number of connections so far.
 fn hostile(serve: impl Fn(&mut TcpStream, usize) + Send + Sync + 'static) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}/toy.zip", listener.local_addr().unwrap());
@@ -433,7 +433,7 @@ fn hostile(serve: impl Fn(&mut TcpStream, usize) + Send + Sync + 'static) -> (St
     (address, count)
 }
 
-/// The head of an answer with what lies from `start` on.
+/// The head of a response with the bytes from `start` on.
 fn head(start: usize, more: &str) -> String {
     let (total, rest) = (data().len(), data().len() - start);
     match start {
@@ -581,7 +581,7 @@ fn another_part_than_was_asked_for_is_not_taken() {
 
 #[test]
 fn pieces_of_two_states_of_a_file_are_not_joined() {
-    // The server takes no notice of If-Range, and the file is another one from the second request on.
+    // The server ignores If-Range, and the file changes at the second request.
     let connections = AtomicUsize::new(0);
     let (address, _) = hostile(move |stream, start| {
         let number = connections.fetch_add(1, Ordering::Relaxed);
@@ -606,7 +606,7 @@ fn an_unchecked_file_is_called_so() {
 
 #[test]
 fn the_reader_of_requests_sees_whole_heads() {
-    // The server above is itself tested: it answers a range as asked.
+    // A test of the test server: it answers a range as requested.
     let server = server(|_| {});
     let mut stream = TcpStream::connect(server.address.trim_start_matches("http://")).unwrap();
     stream.write_all(b"GET /x HTTP/1.1\r\nRange: bytes=299998-\r\n\r\n").unwrap();

@@ -1,4 +1,4 @@
-//! The loader's laws: every sample once, the same batches for any number of workers, clean ends.
+//! The loader's guarantees: every sample once, the same batches for any number of workers, clean shutdown.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use tks_data::{
     SampleShape, SampleSlot, Sampler, Shard, Subset,
 };
 
-/// Samples of 3 steps and 2 elements: the index, and numbers drawn from the sample's generator.
+/// Samples with 3 time steps of 2 elements: the index, and a number drawn from the sample's generator.
 struct Drawn {
     samples: usize,
     classes: usize,
@@ -175,7 +175,8 @@ proptest! {
             }
         }
         if samples >= world_size * batch_size {
-            // Batch k of all ranks together is batch k of one rank with a batch so many times larger.
+            // Batch k of all ranks together equals batch k of a single rank with a correspondingly larger
+            // batch.
             let ranks = shards(LastBatch::Drop);
             let whole = epoch(samples, &LoaderConfig {
                 batch_size: batch_size * world_size, seed, ..Default::default()
@@ -262,7 +263,7 @@ fn a_failing_sample_is_named_and_ends_the_epoch() {
         let error = epoch.next().unwrap().unwrap_err();
         assert_eq!(error.to_string(), "sample 9 (`drawn/009`): the file is cut");
         assert!(epoch.next().is_none());
-        // The workers ended: nobody else holds the loader's insides, nor loads the rest.
+        // The workers have ended: nothing else holds the loader's internals or loads the rest.
         drop(epoch);
         assert!(loader.dataset().loaded.load(Ordering::Relaxed) < 60);
     }
@@ -294,7 +295,7 @@ fn dropping_an_epoch_early_ends_its_threads() {
     drop(epoch);
     drop(loader);
     assert_eq!(Arc::strong_count(&dataset), 1, "a thread still holds the data set");
-    // One taken, 3 workers with 2 ahead each, and those that took a batch as the window moved.
+    // One taken, 3 workers with 2 ahead each, and those that claimed a batch as the window moved.
     assert!(dataset.loaded.load(Ordering::Relaxed) <= 10 * (1 + 6 + 1));
 }
 
@@ -320,11 +321,11 @@ fn batches_are_made_in_the_memory_of_earlier_ones() {
             places.insert(batch.unwrap().as_slice().as_ptr() as usize);
         }
     }
-    // 2 workers with 2 ahead each, one in hand, one about to be.
+    // 2 workers with 2 ahead each, one in use, one about to be.
     assert!(places.len() <= 6, "{} buffers", places.len());
 }
 
-/// MixUp of each sample with its neighbour, by a number drawn for the batch.
+/// MixUp of each sample with its neighbour, with a number drawn for the batch.
 fn mix(batch: &mut Batch<f32>, rng: &mut SampleRng) -> Result<(), BoxError> {
     let lambda = rng.random::<f32>();
     let (inputs, soft) = batch.inputs_and_soft_labels();
@@ -427,7 +428,7 @@ fn a_whole_sample_is_copied_into_its_places_in_the_batch() {
 
 #[test]
 fn a_sample_of_weight_0_is_never_drawn() {
-    // of the smallest number there is, half rounds up to all of it: draws reach the very end of the weights
+    // half of the smallest number rounds up to the number itself: draws reach the very end of the weights
     for weights in [vec![0.0, 1.0, 0.0, 2.0, 0.0], vec![0.0, f64::from_bits(1), 0.0]] {
         let sampler = Sampler::Weighted { weights: weights.clone(), per_epoch: Some(300) };
         let drawn: HashSet<u32> = sampler.order(weights.len(), &[], 1, 0).into_iter().collect();

@@ -1,4 +1,4 @@
-//! Manifests: read, checked, written back; errors that name file, line and the name that was meant.
+//! Manifests: read, validated, written back; errors that give file, line and the intended name.
 
 use std::path::Path;
 
@@ -111,7 +111,7 @@ fn an_unknown_data_set_gets_the_nearest_name() {
 fn the_built_in_data_sets_are_those_of_the_repository() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets");
     let (built_in, folder) = (Catalogue::BuiltIn, Catalogue::Folder(folder));
-    // a manifest that was added since is built in once `build.rs` or another manifest changes
+    // a newly added manifest is built in once `build.rs` or another manifest changes
     assert_eq!(built_in.names().unwrap(), folder.names().unwrap());
     assert_eq!(built_in.manifests().unwrap(), folder.manifests().unwrap());
     let manifest = built_in.manifest("dvs-cifar10").unwrap();

@@ -1,4 +1,4 @@
-//! MATLAB v5 files that MATLAB wrote, and what is left of them when they are cut or changed.
+//! MATLAB v5 files written by MATLAB, also truncated and changed.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// A value as SciPy's reader, which wrote `expected.json`, sees it.
+/// A value in the form of SciPy's reader, which wrote `expected.json`.
 fn plain(value: &MatValue) -> Value {
     match value {
         MatValue::Numbers { dims, values } => {
@@ -74,14 +74,14 @@ fn element(kind: u32, data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// An array `x`: flags with its class, sizes, name and content.
+/// An array `x`: flags with its class, sizes, name and contents.
 fn array(class: u32, dims: [u32; 2], content: &[u8]) -> Vec<u8> {
     let flags = element(6, &[class.to_le_bytes(), [0; 4]].concat());
     let sizes = element(5, &dims.map(u32::to_le_bytes).concat());
     element(14, &[&flags, &sizes, &element(1, b"x"), content].concat())
 }
 
-/// The array of a file that holds it alone.
+/// The array of a file that holds nothing else.
 fn read(array: &[u8]) -> Result<MatValue, String> {
     let file = [&[b' '; 124][..], &[0, 1, b'I', b'M'], array].concat();
     parse_mat_variable(&file, "x").map_err(|error| error.to_string())
@@ -122,7 +122,7 @@ fn a_value_is_taken_for_what_it_is_and_for_nothing_else() {
     assert!(element_of_it.field("nothing").is_none());
     assert!(value.text().is_none() && text.elements().is_none());
 
-    // MATLAB's lists wrap a text in a cell of its own
+    // MATLAB's lists wrap each text in its own cell
     let said = array(4, [1, 2], &element(16, b"ab"));
     assert_eq!(read(&array(1, [1, 1], &said)).unwrap().text(), Some("ab"));
     let two = read(&array(1, [1, 2], &[said.clone(), said].concat())).unwrap();
@@ -164,7 +164,7 @@ fn cut_files_are_never_taken_for_whole_ones() {
     let file = fixture("teststruct_6.1_SOL2.mat");
     let whole = parse_mat(&file).unwrap();
     for end in 0..file.len() {
-        // padding at the end may be left out: then the content is the same
+        // padding at the end may be missing: the content is then the same
         if let Ok(cut) = parse_mat(&file[..end]) {
             assert!(cut.len() < whole.len() || cut == whole, "cut at {end}");
         }

@@ -1,4 +1,4 @@
-//! The rectangle that one image or recording takes from another.
+//! The rectangle that is copied from one image or recording to another.
 
 use tks_data::mixing::CutBox;
 use tks_data::sample_rng;

@@ -1,4 +1,4 @@
-//! The cursor that the parsers of binary files share.
+//! The cursor shared by the parsers of binary files.
 
 use tks_data::parse::Cursor;
 

@@ -107,6 +107,7 @@ proptest! {
 
 #[test]
 fn a_seeded_split_is_the_same_for_ever() {
-    // Stored splits were made so: this fails if a change would make others of the same seed.
+    // Stored splits were made in this way: this fails if a change would give different splits for the same
+    // seed.
     assert_eq!(balanced(&[0; 20], 0.8, 1)["test"], [4, 10, 13, 18]);
 }

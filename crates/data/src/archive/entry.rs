@@ -1,4 +1,4 @@
-//! The files of an archive, and where their bytes are.
+//! The files of an archive and the location of their bytes.
 
 use std::path::PathBuf;
 
@@ -24,13 +24,13 @@ impl Entry {
     }
 }
 
-/// Where an entry's bytes are; the number is that of its source.
+/// The location of an entry's bytes; the number is that of its source.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Place {
-    /// A file in a folder; its path is the entry's name without the first `skip` bytes, below the source's, or the
-    /// source's own if nothing is left of the name.
+    /// A file in a folder; its path is the source's path joined with the entry's name without its first
+    /// `skip` bytes, or the source's path itself if nothing is left of the name.
     File { source: u32, skip: u32 },
-    /// Plain, at an offset.
+    /// Uncompressed, at an offset.
     Span { source: u32, offset: u64 },
     /// Deflated, at an offset.
     Deflated { source: u32, offset: u64, packed: u64, crc: u32 },
@@ -38,7 +38,7 @@ pub(super) enum Place {
 
 #[derive(Debug, Clone)]
 pub(super) struct Source {
-    /// What errors call it.
+    /// Its name in error messages.
     pub(super) path: PathBuf,
     pub(super) data: SourceData,
 }
@@ -49,5 +49,5 @@ pub(super) enum SourceData {
     Bytes(ByteSource),
 }
 
-/// Bytes that are read at a time while entries are listed: headers lie apart.
+/// Number of bytes read at a time while listing entries: the headers are far apart.
 pub(super) const LISTING_WINDOW: usize = 1 << 12;

@@ -9,7 +9,7 @@ use super::name;
 use super::options::ArchiveOptions;
 use crate::error::DataError;
 
-/// The deepest that folders are nested; links are followed.
+/// The maximum nesting depth of folders; links are followed.
 const MAX_DEPTH: usize = 64;
 
 pub(super) fn list(path: &Path, options: &ArchiveOptions) -> Result<Listing, DataError> {
@@ -25,7 +25,7 @@ struct Walk<'a> {
     root: &'a Path,
     options: &'a ArchiveOptions,
     listing: Listing,
-    /// Where the folders really lie that lead to the one that is listed now, itself included.
+    /// The real paths of the folders on the way to the one being listed, including itself.
     open: Vec<PathBuf>,
     /// The last link among them.
     link: Option<PathBuf>,
@@ -57,7 +57,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Adds what `item` is; whether that is anything but what a system adds of its own.
+    /// Adds `item`; returns whether it is anything other than a file added by an operating system.
     fn item(&mut self, item: &std::fs::DirEntry, prefix: &str) -> Result<bool, DataError> {
         let path = item.path();
         let raw = item.file_name();
@@ -104,7 +104,7 @@ impl Walk<'_> {
             self.open.pop();
             self.link = above;
         } else if metadata.is_file() {
-            // a name of which a part is written otherwise is no way to its file: the path is kept beside
+            // an escaped name does not lead to its file, so the path is kept as well
             let (source, skip) = if is_path(&full, &path, self.root) {
                 (0, 0)
             } else {
@@ -121,7 +121,8 @@ impl Walk<'_> {
     }
 }
 
-/// Whether `name` below `root` is `path`: not so where bytes of it are not UTF-8, or control characters.
+/// Whether `name` below `root` equals `path`. This fails if the path has bytes that are not UTF-8, or control
+/// characters.
 fn is_path(name: &str, path: &Path, root: &Path) -> bool {
     path.strip_prefix(root).is_ok_and(|rest| rest.as_os_str().to_str() == Some(name))
 }

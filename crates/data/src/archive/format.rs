@@ -1,4 +1,4 @@
-//! What kind of archive a file is, by its content or its name.
+//! The kind of an archive file, by its content or its name.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::tarball;
 use crate::bytes::ByteSource;
 use crate::error::DataError;
 
-/// What a file is, by its first bytes.
+/// The kind of a file, by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     Zip,
@@ -62,7 +62,7 @@ pub(super) fn not_an_archive(bytes: &[u8], path: &Path) -> DataError {
     DataError::Archive { path: path.to_path_buf(), offset: 0, message }
 }
 
-/// `train.idx.gz` is `train.idx` within.
+/// `train.idx.gz` contains `train.idx`.
 pub(super) fn unpacked_name(path: &Path) -> String {
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     match name.rsplit_once('.') {

@@ -8,15 +8,15 @@ use flate2::Crc;
 use crate::bytes::Reader;
 use crate::error::DataError;
 
-/// The memory that an entry is inflated into at first; it doubles as it fills.
+/// The initial size of the buffer that an entry is inflated into; it doubles as it fills.
 const INFLATE_ROOM: usize = 1 << 20;
 
-/// Bytes of a compressed entry that are read at a time, at most.
+/// Maximum number of bytes of a compressed entry read at a time.
 pub(super) const MAX_INFLATE_WINDOW: u64 = 1 << 16;
 
-/// What is wrong with a compressed entry.
+/// Why a compressed entry cannot be inflated.
 pub(super) enum InflateError {
-    /// It is not what its header says.
+    /// It does not match its header.
     Corrupt(String),
     /// Its bytes could not be read.
     Read(DataError),
@@ -35,7 +35,7 @@ impl InflateError {
     }
 }
 
-/// Inflates into `scratch`, which holds exactly the entry afterwards.
+/// Inflates into `scratch`, which afterwards holds exactly the entry.
 pub(super) fn inflate(
     packed: Reader,
     size: u64,
@@ -44,10 +44,10 @@ pub(super) fn inflate(
 ) -> Result<(), InflateError> {
     let corrupt = |message: String| Err(InflateError::Corrupt(message));
     scratch.clear();
-    // What is claimed is no reason to take memory; from here on it doubles as it fills.
+    // Memory is not allocated for a claimed size; from here on, the buffer doubles as it fills.
     scratch.reserve(size.saturating_add(1).min(INFLATE_ROOM as u64) as usize);
     let mut inflater = flate2::bufread::DeflateDecoder::new(packed);
-    // One more than there should be, to tell where there is more.
+    // One byte more than expected, to detect surplus data.
     if let Err(error) = inflater.by_ref().take(size.saturating_add(1)).read_to_end(scratch) {
         return match error.downcast::<DataError>() {
             Ok(error) => Err(InflateError::Read(error)),

@@ -1,4 +1,4 @@
-//! What is found in an archive or a folder, and what of it is passed over.
+//! The contents found in an archive or a folder, and those that are skipped.
 
 use std::path::Path;
 
@@ -6,22 +6,23 @@ use super::entry::{Entry, Source};
 use super::options::ArchiveOptions;
 use crate::error::DataError;
 
-/// What an archive or a folder holds and does not give as a file.
+/// Something in an archive or a folder that is not provided as a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
     /// Its name, with `/` between the parts.
     pub name: Box<str>,
-    /// Why it is not given.
+    /// Why it is skipped.
     pub reason: SkipReason,
 }
 
-/// Why something in an archive or a folder is passed over.
+/// Why something in an archive or a folder is skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum SkipReason {
-    /// A system put it there: `__MACOSX`, `._*`, `.DS_Store`, `Thumbs.db`, `desktop.ini`, `@eaDir`.
+    /// It was added by an operating system: `__MACOSX`, `._*`, `.DS_Store`, `Thumbs.db`, `desktop.ini`,
+    /// `@eaDir`.
     System,
-    /// A link in a folder that leads to nothing.
+    /// A broken link in a folder.
     DanglingLink,
     /// A link in an archive that does not lead to one of its files.
     Link,
@@ -32,7 +33,7 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
-    /// What it is, in the singular: "a link to nothing".
+    /// A description in the singular: "a link to nothing".
     pub fn text(self) -> &'static str {
         match self {
             SkipReason::System => "a file of the operating system",
@@ -44,7 +45,7 @@ impl SkipReason {
     }
 }
 
-/// What a reader of a kind of archive found, in any order.
+/// The contents found by the reader of one kind of archive, in any order.
 #[derive(Default)]
 pub(super) struct Listing {
     pub(super) entries: Vec<Entry>,
@@ -59,7 +60,7 @@ impl Listing {
         self.skipped.push(Skipped { name: name.into(), reason });
     }
 
-    /// That `count` entries are not too many.
+    /// Checks that `count` does not exceed the allowed number of entries.
     pub(super) fn limit(&self, path: &Path, count: u64, options: &ArchiveOptions) -> Result<(), DataError> {
         if count <= options.max_entries {
             return Ok(());
@@ -73,8 +74,8 @@ impl Listing {
         })
     }
 
-    /// Sorts by name, and leaves only the empty ones of the folders; of entries of one name the last one counts, as in a
-    /// tar that was appended to.
+    /// Sorts by name and keeps only the empty folders. Of several entries with the same name, the last one
+    /// counts, as in a tar that was appended to.
     pub(super) fn finish(self) -> Listing {
         let Listing { mut entries, sources, mut skipped, mut folders } = self;
         entries.reverse();
@@ -99,7 +100,7 @@ impl Listing {
     }
 }
 
-/// Whether a file lies in `folder` or in a folder of it.
+/// Whether there is a file in `folder` or in one of its subfolders.
 fn is_below(name: &str, folder: &str) -> bool {
     name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }

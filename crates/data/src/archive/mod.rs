@@ -1,11 +1,11 @@
-//! A data set's files as downloaded or unpacked: a folder, a zip, a tar, plain or compressed, behind one type.
+//! A data set's files as downloaded or unpacked: a folder, a zip, or a plain or compressed tar, behind one
+//! type.
 //!
-//! Entries are listed once, sorted by name, and read in any order from any thread. Entries of a tar and stored
-//! entries of a zip are read from where they lie; those of a compressed zip are inflated when they are read.
-//! A compressed tar has no way to one of its
-//! entries, so it is decompressed once: in memory if it is small
+//! Entries are listed once, sorted by name, and read in any order from any thread. Entries of a tar and
+//! stored entries of a zip are read in place; compressed entries of a zip are inflated when they are read. A
+//! compressed tar allows no random access, so it is decompressed once: into memory if it is small
 //! ([`memory_limit`](ArchiveOptions::memory_limit)), else into a file in
-//! [`cache_dir`](ArchiveOptions::cache_dir), written whole or not at all and found again the next time.
+//! [`cache_dir`](ArchiveOptions::cache_dir), which is written whole or not at all and reused the next time.
 
 mod entry;
 mod folder;
@@ -33,16 +33,16 @@ use listing::Listing;
 pub use listing::{SkipReason, Skipped};
 pub use options::ArchiveOptions;
 
-/// The files of a data set, wherever they lie.
+/// The files of a data set, in a folder or an archive.
 ///
-/// Names have `/` between their parts, whatever the system, and never lead out of the archive; bytes in them that
-/// are not UTF-8 stand as `\xe9`, and what would change the text around it (line ends, other control characters) as
-/// `\u{a}`. What is passed over is in [`Archive::skipped`], folders without a file in
+/// Names have `/` between their parts on every system and never lead outside the archive. Bytes that are not
+/// UTF-8 are written as `\xe9`, and characters that would affect the surrounding text (line ends, other
+/// control characters) as `\u{a}`. Skipped entries are in [`Archive::skipped`], folders without files in
 /// [`Archive::empty_folders`].
 #[derive(Debug)]
 pub struct Archive {
     path: PathBuf,
-    /// What tells the archive from another one: a part of the keys of what is decompressed out of it.
+    /// Identifies the archive: a part of the cache keys of data decompressed from it.
     key: String,
     entries: Vec<Entry>,
     sources: Vec<Source>,
@@ -52,11 +52,12 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// The folder or archive at `path`; a file that is no archive is one with itself as its only entry.
+    /// Opens the folder or archive at `path`. A file that is not an archive is opened as one with itself as
+    /// the only entry.
     ///
     /// # Errors
-    /// [`DataError::Io`]; [`DataError::Archive`] with the place where it is cut or corrupt;
-    /// [`DataError::EntryPath`] and [`DataError::TooLarge`] for what is not to be trusted.
+    /// [`DataError::Io`]; [`DataError::Archive`] with the offset at which it is truncated or corrupt;
+    /// [`DataError::EntryPath`] and [`DataError::TooLarge`] for untrustworthy names and sizes.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, DataError> {
         Archive::open_with(path, &ArchiveOptions::default())
     }
@@ -109,17 +110,17 @@ impl Archive {
         &self.entries
     }
 
-    /// What is passed over, by reason and name.
+    /// Skipped entries, with reason and name.
     pub fn skipped(&self) -> &[Skipped] {
         &self.skipped
     }
 
-    /// The names of folders in which, and below which, no file lies.
+    /// The names of folders that contain no files, not even in subfolders.
     pub fn empty_folders(&self) -> impl Iterator<Item = &str> {
         self.empty_folders.iter().map(AsRef::as_ref)
     }
 
-    /// The bytes that an entry takes in the archive: fewer than its size where it is compressed.
+    /// The number of bytes that an entry takes in the archive: less than its size if compressed.
     pub fn packed_size(&self, index: usize) -> u64 {
         match self.entries[index].place {
             Place::Deflated { packed, .. } => packed,
@@ -142,8 +143,8 @@ impl Archive {
         self.entries.binary_search_by(|entry| (*entry.name).cmp(name)).ok()
     }
 
-    /// Index of the only file whose name is `suffix` or ends in `/suffix`: archives differ in the folders
-    /// that they put around the same files.
+    /// Index of the only file whose name is `suffix` or ends in `/suffix`, since archives differ in the
+    /// folders around the same files.
     ///
     /// # Errors
     /// [`DataError::MissingEntry`] if there is none or more than one.
@@ -169,7 +170,7 @@ impl Archive {
         }
     }
 
-    /// The entry's file for errors: the archive's path and the entry's name.
+    /// The entry's path for error messages: the archive's path and the entry's name.
     pub fn entry_path(&self, index: usize) -> PathBuf {
         self.path.join(&*self.entries[index].name)
     }
@@ -181,7 +182,7 @@ impl Archive {
     /// [`DataError::Archive`] if a compressed entry is corrupt.
     ///
     /// # Panics
-    /// If `index` is not below [`Archive::len`], as do all functions here that take an index.
+    /// If `index` is not below [`Archive::len`]; this applies to all functions here that take an index.
     pub fn bytes(&self, index: usize) -> Result<Bytes, DataError> {
         let entry = &self.entries[index];
         if let Place::Span { source, offset } = entry.place {
@@ -192,8 +193,8 @@ impl Archive {
         Ok(memory.into())
     }
 
-    /// The bytes of a file, without allocating: in `scratch`, which keeps its memory from one file to the next, or
-    /// borrowed where the archive is in memory.
+    /// The bytes of a file, without allocating: in `scratch`, whose memory is reused from one file to the
+    /// next, or borrowed if the archive is in memory.
     ///
     /// # Errors
     /// As [`Archive::bytes`].
@@ -220,8 +221,7 @@ impl Archive {
         }
     }
 
-    /// The first bytes of a file, `most` of them or all there are: what of a compressed entry comes before them is
-    /// all that is inflated.
+    /// The first bytes of a file, at most `most`. Of a compressed entry, no more than these are inflated.
     ///
     /// # Errors
     /// As [`Archive::bytes`].
@@ -246,10 +246,11 @@ impl Archive {
         Ok(head)
     }
 
-    /// A part of the bytes of a file, as [`Archive::bytes_in`]; read alone where they lie plain.
+    /// A part of the bytes of a file, like [`Archive::bytes_in`]; if the file is uncompressed, only that part
+    /// is read.
     ///
     /// # Errors
-    /// As [`Archive::bytes`]; [`DataError::Archive`] if the range reaches beyond the file's end.
+    /// As [`Archive::bytes`]; [`DataError::Archive`] if the range extends beyond the end of the file.
     pub fn range_in<'a>(
         &'a self,
         index: usize,
@@ -283,8 +284,8 @@ impl Archive {
         }
     }
 
-    /// A file that is to be kept open and read here and there; one that is compressed and larger than
-    /// [`memory_limit`](ArchiveOptions::memory_limit) is inflated into a file of the cache.
+    /// A file to be kept open for random access. If it is compressed and larger than
+    /// [`memory_limit`](ArchiveOptions::memory_limit), it is inflated into a cache file.
     ///
     /// # Errors
     /// As [`Archive::open`].
@@ -313,8 +314,8 @@ impl Archive {
         format!("{}|{}", self.key, self.entries[index].name)
     }
 
-    /// The archive that an entry is: ImageNet's training tar holds one tar a class, N-Caltech101 and
-    /// DVS-CIFAR10 come with zips in an archive or a folder.
+    /// Opens an entry that is itself an archive: ImageNet's training tar holds one tar per class, and
+    /// N-Caltech101 and DVS-CIFAR10 come as zips in an archive or a folder.
     ///
     /// # Errors
     /// As [`Archive::open`].
@@ -330,8 +331,9 @@ impl Archive {
         Archive::from_source(bytes, &origin, options)
     }
 
-    /// The same files, with those of each archive among them in its place: the files of `airplane.zip` become
-    /// `airplane.zip/<name>`. One level deep: an archive within such an archive stays one file.
+    /// The same files, with each archive among them replaced by its contents: the files of `airplane.zip`
+    /// become `airplane.zip/<name>`. This goes one level deep: an archive within such an archive remains one
+    /// file.
     ///
     /// # Errors
     /// As [`Archive::open`].
@@ -448,7 +450,7 @@ fn listed(
     }
 }
 
-/// A file that is no archive, as one with itself as its only entry.
+/// A file that is not an archive, as one with itself as the only entry.
 fn single(bytes: ByteSource, path: &Path, name: &str) -> Listing {
     let size = bytes.len();
     let mut listing = Listing::default();

@@ -1,22 +1,22 @@
-//! Names of entries: parts with `/` between, never out of the archive.
+//! Names of entries: parts separated by `/`, never leading outside the archive.
 
 use std::path::Path;
 
 use crate::error::DataError;
 
-/// What a name in an archive stands for.
+/// The meaning of a name in an archive.
 pub(super) enum Name {
     /// A file.
     File(String),
     /// A folder; the archive itself is `""`.
     Folder(String),
-    /// What a system adds of its own: see [`is_of_a_system`].
+    /// Added by an operating system: see [`is_of_a_system`].
     System(String),
 }
 
-/// The entry's name in its plain form.
+/// The entry's name in normal form.
 ///
-/// Bytes that are not UTF-8 stand as `\xe9`, so that two names never become one.
+/// Bytes that are not UTF-8 are written as `\xe9`, so that two names never become equal.
 ///
 /// # Errors
 /// [`DataError::EntryPath`] if it leads out of the archive.
@@ -47,8 +47,8 @@ pub(super) fn plain(raw: &[u8], archive: &Path) -> Result<Name, DataError> {
     })
 }
 
-/// Whether a part of a name is that of a file or folder which a system or this crate puts among others: macOS's
-/// copies of metadata, Windows's and Synology's previews, decompressed archives.
+/// Whether a part of a name is that of a file or folder added by an operating system or this crate: macOS's
+/// copies of metadata, previews by Windows and Synology, decompressed archives.
 pub(super) fn is_of_a_system(part: &str) -> bool {
     part.starts_with("._")
         || ["__MACOSX", ".DS_Store", "@eaDir", ".tks-cache"].contains(&part)
@@ -65,7 +65,7 @@ pub(super) fn text(raw: &[u8]) -> String {
 fn push_text(name: &mut String, raw: &[u8]) {
     for chunk in raw.utf8_chunks() {
         for letter in chunk.valid().chars() {
-            // those that turn the direction of writing hide what a name is
+            // characters that change the writing direction disguise a name
             if letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
                 name.extend(letter.escape_unicode())
             } else {

@@ -1,4 +1,4 @@
-//! How archives are opened, and what they may grow to.
+//! How archives are opened, and limits on their decompressed size.
 
 use std::path::{Path, PathBuf};
 
@@ -8,30 +8,31 @@ use crate::error::DataError;
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ArchiveOptions {
-    /// Where compressed tars are decompressed to; the folder `.tks-cache` beside the archive if not given.
+    /// The folder that compressed tars are decompressed to; if not given, `.tks-cache` beside the archive.
     pub cache_dir: Option<PathBuf>,
-    /// A compressed tar of at most this many bytes when decompressed is held in memory, with no file; so is not what
-    /// becomes more than 16 MiB and four times its size.
+    /// A compressed tar of at most this many bytes when decompressed is held in memory, without a file,
+    /// unless it grows beyond both 16 MiB and four times its compressed size.
     pub memory_limit: u64,
-    /// A compressed file that grows to more bytes than this is refused.
+    /// A compressed file that exceeds this many bytes when decompressed is refused.
     pub max_unpacked: u64,
-    /// A compressed file or entry that grows to more than 64 MiB is refused if that is more than so many times its
-    /// size: data compress less, what is made to fill memory or disk compresses more.
+    /// A compressed file or entry that exceeds 64 MiB when decompressed is refused if that is more than this
+    /// many times its compressed size: real data compress less, decompression bombs more.
     pub max_ratio: u64,
     /// An archive with more entries than this is refused.
     pub max_entries: u64,
 }
 
-/// Up to this many bytes [`ArchiveOptions::max_ratio`] does not count.
+/// Up to this many bytes, [`ArchiveOptions::max_ratio`] does not apply.
 const RATIO_FROM: u64 = 64 << 20;
 
 impl ArchiveOptions {
-    /// The most bytes that `packed` compressed ones may become.
+    /// The most bytes that `packed` compressed bytes may become.
     pub(super) fn most_of(&self, packed: u64) -> u64 {
         packed.saturating_mul(self.max_ratio).max(RATIO_FROM).min(self.max_unpacked)
     }
 
-    /// That an entry, or a compressed file, of `packed` bytes which becomes `size` is within the limits.
+    /// Checks that an entry, or a compressed file, of `packed` bytes that decompresses to `size` is within
+    /// the limits.
     pub(super) fn limit(&self, path: &Path, size: u64, packed: u64) -> Result<(), DataError> {
         let limit = self.most_of(packed);
         if size <= limit {

@@ -13,13 +13,13 @@ use crate::bytes::ByteSource;
 use crate::error::DataError;
 
 const BLOCK: usize = 512;
-/// How much of a file's beginning tells whether it is a tar.
+/// How many bytes at the start of a file show whether it is a tar.
 pub(super) const HEAD: u64 = 2 * BLOCK as u64;
 
-/// The most links that lead to one another.
+/// The maximum length of a chain of links.
 const MAX_LINKS: usize = 8;
 
-/// Whether these bytes begin with a tar header: one whose checksum is right, or an empty tar.
+/// Whether these bytes begin with a tar header with a correct checksum, or are an empty tar.
 pub(super) fn is_tar(bytes: &[u8]) -> bool {
     let Some(header) = bytes.get(..BLOCK) else { return false };
     if header.iter().all(|&b| b == 0) {
@@ -43,7 +43,7 @@ pub(super) fn list(bytes: ByteSource, path: &Path, options: &ArchiveOptions) -> 
     let mut archive = tar::Archive::new(bytes.reader(LISTING_WINDOW));
     let mut listing = Listing::default();
     let mut links = Vec::new();
-    // End of what was listed, in whole blocks.
+    // End of the listed entries, in whole blocks.
     let mut end = 0;
     let cut = |end: u64, what: &str| {
         broken(
@@ -87,12 +87,12 @@ pub(super) fn list(bytes: ByteSource, path: &Path, options: &ArchiveOptions) -> 
                 links.push((name, target));
             }
             EntryType::Char | EntryType::Block | EntryType::Fifo => listing.skip(name, SkipReason::Special),
-            // what stands for the whole archive or the next entry
+            // headers that describe the whole archive or the next entry
             _ => continue,
         }
         listing.limit(path, (listing.entries.len() + links.len()) as u64, options)?;
     }
-    // Without the mark a tar that was cut between two entries would pass for a smaller one.
+    // Without this check, a tar truncated between two entries would look like a smaller one.
     let mut scratch = Vec::new();
     let mark_end = end + BLOCK as u64;
     let marked = mark_end <= total && bytes.bytes_in(end..mark_end, &mut scratch)?.iter().all(|&b| b == 0);
@@ -104,7 +104,8 @@ pub(super) fn list(bytes: ByteSource, path: &Path, options: &ArchiveOptions) -> 
     Ok(listing)
 }
 
-/// The entry that a link leads to: a hard link names it, a symbolic one from where it lies. `None` if it lies outside.
+/// The target entry of a link: a hard link names it directly, a symbolic link relative to its own location.
+/// `None` if it is outside the archive.
 fn target_of(name: &str, target: &[u8], symbolic: bool, archive: &Path) -> Option<String> {
     if !symbolic {
         return match name::plain(target, archive) {
@@ -130,7 +131,7 @@ fn target_of(name: &str, target: &[u8], symbolic: bool, archive: &Path) -> Optio
     Some(parts.join("/"))
 }
 
-/// A link to a file of the archive is that file once more; others are passed over.
+/// A link to a file in the archive is that file again; other links are skipped.
 fn add_links(listing: &mut Listing, mut links: Vec<(String, Option<String>)>) {
     for _ in 0..MAX_LINKS {
         if links.is_empty() {

@@ -1,4 +1,4 @@
-//! Decompressing what has no way to its parts: once, into memory or into a file of the cache.
+//! Decompression of files without random access: once, into memory or into a cache file.
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
@@ -12,10 +12,10 @@ use crate::bytes::ByteSource;
 use crate::error::DataError;
 use crate::whole_file;
 
-/// Bytes of a compressed file that are read at a time.
+/// Number of bytes of a compressed file read at a time.
 const WINDOW: usize = 1 << 16;
 
-/// A compressed file: what errors call it, what tells it from others, and where its contents may be kept.
+/// A compressed file: its name in error messages, its identity, and where its contents may be kept.
 pub(super) struct Origin<'a> {
     pub(super) path: &'a Path,
     pub(super) key: String,
@@ -23,7 +23,7 @@ pub(super) struct Origin<'a> {
 }
 
 impl Origin<'_> {
-    /// The file of the cache: another one as soon as the compressed file is another one.
+    /// The cache file: a different one if the compressed file differs.
     fn cache_file(&self) -> PathBuf {
         let hash = Sha256::digest(self.key.as_bytes());
         let hex: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
@@ -55,13 +55,13 @@ pub(super) fn unpack(
     }
 }
 
-/// A deflated archive within an archive, which is too large to be inflated into memory.
+/// A deflated archive within an archive that is too large to be inflated into memory.
 pub(super) fn inflate_to_cache(
     packed: &ByteSource,
     origin: &Origin<'_>,
     options: &ArchiveOptions,
 ) -> Result<ByteSource, DataError> {
-    // What comes out may be compressed itself, and is then decompressed under the plain key.
+    // The output may itself be compressed; it is then decompressed under the plain key.
     let cached = Origin { key: format!("{}|inflated", origin.key), ..*origin }.cache_file();
     if cached.is_file() {
         return ByteSource::open(&cached);
@@ -70,7 +70,7 @@ pub(super) fn inflate_to_cache(
     drain(reader, |r| r.get_ref().position(), packed.len(), origin, &cached, options)
 }
 
-/// Reads all of `reader` into memory, and from the limit on into the file `cached`.
+/// Reads all of `reader` into memory, or into the file `cached` once it exceeds the limit.
 fn drain<R: Read>(
     mut reader: R,
     position: impl Fn(&R) -> u64,
@@ -79,10 +79,10 @@ fn drain<R: Read>(
     cached: &Path,
     options: &ArchiveOptions,
 ) -> Result<ByteSource, DataError> {
-    // What grows unusually goes to disk early: it may have to be refused.
+    // Data that grow unusually go to disk early, as they may have to be refused.
     let in_memory = options.memory_limit.min(packed.saturating_mul(4).saturating_add(16 << 20));
     let mut memory = Vec::new();
-    // Dropped from the last to the first, so that the lock outlives what is written under it.
+    // Dropped in reverse order, so that the lock outlives the file written under it.
     let mut lock = None;
     let mut file: Option<BufWriter<tempfile::NamedTempFile>> = None;
     let mut chunk = vec![0; 1 << 16];
@@ -106,7 +106,7 @@ fn drain<R: Read>(
         options.limit(origin.path, total, packed)?;
         if file.is_none() && total > in_memory {
             let begun = begin_file(cached)?;
-            // Whoever held the lock before may have written the file meanwhile.
+            // The previous holder of the lock may have written the file in the meantime.
             let Some((begun, writer)) = begun else { return ByteSource::open(cached) };
             lock = Some(begun);
             let writer = file.insert(writer);
@@ -127,17 +127,17 @@ fn drain<R: Read>(
     ByteSource::open(cached)
 }
 
-/// Removes what [`unpack`] kept of a file that then proved to be nothing that is read.
+/// Removes the file that [`unpack`] kept, if its contents turn out to be unreadable.
 pub(super) fn forget(origin: &Origin<'_>) {
-    // a file that stays is found to be wrong again the next time
+    // if the file remains, it is found to be invalid again the next time
     let _ = std::fs::remove_file(origin.cache_file());
     let _ = std::fs::remove_dir(origin.cache_dir);
 }
 
-/// The lock on a file of the cache. Its file goes with it, and so does the cache's folder if nothing is in it.
+/// The lock on a cache file. On drop, the lock file is removed, and so is the cache folder if it is empty.
 ///
-/// Who waited for the lock holds one that no longer has a name, and may write beside another process then: both write
-/// whole files and rename them.
+/// A process that waited for the lock then holds a lock on a removed file and may write at the same time as
+/// another process. This is harmless, as both write whole files and rename them.
 struct CacheLock {
     path: PathBuf,
     _file: File,

@@ -12,7 +12,7 @@ use super::options::ArchiveOptions;
 use crate::bytes::ByteSource;
 use crate::error::DataError;
 
-/// Deflate cannot make more than 1,032 bytes of one: a larger claim is a lie.
+/// Deflate cannot produce more than 1,032 bytes from one: a larger claim is false.
 const MOST_BYTES_OF_ONE: u64 = 1032;
 
 pub(super) fn list(bytes: ByteSource, path: &Path, options: &ArchiveOptions) -> Result<Listing, DataError> {
@@ -98,7 +98,8 @@ pub(super) fn list(bytes: ByteSource, path: &Path, options: &ArchiveOptions) -> 
     Ok(listing)
 }
 
-/// Notes entries of the directory whose name another one has: the codec gives the last one of them.
+/// Records entries whose name is repeated later in the directory: the zip reader returns only the last of
+/// them.
 fn skip_replaced(listing: &mut Listing, directory: &[u8], given: usize) {
     let names = || {
         let mut at = 0;

@@ -1,4 +1,4 @@
-//! The checksums of what passes by.
+//! Running checksums of a file being downloaded.
 
 use std::io::Write;
 
@@ -6,7 +6,7 @@ use sha2::Digest;
 
 use crate::manifest::Checksum;
 
-/// The running checksums that a file is to be compared with.
+/// The running checksums of a file, to be compared with the stated ones.
 pub(super) struct Digests {
     running: Vec<(Checksum, Running)>,
 }
@@ -34,7 +34,7 @@ impl Digests {
         }
     }
 
-    /// Nothing, if all are as stated; else the first that is not, as stated and as found.
+    /// Succeeds if all are as stated; otherwise returns the first that differs, as stated and as found.
     pub(super) fn finish(self) -> Result<(), (Checksum, Checksum)> {
         for (stated, running) in self.running {
             let found = match running {

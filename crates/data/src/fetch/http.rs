@@ -10,30 +10,31 @@ use crate::error::DataError;
 
 pub(super) struct Request<'a> {
     pub(super) url: &'a str,
-    /// The file's name, to tell a web page from what was asked for.
+    /// The file's name, to distinguish a web page from the requested file.
     pub(super) name: &'a str,
     pub(super) start: u64,
     pub(super) timeout: Duration,
-    /// Seconds that the server may say nothing.
+    /// Seconds that the server may stay silent.
     pub(super) silence: Duration,
 }
 
 pub(super) struct Answer {
     pub(super) body: Box<dyn Read>,
-    /// Where in the file the body begins: 0 from a server that knows no ranges.
+    /// The offset in the file at which the body begins: 0 from a server that does not support ranges.
     pub(super) start: u64,
-    /// Size of the whole file, if the server says it.
+    /// Size of the whole file, if the server states it.
     pub(super) total: Option<u64>,
-    /// Whether the body's end can be told from a connection that was cut.
+    /// Whether the end of the body can be distinguished from a connection closed early.
     pub(super) has_end: bool,
-    /// What the server calls the file's present state.
+    /// The server's validator (such as an ETag) for the current state of the file.
     pub(super) validator: Option<String>,
 }
 
 const CONNECT: Duration = Duration::from_secs(30);
 const MAX_REDIRECTS: u32 = 10;
 
-/// Asks for the file from `start` on; with a validator only if it is still in that state, else all of it.
+/// Requests the file from `start` on. With a validator, the server sends the whole file if its state has
+/// changed.
 pub(super) fn get(request: &Request<'_>, validator: Option<&str>) -> Result<Answer, DataError> {
     let cut = |message: &str| DataError::Connection {
         origin: request.url.to_string(),
@@ -44,7 +45,8 @@ pub(super) fn get(request: &Request<'_>, validator: Option<&str>) -> Result<Answ
     let mut start = request.start;
     let mut response = send(request, start, validator)?;
     if response.status() == 416 && start > 0 {
-        // Nothing lies beyond what is there. The whole size decides whether that is all of it.
+        // There is nothing beyond the bytes already present. The total size shows whether they are the whole
+        // file.
         let whole =
             header(&response, "content-range").and_then(|text| text.strip_prefix("bytes */")?.parse().ok());
         if whole == Some(start) {
@@ -68,7 +70,7 @@ pub(super) fn get(request: &Request<'_>, validator: Option<&str>) -> Result<Answ
     if is_page && !request.name.contains(".htm") {
         return Err(DataError::WebPage { url: request.url.to_string() });
     }
-    // Weak validators do not promise the same bytes.
+    // Weak validators do not guarantee identical bytes.
     let state = header(&response, "etag")
         .filter(|tag| !tag.starts_with("W/"))
         .or_else(|| header(&response, "last-modified"))
@@ -86,7 +88,7 @@ fn send(request: &Request<'_>, start: u64, validator: Option<&str>) -> Result<Re
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(MAX_REDIRECTS)
-        // What was asked for over an encrypted connection does not come over another.
+        // A file requested over an encrypted connection must not arrive over an unencrypted one.
         .https_only(request.url.starts_with("https://"))
         .accept_encoding("identity")
         .timeout_connect(Some(CONNECT))

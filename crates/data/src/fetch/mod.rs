@@ -1,8 +1,8 @@
-//! Fetching a data set's files: resumed where it stopped, checked, and whole or not there.
+//! Downloading a data set's files: resumable, checked, and complete or absent.
 //!
-//! A file grows as `<name>.part` and gets its name once its size and checksums are right. What was cut goes on
-//! from there by an HTTP range request the next time; a second process waits for the first. A file that has
-//! its name already is not fetched again.
+//! A file is written as `<name>.part` and renamed once its size and checksums are right. An interrupted
+//! download is resumed by an HTTP range request the next time; a second process waits for the first. A file
+//! that already has its final name is not downloaded again.
 
 mod digest;
 mod http;
@@ -18,34 +18,36 @@ use crate::error::DataError;
 use crate::manifest::{Address, Checksum, Manifest, SourceFile, Stated};
 use digest::Digests;
 
-/// How to fetch.
+/// Download options.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FetchOptions {
-    /// A folder, or the http(s) address of one, that holds the files by their names in the manifest; it is
-    /// then asked instead of the official addresses.
+    /// A folder, or the http(s) address of one, that holds the files under their names in the manifest; it is
+    /// used instead of the official addresses.
     pub mirror: Option<String>,
-    /// Whether to fetch what the manifest calls optional too.
+    /// Whether to download optional files too.
     pub optional: bool,
-    /// How often to try again after a connection fails or is cut; tries that got 16 KiB further do not count.
+    /// Number of retries after a connection fails or is closed early; attempts that received at least 16 KiB
+    /// do not count.
     pub retries: u32,
-    /// Milliseconds to wait before trying again, twice as long each time.
+    /// Milliseconds to wait before the first retry, doubled each time.
     pub retry_wait_ms: u64,
-    /// Seconds that one request may take in all; what came until then is kept, and another request goes on.
+    /// Seconds that one request may take in total; the bytes received are kept, and another request
+    /// continues.
     pub request_timeout_s: u64,
-    /// Seconds that one file may take in all; what came until then is kept.
+    /// Seconds that one file may take in total; the bytes received are kept.
     pub total_timeout_s: u64,
-    /// Bytes a second that a connection has to bring on average over each [`speed_window_s`](Self::speed_window_s); a
-    /// slower one is cut, and counts as one that failed.
+    /// Minimum average speed of a connection in bytes per second over each
+    /// [`speed_window_s`](Self::speed_window_s); a slower one is closed and counts as failed.
     pub min_bytes_per_s: u64,
-    /// Seconds over which the speed is measured, and that a server may say nothing.
+    /// Seconds over which the speed is measured, and that a server may stay silent.
     pub speed_window_s: u64,
-    /// Bytes that a file may have of which the manifest states neither its size nor a largest one.
+    /// Maximum number of bytes of a file for which the manifest states neither a size nor a maximum.
     pub max_bytes: u64,
 }
 
-/// A try that brings fewer bytes than this counts as one that failed: a server that cuts each connection after a byte
-/// would else be asked for ever.
+/// An attempt that receives fewer bytes than this counts as failed; otherwise a server that closes each
+/// connection after one byte would be retried forever.
 const PROGRESS: u64 = 16 << 10;
 
 impl Default for FetchOptions {
@@ -64,77 +66,77 @@ impl Default for FetchOptions {
     }
 }
 
-/// How far a file is, for a bar on the screen.
+/// Progress of a file, for a progress bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress<'a> {
     /// The file's name.
     pub file: &'a str,
-    /// What is being done.
+    /// The current phase.
     pub stage: Stage,
-    /// Bytes there.
+    /// Number of bytes received.
     pub done: u64,
-    /// Bytes in all, if known.
+    /// Total number of bytes, if known.
     pub total: Option<u64>,
 }
 
-/// What is being done with a file.
+/// The phase of a download.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stage {
-    /// Another process is fetching it; this one waits.
+    /// Another process is downloading it; this one waits.
     Waiting,
-    /// What an earlier try left is read for the checksum.
+    /// The part left by an earlier attempt is read for the checksum.
     Resuming,
-    /// It is fetched.
+    /// It is being downloaded.
     Fetching,
-    /// The connection failed; it is tried again.
+    /// The connection failed; it is being retried.
     Retrying,
 }
 
-/// A file that is there now.
+/// A file that is now present.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// How it came there.
+    /// How it was obtained.
     pub how: FetchOutcome,
 }
 
-/// How a file came to be there.
+/// How a file was obtained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FetchOutcome {
-    /// It was there before.
+    /// It already existed.
     AlreadyThere,
-    /// It was fetched, the first so many bytes by an earlier try.
+    /// It was downloaded, possibly in part by an earlier attempt.
     Fetched {
-        /// Bytes that were there before.
+        /// Number of bytes from an earlier attempt.
         resumed_from: u64,
     },
 }
 
-/// What [`verify`] found of a file.
+/// The result of [`verify`] for a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileState {
-    /// All that the manifest states of it holds, a checksum among it.
+    /// It matches everything stated in the manifest, including a checksum.
     Good,
-    /// It is there, its size is the stated one if one is stated, and no checksum is known.
+    /// It exists, with the stated size if one is stated, but no checksum is known.
     Unchecked,
-    /// It is not there.
+    /// It does not exist.
     Missing,
-    /// It has another size.
+    /// Its size differs.
     WrongSize {
-        /// As the manifest states.
+        /// The value in the manifest.
         stated: u64,
-        /// As it is.
+        /// The actual value.
         found: u64,
     },
-    /// It has another checksum.
+    /// Its checksum differs.
     WrongChecksum {
-        /// As the manifest states.
+        /// The value in the manifest.
         stated: Checksum,
-        /// As it is.
+        /// The actual value.
         found: Checksum,
     },
 }
@@ -157,14 +159,14 @@ impl std::fmt::Display for FileState {
     }
 }
 
-/// Fetches what a manifest lists into `folder`, in its order, and says what it did. Files that ship with the
-/// project are passed over.
+/// Downloads the files listed in a manifest into `folder`, in order, and returns how each was obtained. Files
+/// included in this project are skipped.
 ///
 /// # Errors
-/// [`DataError::ManualDownload`] for what only a person can get, [`DataError::Http`],
+/// [`DataError::ManualDownload`] for files that can only be downloaded manually, [`DataError::Http`],
 /// [`DataError::Redirect`], [`DataError::Connection`], [`DataError::TooLong`], [`DataError::NoEnd`],
-/// [`DataError::WrongSize`], [`DataError::WrongChecksum`],
-/// [`DataError::DiskFull`], [`DataError::Io`]. What was fetched until then stays.
+/// [`DataError::WrongSize`], [`DataError::WrongChecksum`], [`DataError::DiskFull`], [`DataError::Io`]. Files
+/// and parts downloaded before the error are kept.
 pub fn fetch(
     manifest: &Manifest,
     folder: &Path,
@@ -180,7 +182,7 @@ pub fn fetch(
         .collect()
 }
 
-/// Compares the files in `folder` with what a manifest states of them: sizes and checksums.
+/// Compares the files in `folder` with the sizes and checksums in a manifest.
 ///
 /// # Errors
 /// [`DataError::Io`] if a file cannot be read.
@@ -215,7 +217,7 @@ fn verify_file(file: &SourceFile, path: &Path) -> Result<FileState, DataError> {
     })
 }
 
-/// Where a file is read from.
+/// The source of a file.
 enum Origin {
     Http(String),
     Folder(PathBuf),
@@ -270,7 +272,7 @@ fn fetch_file(
         progress(Progress { file: &file.name, stage: Stage::Waiting, done: 0, total: file.size.known() });
         handle.lock().map_err(|e| DataError::io("lock", &part, e))?;
     }
-    // Whoever held the lock may have given the file its name: what we have open is then that file.
+    // The previous holder of the lock may have renamed the file: the one we have open is then the final file.
     if already_there(file, &path)? {
         return Ok(Fetched { path, how: FetchOutcome::AlreadyThere });
     }
@@ -302,7 +304,7 @@ fn beside(path: &Path, end: &str) -> PathBuf {
     name.into()
 }
 
-/// One file on its way.
+/// A file being downloaded.
 struct Download<'a, 'p> {
     file: &'a SourceFile,
     origin: &'a Origin,
@@ -314,7 +316,7 @@ struct Download<'a, 'p> {
 }
 
 impl Download<'_, '_> {
-    /// Fetches until all is there and checked; returns how much was there before.
+    /// Downloads until the file is complete and checked; returns how many bytes were already there.
     fn run(&mut self) -> Result<u64, DataError> {
         let mut digests = Digests::new(&self.file.checksums);
         let resumed_from = self.resume(&mut digests)?;
@@ -339,7 +341,7 @@ impl Download<'_, '_> {
         self.check_size(total)?;
         match digests.finish() {
             Ok(()) => Ok(resumed_from.min(done)),
-            // What an earlier try left may be of another file: once more, from the beginning.
+            // The part left by an earlier attempt may be of a different file: start again from the beginning.
             Err(_) if resumed_from > 0 => {
                 self.restart()?;
                 self.run()
@@ -356,7 +358,7 @@ impl Download<'_, '_> {
         }
     }
 
-    /// Takes up what an earlier try left, if it can be told that it belongs to this file.
+    /// Continues the part left by an earlier attempt, if it is known to belong to this file.
     fn resume(&mut self, digests: &mut Digests) -> Result<u64, DataError> {
         let there = self.handle.metadata().map_err(|e| DataError::io("read", self.part, e))?.len();
         let fits = !self.file.checksums.is_empty() || self.validator().is_some();
@@ -379,19 +381,19 @@ impl Download<'_, '_> {
         Ok(())
     }
 
-    /// What the server called the file's state when the part was begun, if it was begun at this address.
+    /// The server's validator for the file when the part was started, if it was started at this address.
     fn validator(&self) -> Option<String> {
         let text = std::fs::read_to_string(beside(self.part, ".from")).ok()?;
         let (url, validator) = text.split_once('\n')?;
         (url == self.origin.name() && !validator.is_empty()).then(|| validator.to_string())
     }
 
-    /// One request from `done` on; returns the file's whole size.
+    /// Makes one request from `done` on; returns the total size of the file.
     fn attempt(&mut self, done: &mut u64, digests: &mut Digests) -> Result<u64, DataError> {
         if self.file.size.known() == Some(*done) {
             return Ok(*done);
         }
-        // Without a checksum nothing but the server's word says that two pieces are of one file.
+        // Without a checksum, only the server's validator shows that two pieces belong to the same file.
         if *done > 0 && self.file.checksums.is_empty() && self.validator().is_none() {
             self.begin_again(done, digests)?;
         }
@@ -420,7 +422,7 @@ impl Download<'_, '_> {
                     ));
                 }
                 if let Some(validator) = &answer.validator {
-                    // Without this note the part is only begun anew, where no checksum is known.
+                    // If this note is missing and no checksum is known, the download just starts again.
                     let _ = std::fs::write(beside(self.part, ".from"), format!("{url}\n{validator}"));
                 }
                 (answer.body, answer.start, answer.total, answer.has_end)
@@ -430,7 +432,8 @@ impl Download<'_, '_> {
             self.check_size(total)?;
         }
         if start != *done {
-            // The server sends all of it, as one without ranges does, or since it is another file than before.
+            // The server sends the whole file, because it does not support ranges or because the file has
+            // changed.
             self.begin_again(done, digests)?;
         }
         let verifiable = self.file.size.known().is_some() || !self.file.checksums.is_empty();
@@ -444,7 +447,7 @@ impl Download<'_, '_> {
         }
     }
 
-    /// Forgets what came so far.
+    /// Discards the bytes received so far.
     fn begin_again(&mut self, done: &mut u64, digests: &mut Digests) -> Result<(), DataError> {
         self.handle.set_len(0).map_err(|e| DataError::io("write", self.part, e))?;
         *digests = Digests::new(&self.file.checksums);
@@ -456,7 +459,7 @@ impl Download<'_, '_> {
         DataError::Connection { origin: self.origin.name(), done, total, message: message.into() }
     }
 
-    /// Whether the time for the whole file is over.
+    /// Whether the time limit for the whole file has passed.
     fn is_late(&self) -> bool {
         self.begun.elapsed() >= Duration::from_secs(self.options.total_timeout_s)
     }
@@ -466,7 +469,7 @@ impl Download<'_, '_> {
         DataError::TooLong { origin: self.origin.name(), limit: self.limit(), is_stated }
     }
 
-    /// The most bytes that are fetched of the file.
+    /// The most bytes of the file that are downloaded.
     fn limit(&self) -> u64 {
         self.file.size.known().or(self.file.max_size).unwrap_or(self.options.max_bytes)
     }
@@ -517,7 +520,7 @@ impl Download<'_, '_> {
                 return Err(self.cut(*done, total, format!("the file took more than {seconds} s")));
             }
             if self.file.size.known().is_none() && *done > limit {
-                // Nothing of it is worth keeping.
+                // No part of it is worth keeping.
                 self.restart()?;
                 return Err(self.too_long());
             }
@@ -545,7 +548,7 @@ impl Download<'_, '_> {
     }
 }
 
-/// Whether trying again may help.
+/// Whether a retry may help.
 fn is_passing(error: &DataError) -> bool {
     match error {
         DataError::Connection { .. } => true,

@@ -1,9 +1,9 @@
-//! MATLAB v5 `.mat` files, as far as the data sets use them: cells, structs, text and numbers, plain or
+//! MATLAB v5 `.mat` files, as far as the data sets need them: cells, structs, text and numbers, plain or
 //! compressed.
 //!
-//! After "MAT-File Format" (The MathWorks), level 5: a header of 128 bytes, then elements of a type, a length and
-//! data, padded to 8 bytes; an element may hold a zlib stream of one element. Version 7.3 files are HDF5 and are
-//! refused by name, as are sparse matrices and objects.
+//! After "MAT-File Format" (The MathWorks), level 5: a header of 128 bytes, then elements of a type, a length
+//! and data, padded to 8 bytes; an element may hold a zlib stream of one element. Version 7.3 files are HDF5
+//! and are refused with an error that says so, as are sparse matrices and objects.
 
 use std::io::Read;
 
@@ -13,11 +13,11 @@ use super::{Cursor, ParseError};
 
 const FORMAT: &str = "MATLAB v5";
 const HEADER: usize = 128;
-/// How deep cells and structs may lie in each other: the data sets' files need three.
+/// Maximum nesting depth of cells and structs; the data sets' files need three.
 const MAX_DEPTH: usize = 16;
-/// The most that a list's compressed elements are unpacked to, all together: the data sets' need less than 10 MB.
+/// Maximum total size of a list's decompressed elements; the data sets' files need less than 10 MB.
 const MAX_UNPACKED: u64 = 32 << 20;
-/// The most sizes that an array may have.
+/// Maximum number of dimensions of an array.
 const MAX_DIMENSIONS: usize = 32;
 const ONLY_PARTS: &str =
     "only the parts of MATLAB v5 that the data sets use are read: save it with `-v6` or `-v7`";
@@ -34,14 +34,14 @@ pub struct MatVariable {
     pub value: MatValue,
 }
 
-/// A value: arrays are in column-major order, as MATLAB has them.
+/// A value: arrays are in column-major order, as in MATLAB.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MatValue {
     /// Numbers of any class.
     Numbers {
         /// The sizes.
         dims: Vec<usize>,
-        /// The values; the imaginary part is left out.
+        /// The values; the imaginary part is omitted.
         values: MatNumbers,
     },
     /// Characters: for one row, the text.
@@ -59,13 +59,13 @@ pub enum MatValue {
         dims: Vec<usize>,
         /// The names of the fields.
         fields: Vec<String>,
-        /// Element after element, each with its fields in order.
+        /// One element after the other, each with its fields in order.
         values: Vec<MatValue>,
     },
 }
 
-/// Numbers as a file stores them: in the smallest type that holds them, whatever their class, so that a long recording
-/// takes no more memory than its file.
+/// Numbers as stored in a file, in the smallest type that holds them regardless of their class, so that a
+/// long recording takes no more memory than its file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MatNumbers {
     kind: MatNumberKind,
@@ -78,14 +78,14 @@ pub struct MatNumbers {
 pub struct MatNumberKind {
     /// Bytes of a number: 1, 2, 4 or 8.
     pub size: usize,
-    /// Whether a whole number has a sign; one of floating point has.
+    /// Whether an integer is signed; floating-point numbers always are.
     pub signed: bool,
-    /// Whether it is of floating point.
+    /// Whether it is a floating-point number.
     pub float: bool,
 }
 
 impl MatNumberKind {
-    /// The type of an element of this number in a file.
+    /// The number type of an element with this type code.
     fn of_element(kind: u32) -> Option<Self> {
         let (size, signed, float) = match kind {
             1 => (1, true, false),
@@ -110,7 +110,7 @@ impl MatNumbers {
         MatNumbers { kind: MatNumberKind { size: 8, signed: true, float: true }, bytes: Vec::new() }
     }
 
-    /// How many they are.
+    /// The number of values.
     pub fn len(&self) -> usize {
         self.bytes.len() / self.kind.size
     }
@@ -120,17 +120,17 @@ impl MatNumbers {
         self.bytes.is_empty()
     }
 
-    /// How they are stored.
+    /// How the numbers are stored.
     pub fn kind(&self) -> MatNumberKind {
         self.kind
     }
 
-    /// Their bytes, of each the least significant first.
+    /// Their bytes, in little-endian order.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The numbers in order. Whole ones above 2^53 lose their last digits.
+    /// The numbers in order. Integers above 2^53 lose their last digits.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = f64> + '_ {
         let MatNumberKind { size, signed, float } = self.kind;
         self.bytes.chunks_exact(size).map(move |number| {
@@ -151,7 +151,7 @@ impl MatNumbers {
 }
 
 impl MatValue {
-    /// The number, of an array of one.
+    /// The number in an array with one element.
     pub fn number(&self) -> Option<f64> {
         match self {
             Self::Numbers { values, .. } if values.len() == 1 => values.iter().next(),
@@ -159,7 +159,8 @@ impl MatValue {
         }
     }
 
-    /// The text. An array of one cell counts as its cell: MATLAB's lists wrap strings so.
+    /// The text. An array with one cell is treated as that cell, since MATLAB's lists wrap strings in this
+    /// way.
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -208,12 +209,13 @@ impl<'a> MatStruct<'a> {
 /// Reads all variables of a file.
 ///
 /// # Errors
-/// No MATLAB v5 file, a version 7.3 file, a cut or damaged one, and parts that the data sets do not use.
+/// A file that is not MATLAB v5, a version 7.3 file, a truncated or damaged one, or contents that the data
+/// sets do not use.
 pub fn parse_mat(bytes: &[u8]) -> Result<Vec<MatVariable>, ParseError> {
     parse_mat_within(bytes, MAX_UNPACKED)
 }
 
-/// As [`parse_mat`], for a file whose compressed elements are unpacked to at most `most` bytes, all together.
+/// Like [`parse_mat`], with a limit of `most` bytes on the total size of the decompressed elements.
 ///
 /// # Errors
 /// As [`parse_mat`].
@@ -258,10 +260,10 @@ pub fn parse_mat_within(bytes: &[u8], most: u64) -> Result<Vec<MatVariable>, Par
     Ok(variables)
 }
 
-/// Reads a file and gives one of its variables.
+/// Reads a file and returns one of its variables.
 ///
 /// # Errors
-/// As [`parse_mat`], and a file that has no such variable: the error lists those that it has.
+/// As [`parse_mat`], and if the file has no such variable; the error lists those it has.
 pub fn parse_mat_variable(bytes: &[u8], name: &str) -> Result<MatValue, ParseError> {
     let mut variables = parse_mat(bytes)?;
     match variables.iter().position(|variable| variable.name == name) {
@@ -284,13 +286,14 @@ fn unsupported(offset: usize, what: impl Into<String>) -> ParseError {
     ParseError { remedy: ONLY_PARTS, ..Cursor::new(FORMAT, &[]).error_at(offset, what) }
 }
 
-/// Offsets inside an unpacked element mean nothing to who holds the file: tell where the element starts.
+/// Offsets within a decompressed element are of no use to the owner of the file, so the start of the element
+/// is given.
 fn within(error: ParseError, element: usize) -> ParseError {
     let problem = format!("{} (byte {} of the unpacked element)", error.problem, error.offset);
     ParseError { offset: element as u64, problem, ..error }
 }
 
-/// Unpacks an element to at most `left` bytes, which it takes from that.
+/// Decompresses an element to at most `left` bytes, and subtracts its size from `left`.
 fn inflate(element: &Element<'_>, left: &mut u64) -> Result<Vec<u8>, ParseError> {
     let cursor = Cursor::new(FORMAT, &[]);
     let mut inside = Vec::new();
@@ -326,7 +329,7 @@ impl Endian {
     }
 }
 
-/// A type, its data, and where the data starts.
+/// A type, its data, and the offset of the data.
 #[derive(Debug, Clone, Copy)]
 struct Element<'a> {
     kind: u32,
@@ -350,14 +353,14 @@ impl<'a> Element<'a> {
         let offset = cursor.offset();
         let data = cursor.take(length)?;
         if tag != COMPRESSED {
-            // writers leave the padding of the last element out
+            // writers omit the padding of the last element
             cursor.take_up_to(length.next_multiple_of(8) - length);
         }
         Ok(Self { kind: tag, data, offset })
     }
 }
 
-/// The elements that a matrix is made of, one by one.
+/// The elements of a matrix, one by one.
 struct Parts<'a> {
     cursor: Cursor<'a>,
     base: usize,
@@ -388,7 +391,7 @@ impl<'a> Parts<'a> {
 
 fn read_variable(data: &[u8], offset: usize, endian: Endian) -> Result<Option<MatVariable>, ParseError> {
     match read_matrix(data, offset, endian, 0)? {
-        // what MATLAB keeps for itself (function workspaces) has no name
+        // MATLAB's internal data (function workspaces) has no name
         (name, _) if name.is_empty() => Ok(None),
         (name, value) => Ok(Some(MatVariable { name, value })),
     }
@@ -453,7 +456,7 @@ fn read_matrix(
 }
 
 fn read_nested(parts: &mut Parts<'_>, count: usize, depth: usize) -> Result<Vec<MatValue>, ParseError> {
-    // each takes 8 bytes at least: sizes that promise more are found out before memory is taken for them
+    // each takes at least 8 bytes: impossible sizes are detected before memory is allocated for them
     if count > parts.cursor.remaining() / 8 {
         return Err(
             parts.error(parts.base + parts.cursor.offset(), format!("{count} values, cut before their end"))
@@ -511,7 +514,7 @@ fn read_text(parts: &mut Parts<'_>, dims: &[usize], total: usize) -> Result<MatV
     if rows > 1 && total > 0 {
         return Err(unsupported(element.offset, format!("text of {rows} rows")));
     }
-    // sizes count UTF-16 units, whatever the text is stored as
+    // sizes count UTF-16 units, regardless of the stored encoding
     if text.encode_utf16().count() != total && text.len() != total {
         let found = text.chars().count();
         return Err(parts.error(element.offset, format!("{found} characters for sizes {dims:?}")));

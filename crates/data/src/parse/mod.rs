@@ -1,12 +1,12 @@
-//! Reading files of the data sets over byte slices.
+//! Parsers for the data sets' files, over byte slices.
 //!
 //! | module | reads |
 //! |---|---|
 //! | [`mat`] | MATLAB v5 `.mat`: lists of images and their labels, recordings of events |
 //!
-//! Nothing here opens a file, panics on bad bytes, or takes memory out of proportion to the input: a reader that
-//! unpacks has a limit. An error tells the byte offset, what is wrong there and what to do; who opened the file adds
-//! its name.
+//! Nothing here opens a file, panics on bad bytes, or allocates memory out of proportion to the input: a
+//! reader that decompresses has a limit. An error gives the byte offset, what is wrong there and what to do;
+//! the caller that opened the file adds its name.
 
 pub mod mat;
 
@@ -14,20 +14,20 @@ pub mod mat;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{format}: {problem} (at byte {offset}); {remedy}")]
 pub struct ParseError {
-    /// The format that the bytes were read as.
+    /// The format that was expected.
     pub format: &'static str,
-    /// Where in the (unpacked) bytes.
+    /// The offset in the (decompressed) bytes.
     pub offset: u64,
-    /// What was found, and what was expected.
+    /// What was found and what was expected.
     pub problem: String,
     /// What to do.
     pub remedy: &'static str,
 }
 
-/// The usual remedy: the file was cut or altered on its way.
+/// The usual remedy: the file was truncated or altered during transfer.
 pub const FETCH_AGAIN: &str = "the file is cut or damaged: fetch it again and compare its checksum";
 
-/// The bytes, and how far they were read.
+/// The bytes and the current position.
 ///
 /// Every read checks the length first, so that no reader indexes past the end.
 #[derive(Debug, Clone)]
@@ -38,17 +38,17 @@ pub struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// The start of `bytes`; `format` stands in errors.
+    /// A cursor at the start of `bytes`; `format` is used in error messages.
     pub fn new(format: &'static str, bytes: &'a [u8]) -> Self {
         Self { format, bytes, at: 0 }
     }
 
-    /// How many bytes were read.
+    /// Number of bytes read so far.
     pub fn offset(&self) -> usize {
         self.at
     }
 
-    /// How many bytes are left.
+    /// Number of bytes left.
     pub fn remaining(&self) -> usize {
         self.bytes.len() - self.at
     }
@@ -71,7 +71,7 @@ impl<'a> Cursor<'a> {
     /// The next `length` bytes.
     ///
     /// # Errors
-    /// Fewer are left.
+    /// If fewer bytes are left.
     pub fn take(&mut self, length: usize) -> Result<&'a [u8], ParseError> {
         if length > self.remaining() {
             return Err(self.error(format!("{length} bytes wanted, {} left", self.remaining())));
@@ -81,7 +81,7 @@ impl<'a> Cursor<'a> {
         Ok(part)
     }
 
-    /// As [`Cursor::take`], or what is left when that is less.
+    /// Like [`Cursor::take`], but returns what is left if that is less.
     pub fn take_up_to(&mut self, length: usize) -> &'a [u8] {
         let part = &self.bytes[self.at..self.at + length.min(self.remaining())];
         self.at += part.len();
@@ -91,7 +91,7 @@ impl<'a> Cursor<'a> {
     /// The next `N` bytes.
     ///
     /// # Errors
-    /// Fewer are left.
+    /// If fewer bytes are left.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], ParseError> {
         let mut array = [0; N];
         array.copy_from_slice(self.take(N)?);
@@ -101,15 +101,15 @@ impl<'a> Cursor<'a> {
     /// The next byte.
     ///
     /// # Errors
-    /// None is left.
+    /// If no byte is left.
     pub fn u8(&mut self) -> Result<u8, ParseError> {
         Ok(self.array::<1>()?[0])
     }
 
-    /// Up to and without the next `end`, which is passed over.
+    /// The bytes up to the next `end`, which is skipped.
     ///
     /// # Errors
-    /// There is no `end`.
+    /// If there is no `end`.
     pub fn until(&mut self, end: u8) -> Result<&'a [u8], ParseError> {
         match self.bytes[self.at..].iter().position(|&byte| byte == end) {
             Some(length) => {

@@ -1,4 +1,4 @@
-//! What is wrong with a document, in words of TOML and not of Rust.
+//! Faults in a document, described in terms of TOML rather than Rust.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::de::{self, Expected, Unexpected};
 use super::path::{Path, Place};
 use crate::nearest::nearest;
 
-/// What is wrong with a document, at which key, and where that was written.
+/// A fault in a document, with its key and position.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fault(Box<Inner>);
 
@@ -23,33 +23,33 @@ struct Inner {
 pub enum Problem {
     /// The text is not TOML.
     Syntax(String),
-    /// There is no such key.
+    /// The key does not exist.
     UnknownKey {
         /// The keys that its table may have.
         known: Vec<String>,
     },
-    /// There is no such choice.
+    /// The choice does not exist.
     UnknownName {
-        /// What was chosen.
+        /// The given choice.
         name: String,
-        /// The choices.
+        /// The valid choices.
         known: Vec<String>,
     },
-    /// A key that has no default was left out.
+    /// A key without a default is missing.
     Missing {
         /// The key.
         field: String,
     },
-    /// A choice was named that needs a value.
+    /// A choice that needs a value was given without one.
     NeedsValue {
-        /// What the value should be.
+        /// The expected value.
         expected: String,
     },
-    /// A value of another kind or out of its range.
+    /// A value of the wrong kind or out of range.
     Wrong {
         /// The value.
         value: String,
-        /// What it should be.
+        /// What was expected.
         expected: String,
     },
     /// Anything else.
@@ -65,13 +65,13 @@ impl Fault {
         Fault::new(Problem::Wrong { value, expected: expected.into() })
     }
 
-    /// The fault with its key and place, where it has none yet.
+    /// The fault with key and position added, if it has none yet.
     pub(super) fn at(mut self, path: Path<'_>, place: Place) -> Self {
         self.0.at.get_or_insert_with(|| (path.to_string(), place));
         self
     }
 
-    /// The same, where the value is what is wrong.
+    /// The same, for a fault in the value.
     pub(super) fn of_value(mut self, path: Path<'_>, place: Place, shown: impl FnOnce() -> String) -> Self {
         if let (None, Problem::Wrong { value, .. }) = (&self.0.at, &mut self.0.problem)
             && value.is_empty()
@@ -97,7 +97,7 @@ impl Fault {
     }
 }
 
-/// The known name that was meant, as the end of a sentence.
+/// The suggested name, as the end of a sentence.
 fn meant<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     nearest(name, known).map(|near| format!("; did you mean `{near}`?"))
 }
@@ -138,8 +138,8 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// What serde's own types call what they expect, in words of TOML. The reader says by itself what
-/// a number, a text or a table should be; this is for values that are read by way of serde's own buffers.
+/// Translates the expectations of serde's own types to terms of TOML. The reader itself states what a number,
+/// a text or a table should be; this is for values read through serde's own buffers.
 fn in_toml(expected: &dyn Expected) -> String {
     let text = expected.to_string();
     let words: &[(&[&str], &str)] = &[

@@ -1,13 +1,13 @@
-//! A TOML document whose parts know where they were written.
+//! A TOML document whose parts know their position in the source.
 
 use super::path::Place;
 
-/// A value, and where it was written.
+/// A value and its position.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Item {
     /// The value.
     pub node: Node,
-    /// Where it begins.
+    /// Its position.
     pub place: Place,
 }
 
@@ -18,11 +18,11 @@ pub enum Node {
     Text(String),
     /// A whole number.
     Whole(i64),
-    /// Any other number, and how it was written.
+    /// Any other number, and its text.
     Number(f64, String),
     /// True or false.
     Flag(bool),
-    /// A date or a time, as it was written.
+    /// A date or a time, as text.
     Date(String),
     /// A list.
     List(Vec<Item>),
@@ -35,7 +35,7 @@ pub enum Node {
 pub struct Entry {
     /// The key.
     pub key: String,
-    /// Where the key begins.
+    /// The key's position.
     pub place: Place,
     /// Its value.
     pub item: Item,
@@ -55,8 +55,8 @@ impl Item {
         self.entries()?.iter().find(|entry| entry.key == key).map(|entry| &entry.item)
     }
 
-    /// The value that `path`, such as `training.epochs` or `network.layers[1].conv`, leads to; where the path goes
-    /// further than the document does, the last value on it.
+    /// The value at `path`, such as `training.epochs` or `network.layers[1].conv`; if the document does not
+    /// go as far, the last value on the path.
     pub fn nearest(&self, path: &str) -> &Item {
         let mut item = self;
         for part in path.split(['.', '[']) {
@@ -72,7 +72,7 @@ impl Item {
         item
     }
 
-    /// The latest text that had a part in this value.
+    /// The latest source text that contributed to this value.
     pub fn newest(&self) -> Place {
         let below: Option<Place> = match &self.node {
             Node::Table(entries) => entries.iter().map(|entry| entry.item.newest()).max_by_key(|p| p.source),

@@ -1,9 +1,11 @@
-//! Reading TOML so that an error names the file, the line, the whole key, and what it should be.
+//! TOML parsing with errors that give the file, the line, the full key and the expected value.
 //!
-//! [`parse`] is all that most callers need. An [`Item`] is a document that is not a value yet: it can be changed (by what
-//! a command line says, say) before it is read, and each part of it still knows where it was written.
+//! Most callers need only [`parse`]. An [`Item`] is a document that has not been read into a value yet: it
+//! can be changed first (for example by command-line options), and each part of it still knows its position
+//! in the source.
 //!
-//! Where a choice has settings, its name alone takes their defaults: `model = "plif"` is `model = { plif = {} }`.
+//! If a choice has settings, its name alone selects their defaults: `model = "plif"` is `model = { plif = {}
+//! }`.
 
 mod fault;
 mod item;
@@ -23,7 +25,7 @@ pub use item::{Entry, Item, Node};
 pub use parser::MAX_DEPTH;
 pub use path::Place;
 
-/// The value that the TOML file at `path` holds.
+/// Reads a value from the TOML file at `path`.
 ///
 /// # Errors
 /// [`DataError::Io`] and [`DataError::NotAFile`] if it cannot be read, else as [`parse`].
@@ -32,10 +34,10 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, DataError> {
     parse(&text, path)
 }
 
-/// The value that `text` holds; `origin` is what errors call the file.
+/// Reads a value from `text`; `origin` is the file's name in error messages.
 ///
 /// # Errors
-/// [`DataError::Toml`] with line, column and key, and for an unknown key or name the known one nearest to it.
+/// [`DataError::Toml`] with line, column and key, and, for an unknown key or name, the closest known one.
 pub fn parse<T: DeserializeOwned>(text: &str, origin: &Path) -> Result<T, DataError> {
     Item::parse(text, 0).and_then(|item| item.read()).map_err(|fault| DataError::Toml {
         path: origin.to_path_buf(),
@@ -142,7 +144,7 @@ mod tests {
         }
     }
 
-    /// Serde reads the fields of such a type by way of its own buffers.
+    /// Serde reads the fields of such a type through its own buffers.
     #[derive(Debug, Default, PartialEq, serde::Deserialize)]
     struct Buffered {
         #[serde(flatten)]

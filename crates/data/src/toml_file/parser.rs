@@ -1,4 +1,4 @@
-//! From text to a document.
+//! Parsing text into a document.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -7,14 +7,14 @@ use super::fault::{Fault, Problem};
 use super::item::{Entry, Item, Node};
 use super::path::{Path, Place};
 
-/// The deepest that tables and lists may lie within one another.
+/// Maximum nesting depth of tables and lists.
 pub const MAX_DEPTH: usize = 32;
 
 impl Item {
-    /// The document that `text` holds; `source` is the number of this text.
+    /// Parses the document in `text`; `source` is the number of this text.
     ///
     /// # Errors
-    /// What is no TOML, and tables deeper than [`MAX_DEPTH`].
+    /// If the text is not TOML, or tables are nested deeper than [`MAX_DEPTH`].
     pub fn parse(text: &str, source: usize) -> Result<Item, Fault> {
         let places = Places { text, source };
         let table = DeTable::parse(text).map_err(|error| places.syntax(&error))?;
@@ -22,7 +22,7 @@ impl Item {
         Ok(Item { node: places.table(table.get_ref(), 0)?, place })
     }
 
-    /// The single value that `text` holds, such as `[1, 2]`.
+    /// Parses the single value in `text`, such as `[1, 2]`.
     ///
     /// # Errors
     /// As [`Item::parse`].

@@ -1,11 +1,11 @@
-//! Where a value stands: in the text, and in the document.
+//! The location of a value, in the text and in the document.
 
 use std::fmt;
 
-/// Where something was written.
+/// A position in a source text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Place {
-    /// In which of the texts that make up a document; the caller numbers them.
+    /// The number of the text among those that make up a document, assigned by the caller.
     pub source: usize,
     /// Line, from 1.
     pub line: usize,
@@ -13,7 +13,7 @@ pub struct Place {
     pub column: usize,
 }
 
-/// The way from the document to a value.
+/// The path from the document's root to a value.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Path<'p> {
     Root,

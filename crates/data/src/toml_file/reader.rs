@@ -1,5 +1,5 @@
-//! Serde's deserialiser over a document's items: each value is compared with what is wanted before serde sees it, so that
-//! the error is about the document.
+//! A serde deserialiser over a document's items. Each value is checked against the expected type before serde
+//! sees it, so that errors are in terms of the document.
 
 use serde::de::value::StrDeserializer;
 use serde::de::{
@@ -11,14 +11,14 @@ use super::fault::{Fault, Problem};
 use super::item::{Entry, Item, Node};
 use super::path::Path;
 
-/// What a choice has for its settings where its name stands alone.
+/// The settings of a choice that is given by name only.
 const NO_ENTRIES: &Node = &Node::Table(Vec::new());
 
 impl Item {
-    /// What the document says, as `T`.
+    /// Reads the document as `T`.
     ///
     /// # Errors
-    /// The first key or value that `T` does not take.
+    /// The first key or value that `T` does not accept.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         T::deserialize(Reader::new(self, Path::Root))
     }
@@ -30,7 +30,7 @@ struct Reader<'t, 'p> {
     node: &'t Node,
     item: &'t Item,
     path: Path<'p>,
-    /// Whether the value was left out: a choice's name stands alone.
+    /// Whether the value is missing because a choice is given by name only.
     left_out: bool,
 }
 
@@ -49,7 +49,7 @@ impl<'t, 'p> Reader<'t, 'p> {
         fault.at(self.path, self.item.place)
     }
 
-    /// A fault that serde or a type of the caller's found in this value.
+    /// A fault that serde or one of the caller's types found in this value.
     fn found(&self, fault: Fault) -> Fault {
         fault.of_value(self.path, self.item.place, || shown(self.node))
     }
@@ -100,7 +100,7 @@ impl<'t, 'p> Reader<'t, 'p> {
     }
 }
 
-/// A value as it was written, cut where it is long.
+/// A value as written, truncated if long.
 fn shown(node: &Node) -> String {
     match node {
         Node::Text(text) if text.chars().count() > 60 => {
@@ -326,7 +326,7 @@ impl<'t> MapAccess<'t> for Entries<'t, '_> {
     }
 
     fn next_value_seed<S: DeserializeSeed<'t>>(&mut self, seed: S) -> Result<S::Value, Fault> {
-        // Serde asks for a value after its key alone.
+        // Serde requests a value only after its key.
         let Some(entry) = self.entries.get(self.next) else {
             return Err(Fault::new(Problem::Other("a value was read without its key".into())));
         };
@@ -340,13 +340,13 @@ impl<'t> MapAccess<'t> for Entries<'t, '_> {
 struct Choice<'t, 'p> {
     name: &'t str,
     content: Option<&'t Item>,
-    /// The value that holds the choice.
+    /// The value with the choice.
     item: &'t Item,
     path: Path<'p>,
 }
 
 impl<'t> Choice<'t, '_> {
-    /// Reads the settings; a name alone stands for an empty table.
+    /// Reads the settings; a name alone is an empty table.
     fn settings<T>(&self, read: impl FnOnce(Reader<'t, '_>) -> Result<T, Fault>) -> Result<T, Fault> {
         let path = Path::Key(&self.path, self.name);
         read(match self.content {
