@@ -1,4 +1,4 @@
-//! Opens a data set by its name and tells what is in it, and what is wrong with it.
+//! Opens a data set by name and reports its contents and problems.
 //!
 //! ```text
 //! cargo run --release -p tks-images --example dataset -- fashion-mnist /usr/share/datasets/fashion-mnist

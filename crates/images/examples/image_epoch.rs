@@ -1,8 +1,8 @@
-//! Times epochs of the loader with 2 workers: images decoded, augmented and normalised, in batches. Prints JSON for
-//! `benches/peers/images/loader.py`.
+//! Times epochs of the loader with 2 workers, including decoding, augmentation, normalisation and batching.
+//! Prints JSON for `benches/peers/images/loader.py`.
 //!
-//! `cargo run --release -p tks-images --example image_epoch -- cifar10|folder PATH RECIPE [EPOCHS] [u8]`, where
-//! RECIPE is a recipe in JSON; with `u8` the batches are grey levels.
+//! `cargo run --release -p tks-images --example image_epoch -- cifar10|folder PATH RECIPE [EPOCHS] [u8]`,
+//! where RECIPE is a recipe in JSON; with `u8` the batches are not normalised.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ fn time<E: Level>(
             images += batch.valid();
             sum += batch.as_slice().iter().step_by(97).map(|&value| number(value)).sum::<f64>();
         }
-        // the first one warms the files' cache
+        // the first epoch warms the file cache
         if epoch > 0 {
             seconds.push(begin.elapsed().as_secs_f64());
         }

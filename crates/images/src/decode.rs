@@ -1,4 +1,4 @@
-//! JPEG, PNG, WebP, BMP and GIF files to pixels, as Pillow's `convert("RGB")` gives them.
+//! Decodes JPEG, PNG, WebP, BMP and GIF files to the pixels of Pillow's `convert("RGB")`.
 
 use std::io::Cursor;
 
@@ -15,16 +15,16 @@ use crate::image::Image;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// It is of no format that is read, whatever its name says.
+    /// It has no supported format, regardless of its name.
     #[error("neither a JPEG, PNG, WebP, BMP nor GIF image")]
     Format,
-    /// It is of another format that is known.
+    /// It has a known but unsupported format.
     #[error("{0}, which is not read: convert it to JPEG or PNG")]
     OtherFormat(&'static str),
-    /// It has no bytes.
+    /// It is empty.
     #[error("the file is empty (0 bytes)")]
     Empty,
-    /// Its size in pixels is none, or more than a sample can be.
+    /// Its size in pixels is zero, or larger than a sample can be.
     #[error("{height} x {width} pixels (height, width); an image should have 1 to {MAX_PIXELS}")]
     Size {
         /// Rows.
@@ -32,7 +32,7 @@ pub enum DecodeError {
         /// Pixels of a row.
         width: usize,
     },
-    /// It would take more memory than its bytes can be worth: made to do so, or damaged.
+    /// It would take more memory than its length can justify: it is malicious or damaged.
     #[error(
         "{height} x {width} pixels (height, width) out of {length} bytes: damaged, or made to fill memory; if it is \
          to be trusted, save it smaller"
@@ -45,19 +45,19 @@ pub enum DecodeError {
         /// The file's length.
         length: usize,
     },
-    /// Its end is missing: what there is would decode to an image that is grey below some row.
+    /// Its end is missing: the rest would decode to an image that is grey below some row.
     #[error("the file is cut: its {length} bytes end before the image does")]
     Truncated {
-        /// The bytes that are there.
+        /// The number of bytes present.
         length: usize,
     },
-    /// It is of a kind that is not read.
+    /// It is of an unsupported kind.
     #[error("{0}, which is not read: save it as a plain one")]
     Unsupported(&'static str),
-    /// A JPEG that does not decode.
+    /// A JPEG that cannot be decoded.
     #[error(transparent)]
     Jpeg(JpegError),
-    /// A codec's own words.
+    /// A codec's own message.
     #[error("{0}")]
     Codec(String),
 }
@@ -74,26 +74,26 @@ impl From<JpegError> for DecodeError {
     }
 }
 
-/// Decodes images, with memory that is used again from one to the next.
+/// Decodes images, reusing its memory from one to the next.
 #[derive(Debug, Clone, Default)]
 pub struct Decoder {
     jpeg: tks_jpeg::Decoder,
-    /// Pixels of other channels than red, green, blue.
+    /// Pixels with channels other than red, green, blue.
     buffer: Vec<u8>,
 }
 
 impl Decoder {
-    /// Decodes a JPEG, PNG, WebP, BMP or GIF file to RGB, told apart by their first bytes: grey is repeated, a
-    /// palette's colours are looked up, alpha is dropped, of 16 bits the upper 8 are kept, ink (CMYK) becomes light,
-    /// and of an animation the first frame is taken.
+    /// Decodes a JPEG, PNG, WebP, BMP or GIF file to RGB; the format is recognised by the first bytes. Grey
+    /// is repeated, palette colours are looked up, alpha is dropped, the upper 8 of 16 bits are kept, CMYK is
+    /// converted, and only the first frame of an animation is used.
     ///
-    /// A JPEG's pixels are libjpeg-turbo's to the bit. In a truncated or damaged file there is no saying which pixels
-    /// are right, so that it is an error as a whole.
+    /// A JPEG's pixels equal libjpeg-turbo's bit for bit. In a truncated or damaged file there is no way to
+    /// know which pixels are right, so the whole file is an error.
     ///
     /// # Errors
-    /// A file of another format, a cut and a damaged one, one of more than [`MAX_PIXELS`] or of far more than its
-    /// bytes can be worth, and the kinds of JPEG that nobody uses for photographs (arithmetic coding, lossless, 12
-    /// bits).
+    /// A file of another format, a truncated or damaged one, one of more than [`MAX_PIXELS`] pixels or far
+    /// more memory than its length can justify, and kinds of JPEG that are not used for photographs
+    /// (arithmetic coding, lossless, 12 bits).
     ///
     /// ```
     /// use tks_images::Image;
@@ -113,16 +113,16 @@ impl Decoder {
         }
     }
 
-    /// Decodes the region of a JPEG file that `choose` names by the image's height and width, which costs less than
-    /// all of it. Of other files, whose regions cost as much as the whole, all is decoded, and `choose` is not
-    /// asked.
+    /// Decodes the region of a JPEG file that `choose` selects, given the image's height and width; this
+    /// costs less than the whole image. For other formats, where a region costs as much as the whole, the
+    /// whole image is decoded and `choose` is not called.
     ///
-    /// Whole images at a half, a quarter or an eighth are libjpeg-turbo's (Pillow's `Image.draft`) to the bit, and
-    /// a region is that part of them.
+    /// Whole images at a half, a quarter or an eighth of the size equal libjpeg-turbo's (Pillow's
+    /// `Image.draft`) bit for bit, and a region is the same part of them.
     ///
     /// # Errors
-    /// Those of [`Decoder::decode`], and a region that is not in the image. Of what a region does not need, damage may
-    /// go unseen.
+    /// Those of [`Decoder::decode`], and a region that is not within the image. Damage in parts that the
+    /// region does not need may go unnoticed.
     ///
     /// ```no_run
     /// use tks_images::Image;
@@ -162,7 +162,7 @@ impl Decoder {
         }
     }
 
-    /// By a decoder of the `image` crate.
+    /// Decodes with the `image` crate.
     fn decode_by(
         &mut self,
         mut decoder: impl ImageDecoder,
@@ -171,14 +171,14 @@ impl Decoder {
         out: &mut Image,
     ) -> Result<(), DecodeError> {
         let [height, width] = size_of(&decoder);
-        // what comes out, and what the codec works in: planes, a canvas, a buffer of all four channels
+        // the output, and the codec's work space: planes, a canvas, a buffer of all four channels
         let channels = usize::from(decoder.color_type().channel_count());
         require_worth(height, width, (channels + 3 + 4) * height * width, length)?;
         if decoder.color_type().bytes_per_pixel() as usize != channels {
             return Err(DecodeError::Unsupported("an image of more than 8 bits a channel"));
         }
         let codec = |error: image::ImageError| codec(name, &error);
-        // a frame may be larger than the canvas that is its place
+        // a frame may be larger than the canvas it is placed on
         let mut limits = image::Limits::no_limits();
         limits.max_alloc = Some(LIMITS.max_memory(length) as u64);
         decoder.set_limits(limits).map_err(codec)?;
@@ -203,14 +203,14 @@ impl Decoder {
         let mut reader = png_reader(bytes)?;
         let [height, width] = png_size(&reader);
         let cannot_hold = DecodeError::Ratio { height, width, length: bytes.len() };
-        // a header may claim any size: memory is taken for no more than the file's bytes can hold
+        // a header may claim any size: no more memory is allocated than the file's bytes can justify
         let raw = reader.info().raw_bytes();
         let size = reader.output_buffer_size().filter(|_| raw / DEFLATE_RATIO <= bytes.len());
         let size = size.ok_or(cannot_hold)?;
         let (colours, _) = reader.output_color_type();
         let between = if colours == ColorType::Rgb { 0 } else { size };
         require_worth(height, width, between + 3 * height * width, bytes.len())?;
-        // the codec takes such a palette and panics on it
+        // the codec accepts such a palette and then panics
         if let Some(colours) = reader.info().palette.as_ref().filter(|colours| colours.len() % 3 != 0) {
             let bytes = colours.len();
             return Err(DecodeError::Codec(format!(
@@ -224,7 +224,7 @@ impl Decoder {
             self.buffer.resize(size, 0);
             reader.next_frame(&mut self.buffer).map_err(codec)?;
         }
-        // reads to the end, which is where a cut file shows
+        // reads to the end, where truncation is detected
         reader.finish().map_err(codec)?;
         let pixels = out.pixels.as_chunks_mut::<3>().0.iter_mut();
         let stored = &self.buffer;
@@ -236,17 +236,17 @@ impl Decoder {
             ColorType::Rgba => {
                 pixels.zip(stored.as_chunks::<4>().0).for_each(|(pixel, &[r, g, b, _])| *pixel = [r, g, b]);
             }
-            // in its place already; the codec expands palettes
+            // already in place; the codec expands palettes
             ColorType::Rgb | ColorType::Indexed => {}
         }
         Ok(())
     }
 }
 
-/// Rows and columns of an image file, by its header.
+/// Height and width of an image file, from its header.
 ///
 /// # Errors
-/// As [`Decoder::decode`], as far as the header tells.
+/// As [`Decoder::decode`], as far as the header shows.
 ///
 /// ```
 /// let file = std::fs::read("tests/fixtures/images/china-rgb.png")?;
@@ -266,16 +266,19 @@ pub fn dimensions(bytes: &[u8]) -> Result<[usize; 2], DecodeError> {
     })
 }
 
-/// Bytes that a byte of a PNG's stream can stand for at most, by how Deflate codes repetitions.
+/// Maximum number of bytes that one byte of a PNG's stream can expand to, given how Deflate codes
+/// repetitions.
 const DEFLATE_RATIO: usize = 1032;
 
-/// The most pixels of an image, as many as Pillow takes: what claims more is damaged, or not for training.
+/// The most pixels of an image, Pillow's limit: an image that claims more is damaged or unsuitable for
+/// training.
 pub const MAX_PIXELS: usize = LIMITS.max_pixels;
 
-/// What decoding may take, the same for all formats.
+/// Limits on decoding, the same for all formats.
 const LIMITS: Limits = Limits::DEFAULT;
 
-/// That an image has a size that a sample can have, and is worth the memory that decoding it takes.
+/// Checks that an image has a size that a sample can have, and that its length justifies the memory for
+/// decoding.
 fn require_worth(height: usize, width: usize, memory: usize, length: usize) -> Result<(), DecodeError> {
     if height == 0 || width == 0 || height.saturating_mul(width) > MAX_PIXELS {
         return Err(DecodeError::Size { height, width });
@@ -310,7 +313,7 @@ fn png_size<R: std::io::BufRead + std::io::Seek>(reader: &png::Reader<R>) -> [us
 }
 
 fn webp(bytes: &[u8]) -> Result<WebPDecoder<Cursor<&[u8]>>, DecodeError> {
-    // the container states its length; its codec reads what there is
+    // the container states its length, but the codec reads whatever is present
     let stated = bytes
         .get(4..8)
         .map_or(0, |size| size.iter().rev().fold(0, |sum, &byte| sum << 8 | usize::from(byte)));

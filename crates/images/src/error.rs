@@ -1,4 +1,4 @@
-//! What can go wrong with an image data set.
+//! Errors of image data sets.
 
 use std::path::PathBuf;
 
@@ -7,22 +7,22 @@ use tks_data::DataError;
 use crate::decode::DecodeError;
 use crate::parse::ParseError;
 
-/// An error of this crate: what, where, and what to do.
+/// An error of this crate: what is wrong, where, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageError {
-    /// Files, archives, manifests.
+    /// An error with files, archives or manifests.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// A label or image file that does not read.
+    /// A label or image file that cannot be parsed.
     #[error("{}: {source}", path.display())]
     Parse {
         /// The file.
         path: PathBuf,
-        /// What is wrong in it, and where.
+        /// What is wrong in it and where.
         source: ParseError,
     },
-    /// An image that does not decode.
+    /// An image that cannot be decoded.
     #[error("{}: {source}; fetch it again, or leave it out", path.display())]
     Decode {
         /// The file, or the archive and its entry.
@@ -30,7 +30,7 @@ pub enum ImageError {
         /// What is wrong in it.
         source: DecodeError,
     },
-    /// Images of several sizes where one is needed.
+    /// Images of different sizes where equal sizes are needed.
     #[error(
         "`data.images.recipe.resize` is left out, but the images are of several sizes: {} of {} x {} pixels (height, \
          width), {} of {} x {}; set `data.images.recipe.resize = {{ height = {}, width = {} }}`",
@@ -42,12 +42,12 @@ pub enum ImageError {
         first: PathBuf,
         /// Its height and width.
         first_size: [usize; 2],
-        /// An image of another size.
+        /// An image of a different size.
         second: PathBuf,
         /// Its height and width.
         second_size: [usize; 2],
     },
-    /// An image of another size than the network takes, where nothing resizes it.
+    /// An image whose size differs from the network's input, without resizing.
     #[error(
         "{}: the image has {} x {} pixels (height x width), but {} x {} are needed: `resize` of the recipe is not set, \
          so every image has to have that size",
@@ -61,17 +61,17 @@ pub enum ImageError {
         /// Height and width of the network's input.
         expected: [usize; 2],
     },
-    /// A folder or archive that does not look like the data set.
+    /// A folder or archive that does not have the data set's layout.
     #[error("{}: {problem}; {remedy}", path.display())]
     Layout {
         /// The folder or archive.
         path: PathBuf,
-        /// What was looked for and not found, or found and not expected.
+        /// What is missing or unexpected.
         problem: String,
         /// What to do.
         remedy: String,
     },
-    /// A label that is no class.
+    /// A label outside the classes.
     #[error(
         "{}: label {label}, but there are {classes} classes: 0 to {}; check the data set to see all such entries",
         path.display(), classes - 1
@@ -79,12 +79,12 @@ pub enum ImageError {
     Label {
         /// The image, or the file and record.
         path: PathBuf,
-        /// The label, counted from 0.
+        /// The label, starting at 0.
         label: i64,
         /// The number of classes.
         classes: usize,
     },
-    /// Another number of images than the manifest has.
+    /// A number of images that differs from the manifest's.
     #[error(
         "{}: `{part}` of {dataset} has {expected} images, but {found} are here; fetch what is missing, or set \
          `data.accept_counts = true` if this is a part of the data set on purpose",
@@ -102,7 +102,7 @@ pub enum ImageError {
         /// The number found.
         found: u64,
     },
-    /// Images that the labels name and that are not there.
+    /// Missing images that are named by the labels.
     #[error(
         "{}: {count} of the images that `{list}` names are not here, the first is `{first}`; fetch the archive \
          again, or unpack it again",
@@ -113,7 +113,7 @@ pub enum ImageError {
         path: PathBuf,
         /// The file with the names.
         list: String,
-        /// How many are missing.
+        /// The number of missing images.
         count: usize,
         /// The first of them.
         first: String,
@@ -130,7 +130,7 @@ impl ImageError {
     }
 }
 
-/// Adds the file's name to what a reader says of its bytes.
+/// Adds the file's name to a parser's error.
 pub(crate) trait InFile<T> {
     fn in_file(self, path: impl Into<PathBuf>) -> Result<T, ImageError>;
 }

@@ -1,6 +1,6 @@
-//! What a file is, by its first bytes, and by its name where only that is known.
+//! Recognition of file formats by the first bytes, or by the name if only that is known.
 
-/// The formats of images that are read.
+/// The supported image formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     Jpeg,
@@ -10,13 +10,13 @@ pub(crate) enum Format {
     Gif,
 }
 
-/// The first bytes of a file that are enough to tell what it is.
+/// The number of bytes at the start of a file that suffice to recognise it.
 pub(crate) const HEAD: usize = 64;
 
-/// Endings of the formats that are read.
+/// File extensions of the supported formats.
 const ENDINGS: [&str; 10] = ["jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "bmp", "dib", "gif"];
 
-/// Endings of images in formats that are not read, with what they are.
+/// File extensions of unsupported image formats, with their names.
 const OTHER_ENDINGS: [(&str, &str); 29] = [
     ("avif", "AVIF"),
     ("heic", "HEIC"),
@@ -49,7 +49,7 @@ const OTHER_ENDINGS: [(&str, &str); 29] = [
     ("dcm", "DICOM"),
 ];
 
-/// Endings of what lies beside images and is none: such files are not opened.
+/// File extensions of other files commonly found beside images; such files are not opened.
 const TEXT_ENDINGS: [&str; 10] = ["txt", "csv", "tsv", "json", "xml", "md", "yaml", "yml", "html", "mat"];
 
 impl Format {
@@ -60,7 +60,7 @@ impl Format {
             [0x89, b'P', b'N', b'G', ..] => Some(Self::Png),
             [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Self::WebP),
             [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Self::Gif),
-            // two letters are little: the length of the header behind them is one of few
+            // two letters are weak evidence, so the length of the header after them is checked too
             [b'B', b'M', rest @ ..]
                 if matches!(rest.get(12..16), Some([12 | 40 | 52 | 56 | 64 | 108 | 124, 0, 0, 0])) =>
             {
@@ -71,7 +71,7 @@ impl Format {
     }
 }
 
-/// What a file is that is no image which is read, by its first [`HEAD`] bytes.
+/// The kind of a file that is not a supported image, by its first [`HEAD`] bytes.
 pub(crate) fn other_by_content(bytes: &[u8]) -> Option<&'static str> {
     const MAGICS: [(usize, &[u8], &str); 31] = [
         (4, b"ftypavif", "an AVIF image"),
@@ -121,14 +121,14 @@ pub(crate) fn other_by_content(bytes: &[u8]) -> Option<&'static str> {
     (begins(b"<svg") || begins(b"<?xml")).then_some("an SVG image or another XML file")
 }
 
-/// What a file's name tells of its content.
+/// What a file's name says about its contents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// An image of a format that is read.
+    /// An image in a supported format.
     Image,
-    /// An image of this format, which is not read.
+    /// An image in this unsupported format.
     OtherImage(&'static str),
-    /// No image.
+    /// Not an image.
     Text,
     /// Nothing.
     Unknown,
@@ -149,7 +149,7 @@ impl Ending {
     }
 }
 
-/// Whether a name's ending is that of an image which is read.
+/// Whether a name has the extension of a supported image format.
 pub(crate) fn is_image(name: &str) -> bool {
     Ending::new(name) == Ending::Image
 }

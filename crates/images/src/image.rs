@@ -1,6 +1,6 @@
 //! An image in memory.
 
-/// An image of 8-bit grey levels. Its memory is kept from one image to the next: see [`Image::reset`].
+/// An image with 8-bit channels. Its memory can be reused for the next image: see [`Image::reset`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Image {
     /// The channels of each pixel in turn, row by row: `[H, W, C]`, 0 to 255.
@@ -13,7 +13,7 @@ pub struct Image {
     pub channels: usize,
 }
 
-/// Rec. 601's grey level of red, green and blue, rounded as Pillow's conversion to grey does.
+/// The Rec. 601 grey level of red, green and blue, rounded as in Pillow's conversion to grey.
 #[inline(always)]
 pub(crate) fn luma([r, g, b]: [u8; 3]) -> u8 {
     ((u32::from(r) * 19595 + u32::from(g) * 38470 + u32::from(b) * 7471 + 0x8000) >> 16) as u8
@@ -25,7 +25,7 @@ impl Image {
         Self { pixels: vec![0; height * width * channels], height, width, channels }
     }
 
-    /// Gives the image another size. Its pixels are left over from what it held before: write every one.
+    /// Changes the size of the image. Its pixels still hold old values: write every one.
     pub fn reset(&mut self, height: usize, width: usize, channels: usize) {
         self.pixels.resize(height * width * channels, 0);
         (self.height, self.width, self.channels) = (height, width, channels);
@@ -45,10 +45,10 @@ impl Image {
         &self.pixels[y * stride..(y + 1) * stride]
     }
 
-    /// Copies the part of `height` x `width` pixels from row `top` and column `left` on to `out`.
+    /// Copies the part of `height` x `width` pixels starting at row `top` and column `left` to `out`.
     ///
     /// # Panics
-    /// If the part reaches beyond the image.
+    /// If the part extends beyond the image.
     pub fn crop(&self, top: usize, left: usize, height: usize, width: usize, out: &mut Image) {
         assert!(left + width <= self.width && top + height <= self.height, "a part beyond the image");
         out.reset(height, width, self.channels);
@@ -58,10 +58,10 @@ impl Image {
         }
     }
 
-    /// Takes the pixels of planes `[C, H, W]`, as [`ImageBytes::Planar`](crate::ImageBytes::Planar) has them.
+    /// Reads the pixels from planes `[C, H, W]`, as in [`ImageBytes::Planar`](crate::ImageBytes::Planar).
     ///
     /// # Panics
-    /// If `planes` is not of `channels * height * width` bytes.
+    /// If `planes` does not have `channels * height * width` bytes.
     pub fn copy_planes(&mut self, planes: &[u8], channels: usize, height: usize, width: usize) {
         assert_eq!(planes.len(), channels * height * width, "bytes of the planes");
         self.reset(height, width, channels);
@@ -86,8 +86,8 @@ impl Image {
         }
     }
 
-    /// Makes the image grey (1) or of three channels (3): grey is repeated, and colour becomes Rec. 601's luma,
-    /// rounded as Pillow's `convert("L")` does.
+    /// Converts the image to 1 channel (grey) or 3 channels: grey is repeated, and colour becomes Rec. 601
+    /// luma, rounded as in Pillow's `convert("L")`.
     pub fn set_channels(&mut self, channels: usize) {
         match (self.channels, channels) {
             (1, 3) => {

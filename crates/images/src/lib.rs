@@ -1,14 +1,14 @@
-//! Static image data sets, with no libtorch: the official layouts, decoding, augmentation.
+//! Static image data sets, without libtorch: the official layouts, decoding, augmentation.
 //!
-//! | module | what it holds |
+//! | module | contents |
 //! |---|---|
-//! | [`augment`] | random changes to images, and batches mixed |
-//! | [`datasets`] | the data sets, as downloaded or unpacked: opened, checked |
+//! | [`augment`] | random changes to images, and mixing within batches |
+//! | [`datasets`] | opening and checking the data sets, as downloaded or unpacked |
 //! | [`decode`] | JPEG, PNG, WebP, BMP and GIF files to pixels |
-//! | [`error`] | what can go wrong, where, and what to do |
+//! | [`error`] | errors, with place and remedy |
 //! | [`image`] | an image in memory |
-//! | [`preprocess`], [`recipe`], [`samples`] | from a stored image to what a network sees, and that as a data set for the loader |
-//! | [`resize`](mod@resize) | images in another size, as Pillow gives them |
+//! | [`preprocess`], [`recipe`], [`samples`] | from a stored image to a network's input, and samples for the loader |
+//! | [`resize`](mod@resize) | resizing, with Pillow's results |
 //! | [`parse`] | readers for the label and image files: IDX, CIFAR (binary, pickle), MATLAB v5, text tables |
 //!
 //! ```

@@ -1,4 +1,4 @@
-//! From a stored image to a network's input: one way for a data set's samples and for any other image.
+//! From a stored image to a network's input, shared by data set samples and any other image.
 
 use std::path::PathBuf;
 
@@ -9,8 +9,8 @@ use crate::decode::Decoder;
 use crate::error::ImageError;
 use crate::recipe::{self, Beginning, Level, Normalization, Recipe};
 
-/// Makes a network's input `[C, H, W]` of images: [`ImageSamples`](crate::ImageSamples) does so by it, and whoever shows
-/// a trained network an image of their own.
+/// Turns images into a network's input `[C, H, W]`, for [`ImageSamples`](crate::ImageSamples) and for
+/// presenting other images to a trained network.
 #[derive(Debug, Clone)]
 pub struct Preprocessor {
     recipe: Recipe,
@@ -18,7 +18,7 @@ pub struct Preprocessor {
     normalization: Normalization,
 }
 
-/// Memory that is used again from image to image; one a worker.
+/// Memory that is reused from image to image; one per worker.
 #[derive(Debug, Default)]
 pub struct PreprocessScratch {
     decoder: Decoder,
@@ -26,11 +26,11 @@ pub struct PreprocessScratch {
 }
 
 impl Preprocessor {
-    /// For images of a data set with so many channels and, where all have one, this size `[height, width]`.
-    /// `manifest` is the data set's, by whose mean and standard deviation is normalised where the recipe says so.
+    /// For images with this many channels and, if all have the same, this size `[height, width]`. `manifest`
+    /// provides the mean and standard deviation if the recipe normalises by the data set's.
     ///
     /// # Errors
-    /// [`DataError::Setting`] for an option of the recipe that makes no sense or does not fit such images.
+    /// [`DataError::Setting`] for an option of the recipe that is invalid or does not suit such images.
     pub fn new(
         recipe: Recipe,
         manifest: Option<&Manifest>,
@@ -47,7 +47,7 @@ impl Preprocessor {
     /// For the images of a data set; `manifest` as in [`Preprocessor::new`].
     ///
     /// # Errors
-    /// As [`Preprocessor::new`]; images of several sizes where nothing resizes them.
+    /// As [`Preprocessor::new`]; images of different sizes without resizing.
     pub fn for_set(set: &ImageSet, recipe: Recipe, manifest: Option<&Manifest>) -> Result<Self, ImageError> {
         let size = match (recipe.resize, recipe.bounding_box) {
             (None, None) => Some(set.common_size()?),
@@ -66,17 +66,18 @@ impl Preprocessor {
         self.shape
     }
 
-    /// By what `f32` values are normalised, and `u8` values are to be.
+    /// The normalisation that is applied to `f32` values, and that remains to be applied to `u8` values.
     pub fn normalization(&self) -> &Normalization {
         &self.normalization
     }
 
-    /// Writes an image as `[C, H, W]`: changed at random where there is a generator (training), else as it is tested.
-    /// `bounding_box` is left, top, width and height in pixels; `path` is what errors call the image.
+    /// Writes an image as `[C, H, W]`: randomly augmented if there is a generator (training), otherwise as
+    /// for testing. `bounding_box` is left, top, width and height in pixels; `path` is the image's name in
+    /// error messages.
     ///
     /// # Errors
-    /// [`ImageError::Decode`] for an image that does not decode, [`ImageError::Size`] for one of another size where the
-    /// recipe does not resize, and those of the recipe's steps.
+    /// [`ImageError::Decode`] for an image that cannot be decoded, [`ImageError::Size`] for one of a
+    /// different size if the recipe does not resize, and those of the recipe's steps.
     pub fn write<E: Level>(
         &self,
         image: ImageBytes<'_>,
@@ -94,7 +95,7 @@ impl Preprocessor {
                 room.image.copy_planes(pixels, channels, height, width);
             }
             ImageBytes::Encoded(file) => match (self.recipe.beginning(rng.is_some()), &mut rng) {
-                // of an image that is cropped or resized first, no more than that needs is decoded
+                // if an image is cropped or resized first, only what is needed for that is decoded
                 (Beginning::Crop(crop), Some(rng)) => {
                     let mut region = None;
                     let choose = |size| {
@@ -129,7 +130,7 @@ impl Preprocessor {
         self.recipe.write(&self.normalization, bounding_box, out, room)
     }
 
-    /// That a data set without bounding boxes is not asked for them.
+    /// Checks that bounding boxes are not requested from a data set without them.
     pub(crate) fn require_boxes(&self, name: &str, has_boxes: bool) -> Result<(), DataError> {
         if self.recipe.bounding_box.is_some() && !has_boxes {
             let message = format!("{name} gives no bounding boxes; leave it out");

@@ -1,4 +1,4 @@
-//! Images as arrays, for the loader.
+//! Images as arrays for the loader.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use crate::error::ImageError;
 use crate::preprocess::{PreprocessScratch, Preprocessor};
 use crate::recipe::{Level, Normalization, Recipe};
 
-/// Some images of a data set, by a recipe: batches are `[B, C, H, W]`.
+/// Images of a data set prepared by a recipe: batches are `[B, C, H, W]`.
 ///
-/// Of `f32` they are normalised. Of `u8` they are grey levels of 0 to 255, to be normalised on the device by
+/// `f32` values are normalised. `u8` values are levels of 0 to 255, to be normalised on the device by
 /// [`ImageSamples::normalization`].
 ///
 /// ```
@@ -40,7 +40,7 @@ pub struct ImageSamples<E> {
     element: PhantomData<E>,
 }
 
-/// What a worker keeps from one image to the next.
+/// A worker's memory, kept from one image to the next.
 #[derive(Default)]
 struct Scratch {
     bytes: Vec<u8>,
@@ -48,11 +48,11 @@ struct Scratch {
 }
 
 impl<E: Level> ImageSamples<E> {
-    /// The images `indices` of `set`, by `recipe`; with `augment` changed at random as it says.
+    /// The images `indices` of `set`, prepared by `recipe`, with its random augmentation if `augment` is set.
     ///
     /// # Errors
-    /// [`DataError::Setting`] for an option of the recipe that makes no sense or does not fit the data set, an index
-    /// out of range, and steps on values where `E` is `u8`.
+    /// [`DataError::Setting`] for an option of the recipe that is invalid or does not suit the data set, an
+    /// index out of range, and steps on values if `E` is `u8`.
     pub fn new(
         set: Arc<ImageSet>,
         indices: Vec<usize>,
@@ -64,7 +64,7 @@ impl<E: Level> ImageSamples<E> {
         Self::with_preprocessor(set, indices, preprocessor, augment)
     }
 
-    /// The images `indices` of `set`, by a preprocessor that others have too.
+    /// The images `indices` of `set`, prepared by a shared preprocessor.
     ///
     /// # Errors
     /// As [`ImageSamples::new`].
@@ -98,7 +98,7 @@ impl<E: Level> ImageSamples<E> {
         self.preprocessor.recipe()
     }
 
-    /// By what `f32` values are normalised, and `u8` values are to be.
+    /// The normalisation that is applied to `f32` values, and that remains to be applied to `u8` values.
     pub fn normalization(&self) -> &Normalization {
         self.preprocessor.normalization()
     }
@@ -147,7 +147,7 @@ impl<E: Level> Dataset for ImageSamples<E> {
         mut slot: SampleSlot<'_, E>,
     ) -> Result<(), BoxError> {
         self.write(self.indices[index], context, slot.step(0)).map_err(|error| match error {
-            // the loader names the sample, which is the file
+            // the loader names the sample, which is the image's file
             ImageError::Decode { source, .. } => format!("{source}; fetch it again, or leave it out").into(),
             other => other.into(),
         })

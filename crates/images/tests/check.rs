@@ -1,4 +1,4 @@
-//! The check tells all that is wrong with a data set: each kind of damage is found, and nothing else.
+//! The check reports all faults of a data set: each kind of damage is found, and nothing else.
 
 mod common;
 
@@ -66,7 +66,7 @@ fn wrong_labels_counts_and_duplicates_of_cifar10_are_found() {
     assert!(
         within[0].1.contains("data_batch_1.bin record 2") && within[0].1.contains("class 5 here, 2 there")
     );
-    // the parts are walked in the order of their names: the training part after the test part
+    // the parts are checked in the order of their names: the training part after the test part
     let across = problems(&report, "train", ProblemKind::DuplicateAcrossParts);
     assert_eq!(across.len(), 1, "{across:?}");
     assert!(across[0].1.contains("test_batch.bin record 0 of `test`, both of class 0"));
@@ -115,7 +115,7 @@ fn missing_unreadable_and_mislabelled_images_are_found() {
         count(&report, "test", ProblemKind::Unreadable) + count(&report, "test", ProblemKind::Missing),
         0
     );
-    // files are read only, when that is asked for
+    // files are only read, if so requested
     let fast = CheckOptions { decode: false, ..partial() };
     assert_eq!(
         count(&check("stanford-dogs", folder.path(), &fast).unwrap(), "train", ProblemKind::Unreadable),

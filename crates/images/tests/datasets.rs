@@ -1,4 +1,4 @@
-//! Every layout, unpacked and as downloaded, and what an error says when a file is not as it should be.
+//! Every layout, unpacked and as downloaded, and the errors for faulty files.
 
 mod common;
 
@@ -65,7 +65,7 @@ fn every_manifest_reads_and_agrees_with_itself() {
     assert!(error.contains("did you mean `cifar10`"), "{error}");
 }
 
-/// Every record of the real files, against digests that numpy's reader made (`fixtures/cifar10_digests.py`).
+/// Every record of the real files, compared with digests from numpy's reader (`fixtures/cifar10_digests.py`).
 #[test]
 fn real_cifar10_agrees_with_numpy_in_every_record() {
     let Some(folder) = environment("TKS_CIFAR10_DIR") else { return };
@@ -231,7 +231,7 @@ fn mnist_plain_and_gzip() {
     assert!(error.contains("record 2: label 12"), "{error}");
 }
 
-/// The whole of Fashion-MNIST, where Debian's package put it.
+/// The whole of Fashion-MNIST, if Debian's package is installed.
 #[test]
 fn fashion_mnist_of_the_debian_package() {
     let folder = Path::new("/usr/share/datasets/fashion-mnist");
@@ -418,7 +418,7 @@ fn cars_in_their_three_layouts() {
     assert_eq!(open_partial("stanford-cars", first.path(), "train").labels(), [0, 0]);
     assert_eq!(file_names(&open_partial("stanford-cars", first.path(), "test")), ["016185.jpg"]);
 
-    // the mirror: a folder a class, whose name cannot have a `/`
+    // the mirror: one folder per class, whose name cannot have a `/`
     let mirror = tempfile::tempdir().unwrap();
     write(mirror.path(), "car_data/train/Ram C-V Cargo Van Minivan 2012/00700.jpg", jpeg(1));
     write(mirror.path(), "car_data/train/AM General Hummer SUV 2000/00163.jpg", jpeg(2));
@@ -432,7 +432,7 @@ fn cars_in_their_three_layouts() {
     let error = problem("stanford-cars", mirror.path(), "train", &partial());
     assert!(error.contains("`Trabant 601` is none of the 196 classes"), "{error}");
 
-    // Kaggle's copy: folders in folders of the same name, and no classes of the test part
+    // Kaggle's copy: folders in folders of the same name, and no classes for the test part
     let kaggle = tempfile::tempdir().unwrap();
     for name in ["cars_train_annos.mat", "cars_test_annos.mat"] {
         write(kaggle.path(), &format!("devkit/{name}"), fixture(name));
@@ -450,7 +450,7 @@ fn cars_in_their_three_layouts() {
     assert!(error.contains("cars_test_annos.mat") && error.contains("has no classes"), "{error}");
     assert!(error.contains("put `cars_test_annos_withlabels.mat`"), "{error}");
 
-    // the devkit's own test list has no classes
+    // the devkit's test list has no classes
     write(folder.path(), "cars_test_annos_withlabels.mat", fixture("cars_test_annos.mat"));
     let error = problem("stanford-cars", folder.path(), "test", &partial());
     assert!(error.contains("has no classes"), "{error}");
@@ -587,7 +587,7 @@ fn any_folder_with_a_folder_a_class() {
     }
     write(folder.path(), "train/cat/notes.txt", "no image");
     let set = open_folder(folder.path(), Some("train"), &OpenOptions::default()).unwrap();
-    // byte by byte, as torchvision sorts: capitals first
+    // byte by byte, as in torchvision: capitals first
     assert_eq!((set.classes(), set.labels()), (&["Dog".to_owned(), "cat".to_owned()][..], &[0, 1, 1][..]));
     assert_eq!(set.per_class(), [1, 2]);
     let empty = open_folder(folder.path(), Some("test"), &OpenOptions::default()).unwrap_err().to_string();

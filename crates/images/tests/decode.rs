@@ -1,4 +1,4 @@
-//! What is refused, and with which words.
+//! Refused files and their error messages.
 
 mod common;
 
@@ -11,7 +11,7 @@ fn problem(bytes: &[u8]) -> String {
     Decoder::default().decode(bytes, &mut Image::default()).unwrap_err().to_string()
 }
 
-/// A PNG chunk with its sum.
+/// A PNG chunk with its checksum.
 fn chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
     let mut sum = Crc::new();
     sum.update(kind);
@@ -29,7 +29,7 @@ fn png(chunks: &[Vec<u8>]) -> Vec<u8> {
     [b"\x89PNG\r\n\x1a\n".as_slice(), &chunks.concat()].concat()
 }
 
-/// The stream of one black row of `length` bytes.
+/// The compressed stream of one black row of `length` bytes.
 fn black(length: usize) -> Vec<u8> {
     use std::io::Write;
     let mut stream = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -108,7 +108,7 @@ fn a_cut_webp_bmp_or_gif_is_an_error_or_lost_nothing() {
         Decoder::default().decode(&file, &mut whole).unwrap();
         for length in 0..file.len() {
             let decoded = Decoder::default().decode(&file[..length], &mut part);
-            // behind a GIF's first frame there is nothing that is read
+            // nothing after a GIF's first frame is read
             assert!(
                 decoded.is_err() || (name == "gif" && part == whole),
                 "{name}: {length} of {}",
@@ -118,7 +118,7 @@ fn a_cut_webp_bmp_or_gif_is_an_error_or_lost_nothing() {
     }
 }
 
-/// Headers that claim a size, in files of few bytes.
+/// Headers that claim a large size, in files of few bytes.
 #[test]
 fn a_size_that_is_claimed_takes_no_memory() {
     let claim = |name: &str, side: u16| -> Vec<u8> {
@@ -131,7 +131,7 @@ fn a_size_that_is_claimed_takes_no_memory() {
                 }
             }
             "gif" => {
-                // the canvas, and the frame behind its descriptor
+                // the canvas, and the frame after its descriptor
                 file[6..10].copy_from_slice(&[bytes, bytes].concat());
                 let frame = file.iter().rposition(|&byte| byte == 0x2c).unwrap();
                 let frame =

@@ -1,4 +1,5 @@
-//! A folder of images as people have it: nothing vanishes without a word, and the check reads what training reads.
+//! Folders of images as found in practice: nothing is dropped silently, and the check reads the same files as
+//! training.
 #![cfg(unix)]
 
 mod common;
@@ -25,12 +26,12 @@ fn check(root: &Path) -> CheckReport {
     check_folder(root, &[], &CheckOptions::default()).unwrap()
 }
 
-/// Pixels that no other seed gives, 5 x 4.
+/// Pixels that are different for each seed, 5 x 4.
 fn pixels(seed: u8) -> Vec<u8> {
     (0..5 * 4 * 3).map(|i: u8| i.wrapping_mul(seed | 1).wrapping_add(seed)).collect()
 }
 
-/// The same pixels in a format without loss.
+/// The same pixels in a lossless format.
 fn encoded(format: &str, seed: u8) -> Vec<u8> {
     let (pixels, mut bytes) = (pixels(seed), Vec::new());
     let (size, colours) = ((5, 4), ExtendedColorType::Rgb8);
@@ -72,7 +73,7 @@ fn webp_bmp_and_gif_are_read_whatever_their_names_say() {
     for (seed, format) in (1..).zip(formats) {
         write(folder.path(), &format!("train/{format}/1.{}", format.to_uppercase()), encoded(format, seed));
     }
-    // by content, where the name says nothing or another format
+    // by content, if the name indicates no format or the wrong one
     write(folder.path(), "train/none/n01440764_1", encoded("webp", 9));
     write(folder.path(), "train/other/1.tif", encoded("bmp", 10));
     write(folder.path(), "train/wrong/1.jpg", encoded("gif", 11));
@@ -205,7 +206,7 @@ fn parts_are_found_in_any_spelling_and_packing() {
             assert_eq!(counts, [3, 3]);
         }
     }
-    // no part of that name: those that are there are named
+    // no part of that name: the existing ones are named
     let folder = tempfile::tempdir().unwrap();
     three_classes(folder.path(), &["train", "valid", "validation"]);
     assert!(problem(folder.path(), "test").contains("there are `train`, `valid`, `validation`"));

@@ -1,4 +1,4 @@
-//! The readers on files that SciPy and Python wrote, and on what is left of them when they are cut or changed.
+//! The readers on files written by SciPy and Python, also truncated and changed.
 
 mod common;
 
@@ -71,7 +71,7 @@ fn python_and_binary_versions_of_cifar_agree() {
 
 #[test]
 fn a_pickle_that_would_run_something_is_refused() {
-    // what `pickle.loads` would run as os.system("id")
+    // `pickle.loads` would run this as os.system("id")
     let error = parse_cifar_pickle(b"cos\nsystem\n(S'id'\ntR.").unwrap_err().to_string();
     assert!(error.contains("`os.system`, which is not called"), "{error}");
     let error = parse_cifar_pickle(b"\x80\x04\x95").unwrap_err().to_string();
@@ -80,7 +80,7 @@ fn a_pickle_that_would_run_something_is_refused() {
 
 #[test]
 fn a_pickle_cannot_make_memory_grow_out_of_proportion() {
-    // a list, then itself as its own item again and again; and a text that is decoded again and again
+    // a list that contains itself again and again, and a text that is decoded again and again
     let mut bomb = b"\x80\x02]q\x00".to_vec();
     bomb.extend(std::iter::repeat_n(*b"h\x00a", 100_000).flatten());
     bomb.push(b'.');
@@ -145,7 +145,7 @@ fn tables_tell_the_line() {
     );
 }
 
-/// Every reader on the same bytes: none may panic, whatever they hold.
+/// Every reader on the same bytes: none may panic, for any contents.
 fn read_as_everything(bytes: &[u8]) {
     let _ = parse_mat(bytes);
     let _ = parse_cifar_pickle(bytes);
@@ -170,7 +170,7 @@ fn cut_and_changed_files_are_errors_not_panics() {
             .chain(["imagenet_meta_plain.mat", "cifar10_meta_py2.pickle"])
             .map(fixture)
             .collect();
-    // the programs of the pickles, with pixels for one image only
+    // the opcodes of the pickles, with pixels for only one image
     for name in ["cifar10_batch_py2.pickle", "cifar10_batch_py3.pickle", "cifar100_train_py2.pickle"] {
         let file = fixture(name);
         let middle = file.len() / 2;
@@ -198,7 +198,7 @@ fn cut_files_are_never_taken_for_whole_ones() {
         let file = fixture(name);
         let whole = parse_mat(&file).unwrap();
         for end in 0..file.len() {
-            // padding at the end may be left out: then the content is the same
+            // padding at the end may be missing: the content is then the same
             if let Ok(cut) = parse_mat(&file[..end]) {
                 assert!(cut.len() < whole.len() || cut == whole, "{name} cut at {end}");
             }

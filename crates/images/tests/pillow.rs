@@ -1,5 +1,5 @@
-//! Files decode to Pillow's pixels, and resized, cut and mirrored images are Pillow's and torchvision's: cases made
-//! by `fixtures/images/make_images.py`, and whatever lies in the folder named by `TKS_IMAGE_FIXTURES`.
+//! Files decode to Pillow's pixels, and resized, cropped and flipped images equal Pillow's and torchvision's:
+//! cases made by `fixtures/images/make_images.py`, and those in the folder named by `TKS_IMAGE_FIXTURES`.
 
 mod common;
 
@@ -66,7 +66,7 @@ fn decode(path: &Path) -> Result<Image, DecodeError> {
     Ok(image)
 }
 
-/// The image as the recipe's evaluation has it, before normalisation.
+/// The image after the recipe's evaluation steps, before normalisation.
 fn evaluated(image: Image, resize: recipe::Resize) -> Image {
     let recipe = Recipe { resize: Some(resize), normalize: Normalize::None, ..Recipe::default() };
     let normalization = Normalization::of(&recipe.normalize, None, 3).unwrap();
@@ -119,7 +119,7 @@ fn done(operation: &Do, mut image: Image) -> Image {
     image
 }
 
-/// Runs the cases of a folder; what does not agree, and the number of cases.
+/// Runs the cases of a folder; returns the mismatches and the number of cases.
 fn run(folder: &Path) -> (Vec<String>, usize) {
     let text = std::fs::read_to_string(folder.join("cases.json")).expect("cases.json");
     let cases: Cases = serde_json::from_str(&text).expect("cases as described");

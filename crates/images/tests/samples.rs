@@ -1,4 +1,4 @@
-//! Images as the loader gives them.
+//! Images as returned by the loader.
 
 mod common;
 
@@ -23,7 +23,7 @@ const NAMES: [&str; 6] = [
     "china-411-baseline.jpg",
 ];
 
-/// One of [`NAMES`]; JPEG files are those that their decoder is tested by.
+/// One of [`NAMES`]; JPEG files are those that the decoder is tested with.
 fn file(name: &str) -> Vec<u8> {
     if name.ends_with(".jpg") {
         std::fs::read(jpeg_fixture(name)).unwrap()
@@ -110,7 +110,7 @@ fn batches_are_the_same_for_any_number_of_workers() {
     }
 }
 
-/// What is decoded of a JPEG that is cropped first is as if all of it had been.
+/// If a JPEG is cropped first, the result equals that of decoding the whole image.
 #[test]
 fn a_decoded_part_is_that_part_of_the_whole() {
     let folder = tempfile::tempdir().unwrap();
@@ -151,7 +151,7 @@ fn reduced_decoding_keeps_the_image() {
         recipe.reduced_decoding = reduced_decoding;
         let config = LoaderConfig { batch_size: 1, sampler: Sampler::Sequential, ..LoaderConfig::default() };
         let loader = Loader::new(Arc::new(samples::<f32>(&set, recipe, augment)), config).unwrap();
-        // the first image is china.jpg, of 160 x 107 pixels
+        // the first image is china.jpg, with 160 x 107 pixels
         loader.epoch(0).unwrap().next().unwrap().unwrap().as_slice().to_vec()
     };
     for augment in [false, true] {

@@ -1,9 +1,9 @@
-//! Letters of pixels for the labels: those that the labels need.
+//! A pixel font with the letters that the labels need.
 
-/// Rows of a letter: two above the small ones, five, and two below the line.
+/// Rows of a letter: two above the small letters, five for them, and two below the line.
 pub(crate) const HEIGHT: usize = 9;
 
-/// A letter, the pixels of its rows, and these from the left on in the lower bits.
+/// A letter and the pixels of its rows, from left to right in the lower bits.
 #[rustfmt::skip]
 const LETTERS: [(char, usize, [u8; HEIGHT]); 34] = [
     ('a', 5, [0b00000, 0b00000, 0b01110, 0b00001, 0b01111, 0b10001, 0b01111, 0b00000, 0b00000]),
@@ -42,7 +42,7 @@ const LETTERS: [(char, usize, [u8; HEIGHT]); 34] = [
     (' ', 3, [0b000, 0b000, 0b000, 0b000, 0b000, 0b000, 0b000, 0b000, 0b000]),
 ];
 
-/// Hands the row and column of each pixel of `text` to `put`.
+/// Passes the row and column of each pixel of `text` to `put`.
 ///
 /// # Panics
 /// If there is no such letter.

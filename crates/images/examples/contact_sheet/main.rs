@@ -1,11 +1,11 @@
-//! Draws what the augmentations make of some images, through the loader, as a network would see them: four samples
-//! of each, with its name.
+//! Draws the effect of the augmentations on some images, taken from the loader as a network would see them:
+//! four samples of each augmentation, with its name.
 //!
 //! ```text
 //! cargo run --release -p tks-images --example contact_sheet -- augmentations.jpg a.jpg b.jpg
 //! ```
 //!
-//! Without images: of those that the crate is tested with.
+//! Without image arguments, the crate's test images are used.
 
 mod font;
 
@@ -20,7 +20,7 @@ use tks_images::augment::Mix;
 use tks_images::datasets::{OpenOptions, open_folder};
 use tks_images::{Image, ImageSamples, ImageSet, Recipe};
 
-/// What is drawn: a name, the steps in JSON, and how the batch is mixed.
+/// The blocks: a name, the steps in JSON, and how the batch is mixed.
 const BLOCKS: [(&str, &str, &str); 16] = [
     ("as stored, resized", "", ""),
     ("random crop, padding 8", r#"{ "random_crop": { "padding": 8 } }"#, ""),
@@ -55,12 +55,12 @@ const BLOCKS: [(&str, &str, &str); 16] = [
 
 const HEIGHT: usize = 64;
 const WIDTH: usize = 96;
-/// Samples of a block, side by side.
+/// Number of samples in a block, side by side.
 const SAMPLES: usize = 4;
-/// Blocks in a row of the sheet.
+/// Number of blocks in a row of the sheet.
 const COLUMNS: usize = 2;
 const GAP: usize = 3;
-/// Around each block.
+/// Margin around each block.
 const MARGIN: usize = 10;
 const LABEL: usize = font::HEIGHT + 5;
 const BLOCK_WIDTH: usize = SAMPLES * (WIDTH + GAP) - GAP;
@@ -120,7 +120,7 @@ fn put(sheet: &mut Image, y: usize, x: usize, colour: [u8; 3]) {
     sheet.pixels[at..at + 3].copy_from_slice(&colour);
 }
 
-/// The images as a data set: a class each.
+/// The images as a data set, each with its own class.
 fn set_of(images: &[PathBuf], folder: &Path) -> Result<ImageSet, Box<dyn Error>> {
     for (number, path) in images.iter().enumerate() {
         let class = folder.join(format!("{number:03}"));
@@ -131,7 +131,8 @@ fn set_of(images: &[PathBuf], folder: &Path) -> Result<ImageSet, Box<dyn Error>>
     Ok(open_folder(folder, None, &OpenOptions::default())?)
 }
 
-/// Samples after `steps` and `mix`, as pixels `[H, W, 3]`: one of each image in the first epoch, then in the next.
+/// Samples after `steps` and `mix`, as pixels `[H, W, 3]`: one of each image in the first epoch, then in the
+/// next, and so on.
 fn samples(set: &Arc<ImageSet>, steps: &str, mix: &str) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
     let recipe: Recipe = serde_json::from_str(&format!(
         r#"{{
@@ -172,7 +173,7 @@ fn samples(set: &Arc<ImageSet>, steps: &str, mix: &str) -> Result<Vec<Vec<u8>>, 
     Ok(drawn)
 }
 
-/// Planes of -1 to 1 as pixels. Noise may be beyond.
+/// Converts planes of -1 to 1 to pixels. Noise may exceed this range.
 fn pixels(planes: &[f32]) -> Vec<u8> {
     let area = HEIGHT * WIDTH;
     let level = |value: f32| ((value + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8;

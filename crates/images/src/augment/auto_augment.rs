@@ -1,4 +1,4 @@
-//! AutoAugment's settings, and its choice for an image.
+//! AutoAugment's settings, and the random choice for an image.
 
 use std::fmt;
 use std::str::FromStr;
@@ -54,7 +54,7 @@ const NAMES: [(&str, Name); 7] = [
 /// The table of a policy.
 pub(super) enum Table {
     Binned(&'static [BinnedPair]),
-    /// With the operation that takes the place of posterising.
+    /// With the operation that replaces posterising.
     Leveled(&'static [LeveledPair], Leveled),
 }
 
@@ -71,12 +71,12 @@ impl AutoPolicy {
         }
     }
 
-    /// Whether magnitudes are torchvision's, which samples and fills otherwise than timm.
+    /// Whether magnitudes are torchvision's, which samples and fills differently from timm.
     pub(super) fn is_binned(&self) -> bool {
         matches!(self.table(), Table::Binned(_))
     }
 
-    /// Draws the operations for an image of `[height, width]` and hands each to `run`.
+    /// Draws the operations for an image of `[height, width]` and passes each to `run`.
     pub(super) fn draw<R: Rng>(&self, size: [usize; 2], rng: &mut R, mut run: impl FnMut(Operation, &mut R)) {
         match self.table() {
             Table::Binned(pairs) => {

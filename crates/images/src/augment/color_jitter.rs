@@ -6,8 +6,8 @@ use super::Scratch;
 use super::ops::{Operation, Sampling};
 use crate::image::Image;
 
-/// Brightness, contrast and saturation by factors of up to `amounts[..3]` from 1, and the hue by up to
-/// `amounts[3]` of the circle, in random order; what has no amount is left out.
+/// Changes brightness, contrast and saturation by factors that differ from 1 by up to `amounts[..3]`, and the
+/// hue by up to `amounts[3]` of the circle, in random order; changes with amount 0 are skipped.
 pub(super) fn apply(image: &mut Image, scratch: &mut Scratch, amounts: [f64; 4], rng: &mut impl Rng) {
     let mut order = [0, 1, 2, 3];
     for i in (1..order.len()).rev() {

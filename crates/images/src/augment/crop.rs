@@ -25,7 +25,7 @@ pub enum PaddingMode {
 }
 
 impl PaddingMode {
-    /// The place that stands for `place` along a side of `length` pixels; none for the fill colour.
+    /// The source position for `place` along a side of `length` pixels; `None` for the fill colour.
     fn source(self, place: isize, length: usize) -> Option<usize> {
         if let Some(inside) = usize::try_from(place).ok().filter(|&place| place < length) {
             return Some(inside);
@@ -48,7 +48,7 @@ impl PaddingMode {
     }
 }
 
-/// A crop of `[height, width]` at a random place of the image with `padding` pixels around it.
+/// A crop of `[height, width]` at a random position of the image with `padding` pixels around it.
 pub(super) fn random_crop(
     image: &mut Image,
     scratch: &mut Scratch,
@@ -68,7 +68,7 @@ pub(super) fn random_crop(
     let channels = image.channels;
     let other = &mut scratch.image;
     other.reset(height, width, channels);
-    // Columns of the crop that lie in the image: one piece of each row.
+    // The columns of the crop within the image: one contiguous piece of each row.
     let first = (-left).clamp(0, width as isize) as usize;
     let end = (image.width as isize - left).clamp(first as isize, width as isize) as usize;
     for (y, row) in other.pixels.chunks_exact_mut((width * channels).max(1)).enumerate() {
@@ -93,7 +93,7 @@ pub(super) fn random_crop(
     std::mem::swap(image, other);
     Ok(())
 }
-/// A rectangle of an image, drawn by [`random_rectangle`] and brought to a size by `filter`, as if nothing lay
+/// A rectangle of an image, drawn by [`random_rectangle`] and resized by `filter`, without using pixels
 /// around it.
 pub(super) fn random_resized_crop(
     image: &mut Image,
@@ -123,8 +123,8 @@ pub(crate) struct Rectangle {
     pub(crate) width: usize,
 }
 
-/// A rectangle of a share `scale` of the area and a ratio `ratio` of width to height, both drawn, the latter
-/// evenly in its logarithm. After ten that do not fit: the largest in the middle with a ratio in the range.
+/// A rectangle whose share of the area is drawn from `scale` and whose ratio of width to height is drawn from
+/// `ratio`, log-uniformly. After ten that do not fit, the largest central one with a ratio in the range.
 pub(crate) fn random_rectangle(
     [height, width]: [usize; 2],
     scale: [f64; 2],
@@ -149,7 +149,7 @@ pub(crate) fn random_rectangle(
     } else if own > most {
         w = (height as f64 * most).round_ties_even() as usize;
     }
-    // A ratio that an image of few pixels cannot have is met as nearly as it can be.
+    // In an image of few pixels, the ratio is approximated as closely as possible.
     let (h, w) = (h.clamp(1, height), w.clamp(1, width));
     Rectangle { top: (height - h) / 2, left: (width - w) / 2, height: h, width: w }
 }
@@ -186,7 +186,7 @@ mod tests {
             areas += share / count as f64;
             logarithms += aspect.ln() / count as f64;
         }
-        // Even between the bounds: means 0.2 and 0, with standard errors of 0.0009 and 0.0026.
+        // Uniform between the bounds: means 0.2 and 0, with standard errors of 0.0009 and 0.0026.
         assert!((areas - 0.2).abs() < 0.004 && logarithms.abs() < 0.011, "{areas} {logarithms}");
     }
 
@@ -206,7 +206,7 @@ mod tests {
         let along = |mode: PaddingMode, length| -> Vec<_> {
             (-4..7).map(|place| mode.source(place, length).map_or(-1, |place| place as i32)).collect()
         };
-        // As numpy.pad has them.
+        // As in numpy.pad.
         assert_eq!(along(PaddingMode::Constant, 3), [-1, -1, -1, -1, 0, 1, 2, -1, -1, -1, -1]);
         assert_eq!(along(PaddingMode::Edge, 3), [0, 0, 0, 0, 0, 1, 2, 2, 2, 2, 2]);
         assert_eq!(along(PaddingMode::Reflect, 3), [0, 1, 2, 1, 0, 1, 2, 1, 0, 1, 2]);

@@ -1,4 +1,4 @@
-//! Values of options that are left out.
+//! Default values of options.
 
 use crate::resize::Filter;
 

@@ -1,4 +1,4 @@
-//! Rectangles of normalised images, erased.
+//! Erasing of rectangles in normalised images.
 
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
@@ -24,7 +24,7 @@ struct Region {
     columns: [usize; 2],
 }
 
-/// Writes what `value` gives in a region of a plane `[H, W]`.
+/// Fills a region of a plane `[H, W]` with the results of `value`.
 fn fill(plane: &mut [f32], width: usize, region: &Region, mut value: impl FnMut() -> f32) {
     let ([top, bottom], [left, right]) = (region.rows, region.columns);
     for row in plane.chunks_exact_mut(width).take(bottom).skip(top) {
@@ -32,8 +32,9 @@ fn fill(plane: &mut [f32], width: usize, region: &Region, mut value: impl FnMut(
     }
 }
 
-/// Erases `count` rectangles, drawn between two numbers, of `area / count` of the image's area and `aspect` of
-/// height to width each, drawn too. One that does not fit is drawn again, up to ten times.
+/// Erases a number of rectangles drawn from the range `count`. The area of each, as a share of the image's,
+/// is drawn from `area` and divided by their number; its ratio of height to width is drawn from `aspect`. One
+/// that does not fit is drawn again, up to ten times.
 pub(super) fn random_erasing(
     values: &mut [f32],
     [height, width]: [usize; 2],
@@ -68,7 +69,7 @@ pub(super) fn random_erasing(
     }
 }
 
-/// 0 in `count` squares of `length` pixels a side, whose middle is any pixel.
+/// Writes 0 in `count` squares with sides of `length` pixels, centred on random pixels.
 pub(super) fn cutout(
     values: &mut [f32],
     [height, width]: [usize; 2],

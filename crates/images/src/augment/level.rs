@@ -1,12 +1,12 @@
-//! From an operation's name and a level to its argument: by levels of 0 to 10, as TensorFlow's and timm's
-//! RandAugment have them, or by bins, as torchvision has them.
+//! The argument of an operation from its name and a magnitude: by levels of 0 to 10 as in TensorFlow's and
+//! timm's RandAugment, or by bins as in torchvision.
 
 use super::ops::Operation;
 
-/// The level at which a magnitude is whole.
+/// The level of full magnitude.
 pub(super) const FULL: f64 = 10.0;
 
-/// An operation whose magnitude is a level, by timm's names. What is called increasing gets stronger with the
+/// An operation whose magnitude is a level, by timm's names. Those called increasing get stronger with the
 /// level; the others go from one extreme to the other, or get weaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Leveled {
@@ -37,12 +37,12 @@ pub(super) enum Leveled {
 }
 
 impl Leveled {
-    /// Whether this keeps some bits of each value.
+    /// Whether the operation keeps only some bits of each value.
     pub(super) fn posterizes(self) -> bool {
         matches!(self, Leveled::Posterize | Leveled::PosterizeIncreasing | Leveled::PosterizeOriginal)
     }
 
-    /// The operation at a level, for an image of `[height, width]`. `negative` is asked where the argument has
+    /// The operation at a level, for an image of `[height, width]`. `negative` is called if the argument has
     /// a sign.
     pub(super) fn operation(
         self,
@@ -52,7 +52,7 @@ impl Leveled {
     ) -> Operation {
         let share = level / FULL;
         let signed = |value: f64| if negative() { -value } else { value };
-        // Between 0.1 and 1.9, with no change in the middle.
+        // From 0.1 to 1.9, with no change in the middle.
         let through = share * 1.8 + 0.1;
         let bits = (share * 4.0) as u8;
         let threshold = (share * 256.0).floor().min(256.0);
@@ -87,17 +87,17 @@ impl Leveled {
     }
 }
 
-/// A factor that differs from 1 by `distance`, 0.1 or above.
+/// A factor that differs from 1 by `distance`, at least 0.1.
 fn away(distance: f64) -> f64 {
     (1.0 + distance).max(0.1)
 }
 
-/// `share` of the way between two numbers.
+/// Linear interpolation between two numbers by `share`.
 fn within(low: f64, high: f64, share: f64) -> f64 {
     (low + (high - low) * share).clamp(low, high)
 }
 
-/// An operation whose magnitude is one of some bins, by torchvision's names.
+/// An operation whose magnitude is the number of a bin, by torchvision's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Binned {
     Identity,
@@ -117,17 +117,17 @@ pub(super) enum Binned {
     Invert,
 }
 
-/// Which magnitudes there are, from 0 to the greatest.
+/// The available magnitudes, from 0 to the largest.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Bins {
     /// Number of magnitudes.
     pub(super) bins: usize,
-    /// TrivialAugment's wide ranges, and not RandAugment's and AutoAugment's.
+    /// Whether to use TrivialAugment's wide ranges instead of RandAugment's and AutoAugment's.
     pub(super) wide: bool,
 }
 
 impl Binned {
-    /// What RandAugment and TrivialAugment choose from.
+    /// The operations that RandAugment and TrivialAugment choose from.
     pub(super) const CHOICE: [Binned; 14] = [
         Binned::Identity,
         Binned::ShearX,
@@ -145,7 +145,7 @@ impl Binned {
         Binned::Equalize,
     ];
 
-    /// The operation at magnitude number `bin`, for an image of `[height, width]`. `negative` is asked where
+    /// The operation at magnitude number `bin`, for an image of `[height, width]`. `negative` is called if
     /// the argument has a sign.
     pub(super) fn operation(
         self,
@@ -155,7 +155,7 @@ impl Binned {
         negative: impl FnOnce() -> bool,
     ) -> Operation {
         let either = |usual: f64, widest: f64| if wide { widest } else { usual };
-        // torch's `linspace`: in single precision, from whichever end is nearer, rounded once.
+        // torch's `linspace`: in single precision, from the nearer end, rounded once.
         let from_to = |from: f64, to: f64| {
             let (from, to) = (from as f32, to as f32);
             let step = (to - from) / (bins.max(2) - 1) as f32;
@@ -167,7 +167,7 @@ impl Binned {
         };
         let signed = |value: f64| if negative() { -value } else { value };
         let shift = |length: usize| either(150.0 / 331.0 * length as f64, 32.0);
-        // A shear is handed on as an angle.
+        // A shear is passed on as an angle.
         let angle = |factor: f64| factor.atan().to_degrees().to_radians();
         match self {
             Binned::Identity => Operation::Identity,
@@ -178,7 +178,7 @@ impl Binned {
                 let angle = angle(signed(from_to(0.0, either(0.3, 0.99))));
                 Operation::ShearY { factor: angle.sin() / angle.cos() }
             }
-            // torchvision's direction is the other one.
+            // torchvision uses the opposite direction.
             Binned::TranslateX => {
                 Operation::TranslateX { pixels: -signed(from_to(0.0, shift(width)).trunc()) }
             }

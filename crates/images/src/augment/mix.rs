@@ -1,4 +1,4 @@
-//! Two images made into one, with a label that says how much of each it holds.
+//! Mixing of two images, with a soft label that states the share of each.
 
 use ndarray::{Array2, Axis};
 use rand::{Rng, RngExt};
@@ -84,14 +84,14 @@ impl Default for Mix {
     }
 }
 
-/// How much of one sample another replaces.
+/// How much of one sample is replaced by another.
 #[derive(Clone, Copy)]
 enum Share {
     /// None.
     Nothing,
-    /// All but this weight, everywhere.
+    /// All but this weight, in every pixel.
     Everywhere(f32),
-    /// All of a rectangle, after which this weight is left.
+    /// All of a rectangle, so that this weight remains.
     Within(CutBox, f32),
 }
 
@@ -99,7 +99,7 @@ impl Mix {
     /// Checks every option.
     ///
     /// # Errors
-    /// [`tks_data::DataError::Setting`] for the first that makes no sense.
+    /// [`tks_data::DataError::Setting`] for the first invalid one.
     pub fn check(&self) -> Result<(), ImageError> {
         for (name, beta) in [("mixup.alpha", self.mixup), ("cutmix.alpha", self.cutmix)] {
             let Some(Beta { alpha }) = beta else { continue };
@@ -111,10 +111,10 @@ impl Mix {
         setting(right, "label_smoothing", self.label_smoothing, "0 to below 1")
     }
 
-    /// Mixes the samples of a batch `[B, C, H, W]` and their soft labels `[B, K]`: a hook of the loader's.
+    /// Mixes the samples of a batch `[B, C, H, W]` and their soft labels `[B, K]`, as a loader hook.
     ///
     /// # Errors
-    /// [`tks_data::DataError::Setting`] for an option that makes no sense, and for a batch of another shape.
+    /// [`tks_data::DataError::Setting`] for an invalid option, and for a batch of another shape.
     pub fn on_batch(&self, batch: &mut Batch<f32>, rng: &mut impl Rng) -> Result<(), ImageError> {
         self.check()?;
         let (inputs, labels) = batch.inputs_and_soft_labels();
@@ -152,7 +152,7 @@ impl Mix {
         Ok(())
     }
 
-    /// Spreads a share of each label evenly.
+    /// Spreads a share of each label evenly over the classes.
     fn smooth(&self, labels: &mut Array2<f32>) {
         let (share, classes) = (self.label_smoothing as f32, labels.ncols() as f32);
         if share > 0.0 {
@@ -180,7 +180,7 @@ impl Mix {
 }
 
 impl Share {
-    /// Mixes `other` into `own`, both `[C, H, W]`; the weight of what was there.
+    /// Mixes `other` into `own`, both `[C, H, W]`; returns the remaining weight of `own`.
     fn mix(self, own: &mut [f32], other: &[f32], [height, width]: [usize; 2]) -> f32 {
         match self {
             Share::Nothing => 1.0,

@@ -1,8 +1,8 @@
-//! Random changes to images, so that a network sees each one in many guises.
+//! Random changes to images, so that a network sees many variants of each.
 //!
-//! Every draw comes from one generator, best that of the sample and epoch
-//! ([`tks_data::rng::sample_rng`]): the same seed gives the same changes, with any number of workers. Steps are
-//! done on 8-bit images, but for the last two, random erasing and cutout, which follow normalisation.
+//! Every draw comes from one random generator, preferably that of the sample and epoch
+//! ([`tks_data::rng::sample_rng`]), so the same seed gives the same changes with any number of workers. Steps
+//! operate on 8-bit images, except for the last two, random erasing and cutout, which follow normalisation.
 
 mod auto_augment;
 mod color_jitter;
@@ -215,14 +215,14 @@ fn between(rng: &mut impl Rng, [low, high]: [f64; 2]) -> f64 {
     low + (high - low) * rng.random::<f64>()
 }
 
-/// Room to work in that is kept from image to image; one a worker.
+/// Work space that is kept from image to image; one per worker.
 #[derive(Debug, Clone, Default)]
 pub struct Scratch {
     image: Image,
     resize: resize::Scratch,
 }
 
-/// That a setting is as it has to be.
+/// Checks that a setting is valid.
 fn setting(
     right: bool,
     field: &'static str,
@@ -235,19 +235,19 @@ fn setting(
     Err(DataError::Setting { field, message: format!("{value} was given; it has to be {expected}") }.into())
 }
 
-/// That a number is in a range.
+/// Checks that a number is in a range.
 fn within(field: &'static str, value: f64, low: f64, high: f64) -> Result<(), ImageError> {
     setting((low..=high).contains(&value), field, value, format_args!("{low} to {high}"))
 }
 
-/// That two numbers are in a range, the lower first.
+/// Checks that two numbers are in a range, the lower one first.
 fn range(field: &'static str, [from, to]: [f64; 2], low: f64, high: f64) -> Result<(), ImageError> {
     let right = (low..=high).contains(&from) && (from..=high).contains(&to);
     let expected = format_args!("two numbers of {low} to {high}, the lower first");
     setting(right, field, format_args!("[{from}, {to}]"), expected)
 }
 
-/// That an image's bytes are those of its shape, `[H, W, C]` with C of 1 or 3.
+/// Checks that the number of an image's bytes matches its shape, `[H, W, C]` with C = 1 or 3.
 fn require_valid(image: &Image) -> Result<(), ImageError> {
     let Image { pixels, height, width, channels } = image;
     let right = [1, 3].contains(channels) && pixels.len() == height * width * channels;
@@ -282,7 +282,7 @@ impl Augment {
     /// Checks every option.
     ///
     /// # Errors
-    /// [`DataError::Setting`] for the first that makes no sense.
+    /// [`DataError::Setting`] for the first invalid one.
     pub fn check(&self) -> Result<(), ImageError> {
         let probability = |value| within("probability", value, 0.0, 1.0);
         match *self {
@@ -338,7 +338,7 @@ impl Augment {
         }
     }
 
-    /// Whether this changes the values of a normalised image ([`Augment::on_values`]) and not its pixels
+    /// Whether this changes the values of a normalised image ([`Augment::on_values`]) rather than pixels
     /// ([`Augment::on_image`]).
     pub fn is_on_values(&self) -> bool {
         matches!(self, Augment::RandomErasing { .. } | Augment::Cutout { .. })
@@ -347,8 +347,8 @@ impl Augment {
     /// Changes an image of 1 or 3 channels.
     ///
     /// # Errors
-    /// [`DataError::Setting`] for an option that makes no sense, for an image smaller than its crop, and for a
-    /// step that follows normalisation.
+    /// [`DataError::Setting`] for an invalid option, for an image smaller than its crop, and for a step that
+    /// follows normalisation.
     pub fn on_image(
         &self,
         image: &mut Image,
@@ -425,8 +425,8 @@ impl Augment {
     /// Changes the values of a normalised image, `[C, H, W]`.
     ///
     /// # Errors
-    /// [`DataError::Setting`] for an option that makes no sense, for values that are not of that shape, and for
-    /// a step that is for images.
+    /// [`DataError::Setting`] for an invalid option, for values that do not have that shape, and for a step
+    /// that operates on images.
     pub fn on_values(
         &self,
         values: &mut [f32],
@@ -460,7 +460,7 @@ impl Augment {
     }
 }
 
-/// How an operation samples where a configuration leaves it open.
+/// The sampling of an operation if a configuration does not set it.
 fn sampling(
     binned: bool,
     interpolation: Option<Interpolation>,

@@ -9,7 +9,7 @@ pub(super) type LeveledPair = [(Leveled, f64, f64); 2];
 /// A pair of operations with bins of 0 to 9; those without a magnitude have bin 0.
 pub(super) type BinnedPair = [(Binned, f64, usize); 2];
 
-/// The paper's for CIFAR10 (table 7), which is also used for CIFAR100.
+/// The paper's policy for CIFAR10 (table 7), also used for CIFAR100.
 #[rustfmt::skip]
 pub(super) const CIFAR10: [BinnedPair; 25] = {
     use Binned::*;
@@ -42,7 +42,7 @@ pub(super) const CIFAR10: [BinnedPair; 25] = {
     ]
 };
 
-/// The paper's for SVHN (table 8).
+/// The paper's policy for SVHN (table 8).
 #[rustfmt::skip]
 pub(super) const SVHN: [BinnedPair; 25] = {
     use Binned::*;
@@ -75,7 +75,7 @@ pub(super) const SVHN: [BinnedPair; 25] = {
     ]
 };
 
-/// The paper's for ImageNet (table 9).
+/// The paper's policy for ImageNet (table 9).
 #[rustfmt::skip]
 pub(super) const IMAGENET: [BinnedPair; 25] = {
     use Binned::*;
@@ -108,7 +108,7 @@ pub(super) const IMAGENET: [BinnedPair; 25] = {
     ]
 };
 
-/// The paper's for ImageNet with timm's levels.
+/// The paper's policy for ImageNet with timm's levels.
 #[rustfmt::skip]
 pub(super) const ORIGINAL: [LeveledPair; 25] = {
     use Leveled::*;
@@ -141,7 +141,7 @@ pub(super) const ORIGINAL: [LeveledPair; 25] = {
     ]
 };
 
-/// EfficientNet's for ImageNet, as TensorFlow's TPU models have it.
+/// EfficientNet's policy for ImageNet, as in TensorFlow's TPU models.
 #[rustfmt::skip]
 pub(super) const V0: [LeveledPair; 25] = {
     use Leveled::*;

@@ -54,7 +54,7 @@ impl Default for BinnedRandAugment {
 }
 
 impl BinnedRandAugment {
-    /// Draws the operations for an image of `[height, width]` and hands each to `run`.
+    /// Draws the operations for an image of `[height, width]` and passes each to `run`.
     fn draw<R: Rng>(&self, size: [usize; 2], rng: &mut R, mut run: impl FnMut(Operation, &mut R)) {
         let bins = Bins { bins: self.num_magnitude_bins, wide: false };
         for _ in 0..self.num_ops {
@@ -65,7 +65,7 @@ impl BinnedRandAugment {
 }
 
 impl RandPolicy {
-    /// What makes no sense in it.
+    /// The first invalid value, if any.
     pub(super) fn wrong(&self) -> Option<String> {
         match self {
             RandPolicy::Timm(policy) => policy.wrong().map(|(part, expected)| format!("{part}: {expected}")),
@@ -83,7 +83,7 @@ impl RandPolicy {
         }
     }
 
-    /// Draws the operations for an image of `[height, width]` and hands each to `run`.
+    /// Draws the operations for an image of `[height, width]` and passes each to `run`.
     pub(super) fn draw<R: Rng>(&self, size: [usize; 2], rng: &mut R, run: impl FnMut(Operation, &mut R)) {
         match self {
             RandPolicy::Timm(policy) => policy.draw(size, rng, run),
@@ -101,7 +101,7 @@ impl Serialize for RandPolicy {
     }
 }
 
-/// By hand, so that a typo is named, which an untagged enum would not do.
+/// Implemented by hand so that a typo is named, unlike with an untagged enum.
 impl<'de> Deserialize<'de> for RandPolicy {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct StringOrTable;

@@ -1,4 +1,4 @@
-//! Levels, strings and policies against those of timm and torchvision, as `tests/fixtures/augment` holds them.
+//! Levels, strings and policies compared with those of timm and torchvision in `tests/fixtures/augment`.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::level::{Binned, Bins, Leveled};
 use super::ops::Operation;
 use super::{AutoPolicy, Spread, TimmRandAugment};
 
-/// By name: pairs of operations with their probabilities and magnitudes.
+/// By name, the pairs of operations with their probabilities and magnitudes.
 type Policies<Magnitude> = BTreeMap<String, Vec<[(String, f64, Magnitude); 2]>>;
 
 #[derive(Deserialize)]
@@ -73,7 +73,7 @@ const LEVELED: [Leveled; 24] = [
     Leveled::GaussianBlur,
 ];
 
-/// The operation of that name: timm's names are those of the variants.
+/// The operation with that name: timm's names equal those of the variants.
 fn leveled(name: &str) -> Leveled {
     LEVELED.into_iter().find(|operation| format!("{operation:?}") == name).expect(name)
 }
@@ -83,7 +83,7 @@ fn binned(name: &str) -> Binned {
     all.find(|operation| format!("{operation:?}") == name).expect(name)
 }
 
-/// The one number of an operation.
+/// The single argument of an operation.
 fn argument(operation: Operation) -> Option<f64> {
     match serde_json::to_value(operation).unwrap() {
         Value::Object(variant) => {
@@ -101,8 +101,8 @@ fn near(a: f64, b: f64) -> bool {
 fn levels_give_the_arguments_of_timm() {
     let size = [200, 100];
     for (name, level, expected) in settings().timm_levels {
-        // A shift is by a share of the image here, and by pixels there; above 8 and below 0 bits nothing changes
-        // any more.
+        // A shift is a share of the image in one and a number of pixels in the other; above 8 and below 0
+        // bits nothing changes.
         let expected = match name.as_str() {
             "TranslateXRel" => expected * 100.0,
             "TranslateYRel" => expected * 200.0,
@@ -134,7 +134,7 @@ fn strings_mean_what_they_mean_to_timm() {
     for expected in settings().timm_strings {
         let policy: TimmRandAugment = expected.text.parse().unwrap();
         let (operations, weights) = policy.operations();
-        // By name, since the order is free.
+        // By name, since the order is arbitrary.
         let mut found: Vec<(String, f64)> = operations
             .iter()
             .enumerate()

@@ -1,4 +1,4 @@
-//! RandAugment and AutoAugment by timm's strings and levels.
+//! RandAugment and AutoAugment with timm's strings and levels.
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,7 +23,7 @@ pub enum Spread {
 }
 
 impl Spread {
-    /// What timm makes of the number after `mstd`.
+    /// timm's interpretation of the number after `mstd`.
     fn from_deviation(deviation: f64) -> Self {
         match deviation {
             0.0 => Spread::None,
@@ -32,7 +32,7 @@ impl Spread {
         }
     }
 
-    /// A level around `magnitude`, cut to 0 and `most`.
+    /// A random level around `magnitude`, clamped to 0 and `most`.
     pub(super) fn level(self, magnitude: f64, most: f64, rng: &mut impl Rng) -> f64 {
         let level = match self {
             Spread::None => magnitude,
@@ -118,7 +118,8 @@ impl Default for TimmRandAugment {
     }
 }
 
-/// The parts of a string after its name: each a key of letters and a value that begins with a digit.
+/// The parts of a string after its name, each consisting of a key of letters and a value that begins with a
+/// digit.
 pub(super) struct Parts<'a> {
     text: &'a str,
     known: &'static str,
@@ -138,7 +139,7 @@ impl<'a> Parts<'a> {
         )
     }
 
-    /// Key and value of a part; each key once.
+    /// Key and value of a part; each key may occur once.
     pub(super) fn split(&mut self, part: &'a str) -> Result<(&'a str, &'a str), String> {
         let at = if part.starts_with('t') {
             1
@@ -157,7 +158,7 @@ impl<'a> Parts<'a> {
         value.parse().map_err(|_| self.fail(part, format_args!("`{value}` is not {expected}")))
     }
 
-    /// The spread that a part `mstd` asks for.
+    /// The spread specified by a part `mstd`.
     pub(super) fn spread(&self, part: &str, value: &str) -> Result<Spread, String> {
         Ok(Spread::from_deviation(self.number(part, value, "a number")?))
     }
@@ -212,7 +213,7 @@ impl fmt::Display for TimmRandAugment {
     }
 }
 
-/// All operations, those with a variant as it is without `inc`.
+/// All operations; those with an increasing variant in the form without `inc`.
 const OPERATIONS: [Leveled; 15] = {
     use Leveled::*;
     [
@@ -234,7 +235,7 @@ const OPERATIONS: [Leveled; 15] = {
     ]
 };
 
-/// All operations, each stronger with the level where that can be.
+/// All operations, each getting stronger with the level if possible.
 const INCREASING: [Leveled; 15] = {
     use Leveled::*;
     [
@@ -256,10 +257,10 @@ const INCREASING: [Leveled; 15] = {
     ]
 };
 
-/// Weights of [`INCREASING`] for `tweights`, as multiples of the least.
+/// Weights of [`INCREASING`] for `tweights`, as multiples of the smallest.
 const WEIGHTS: [f64; 15] = [5.0, 1.0, 1.0, 60.0, 1.0, 1.0, 1.0, 5.0, 1.0, 1.0, 5.0, 40.0, 40.0, 20.0, 20.0];
 
-/// Weights of either order for `w0`, likewise.
+/// Weights of both lists for `w0`, likewise.
 const FIRST_WEIGHTS: [f64; 15] =
     [5.0, 1.0, 0.0, 60.0, 0.0, 1.0, 1.0, 5.0, 1.0, 1.0, 5.0, 40.0, 40.0, 20.0, 20.0];
 
@@ -289,7 +290,7 @@ const THREE_AUGMENT_WEIGHTS: [f64; 14] =
     [6.0, 6.0, 6.0, 3.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0];
 
 impl TimmRandAugment {
-    /// The first part whose number makes no sense, and what it has to be.
+    /// The first part with an invalid number, and the valid range.
     pub(super) fn wrong(&self) -> Option<(String, String)> {
         let (_, weights) = self.operations();
         let most =
@@ -311,7 +312,7 @@ impl TimmRandAugment {
         }
     }
 
-    /// The operations that are drawn from, and their weights; none where all have an equal chance.
+    /// The operations to draw from, and their weights; no weights if all are equally likely.
     pub(super) fn operations(&self) -> (&'static [Leveled], &'static [f64]) {
         let all: &[_] = if self.increasing { &INCREASING } else { &OPERATIONS };
         match self.choice {
@@ -323,10 +324,10 @@ impl TimmRandAugment {
         }
     }
 
-    /// Draws the operations for an image of `[height, width]` and hands each to `run`.
+    /// Draws the operations for an image of `[height, width]` and passes each to `run`.
     pub(super) fn draw<R: Rng>(&self, size: [usize; 2], rng: &mut R, mut run: impl FnMut(Operation, &mut R)) {
         let (operations, weights) = self.operations();
-        // Bit i says that operation i was drawn: there are fewer than 32 wherever that matters.
+        // Bit i is set if operation i was drawn: wherever this matters, there are fewer than 32 operations.
         let mut drawn = 0u32;
         for _ in 0..self.layers {
             let index = if weights.is_empty() {
@@ -343,7 +344,7 @@ impl TimmRandAugment {
                     place -= **weight;
                     place < 0.0
                 });
-                // By rounding, the place may lie on the very end.
+                // Due to rounding, the position may be exactly at the end.
                 let Some((index, _)) = hit.or_else(|| left(drawn).next_back()) else { return };
                 drawn |= 1 << index;
                 index

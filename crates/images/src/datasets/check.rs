@@ -1,4 +1,4 @@
-//! Walking a whole data set and telling all that is wrong with it, before a long training finds out.
+//! Checks a whole data set and reports everything that is wrong with it, before a long training run does.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -19,15 +19,15 @@ use crate::decode::Decoder;
 use crate::error::ImageError;
 use crate::image::Image;
 
-/// What is checked.
+/// Options of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CheckOptions {
-    /// Whether each image is decoded as a whole; if not, its file is only read.
+    /// Whether each image is fully decoded; if not, its file is only read.
     pub decode: bool,
-    /// Whether images are compared, to find those that are in two parts or under two classes.
+    /// Whether images are compared, to find duplicates in two parts or under two classes.
     pub duplicates: bool,
-    /// The most problems of a kind that are listed for a part; all are counted.
+    /// The maximum number of problems of each kind listed for a part; all are counted.
     pub max_listed: usize,
     /// How the data set is opened.
     pub open: OpenOptions,
@@ -39,28 +39,28 @@ impl Default for CheckOptions {
     }
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckReport {
     /// The data set.
     pub dataset: String,
     /// The folder or archive.
     pub root: PathBuf,
-    /// Each part that the manifest has, or that a folder was found to have.
+    /// Each part in the manifest, or found in the folder.
     pub parts: Vec<PartReport>,
-    /// Whether a publisher's manifest says what is in it.
+    /// Whether a publisher's manifest describes its contents.
     pub is_published: bool,
-    /// What is not of a part, and is no fault.
+    /// Remarks that concern no particular part and are not faults.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
 impl CheckReport {
-    /// Whether nothing was found that keeps the data set from being used as its publisher means it.
+    /// Whether the data set can be used as its publisher intended.
     ///
-    /// Duplicates within a part do not count, since some of the official sets have them, and neither do classes whose
-    /// names differ by case only. The same image in two parts counts in a folder of one's own: it is tested on what it
-    /// was trained on.
+    /// Duplicates within a part do not count as faults, since some official sets have them, and neither do
+    /// class names that differ only in case. The same image in two parts is a fault in a user's own folder,
+    /// as the network would be tested on training images.
     pub fn is_sound(&self) -> bool {
         let counts = |kind: &ProblemKind| {
             !kind.is_warning() || (*kind == ProblemKind::DuplicateAcrossParts && !self.is_published)
@@ -69,46 +69,46 @@ impl CheckReport {
     }
 }
 
-/// What a check found in a part.
+/// The result of a check for a part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartReport {
     /// The part.
     pub part: String,
-    /// The images that its lists name or its folders hold.
+    /// The number of images in its lists or folders.
     pub images: u64,
-    /// The number that the manifest states.
+    /// The number stated in the manifest.
     pub expected: Option<u64>,
-    /// The images of each class.
+    /// The number of images of each class.
     pub classes: Vec<ClassCount>,
-    /// Why the part could not be walked at all.
+    /// Why the part could not be checked at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
-    /// How many problems of each kind there are.
+    /// The number of problems of each kind.
     pub counts: std::collections::BTreeMap<ProblemKind, u64>,
-    /// The first of each kind.
+    /// The first problems of each kind.
     pub problems: Vec<Problem>,
-    /// What was passed over.
+    /// Skipped files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
 }
 
-/// The images of a class.
+/// The number of images of a class.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassCount {
     /// The class.
     pub class: String,
-    /// Its images.
+    /// Its number of images.
     pub images: u64,
 }
 
-/// Something that is wrong.
+/// A problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// What kind of thing.
+    /// Its kind.
     pub kind: ProblemKind,
-    /// The image, or what else it is about.
+    /// The image or other subject.
     pub entry: String,
-    /// What is wrong with it.
+    /// The problem, in words.
     pub message: String,
 }
 
@@ -121,36 +121,36 @@ pub enum ProblemKind {
     Missing,
     /// An image that cannot be read or decoded.
     Unreadable,
-    /// What would be samples and is passed over: images in formats that are not read, links to nothing, images beside
-    /// the folders of the classes.
+    /// A skipped file that looks like a sample: images in unsupported formats, broken links, images outside
+    /// the class folders.
     LeftOut,
-    /// A class whose folder holds no image that is read.
+    /// A class whose folder contains no readable image.
     EmptyClass,
-    /// A class that another part has, and this one has not.
+    /// A class of another part that is missing from this one.
     MissingClass,
-    /// One class alone, of which every answer is right.
+    /// Only one class, so that every prediction is correct.
     OneClass,
-    /// A folder of images without folders of parts, or with one alone, so that there is nothing to train on or to test
+    /// A folder of images without part folders, or with only one, so that there is nothing to train or test
     /// on.
     NoParts,
-    /// A label that is no class.
+    /// A label outside the classes.
     LabelRange,
-    /// An image that lies in the folder of another class than its label.
+    /// An image in the folder of a class other than its label.
     Mislabelled,
-    /// Two classes whose names differ by case only.
+    /// Two class names that differ only in case.
     SimilarClasses,
     /// The same image in two parts.
     DuplicateAcrossParts,
-    /// The same image twice in a part; the message tells whether under two classes.
+    /// The same image twice in a part; the message says whether under two classes.
     DuplicateWithin,
-    /// Another number of images than the manifest states.
+    /// A number of images that differs from the manifest's.
     Count,
-    /// A class with another number of images than the others, where the publisher states that all have as many.
+    /// A class whose number of images differs from the others', if the publisher states that all are equal.
     ClassCount,
 }
 
 impl ProblemKind {
-    /// Whether a publisher's data set with it is sound all the same.
+    /// Whether a publisher's data set is sound in spite of it.
     pub fn is_warning(self) -> bool {
         matches!(self, Self::DuplicateAcrossParts | Self::DuplicateWithin | Self::SimilarClasses)
     }
@@ -177,10 +177,10 @@ impl std::fmt::Display for ProblemKind {
     }
 }
 
-/// Walks a data set, by name, in parallel on rayon's threads.
+/// Checks a data set, by name, in parallel on rayon's threads.
 ///
 /// # Errors
-/// No such data set. What is wrong with its files is in the report.
+/// If there is no such data set. Faults in its files are in the report.
 pub fn check(name: &str, root: &Path, options: &CheckOptions) -> Result<CheckReport, ImageError> {
     let manifest = super::manifest(name)?;
     let parts: Vec<&str> = manifest.split(None)?.parts.keys().map(String::as_str).collect();
@@ -189,13 +189,13 @@ pub fn check(name: &str, root: &Path, options: &CheckOptions) -> Result<CheckRep
     Ok(report(&manifest.name, Some(&manifest), root, listings, options))
 }
 
-/// Walks a folder or archive of images with a folder a class, in the given parts; where none is given, in the parts that
-/// are found, or as a whole.
+/// Checks a folder or archive of images with one folder per class: the given parts, or if none are given, the
+/// parts found, or the whole.
 ///
-/// It reads as [`open_folder`](super::open_folder) does, and compares the classes of the parts.
+/// It uses the same reader as [`open_folder`](super::open_folder), and compares the classes of the parts.
 ///
 /// # Errors
-/// A folder or archive that cannot be opened; what is wrong with what it holds is in the report.
+/// If the folder or archive cannot be opened; faults in its contents are in the report.
 pub fn check_folder(root: &Path, parts: &[&str], options: &CheckOptions) -> Result<CheckReport, ImageError> {
     let files = Arc::new(Files::open(root, &options.open.archive)?);
     let (found, beside) = super::folder::parts(&files);
@@ -244,13 +244,13 @@ fn report(
     listings: Vec<(&str, Result<Listing, ImageError>)>,
     options: &CheckOptions,
 ) -> CheckReport {
-    // where each image's content was seen first: part, index
+    // where each image's content was first seen: part, index
     let mut seen: HashMap<u64, Vec<(usize, usize)>> = HashMap::new();
     let mut parts = Vec::new();
     for (number, (part, listing)) in listings.iter().enumerate() {
         let expected = manifest.and_then(|manifest| expected_count(manifest, part));
         let mut findings = Findings::new(part, expected, options.max_listed);
-        // training asks for the same classes in the part that it tests on
+        // training requires the same classes in the test part
         let first =
             listings.iter().filter_map(|(part, listing)| Some((*part, listing.as_ref().ok()?))).next();
         match listing {
@@ -305,7 +305,7 @@ impl Findings {
         }
     }
 
-    /// Classes without an image, those that differ from another part's or by case only, and what was passed over.
+    /// Classes without images, those missing from another part or differing only in case, and skipped files.
     fn classes(&mut self, listing: &Listing, first: Option<(&str, &Listing)>) {
         for (class, why) in &listing.vanished {
             self.add(ProblemKind::EmptyClass, || class.clone(), || format!("its folder holds {why}"));
@@ -346,7 +346,7 @@ impl Findings {
         self.report.left_out.clone_from(&listing.left_out);
     }
 
-    /// Counts, missing images, labels out of range and folders that disagree.
+    /// Counts, missing images, labels out of range and folders that disagree with labels.
     fn labels(&mut self, listing: &Listing, manifest: Option<&Manifest>) {
         let classes = listing.classes.len();
         let mut per_class = vec![0u64; classes];
@@ -394,7 +394,7 @@ impl Findings {
     }
 }
 
-/// The images of every class of a part, where the publisher states that all have as many.
+/// The number of images of every class of a part, if the publisher states that all are equal.
 fn images_a_class(dataset: &str, part: &str) -> Option<u64> {
     match (dataset, part) {
         ("cifar10", "train") => Some(5000),
@@ -410,7 +410,7 @@ fn images_a_class(dataset: &str, part: &str) -> Option<u64> {
     }
 }
 
-/// Reads every image, and gives the hash of its content; `None` of one that does not read.
+/// Reads every image and returns the hash of its content; `None` for one that cannot be read.
 fn walk(listing: &Listing, options: &CheckOptions, findings: &mut Findings) -> Vec<Option<u64>> {
     let read =
         |(scratch, decoder, decoded): &mut (Vec<u8>, Decoder, Image), index: usize| -> Result<u64, String> {
@@ -443,7 +443,7 @@ fn walk(listing: &Listing, options: &CheckOptions, findings: &mut Findings) -> V
     hashes
 }
 
-/// Finds images whose bytes are those of an earlier one.
+/// Finds images with the same bytes as an earlier one.
 fn duplicates(
     part: usize,
     listings: &[(&str, Result<Listing, ImageError>)],
@@ -456,7 +456,7 @@ fn duplicates(
     for (index, hash) in hashes.iter().enumerate() {
         let Some(hash) = hash else { continue };
         let earlier = seen.entry(*hash).or_default();
-        // a hash may agree by chance: the bytes decide
+        // hashes may collide: the bytes decide
         let same = earlier.iter().copied().find(|&(other_part, other)| match &listings[other_part].1 {
             Ok(other_listing) => {
                 match (listing.images.image(index, &mut here), other_listing.images.image(other, &mut there))

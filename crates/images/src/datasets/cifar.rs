@@ -1,4 +1,4 @@
-//! CIFAR10 and CIFAR100: the binary version, or the Python version.
+//! CIFAR10 and CIFAR100: the binary or the Python version.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use crate::error::{ImageError, InFile};
 use crate::parse::cifar::{CifarLayout, PIXELS, SIDE, parse_cifar};
 use crate::parse::pickle::parse_cifar_pickle;
 
-/// Which labels are taken.
+/// Which labels are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Labels {
     Cifar10,
@@ -20,7 +20,7 @@ pub(super) enum Labels {
     Coarse,
 }
 
-/// A version's archive, and its files of the training and the test part.
+/// A version's archive, and its files for the training and test parts.
 struct Version {
     archive: &'static str,
     train: &'static [&'static str],
@@ -58,7 +58,7 @@ pub(super) fn list(source: &Source<'_>, labels: Labels) -> Result<Listing, Image
     let versions = if labels == Labels::Cifar10 { &CIFAR10 } else { &CIFAR100 };
     let mut files = source.files()?;
     let part = |version: &Version| if source.is_train() { version.train } else { version.test };
-    // what is unpacked comes before what has to be unpacked, the binary version before the Python one
+    // unpacked files take precedence over archives, and the binary version over the Python one
     let mut found = None;
     for packed in [false, true] {
         for version in versions {
@@ -105,7 +105,7 @@ pub(super) fn list(source: &Source<'_>, labels: Labels) -> Result<Listing, Image
     Ok(Listing::new(source.classes.clone(), all_labels, Images::Planar(planar)))
 }
 
-/// A batch file, which may be packed by itself.
+/// A batch file, which may itself be compressed.
 fn find(files: &Files, name: &str) -> Result<Option<super::files::FileId>, ImageError> {
     files.find_any(&[name, &format!("{name}.xz"), &format!("{name}.gz")])
 }
@@ -126,7 +126,7 @@ fn from_pickle(
     let count = stored.len();
     let (bytes, first) = match batch.pixels {
         Cow::Owned(pixels) => (Bytes::from(pixels), 0),
-        // a slice of the file: its place there, so that the file itself is kept and nothing is copied
+        // a slice of the file, kept as its position, so that the file itself is held and nothing is copied
         Cow::Borrowed(pixels) => {
             let first = pixels.as_ptr().addr() - bytes.as_ptr().addr();
             (bytes.clone(), first)

@@ -1,4 +1,4 @@
-//! CUB-200-2011: tables of images, labels and the split, joined by the images' numbers.
+//! CUB-200-2011: tables of images, labels and the split, joined by image number.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -52,14 +52,14 @@ pub(super) fn list(source: &Source<'_>) -> Result<Listing, ImageError> {
         }
         rows.push(Listed { name, label: i64::from(label) - 1, bounding_box: boxes.get(&number).copied() });
     }
-    // a class's folder has its name: 001.Black_footed_Albatross
+    // a class's folder is named like the class: 001.Black_footed_Albatross
     let by_name: HashMap<String, usize> =
         classes.iter().enumerate().map(|(class, name)| (name.clone(), class)).collect();
     let folder_class = |name: &str| by_name.get(name.split('/').next()?).copied();
     Listing::of_list(Arc::new(files), classes, LIST, "images", &rows, folder_class)
 }
 
-/// The classes of `classes.txt`, if it is there and numbers them from 1 on; else those of the manifest.
+/// The classes in `classes.txt`, if it exists and numbers them from 1; else those of the manifest.
 fn class_names(files: &Files, source: &Source<'_>) -> Result<Arc<[String]>, ImageError> {
     let Some(id) = files.find("classes.txt")? else { return Ok(source.classes.clone()) };
     let text = files.bytes(id)?;

@@ -1,4 +1,4 @@
-//! The files of a data set, unpacked or in the archives as downloaded, found by the end of their names.
+//! The files of a data set, unpacked or in archives as downloaded, found by the end of their names.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -8,19 +8,19 @@ use tks_data::{Archive, ArchiveOptions, Bytes, DataError};
 
 use crate::error::ImageError;
 
-/// An image that is compressed in an archive may be of this many bytes, or of so many times what it takes there: it is
-/// compressed itself, so that more is made to fill memory.
+/// Limits on an image in an archive, in bytes and as a multiple of its compressed size: images are already
+/// compressed, so anything larger is a decompression bomb.
 const MOST_INFLATED: u64 = 16 << 20;
 const MOST_RATIO: u64 = 4;
 
-/// A folder (or an archive) and those archives in it that were opened.
+/// A folder (or an archive) and the archives opened in it.
 #[derive(Debug)]
 pub(crate) struct Files {
     archives: Vec<Archive>,
     options: ArchiveOptions,
 }
 
-/// A file: its archive, and its place there.
+/// A file: its archive and its index there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileId {
     archive: u32,
@@ -37,7 +37,7 @@ impl Files {
         self.archives[0].path()
     }
 
-    /// Looks into those of the named archives that are here as well; with `depth` 2, into the archives in them.
+    /// Also opens those of the named archives that are present; with `depth` 2, the archives in them too.
     pub(crate) fn look_into(&mut self, names: &[&str], depth: usize) -> Result<(), ImageError> {
         for name in names {
             if let Some(id) = self.find_in(0, name)? {
@@ -51,7 +51,7 @@ impl Files {
         Ok(())
     }
 
-    /// Looks into every archive that lies in the folder `folder` (tars of classes that were not unpacked).
+    /// Opens every archive in the folder `folder` (tars of classes that were not unpacked).
     pub(crate) fn expand_root(&mut self) -> Result<(), ImageError> {
         let root = Archive::open_with(self.root(), &self.options)?;
         self.archives = vec![root.expanded(&self.options)?];
@@ -83,19 +83,19 @@ impl Files {
         Ok(Some(FileId { archive: archive as u32, entry: index as u32 }))
     }
 
-    /// As [`Files::find`], or an error that says what to do.
+    /// Like [`Files::find`], with an error that says what to do.
     pub(crate) fn require(&self, ending: &str, remedy: &str) -> Result<FileId, ImageError> {
         self.find(ending)?.ok_or_else(|| {
             ImageError::layout(self.root(), format!("no `{ending}` here ({})", self.found()), remedy)
         })
     }
 
-    /// What is here, for an error that says what is not.
+    /// A summary of what is present, for an error about missing files.
     pub(crate) fn found(&self) -> String {
         const NAMED: usize = 6;
         let mut kinds: Vec<(String, usize)> = Vec::new();
         for (_, name) in self.below("") {
-            // a folder stands for its files
+            // a folder represents its files
             let shown = match name.split_once('/') {
                 Some((folder, _)) => format!("{folder}/"),
                 None => name.to_owned(),
@@ -118,7 +118,7 @@ impl Files {
         format!("it holds {}{more}", named.join(", "))
     }
 
-    /// The first of several endings that is there.
+    /// The file for the first of several endings that is present.
     pub(crate) fn find_any(&self, endings: &[&str]) -> Result<Option<FileId>, ImageError> {
         for ending in endings {
             if let Some(id) = self.find(ending)? {
@@ -128,13 +128,14 @@ impl Files {
         Ok(None)
     }
 
-    /// Finds many files below one folder, of which only the end is known (`images`), by their names in it.
+    /// Finds many files by their names within one folder, of which only the end of the path is known
+    /// (`images`).
     pub(crate) fn locate<'n>(
         &self,
         folder: &str,
         names: impl Iterator<Item = &'n str> + Clone,
     ) -> Result<Vec<Option<FileId>>, ImageError> {
-        // the first of the names that is there tells where the folder is
+        // the first name found gives the location of the folder
         const PROBES: usize = 16;
         let mut base = None;
         for name in names.clone().take(PROBES) {
@@ -143,7 +144,7 @@ impl Files {
                 None => name.to_owned(),
             };
             let inside = |name: &str| format!("{folder}/{name}");
-            // where none is in the folder, the folder itself was opened
+            // if none is found in the folder, the folder itself was opened
             let mut found = None;
             for ending in [inside(name), inside(&upper), name.to_owned(), upper] {
                 if let Some(id) = self.find(&ending)? {
@@ -161,7 +162,7 @@ impl Files {
         let Some((archive, base)) = base else { return Ok(names.map(|_| None).collect()) };
         let files = &self.archives[archive as usize];
         let mut full = String::new();
-        // made where a name is not here as it is written: endings may have been turned into upper case
+        // built if a name is not found as written: extensions may have been changed to upper case
         let mut by_lower_case: Option<HashMap<String, usize>> = None;
         Ok(names
             .map(|name| {
@@ -180,7 +181,8 @@ impl Files {
             .collect())
     }
 
-    /// The files whose names begin with `prefix`, with the rest of their names, in what was opened first.
+    /// The files whose names begin with `prefix`, with the rest of their names, in the first archive or
+    /// folder.
     pub(crate) fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (FileId, &'a str)> {
         let entries = self.archives[0].entries();
         let first = entries.partition_point(|entry| entry.name() < prefix);
@@ -189,12 +191,12 @@ impl Files {
         })
     }
 
-    /// What was passed over in what was opened first.
+    /// Entries skipped in the first archive or folder.
     pub(crate) fn skipped(&self) -> &[Skipped] {
         self.archives[0].skipped()
     }
 
-    /// The names of folders without a file in what was opened first.
+    /// The names of folders without files in the first archive or folder.
     pub(crate) fn empty_folders(&self) -> impl Iterator<Item = &str> {
         self.archives[0].empty_folders()
     }
@@ -217,7 +219,7 @@ impl Files {
         self.archives[id.archive as usize].entries()[id.entry as usize].name()
     }
 
-    /// What errors call the file.
+    /// The file's name in error messages.
     pub(crate) fn path(&self, id: FileId) -> PathBuf {
         self.archives[id.archive as usize].entry_path(id.entry as usize)
     }
@@ -251,7 +253,7 @@ impl Files {
         archive.bytes_in(entry, scratch)
     }
 
-    /// The bytes of a file that may be packed by itself (`.gz`, `.xz`).
+    /// The bytes of a file that may itself be compressed (`.gz`, `.xz`).
     pub(crate) fn unpacked(&self, id: FileId) -> Result<Bytes, ImageError> {
         let name = self.name(id);
         if !name.ends_with(".gz") && !name.ends_with(".xz") {
@@ -266,7 +268,7 @@ impl Files {
     }
 }
 
-/// Whether a name is `ending`, or ends in it after a `/`.
+/// Whether a name is `ending`, or ends in `/` and `ending`.
 fn ends_in(name: &str, ending: &str) -> bool {
     name.strip_suffix(ending).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
 }

@@ -1,7 +1,7 @@
-//! Any folder of images: a folder a class, in folders of the parts.
+//! Any folder of images: one folder per class, within folders of the parts.
 //!
-//! Training and the check read by this one reader. What it passes over it counts and names; a class that would lose
-//! all of its images is an error.
+//! Training and the check share this reader. It counts and names the files it skips; a class that would lose
+//! all its images is an error.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -17,26 +17,27 @@ use super::source::OpenOptions;
 use crate::error::ImageError;
 use crate::format::{Ending, Format, HEAD, other_by_content};
 
-/// The parts, each with the names that its folder may have besides, in any case and with a word such as `set` behind.
+/// The parts, each with alternative names of its folder, in upper or lower case and possibly followed by a
+/// word such as `set`.
 const PARTS: [(&str, &[&str]); 3] =
     [("train", &["training"]), ("val", &["valid", "validation", "dev"]), ("test", &["testing"])];
 
-/// Words that tell nothing of which part a folder is: `training_set`, `seg_train`.
+/// Words that do not indicate a part: `training_set`, `seg_train`.
 const FILLERS: [&str; 9] = ["set", "data", "dataset", "images", "imgs", "img", "seg", "split", "folder"];
 
-/// Folders around the folders of the parts, or of the classes, at most.
+/// Maximum number of enclosing folders around the part folders or class folders.
 const MOST_AROUND: usize = 4;
 
-/// Opens a folder (or archive) that has a folder of images for each class: `<class>/**/<image>.jpg`.
+/// Opens a folder (or archive) with a folder of images for each class: `<class>/**/<image>.jpg`.
 ///
-/// With a part (`train`, `val`), the classes are those of the folder of that name in `root` or in the one folder that
-/// `root` holds; where there is none, one folder of another spelling (`Train`, `training_set`; `valid`, `validation`)
-/// is taken. Classes are in the order of their folders' names, compared byte by byte, as torchvision's `ImageFolder`
-/// has them. What is passed over is in [`ImageSet::left_out`].
+/// With a part (`train`, `val`), the classes are those of the folder of that name in `root` or in the only
+/// folder inside `root`; if there is none, a folder with another spelling (`Train`, `training_set`; `valid`,
+/// `validation`) is used. Classes are in the order of their folder names, compared byte by byte, as in
+/// torchvision's `ImageFolder`. Skipped files are in [`ImageSet::left_out`].
 ///
 /// # Errors
-/// A folder or archive that cannot be read, one without an image in a folder of its class, and a class whose folder
-/// holds no image that is read.
+/// A folder or archive that cannot be read, one without any image in a class folder, and a class whose folder
+/// contains no readable image.
 pub fn open_folder(root: &Path, part: Option<&str>, options: &OpenOptions) -> Result<ImageSet, ImageError> {
     let files = Arc::new(Files::open(root, &options.archive)?);
     let listing = list(&files, part)?;
@@ -63,7 +64,7 @@ pub fn open_folder(root: &Path, part: Option<&str>, options: &OpenOptions) -> Re
     })
 }
 
-/// How two parts differ in their classes, in a sentence; `None` if they do not.
+/// The difference between the classes of two parts, as a sentence; `None` if they are equal.
 ///
 /// ```
 /// let [train, val] = [["cat", "dog"].map(String::from), ["cat", "Dog"].map(String::from)];
@@ -98,7 +99,7 @@ pub(super) fn missing_classes<'a>(
     other.iter().filter(move |class| !known.contains(class))
 }
 
-/// The folders of the parts, in the order train, val, test, as they are spelt; and what lies beside them.
+/// The part folders, in the order train, val, test, as spelt; and the other entries beside them.
 pub(super) fn parts(files: &Files) -> (Vec<String>, Vec<String>) {
     let Some((base, mut found)) = part_folders(files) else { return Default::default() };
     found.sort_by_key(|folder| PARTS.iter().position(|(part, _)| part_of(folder) == Some(part)));
@@ -106,7 +107,7 @@ pub(super) fn parts(files: &Files) -> (Vec<String>, Vec<String>) {
     (found.clone(), beside.collect())
 }
 
-/// The part that a folder's name stands for.
+/// The part that a folder's name denotes.
 fn part_of(folder: &str) -> Option<&'static str> {
     let lower = folder.to_lowercase();
     let mut words =
@@ -116,9 +117,10 @@ fn part_of(folder: &str) -> Option<&'static str> {
     PARTS.iter().find(|(part, others)| *part == word || others.contains(&word)).map(|(part, _)| *part)
 }
 
-/// The folder around those of the parts (`""`, or its name with a `/`), and theirs.
+/// The folder that contains the part folders (`""`, or its name with a `/`), and those folders.
 ///
-/// A folder `train` among others that hold images directly is the class of trains: at least one part has folders.
+/// A folder `train` among others that directly contain images is a class of trains: at least one part must
+/// contain folders.
 fn part_folders(files: &Files) -> Option<(String, Vec<String>)> {
     let mut base = String::new();
     for _ in 0..=MOST_AROUND {
@@ -135,7 +137,8 @@ fn part_folders(files: &Files) -> Option<(String, Vec<String>)> {
     None
 }
 
-/// What lies directly in a folder: its folders, with whether any of them holds a file, and whether there are images.
+/// The direct contents of a folder: its subfolders, each with whether it contains a file, and whether there
+/// are images.
 struct Level {
     folders: BTreeMap<String, bool>,
     has_images: bool,
@@ -175,7 +178,7 @@ fn class_folder(files: &Files, part: Option<&str>) -> Result<String, ImageError>
         Some(part) => part_folder(files, part)?,
         None => String::new(),
     };
-    // one folder in which there are folders only: `train/train/<class>/`, or a zip of a folder
+    // a single folder that contains only folders: `train/train/<class>/`, or a zip of a folder
     for _ in 0..MOST_AROUND {
         let level = Level::new(files, &place);
         let mut folders = level.folders.keys();
@@ -240,14 +243,14 @@ fn part_folder(files: &Files, part: &str) -> Result<String, ImageError> {
     }
 }
 
-/// What a class's folder holds.
+/// The contents of a class folder.
 #[derive(Default)]
 struct Class {
     images: Vec<FileId>,
     left_out: Tally,
 }
 
-/// The images of a part, or of the whole.
+/// The images of a part, or of the whole folder.
 pub(super) fn list(files: &Arc<Files>, part: Option<&str>) -> Result<Listing, ImageError> {
     let place = class_folder(files, part)?;
     let mut classes: BTreeMap<&str, Class> = BTreeMap::new();
@@ -316,15 +319,15 @@ pub(super) fn list(files: &Arc<Files>, part: Option<&str>) -> Result<Listing, Im
     Ok(listing)
 }
 
-/// What a file is to a reader of images.
+/// The role of a file for an image reader.
 enum Kind {
     Image,
-    /// An image in a format that is not read.
+    /// An image in an unsupported format.
     OtherImage(String),
     Other(String),
 }
 
-/// By the ending of its name; where that is none of those of images that are read, by its content.
+/// By its extension, or by its content if the extension is not that of a supported image format.
 fn kind_of(files: &Files, id: FileId, name: &str) -> Result<Kind, ImageError> {
     let ending = Ending::new(name);
     match ending {

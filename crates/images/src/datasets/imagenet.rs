@@ -14,9 +14,10 @@ use tks_data::parse::mat::{MatValue, parse_mat_variable};
 
 const GROUND_TRUTH: &str = "ILSVRC2012_validation_ground_truth.txt";
 const SOLUTION: &str = "LOC_val_solution.csv";
-/// Caffe's list, `ILSVRC2012_val_00000001.JPEG 65`: classes are counted from 0 in the order of their synsets.
+/// Caffe's list, `ILSVRC2012_val_00000001.JPEG 65`: classes are numbered from 0 in the order of their
+/// synsets.
 const CAFFE: &str = "val.txt";
-/// TensorFlow's list: the synset of each image, in the order of their numbers.
+/// TensorFlow's list: the synset of each image, in the order of image numbers.
 const SYNSET_LABELS: &str = "imagenet_2012_validation_synset_labels.txt";
 const VALIDATION: &str = "ILSVRC2012_val_";
 
@@ -33,7 +34,7 @@ pub(super) fn list(source: &Source<'_>) -> Result<Listing, ImageError> {
         found = sort_out(&files, source, &synsets);
     }
     if found.is_empty() && source.is_train() {
-        // the outer tar was unpacked, those of the classes were not; or one of them was opened
+        // the outer tar was unpacked but those of the classes were not; or one of those was opened
         files.expand_root()?;
         found = sort_out(&files, source, &synsets);
     }
@@ -64,15 +65,15 @@ pub(super) fn list(source: &Source<'_>) -> Result<Listing, ImageError> {
     Ok(Listing::new(source.classes.clone(), labels, Images::Files { files: Arc::new(files), ids }))
 }
 
-/// What an image's path tells of its class.
+/// What an image's path says about its class.
 enum Place {
-    /// It lies in the folder (or the tar) of a synset.
+    /// It is in the folder (or the tar) of a synset.
     Synset(i64),
-    /// It is a validation image of this number, in no class's folder.
+    /// It is a validation image with this number, outside any class folder.
     Flat(u32),
 }
 
-/// The images of the part, by the order of their paths.
+/// The images of the part, in the order of their paths.
 fn sort_out(files: &Files, source: &Source<'_>, synsets: &HashMap<&str, i64>) -> Vec<(FileId, Place)> {
     let wanted = source.is_train();
     files
@@ -97,7 +98,7 @@ fn sort_out(files: &Files, source: &Source<'_>, synsets: &HashMap<&str, i64>) ->
         .collect()
 }
 
-/// What the flat validation images show.
+/// The classes of the flat validation images.
 struct Truth(HashMap<u32, i64>);
 
 impl Truth {

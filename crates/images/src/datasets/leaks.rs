@@ -1,4 +1,4 @@
-//! Images that two parts share, found without reading all of both.
+//! Images shared by two parts, found without reading all of them.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -7,22 +7,22 @@ use tks_data::DataError;
 
 use super::set::ImageSet;
 
-/// Images that are read to look for others of the same bytes, at most: a training should not wait for it.
+/// Maximum number of images read to find duplicates, so that training does not have to wait for it.
 const MOST_READ: usize = 4096;
 
-/// Images of a test part that its training part has, too.
+/// Images of a test part that are also in the training part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedImages {
-    /// Images of the test part that were looked at.
+    /// Number of images of the test part that were examined.
     pub looked_at: usize,
-    /// How many of them the training part has.
+    /// Number of them that are also in the training part.
     pub count: usize,
-    /// The first of them, and the same image of the training part.
+    /// The first of them, and the same image in the training part.
     pub first: [PathBuf; 2],
 }
 
-/// The images of `test` that `train` has byte for byte; `None` where none was found. Only images of the same stored size
-/// are read, and of large parts the first few thousand of those.
+/// Finds images of `test` that are also in `train`, byte for byte; `None` if none were found. Only images of
+/// equal stored size are read, and in large parts only the first few thousand of those.
 ///
 /// # Errors
 /// An image that cannot be read.

@@ -1,19 +1,19 @@
-//! What a reader passes over: counted and named.
+//! Files skipped by a reader, counted and named.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Files of one kind that are passed over.
+/// Skipped files of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
-    /// What they are, in the singular: "AVIF image, which is not read".
+    /// Their description, in the singular: "AVIF image, which is not read".
     pub what: String,
-    /// How many there are.
+    /// Their number.
     pub count: u64,
-    /// The first of them.
+    /// The name of the first.
     pub first: String,
-    /// Whether samples are lost by it: hidden files and texts beside images are none.
+    /// Whether samples are lost: hidden files and text files beside images are not samples.
     pub is_lost: bool,
 }
 
@@ -27,7 +27,7 @@ impl std::fmt::Display for LeftOut {
     }
 }
 
-/// Counts what is passed over.
+/// Counts skipped files.
 #[derive(Debug, Default)]
 pub(super) struct Tally(BTreeMap<String, LeftOut>);
 
@@ -53,7 +53,7 @@ impl Tally {
         }
     }
 
-    /// All of it in a line; nothing where nothing is passed over.
+    /// All of them in one line; empty if nothing was skipped.
     pub(super) fn tell(&self) -> String {
         self.0.values().map(LeftOut::to_string).collect::<Vec<_>>().join(", ")
     }

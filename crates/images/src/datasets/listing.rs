@@ -1,4 +1,4 @@
-//! A part of a data set as its files have it, before anybody vouches for it.
+//! A part of a data set as found in its files, before validation.
 
 use std::sync::Arc;
 
@@ -10,22 +10,22 @@ use super::set::{ImageSet, Images};
 use super::source::OpenOptions;
 use crate::error::ImageError;
 
-/// What the files say: labels that may be no class, images that may be missing. [`Listing::validate`] makes a set of
-/// it or an error; a check reports all that is wrong.
+/// The unvalidated contents: labels may be outside the classes, images may be missing. [`Listing::validate`]
+/// turns it into a set or an error; a check reports all problems.
 #[derive(Debug)]
 pub(super) struct Listing {
     pub(super) classes: Arc<[String]>,
-    /// The labels as stored, counted from 0.
+    /// The labels as stored, starting at 0.
     pub(super) labels: Vec<i64>,
     pub(super) boxes: Option<Vec<[f32; 4]>>,
     pub(super) images: Images,
-    /// The file that names the images, and those names that lead nowhere, with their labels.
+    /// The file that lists the images, and the names of missing images with their labels.
     pub(super) missing: Missing,
-    /// Images in a folder of another class than their label: their index, and the folder's class.
+    /// Images in a folder of a class other than their label: their index and the folder's class.
     pub(super) misplaced: Vec<(usize, usize)>,
-    /// Classes that have a folder and no image that is read, with what the folder holds.
+    /// Classes whose folder contains no readable image, with the contents of the folder.
     pub(super) vanished: Vec<(String, String)>,
-    /// What was passed over.
+    /// Skipped files.
     pub(super) left_out: Vec<LeftOut>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Missing {
 /// A row of a list of images.
 #[derive(Debug)]
 pub(super) struct Listed<'a> {
-    /// The file's name, below the folder of images.
+    /// The file's name, relative to the folder of images.
     pub(super) name: &'a str,
     pub(super) label: i64,
     pub(super) bounding_box: Option<[f32; 4]>,
@@ -61,7 +61,7 @@ impl Listing {
 
     /// Joins the rows of a list with the files that they name.
     ///
-    /// `folder_class` tells the class that an image's folder stands for.
+    /// `folder_class` returns the class that an image's folder denotes.
     pub(super) fn of_list(
         files: Arc<Files>,
         classes: Arc<[String]>,
@@ -104,7 +104,7 @@ impl Listing {
         self.labels = indices.iter().map(|&index| self.labels[index]).collect();
     }
 
-    /// The set, if every image is there, every label a class, and the number as the manifest has it.
+    /// The set, if every image is present, every label is a class, and the number matches the manifest.
     pub(super) fn validate(
         self,
         manifest: &Manifest,

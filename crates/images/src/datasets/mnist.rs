@@ -1,4 +1,4 @@
-//! MNIST and Fashion-MNIST (IDX), and the digits that ship.
+//! MNIST and Fashion-MNIST (IDX), and the included digits.
 
 use tks_data::Bytes;
 use tks_data::manifest::SplitRule;
@@ -15,7 +15,7 @@ pub(super) fn list(source: &Source<'_>) -> Result<Listing, ImageError> {
     let files = source.files()?;
     let prefix = if source.is_train() { "train" } else { "t10k" };
     let find = |kind: &str, dimensions: usize| {
-        // as published; as some unpackers and mirrors write it
+        // the published name, and that used by some unpackers and mirrors
         let names = ["-", "."].map(|dot| format!("{prefix}-{kind}{dot}idx{dimensions}-ubyte"));
         let packed = names.clone().map(|name| format!("{name}.gz"));
         let all: Vec<&str> = names.iter().chain(&packed).map(String::as_str).collect();
@@ -57,7 +57,7 @@ pub(super) fn list(source: &Source<'_>) -> Result<Listing, ImageError> {
     Ok(Listing::new(source.classes.clone(), labels, Images::Planar(planar)))
 }
 
-/// The rows and columns of a digit, and the grey level of full ink.
+/// The height and width of a digit, and its maximum grey level.
 const DIGIT_SIDE: usize = 8;
 const FULL_INK: u32 = 16;
 

@@ -1,18 +1,19 @@
 //! The data sets in their official layouts, as downloaded or unpacked.
 //!
-//! | name | what is read |
+//! | name | input |
 //! |---|---|
 //! | `cifar10`, `cifar100`, `cifar100-coarse` | the binary version, or the Python version without Python |
 //! | `mnist`, `fashion-mnist` | IDX, plain or gzip |
-//! | `digits` | the file that ships in `datasets/digits` |
+//! | `digits` | the included file in `datasets/digits` |
 //! | `imagenet-1k` | `train/<synset>/`, or the tar of tars; `val` flat with the devkit's ground truth, Kaggle's, Caffe's or TensorFlow's list, or in folders |
-//! | `cub-200-2011` | `images.txt` and its companions; bounding boxes where they are |
+//! | `cub-200-2011` | `images.txt` and its companions; bounding boxes if present |
 //! | `stanford-dogs` | `train_list.mat`, `test_list.mat` |
-//! | `stanford-cars` | `cars_train_annos.mat`, `cars_test_annos_withlabels.mat`, `cars_annos.mat`, or a folder a class |
-//! | any folder of images | a folder a class ([`open_folder`]) |
+//! | `stanford-cars` | `cars_train_annos.mat`, `cars_test_annos_withlabels.mat`, `cars_annos.mat`, or one folder per class |
+//! | any folder of images | one folder per class ([`open_folder`]) |
 //!
-//! Each has a manifest in `datasets/` (classes, counts, addresses, checksums, licence), which [`manifest`] holds.
-//! [`open`] takes the folder that the archives were fetched to, the unpacked folder, or an archive itself.
+//! Each has a manifest in `datasets/` (classes, counts, addresses, checksums, licence), returned by
+//! [`manifest`]. [`open`] takes the folder with the downloaded archives, the unpacked folder, or an archive
+//! itself.
 //!
 //! ```
 //! use std::path::Path;
@@ -60,7 +61,7 @@ use listing::Listing;
 pub use source::OpenOptions;
 use source::Source;
 
-/// The manifest of a data set, by name, of those that are built in.
+/// The built-in manifest of a data set, by name.
 ///
 /// # Errors
 /// [`DataError::UnknownName`], with the nearest name.
@@ -70,16 +71,16 @@ pub fn manifest(name: &str) -> Result<Manifest, DataError> {
 
 /// Opens a part (`train`, `test`, `val`) of a data set, by name.
 ///
-/// `root` is the folder that its archives were fetched to, its unpacked folder, or an archive.
+/// `root` is the folder with its downloaded archives, its unpacked folder, or an archive.
 ///
 /// # Errors
-/// No such data set or part; files that are not there, cut or damaged; images that the labels name and that are
-/// missing; a label that is no class; another number of images than the manifest's.
+/// No such data set or part; missing, truncated or damaged files; missing images; a label outside the
+/// classes; a number of images that differs from the manifest's.
 pub fn open(name: &str, root: &Path, part: &str, options: &OpenOptions) -> Result<ImageSet, ImageError> {
     open_manifest(&manifest(name)?, root, part, options)
 }
 
-/// As [`open`], with a manifest of the user's own: its `layout` is the name of one of the data sets here.
+/// Like [`open`], with the user's own manifest, whose `layout` is the name of one of these data sets.
 ///
 /// # Errors
 /// As [`open`].
@@ -92,7 +93,7 @@ pub fn open_manifest(
     list(manifest, root, part, options)?.validate(manifest, root, part, options)
 }
 
-/// What the files say of a part.
+/// The contents of a part as found in the files.
 fn list(manifest: &Manifest, root: &Path, part: &str, options: &OpenOptions) -> Result<Listing, ImageError> {
     let parts = &manifest.split(None)?.parts;
     if !parts.contains_key(part) {

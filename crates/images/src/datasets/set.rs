@@ -11,10 +11,10 @@ use super::left_out::LeftOut;
 use crate::decode::dimensions;
 use crate::error::ImageError;
 
-/// A part of a data set: labels, and where each image's bytes are.
+/// A part of a data set: labels, and the location of each image's bytes.
 ///
-/// Small sets (CIFAR, MNIST) are held in memory as they lie in their files: an image is a slice. Others are files
-/// of a folder or an archive, read when they are asked for.
+/// Small sets (CIFAR, MNIST) are held in memory as stored in their files: an image is a slice. Images of
+/// other sets are files in a folder or an archive, read on demand.
 #[derive(Debug)]
 pub struct ImageSet {
     pub(super) name: String,
@@ -31,7 +31,7 @@ pub struct ImageSet {
 pub enum ImageBytes<'a> {
     /// An image file (JPEG, PNG, WebP, BMP, GIF), to be decoded.
     Encoded(&'a [u8]),
-    /// Pixels, plane after plane, row by row: `[C, H, W]`.
+    /// Pixels in planes, row by row: `[C, H, W]`.
     Planar {
         /// The grey levels, 0 to 255.
         pixels: &'a [u8],
@@ -78,7 +78,7 @@ impl ImageSet {
     /// The label of an image.
     ///
     /// # Panics
-    /// If there is no image `index`, as do the functions below.
+    /// If there is no image `index`; this applies to the functions below too.
     pub fn label(&self, index: usize) -> usize {
         self.labels[index] as usize
     }
@@ -92,22 +92,23 @@ impl ImageSet {
         counts
     }
 
-    /// Where the thing lies in the image, if the data set says so: left, top, width and height in pixels.
+    /// The bounding box of the object in the image, if the data set has it: left, top, width and height in
+    /// pixels.
     pub fn bounding_box(&self, index: usize) -> Option<[f32; 4]> {
         self.boxes.as_ref().map(|boxes| boxes[index])
     }
 
-    /// Whether the data set gives bounding boxes.
+    /// Whether the data set has bounding boxes.
     pub fn has_bounding_boxes(&self) -> bool {
         self.boxes.is_some()
     }
 
-    /// What was passed over: images in formats that are not read, links to nothing, hidden files and others.
+    /// Skipped files: images in unsupported formats, broken links, hidden files and others.
     pub fn left_out(&self) -> &[LeftOut] {
         &self.left_out
     }
 
-    /// Channels of the images: 1 (grey) or 3 (colour, as JPEG and PNG files are always decoded to).
+    /// Channels of the images: 1 (grey) or 3 (colour, which JPEG and PNG files are always decoded to).
     pub fn channels(&self) -> usize {
         match &self.images {
             Images::Planar(planar) => planar.channels,
@@ -115,7 +116,7 @@ impl ImageSet {
         }
     }
 
-    /// Rows and pixels of a row, where the layout has one size for all images.
+    /// Height and width, if the layout has one size for all images.
     pub fn size(&self) -> Option<[usize; 2]> {
         match &self.images {
             Images::Planar(planar) => Some([planar.height, planar.width]),
@@ -123,10 +124,11 @@ impl ImageSet {
         }
     }
 
-    /// Rows and pixels of a row that all images have; reads the header of each file.
+    /// The height and width common to all images; reads the header of each file.
     ///
     /// # Errors
-    /// [`ImageError::Sizes`] with two images of other sizes; a file that cannot be read or is no image.
+    /// [`ImageError::Sizes`] with two images of different sizes; a file that cannot be read or is not an
+    /// image.
     pub fn common_size(&self) -> Result<[usize; 2], ImageError> {
         if let Some(size) = self.size() {
             return Ok(size);
@@ -152,12 +154,12 @@ impl ImageSet {
         Ok(first)
     }
 
-    /// What errors call the image: its file, or its file and record.
+    /// The image's name in error messages: its file, or its file and record.
     pub fn path(&self, index: usize) -> PathBuf {
         self.images.path(index)
     }
 
-    /// How many bytes an image is stored in: those of its file, or of its pixels.
+    /// The stored size of an image in bytes: that of its file or of its pixels.
     pub fn stored_size(&self, index: usize) -> u64 {
         match &self.images {
             Images::Planar(planar) => (planar.channels * planar.height * planar.width) as u64,
@@ -165,17 +167,17 @@ impl ImageSet {
         }
     }
 
-    /// The bytes of an image: borrowed where they lie in memory, else read into `scratch`, which keeps its memory
-    /// from one image to the next.
+    /// The bytes of an image: borrowed if they are in memory, else read into `scratch`, whose memory is
+    /// reused from one image to the next.
     ///
     /// # Errors
-    /// A file that cannot be read, and a damaged entry of a compressed archive.
+    /// A file that cannot be read, or a damaged entry of a compressed archive.
     pub fn image<'a>(&'a self, index: usize, scratch: &'a mut Vec<u8>) -> Result<ImageBytes<'a>, DataError> {
         self.images.image(index, scratch)
     }
 }
 
-/// Where the images are.
+/// The location of the images.
 #[derive(Debug)]
 pub(super) enum Images {
     Planar(PlanarImages),
@@ -222,14 +224,14 @@ impl Images {
     }
 }
 
-/// Images of one size, pixel for pixel in a few files.
+/// Images of one size, stored uncompressed in a few files.
 #[derive(Debug)]
 pub(super) struct PlanarImages {
     pub(super) channels: usize,
     pub(super) height: usize,
     pub(super) width: usize,
     segments: Vec<Segment>,
-    /// Which images of the segments these are; all where there is none.
+    /// The indices of these images in the segments; all of them if `None`.
     selected: Option<Vec<u32>>,
 }
 
@@ -248,7 +250,7 @@ impl PlanarImages {
         Self { channels, height, width, segments: Vec::new(), selected: None }
     }
 
-    /// Adds a file's images: the last must end within its bytes.
+    /// Adds a file's images; the last must end within its bytes.
     pub(super) fn push(&mut self, segment: Segment) {
         let end = match segment.count {
             0 => 0,
@@ -265,7 +267,7 @@ impl PlanarImages {
         }
     }
 
-    /// The image's file and its number there. There are six files at most: a walk beats a search.
+    /// The image's file and its number there. There are at most six files, so a linear scan is fastest.
     fn locate(&self, index: usize) -> (&Segment, usize) {
         let mut index = match &self.selected {
             Some(selected) => selected[index] as usize,

@@ -1,4 +1,4 @@
-//! Where a data set is read from, and how.
+//! The source of a data set, and how it is opened.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use crate::error::ImageError;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OpenOptions {
-    /// Whether another number of images than the manifest's is right: for a part of a data set.
+    /// Whether a number of images other than the manifest's is accepted, for an incomplete data set.
     pub accept_counts: bool,
-    /// How archives are opened, and where compressed ones are unpacked to.
+    /// How archives are opened, and where compressed ones are decompressed to.
     pub archive: ArchiveOptions,
 }
 
-/// What a layout is read from.
+/// The input of a layout's reader.
 pub(super) struct Source<'a> {
     pub(super) manifest: &'a Manifest,
     pub(super) root: &'a Path,
@@ -39,7 +39,7 @@ impl Source<'_> {
         self.part == "train"
     }
 
-    /// What to do when a file is not there.
+    /// What to do if a file is missing.
     pub(super) fn fetch_hint(&self) -> String {
         let files: Vec<&str> = self.manifest.files.iter().map(|file| file.name.as_str()).collect();
         format!(
@@ -51,7 +51,7 @@ impl Source<'_> {
     }
 }
 
-/// The number of images that the manifest states of a part.
+/// The number of images of a part stated in the manifest.
 pub(super) fn expected_count(manifest: &Manifest, part: &str) -> Option<u64> {
     manifest.splits.first()?.parts.get(part).copied().and_then(Stated::known)
 }

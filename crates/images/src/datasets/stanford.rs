@@ -75,7 +75,7 @@ pub(super) fn list_cars(source: &Source<'_>) -> Result<Listing, ImageError> {
     let found = files.found();
     match (by_class_folder(source, files)?, unlabelled) {
         (Some(listing), _) => Ok(listing),
-        // what the devkit, and Kaggle's copy of it, have of the test part
+        // the test part in the devkit and in Kaggle's copy of it
         (None, Some(path)) => Err(ImageError::layout(
             path,
             "this list has no classes, so that nothing can be tested by it",
@@ -91,10 +91,10 @@ pub(super) fn list_cars(source: &Source<'_>) -> Result<Listing, ImageError> {
     }
 }
 
-/// The devkit's list of the test part: boxes without classes.
+/// The devkit's list of the test part, with boxes but without classes.
 const UNLABELLED: &str = "cars_test_annos.mat";
 
-/// The first release: all images in one folder, and one list that tells the part.
+/// The first release: all images in one folder, and one list that states the part.
 fn all_in_one(source: &Source<'_>, mut files: Files, id: FileId) -> Result<Listing, ImageError> {
     let rows = annotations(&files, id)?;
     let rows = rows.elements().ok_or_else(|| no_annotations(&files, id))?;
@@ -116,7 +116,8 @@ fn all_in_one(source: &Source<'_>, mut files: Files, id: FileId) -> Result<Listi
     Listing::of_list(Arc::new(files), source.classes.clone(), "cars_annos.mat", "car_ims", &rows, |_| None)
 }
 
-/// The newer mirrors: `train/<class>/`, `test/<class>/`. A `/` in a class's name became another sign there.
+/// The newer mirrors: `train/<class>/`, `test/<class>/`. A `/` in a class name is replaced by another
+/// character there.
 fn by_class_folder(source: &Source<'_>, files: Files) -> Result<Option<Listing>, ImageError> {
     let plain =
         |name: &str| name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
@@ -167,7 +168,7 @@ impl CarRow {
     }
 }
 
-/// An image's row: corners of its box become left, top, width and height.
+/// An image's row: the corners of its box are converted to left, top, width and height.
 fn listed(row: MatStruct<'_>, name: &str) -> Option<CarRow> {
     let number = |field| row.field(field).and_then(MatValue::number);
     let (left, top) = (number("bbox_x1")?, number("bbox_y1")?);
@@ -179,7 +180,7 @@ fn listed(row: MatStruct<'_>, name: &str) -> Option<CarRow> {
     })
 }
 
-/// MATLAB counts from 1, in floating point.
+/// MATLAB counts from 1 and stores numbers in floating point.
 fn class_number(label: f64) -> Option<i64> {
     (label.fract() == 0.0 && label.abs() < 1e9).then_some(label as i64 - 1)
 }

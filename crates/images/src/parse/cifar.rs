@@ -4,23 +4,23 @@
 
 use super::{Cursor, FETCH_AGAIN, ParseError};
 
-/// The height and the width of an image.
+/// The height and width of an image.
 pub const SIDE: usize = 32;
-/// The pixels of an image: red, green and blue planes of 32 x 32, row by row.
+/// The number of pixel values of an image: red, green and blue planes of 32 x 32, row by row.
 pub const PIXELS: usize = 3 * SIDE * SIDE;
 
-/// Which of the two layouts a file has.
+/// The two layouts of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CifarLayout {
-    /// One label byte a record: 3,073 bytes.
+    /// One label byte per record: 3,073 bytes.
     Cifar10,
-    /// A coarse and a fine label byte a record: 3,074 bytes.
+    /// A coarse and a fine label byte per record: 3,074 bytes.
     Cifar100,
 }
 
 impl CifarLayout {
-    /// The bytes before a record's pixels.
+    /// The number of bytes before a record's pixels.
     pub const fn label_bytes(self) -> usize {
         match self {
             Self::Cifar10 => 1,
@@ -28,7 +28,7 @@ impl CifarLayout {
         }
     }
 
-    /// The bytes of a record.
+    /// The number of bytes of a record.
     pub const fn record_bytes(self) -> usize {
         self.label_bytes() + PIXELS
     }
@@ -44,9 +44,9 @@ pub struct CifarRecords<'a> {
 /// One record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CifarRecord<'a> {
-    /// The class; in CIFAR100 the fine one. As stored: it may be out of range.
+    /// The class; in CIFAR100, the fine one. As stored, so it may be out of range.
     pub label: u8,
-    /// The superclass, in CIFAR100. As stored: it may be out of range.
+    /// The superclass, in CIFAR100. As stored, so it may be out of range.
     pub coarse: Option<u8>,
     /// Planar pixels `[3, 32, 32]`.
     pub pixels: &'a [u8],
@@ -58,7 +58,7 @@ impl<'a> CifarRecords<'a> {
         self.bytes.len() / self.layout.record_bytes()
     }
 
-    /// Whether there is no record.
+    /// Whether there are no records.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
@@ -79,7 +79,7 @@ impl<'a> CifarRecords<'a> {
 /// Reads a file of the binary version.
 ///
 /// # Errors
-/// A length that is no whole number of records, or none at all: the error tells the record that is cut.
+/// A length that is not a whole number of records, or zero: the error names the truncated record.
 pub fn parse_cifar(bytes: &[u8], layout: CifarLayout) -> Result<CifarRecords<'_>, ParseError> {
     let cursor = Cursor::new("CIFAR binary", bytes);
     let (record, rest) = (layout.record_bytes(), bytes.len() % layout.record_bytes());

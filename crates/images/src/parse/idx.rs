@@ -1,17 +1,17 @@
 //! IDX, the format of MNIST: a big-endian header of sizes, then the values.
 //!
-//! Layout: two zero bytes, the type (0x08 is unsigned byte, the only one that the data sets use), the number of
-//! dimensions, a `u32` a dimension, then the values in row-major order. (Y. LeCun, C. Cortes, C. Burges: THE MNIST
-//! DATABASE of handwritten digits.)
+//! Layout: two zero bytes, the type (0x08 is unsigned byte, the only one that the data sets use), the number
+//! of dimensions, one `u32` per dimension, then the values in row-major order. (Y. LeCun, C. Cortes, C.
+//! Burges: THE MNIST DATABASE of handwritten digits.)
 
 use super::{Cursor, ParseError};
 
 const FORMAT: &str = "IDX";
 const UNSIGNED_BYTE: u8 = 0x08;
-/// MNIST's images have three dimensions; more than this is no IDX file.
+/// MNIST's images have three dimensions; a file with more dimensions than this is not IDX.
 const MAX_DIMENSIONS: u8 = 8;
 
-/// What an IDX file says before its values.
+/// The header of an IDX file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdxHeader {
     /// The sizes, outermost first: `[N]` for labels, `[N, H, W]` for images.
@@ -24,7 +24,7 @@ impl IdxHeader {
         self.dims.iter().product()
     }
 
-    /// The bytes of the header.
+    /// The number of bytes of the header.
     pub fn length(&self) -> usize {
         4 + 4 * self.dims.len()
     }
@@ -71,7 +71,7 @@ fn parse_header(cursor: &mut Cursor<'_>) -> Result<IdxHeader, ParseError> {
 /// Reads an IDX file of unsigned bytes: `[N]` labels or `[N, H, W]` images.
 ///
 /// # Errors
-/// Not IDX, another type of value, and fewer or more bytes than the header announces.
+/// A file that is not IDX, another type of value, and fewer or more bytes than the header states.
 ///
 /// ```
 /// let file = [0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0, 3, 10, 20, 30];

@@ -1,10 +1,11 @@
-//! Text tables of one row a line: `<number> <value>` (CUB-200-2011) or `<number>` (ImageNet's ground truth).
+//! Text tables with one row per line: `<number> <value>` (CUB-200-2011) or `<number>` (ImageNet's ground
+//! truth).
 
 use super::{Cursor, ParseError, shown};
 
 const FORMAT: &str = "text table";
 
-/// The lines of a text, each with its number (from 1) and byte offset; blank lines are passed over.
+/// The lines of a text, each with its number (from 1) and byte offset; blank lines are skipped.
 fn numbered(text: &[u8]) -> impl Iterator<Item = (usize, usize, &[u8])> {
     let mut offset = 0;
     text.split(|&byte| byte == b'\n').enumerate().filter_map(move |(index, line)| {
@@ -26,7 +27,7 @@ fn error(offset: usize, line: usize, problem: String) -> ParseError {
 /// Reads lines of `<number> <value>`, the value being the rest of the line.
 ///
 /// # Errors
-/// A line that starts with no number, has no value, or is no UTF-8.
+/// A line that does not start with a number, has no value, or is not UTF-8.
 pub fn parse_pairs(text: &[u8]) -> Result<Vec<(u32, &str)>, ParseError> {
     numbered(text)
         .map(|(line, offset, row)| {
@@ -44,7 +45,7 @@ pub fn parse_pairs(text: &[u8]) -> Result<Vec<(u32, &str)>, ParseError> {
 /// Reads lines of `<number> <number>`.
 ///
 /// # Errors
-/// As [`parse_pairs`], and a value that is no whole number.
+/// As [`parse_pairs`], and a value that is not a whole number.
 pub fn parse_number_pairs(text: &[u8]) -> Result<Vec<(u32, u32)>, ParseError> {
     numbered(text)
         .map(|(line, offset, row)| {
@@ -60,7 +61,7 @@ pub fn parse_number_pairs(text: &[u8]) -> Result<Vec<(u32, u32)>, ParseError> {
 /// Reads lines of one number.
 ///
 /// # Errors
-/// A line that is no whole number.
+/// A line that is not a whole number.
 pub fn parse_numbers(text: &[u8]) -> Result<Vec<u32>, ParseError> {
     numbered(text)
         .map(|(line, offset, row)| {
@@ -72,7 +73,7 @@ pub fn parse_numbers(text: &[u8]) -> Result<Vec<u32>, ParseError> {
 /// Reads lines of `<number> <x> <y> <width> <height>`, in pixels.
 ///
 /// # Errors
-/// A line of anything else, and sizes that are no finite number.
+/// A line with anything else, and sizes that are not finite.
 pub fn parse_boxes(text: &[u8]) -> Result<Vec<(u32, [f32; 4])>, ParseError> {
     numbered(text)
         .map(|(line, offset, row)| {
@@ -93,10 +94,10 @@ pub fn parse_boxes(text: &[u8]) -> Result<Vec<(u32, [f32; 4])>, ParseError> {
         .collect()
 }
 
-/// Reads lines of `width` whole numbers with commas between: the digits that ship.
+/// Reads lines of `width` whole numbers separated by commas: the included digits.
 ///
 /// # Errors
-/// A line of another number of values, or of anything else.
+/// A line with a different number of values, or with anything else.
 pub fn parse_rows(text: &[u8], width: usize) -> Result<Vec<Vec<u32>>, ParseError> {
     numbered(text)
         .map(|(line, offset, row)| {

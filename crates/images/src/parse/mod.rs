@@ -4,15 +4,15 @@
 //! |---|---|
 //! | [`idx`] | IDX: MNIST, Fashion-MNIST |
 //! | [`cifar`] | the binary version of CIFAR10 and CIFAR100 |
-//! | [`pickle`] | the Python version of CIFAR10 and CIFAR100, without running anything |
-//! | [`lines`] | text tables with a row a line: CUB-200-2011, ImageNet's ground truth |
+//! | [`pickle`] | the Python version of CIFAR10 and CIFAR100, without executing anything |
+//! | [`lines`] | text tables with one row per line: CUB-200-2011, ImageNet's ground truth |
 //!
-//! MATLAB v5 `.mat`, of which StanfordDogs, StanfordCars and ImageNet's devkit have lists, is read by
+//! MATLAB v5 `.mat` files, the lists of StanfordDogs, StanfordCars and ImageNet's devkit, are read by
 //! [`tks_data::parse::mat`].
 //!
-//! Nothing here opens a file, panics on bad bytes, or takes memory out of proportion to the input: a reader that
-//! unpacks has a limit. An error tells the byte offset, what is wrong there and what to do; who opened the file adds
-//! its name.
+//! Nothing here opens a file, panics on bad bytes, or allocates memory out of proportion to the input: a
+//! reader that decompresses has a limit. An error gives the byte offset, what is wrong there and what to do;
+//! the caller that opened the file adds its name.
 
 pub mod cifar;
 pub mod idx;

@@ -1,9 +1,9 @@
-//! The Python version of CIFAR10 and CIFAR100: a pickle that is read, not run.
+//! The Python version of CIFAR10 and CIFAR100: a pickle that is parsed, not executed.
 //!
-//! A pickle is a program for a small stack machine. This reader knows the opcodes that those files use (protocol 2,
-//! as Python 2's cPickle wrote them, and as Python 3 writes the same dictionary at that protocol), and the five
-//! names that they call: numpy's array, its reconstruction and its `dtype`, and `_codecs.encode`. Any other opcode or
-//! name is an error, so that a file can make this reader do nothing but hand out bytes.
+//! A pickle is a program for a small stack machine. This reader supports the opcodes that those files use
+//! (protocol 2, as written by Python 2's cPickle and, for the same dictionary, by Python 3) and the five
+//! names that they call: numpy's array, its reconstruction and its `dtype`, and `_codecs.encode`. Any other
+//! opcode or name is an error, so a file cannot make this reader do anything except return bytes.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -14,15 +14,15 @@ const FORMAT: &str = "Python pickle";
 const REMEDY: &str = "only the pickles of CIFAR10's and CIFAR100's Python version are read: fetch the file again, or take \
                       the binary version";
 
-/// The most values that a file may make: CIFAR100's 50,000 records need some 200,000.
+/// The most values that a file may create; CIFAR100's 50,000 records need about 200,000.
 const MAX_VALUES: usize = 1 << 21;
 
-/// What a batch file of the Python version holds.
+/// The contents of a batch file of the Python version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CifarBatch<'a> {
-    /// The classes, `labels` or `fine_labels`. As stored: they may be out of range.
+    /// The classes, `labels` or `fine_labels`. As stored, so they may be out of range.
     pub labels: Vec<i64>,
-    /// The superclasses, `coarse_labels`, where there are any.
+    /// The superclasses, `coarse_labels`, if there are any.
     pub coarse: Option<Vec<i64>>,
     /// Planar pixels, `[N, 3072]`.
     pub pixels: Cow<'a, [u8]>,
@@ -31,8 +31,8 @@ pub struct CifarBatch<'a> {
 /// Reads a batch file (`data_batch_1`, `test_batch`, `train`, `test`).
 ///
 /// # Errors
-/// An opcode or a name beyond those the files use, a cut file, a dictionary without `data` and `labels` or
-/// `fine_labels`, and pixels that are not `[N, 3072]` bytes for N labels.
+/// An opcode or a name that the official files do not use, a truncated file, a dictionary without `data` and
+/// `labels` or `fine_labels`, and pixels that are not `[N, 3072]` bytes for N labels.
 pub fn parse_cifar_pickle(bytes: &[u8]) -> Result<CifarBatch<'_>, ParseError> {
     let (heap, root) = Machine::run(bytes)?;
     let end = bytes.len();
@@ -66,11 +66,11 @@ pub fn parse_cifar_pickle(bytes: &[u8]) -> Result<CifarBatch<'_>, ParseError> {
     Ok(CifarBatch { labels, coarse, pixels })
 }
 
-/// Reads the names of the classes from `batches.meta` or `meta`, by their key: `label_names`, `fine_label_names` or
+/// Reads the class names from `batches.meta` or `meta`, by key: `label_names`, `fine_label_names` or
 /// `coarse_label_names`.
 ///
 /// # Errors
-/// As [`parse_cifar_pickle`], and a dictionary without that list of strings.
+/// As [`parse_cifar_pickle`], or a dictionary without that list of strings.
 pub fn parse_cifar_names(bytes: &[u8], key: &str) -> Result<Vec<String>, ParseError> {
     let (heap, root) = Machine::run(bytes)?;
     heap.entry(root, key)
@@ -106,7 +106,7 @@ impl Callable {
     }
 }
 
-/// A place in the heap. Values hold places, so a pickle that refers to one value many times costs one value.
+/// An index into the heap. Values hold indices, so a value that a pickle refers to many times is stored once.
 type Place = usize;
 
 #[derive(Debug, Clone)]
@@ -117,11 +117,11 @@ enum Value<'a> {
     /// Python 2's `str`, or bytes.
     Bytes(&'a [u8]),
     Text(&'a str),
-    /// `_codecs.encode(text, 'latin1')`: how protocol 2 writes bytes. Decoded when it is asked for.
+    /// `_codecs.encode(text, 'latin1')`: how protocol 2 writes bytes. Decoded on demand.
     Encoded(&'a str),
     List(Vec<Place>),
     Tuple(Vec<Place>),
-    /// Keys and values in turn.
+    /// Alternating keys and values.
     Dict(Vec<Place>),
     Callable(Callable),
     Dtype {
@@ -185,7 +185,7 @@ impl<'a> Heap<'a> {
         self.items(place)?.iter().map(|&item| self.string(item).map(str::to_owned)).collect()
     }
 
-    /// The last value that a dictionary has for a key, as Python has it. Python 3 reads Python 2's keys as bytes.
+    /// The last value of a key in a dictionary, as in Python. Python 3 reads Python 2's keys as bytes.
     fn entry(&self, dict: Place, key: &str) -> Option<Place> {
         let Value::Dict(entries) = self.get(dict) else { return None };
         let (pairs, _) = entries.as_chunks::<2>();
@@ -210,7 +210,7 @@ struct Machine<'a> {
     cursor: Cursor<'a>,
     heap: Heap<'a>,
     stack: Vec<Place>,
-    /// The heights of the stack at the marks.
+    /// The stack heights at the marks.
     marks: Vec<usize>,
     memo: HashMap<u32, Place>,
 }
@@ -358,7 +358,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// Values, in the largest of the places that hold them: it bounds what a small file can make grow.
+    /// The length of the largest container of values, which bounds how much a small file can allocate.
     fn size(&self) -> usize {
         self.heap.values.len().max(self.stack.len()).max(self.marks.len()).max(self.memo.len())
     }
@@ -387,7 +387,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// The lowest place of the stack that may be taken: what lies below the last mark stays.
+    /// The lowest stack index that may be popped: values below the last mark stay.
     fn floor(&self) -> usize {
         self.marks.last().copied().unwrap_or(0)
     }
@@ -478,7 +478,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// `__setstate__`: of a `dtype` (byte order and the like, which bytes have none of), or of an array.
+    /// `__setstate__`: of a `dtype` (byte order and the like, irrelevant for bytes), or of an array.
     fn build(&mut self, at: usize) -> Result<(), ParseError> {
         let state = self.pop(at)?;
         let object = self.top(at)?;

@@ -1,4 +1,4 @@
-//! From an image as it is stored to what a network sees, in one description.
+//! A description of how a stored image becomes a network's input.
 
 mod normalize;
 
@@ -125,10 +125,10 @@ fn default_crop() -> f64 {
     0.875
 }
 
-/// Memory that is used again from image to image; one a worker.
+/// Memory that is reused from image to image; one per worker.
 #[derive(Debug, Clone, Default)]
 pub struct Scratch {
-    /// The image that is worked on: put it here.
+    /// The image to process: put it here.
     pub image: Image,
     other: Image,
     resize: resize::Scratch,
@@ -144,7 +144,7 @@ impl Recipe {
     /// Checks every option.
     ///
     /// # Errors
-    /// [`DataError::Setting`] for the first that makes no sense.
+    /// [`DataError::Setting`] for the first invalid one.
     pub fn check(&self) -> Result<(), ImageError> {
         let wrong = |field, message: String| Err(DataError::Setting { field, message }.into());
         if let Some(BoxCrop { margin }) = self.bounding_box
@@ -174,10 +174,11 @@ impl Recipe {
         Ok(())
     }
 
-    /// Shape `[C, H, W]` of what comes out, for images of so many channels and, where all have one, this size.
+    /// Shape `[C, H, W]` of the output, for images with this many channels and, if all have the same, this
+    /// size.
     ///
     /// # Errors
-    /// [`DataError::Setting`] where the images are of several sizes and `resize` is left out.
+    /// [`DataError::Setting`] if the images have different sizes and `resize` is left out.
     pub fn shape(&self, channels: usize, size: Option<[usize; 2]>) -> Result<[usize; 3], ImageError> {
         let channels = self.channels.unwrap_or(channels);
         match (self.resize, size) {
@@ -192,7 +193,7 @@ impl Recipe {
         }
     }
 
-    /// Writes the image in `scratch` without augmentation: to test a network on.
+    /// Writes the image in `scratch` without augmentation, for testing.
     ///
     /// `bounding_box` is its left, top, width and height. `out` is `[C, H, W]`.
     ///
@@ -209,10 +210,10 @@ impl Recipe {
         self.finish(normalization, out, scratch)
     }
 
-    /// Writes the image in `scratch`, changed at random: to train a network on.
+    /// Writes the image in `scratch` with random augmentation, for training.
     ///
     /// # Errors
-    /// Those of the steps, and a last step whose images are of another size than the recipe's.
+    /// Those of the steps, and a last step whose output size differs from the recipe's.
     pub fn write_augmented<E: Level>(
         &self,
         normalization: &Normalization,
@@ -225,7 +226,7 @@ impl Recipe {
         self.augment_from(0, normalization, rng, out, scratch)
     }
 
-    /// What comes before random changes.
+    /// The steps before the random changes.
     fn prepare(
         &self,
         bounding_box: Option<[f32; 4]>,
@@ -241,7 +242,7 @@ impl Recipe {
         }
     }
 
-    /// The random changes, without the first `done` of them, and what follows.
+    /// The random changes, except for the first `done`, and the steps after them.
     pub(crate) fn augment_from<E: Level>(
         &self,
         done: usize,
@@ -284,8 +285,8 @@ impl Recipe {
         Ok(())
     }
 
-    /// How the decoder begins with what this recipe does first: a random resized crop, or a resize of an image that
-    /// may be decoded reduced.
+    /// The first step of this recipe if the decoder can start it: a random resized crop, or a resize of an
+    /// image that may be decoded at reduced size.
     pub(crate) fn beginning(&self, augment: bool) -> Beginning {
         match (self.augment.first(), self.resize) {
             _ if self.bounding_box.is_some() => Beginning::Whole,
@@ -303,23 +304,24 @@ impl Recipe {
     }
 }
 
-/// What of a file is decoded.
+/// The part of a file to decode.
 pub(crate) enum Beginning {
-    /// All of it.
+    /// The whole image.
     Whole,
-    /// All of it, as small as a resize allows.
+    /// The whole image, as small as a resize allows.
     Reduced(Resize),
-    /// A part that is drawn.
+    /// A randomly drawn part.
     Crop(FirstCrop),
 }
 
-/// How many times smaller a part of `length` pixels on each side may be decoded, to be no smaller than `target`.
+/// The factor by which a part with sides of `length` pixels may be reduced in decoding without becoming
+/// smaller than `target`.
 fn reduction(length: [usize; 2], target: [usize; 2]) -> usize {
     let enough = |reduction: &usize| (0..2).all(|side| length[side] / reduction >= target[side]);
     [8, 4, 2].into_iter().find(enough).unwrap_or(1)
 }
 
-/// A random resized crop that a decoder can begin with.
+/// A random resized crop that the decoder can start with.
 pub(crate) struct FirstCrop {
     size: [usize; 2],
     scale: [f64; 2],
@@ -329,11 +331,12 @@ pub(crate) struct FirstCrop {
 }
 
 impl FirstCrop {
-    /// Draws the part of an image of this height and width: what is decoded, and where in that it lies.
+    /// Draws the part of an image of this height and width; returns the region to decode and the part's
+    /// position in it.
     pub(crate) fn draw(&self, size: [usize; 2], rng: &mut impl Rng) -> (DecodeRegion, Region) {
         let Rectangle { top, left, height, width } = random_rectangle(size, self.scale, self.ratio, rng);
         let reduction = if self.reduce { reduction([height, width], self.size) } else { 1 };
-        // the pixels that the part reaches into
+        // the pixels that the part overlaps
         let side = |first: usize, length: usize| {
             let begin = first / reduction;
             let from = (first - begin * reduction) as f32 / reduction as f32;
@@ -352,7 +355,7 @@ impl FirstCrop {
         (decoded, Region { left, top: upper, right, bottom: lower })
     }
 
-    /// Brings the drawn part of what is in `scratch` to its size.
+    /// Resizes the drawn part of the image in `scratch`.
     pub(crate) fn resize(&self, region: Region, scratch: &mut Scratch) -> Result<(), ImageError> {
         let Scratch { image, other, resize: room, .. } = scratch;
         let [height, width] = self.size;
@@ -379,20 +382,22 @@ impl BoxCrop {
 }
 
 impl Resize {
-    /// Height and width that an image of these is brought to: as large as it has to be for both sides of the crop.
+    /// Height and width that an image of this size is resized to: just large enough for both sides of the
+    /// crop.
     fn before_crop(&self, [h, w]: [usize; 2]) -> [usize; 2] {
         let before = |size: usize| (size as f64 / self.crop).floor() as usize;
         let (rows, columns) = (before(self.height), before(self.width));
         if columns * h >= rows * w { [columns * h / w.max(1), columns] } else { [rows, rows * w / h.max(1)] }
     }
 
-    /// What is decoded of an image of this height and width: all of it, perhaps reduced.
+    /// The region to decode for an image of this height and width: all of it, possibly reduced.
     pub(crate) fn decode_region(&self, size: [usize; 2]) -> DecodeRegion {
         let [height, width] = size;
         DecodeRegion::whole(Dimensions { height, width }, reduction(size, self.before_crop(size)))
     }
 
-    /// As torchvision's `Resize` of the shorter side and `CenterCrop`, with the size before the crop as timm has it.
+    /// Like torchvision's `Resize` of the shorter side and `CenterCrop`, with the size before the crop as in
+    /// timm.
     fn apply(&self, scratch: &mut Scratch) -> Result<(), ImageError> {
         let Scratch { image, other, resize: room, .. } = scratch;
         let [height, width] = self.before_crop([image.height, image.width]);
@@ -415,12 +420,12 @@ impl Resize {
     }
 }
 
-/// Whether a step brings images to a size of its own, whatever theirs was.
+/// Whether a step gives images a fixed size, independent of their own.
 fn gives_size(step: &Augment) -> bool {
     matches!(step, Augment::RandomResizedCrop { .. })
 }
 
-/// Half of a number, rounded to the even neighbour, as Python's `round` does.
+/// Half of a number, rounded half to even, like Python's `round`.
 fn half_to_even(number: usize) -> usize {
     let half = number / 2;
     half + (number % 2) * (half % 2)

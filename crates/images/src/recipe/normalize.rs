@@ -1,4 +1,4 @@
-//! From grey levels to numbers, and from pixels to planes.
+//! Conversion from grey levels to numbers, and from pixels to planes.
 
 use serde::{Deserialize, Serialize};
 use tks_data::{DataError, Element, Manifest};
@@ -31,7 +31,7 @@ pub enum Normalize {
 const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 
-/// Mean and standard deviation of each channel, and a table of what each grey level becomes.
+/// Mean and standard deviation of each channel, and a table with the value of each grey level.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Normalization {
     mean: Vec<f32>,
@@ -40,10 +40,11 @@ pub struct Normalization {
 }
 
 impl Normalization {
-    /// What `normalize` means for images of a data set with so many channels.
+    /// Resolves `normalize` for images of a data set with this many channels.
     ///
     /// # Errors
-    /// [`DataError::Setting`] for another number of values than channels, and for values out of range.
+    /// [`DataError::Setting`] if the number of values differs from that of channels, and for values out of
+    /// range.
     pub fn of(
         normalize: &Normalize,
         manifest: Option<&Manifest>,
@@ -58,7 +59,7 @@ impl Normalization {
             (Normalize::None, _) => (vec![0.0], vec![1.0]),
             (Normalize::Values { mean, std }, _) => (mean.clone(), std.clone()),
         };
-        // grey repeated has the same values in each channel
+        // repeated grey has the same values in each channel
         let spread = |values: Vec<f32>| if values.len() == 1 { vec![values[0]; channels] } else { values };
         let (mean, std) = (spread(mean), spread(std));
         if [mean.len(), std.len()] != [channels; 2] {
@@ -92,9 +93,9 @@ impl Normalization {
     }
 }
 
-/// An element that images can be written as.
+/// An element type for images.
 pub trait Level: Element {
-    /// Whether it is normalised, so that steps on values can follow.
+    /// Whether values are normalised, so that steps on values can follow.
     const NORMALIZED: bool;
 
     /// Writes an image `[H, W, C]` as planes `[C, H, W]`.

@@ -1,24 +1,25 @@
-//! What each pixel of a row or column is made of.
+//! The filter weights for each pixel of a row or column.
 
 use super::filter::Filter;
 
-/// Bits behind the point of a coefficient: 8 are the pixel's, 2 are for sums that are negative or overshoot.
+/// Fractional bits of a coefficient: of 32 bits, 8 are for the pixel and 2 for sums that are negative or
+/// overshoot.
 pub(super) const PRECISION: u32 = 32 - 8 - 2;
 
-/// What each pixel of a row or column is made of.
+/// The filter weights for each pixel of a row or column.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Coefficients {
-    /// The first source pixel and the number of them.
+    /// The first source pixel and the number of source pixels.
     bounds: Vec<(u32, u32)>,
-    /// The most that a pixel is made of: places a pixel has in `values`.
+    /// The largest number of source pixels of a pixel: the number of entries per pixel in `values`.
     capacity: usize,
     values: Vec<i32>,
-    /// The same by fours: the lower bits of four weights, then what is above these.
+    /// The same in groups of four: the lower bits of four weights, then their upper bits.
     halves: Vec<[i16; 8]>,
     weights: Vec<f64>,
 }
 
-/// Bits of a weight's lower half: both halves then are 16-bit numbers, and products of these with pixels add up
+/// Bits of a weight's lower half: both halves are then 16-bit numbers, and their products with pixels add up
 /// exactly.
 pub(super) const LOWER_BITS: u32 = 11;
 
@@ -27,14 +28,14 @@ impl Coefficients {
         self.bounds.len()
     }
 
-    /// The first source pixel of pixel `at`, and the weight of it and those that follow in 2^-22.
+    /// The first source pixel of pixel `at`, and the weights of it and the following ones, in units of 2^-22.
     pub(super) fn taps(&self, at: usize) -> (usize, &[i32]) {
         let (first, count) = self.bounds[at];
         (first as usize, &self.values[at * self.capacity..][..count as usize])
     }
 
-    /// The first source pixel of pixel `at`, and the weights of those from it on by fours, filled up with 0: the
-    /// lower [`LOWER_BITS`] of each, then the upper ones.
+    /// The first source pixel of pixel `at`, and the weights from it on in groups of four, padded with 0: the
+    /// lower [`LOWER_BITS`] of each, then the upper bits.
     #[inline(always)]
     pub(super) fn halves(&self, at: usize) -> (usize, &[[i16; 8]]) {
         let (first, count) = self.bounds[at];

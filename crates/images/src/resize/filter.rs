@@ -19,7 +19,7 @@ pub enum Filter {
 }
 
 impl Filter {
-    /// How far it reaches, in pixels of the smaller of the two images.
+    /// Its radius, in pixels of the smaller of the two images.
     pub(super) fn support(self) -> f64 {
         match self {
             Filter::Nearest => 0.0,
@@ -29,7 +29,7 @@ impl Filter {
         }
     }
 
-    /// Its weight at a distance.
+    /// Its weight at a given distance.
     pub(super) fn weight(self, x: f64) -> f64 {
         const SLOPE: f64 = -0.5;
         let distance = x.abs();

@@ -1,8 +1,8 @@
-//! Images in another size, as Pillow's `Image.resize(size, resample, box=...)` gives them.
+//! Resizing with the results of Pillow's `Image.resize(size, resample, box=...)`.
 //!
-//! A filter is widened by the scale where the image becomes smaller, which keeps fine patterns from turning into
-//! coarse ones. The result is Pillow 13's to the bit: the same coefficients of 22 bits, 8 bits between the passes over
-//! columns and rows, in the same order.
+//! When an image is reduced, the filter is widened by the scale, which avoids aliasing. The result equals
+//! Pillow 13's bit for bit: the same 22-bit coefficients, and 8 bits between the horizontal and vertical
+//! passes, in the same order.
 
 mod coefficients;
 mod filter;
@@ -48,7 +48,7 @@ impl Region {
     }
 }
 
-/// Memory that is used again from image to image.
+/// Memory that is reused from image to image.
 #[derive(Debug, Clone, Default)]
 pub struct Scratch {
     columns: Coefficients,
@@ -59,7 +59,7 @@ pub struct Scratch {
 /// Writes `region` of `source` to `out`, as an image of `height` x `width`.
 ///
 /// # Errors
-/// [`DataError::Setting`] for a region that is empty or reaches beyond the image, and for a size of 0.
+/// [`DataError::Setting`] for a region that is empty or extends beyond the image, and for a size of 0.
 ///
 /// ```
 /// use tks_images::Image;
@@ -104,7 +104,8 @@ pub fn resize(
 }
 
 fn nearest(source: &Image, region: Region, out: &mut Image) {
-    // positions are summed up, not multiplied, since the sums' rounding decides where two pixels are equally near
+    // positions are accumulated, not multiplied, since the rounding of the sums decides between two equally
+    // near pixels
     let places = |low: f32, high: f32, count: usize, size: usize| -> Vec<usize> {
         let step = f64::from(high - low) / count as f64;
         let mut at = f64::from(low) + step * 0.5;
@@ -151,7 +152,7 @@ fn convolve(source: &Image, region: Region, filter: Filter, out: &mut Image, scr
         vertical(&source.pixels, source.stride(), 0, rows, between);
         return horizontal(between, source.stride(), source.channels, columns, &mut out.pixels);
     }
-    // the rows that the second pass looks at
+    // the rows that the second pass needs
     let (first, last) = (rows.taps(0).0, rows.taps(out.height - 1));
     let end = last.0 + last.1.len();
     between.resize((end - first) * out.stride(), 0);
@@ -160,8 +161,8 @@ fn convolve(source: &Image, region: Region, filter: Filter, out: &mut Image, scr
     vertical(between, out.stride(), first, rows, &mut out.pixels);
 }
 
-/// Whether rows are made first: where the height loses more than twice as many pixels as the width, as Pillow has it
-/// from version 13 on. The results differ by their rounding between the passes.
+/// Whether the vertical pass comes first: if the height loses more than twice as many pixels as the width, as
+/// in Pillow since version 13. The order affects the rounding between the passes.
 fn is_much_lower(from: [usize; 2], to: [usize; 2]) -> bool {
     let lost = |side: usize| from[side] as i64 - to[side] as i64;
     lost(0) > 0 && lost(0) > 2 * lost(1)

@@ -1,4 +1,4 @@
-//! The loops that gain by wide vectors, in one binary for all processors.
+//! Loops that profit from wide vectors, in one binary for all processors.
 
 use super::coefficients::{Coefficients, LOWER_BITS, PRECISION};
 
@@ -8,7 +8,8 @@ fn level(sum: i32) -> u8 {
     (sum >> PRECISION).clamp(0, 255) as u8
 }
 
-/// Rows of another width: each of `source` (`stride` bytes) becomes one of `out`, by `columns`.
+/// Horizontal pass: resizes each row of `source` (`stride` bytes) to one of `out`, with the weights
+/// `columns`.
 pub(super) fn horizontal(
     source: &[u8],
     stride: usize,
@@ -20,7 +21,7 @@ pub(super) fn horizontal(
     #[cfg(target_arch = "x86_64")]
     if channels == 3 && is_x86_feature_detected!("avx2") {
         rows.for_each(|(row, out)| {
-            // SAFETY: the processor has AVX2, as was just asked.
+            // SAFETY: the processor has AVX2, as was just checked.
             unsafe { x86::horizontal_rgb(row, columns, out) }
         });
         return;
@@ -38,15 +39,15 @@ fn horizontal_any(row: &[u8], channels: usize, columns: &Coefficients, out: &mut
     }
 }
 
-/// Columns of another height: row `y` of `out` is made of those of `source` (`stride` bytes, the first of them
-/// number `first`) that `rows` says.
+/// Vertical pass: row `y` of `out` is the weighted sum, with the weights `rows`, of rows of `source`
+/// (`stride` bytes each; its first row has number `first`).
 pub(super) fn vertical(source: &[u8], stride: usize, first: usize, rows: &Coefficients, out: &mut [u8]) {
     for (y, out) in out.chunks_exact_mut(stride).enumerate() {
         let (from, taps) = rows.taps(y);
         let source = &source[(from - first) * stride..];
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor has AVX2, as was just asked.
+            // SAFETY: the processor has AVX2, as was just checked.
             unsafe { x86::vertical_row(source, stride, taps, out) };
             continue;
         }
@@ -54,10 +55,10 @@ pub(super) fn vertical(source: &[u8], stride: usize, first: usize, rows: &Coeffi
     }
 }
 
-/// One row, as the sum of some.
+/// One row, as a weighted sum of rows.
 #[inline(always)]
 fn vertical_any(source: &[u8], stride: usize, taps: &[i32], out: &mut [u8]) {
-    // so many columns at once that their sums stay in registers
+    // just enough columns at once that their sums stay in registers
     const BLOCK: usize = 32;
     let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
     let start = blocks.len() * BLOCK;
@@ -88,10 +89,10 @@ mod x86 {
         vertical_any(source, stride, taps, out);
     }
 
-    /// A pixel's three channels at once, of four source pixels: products of 16 bits, added in pairs.
+    /// The three channels of a pixel at once, from four source pixels: 16-bit products, added in pairs.
     #[target_feature(enable = "avx2")]
     pub(super) fn horizontal_rgb(row: &[u8], columns: &Coefficients, out: &mut [u8]) {
-        // of pixels 0 and 1 (in the upper half 2 and 3) red, green and blue, each twice as 16 bits
+        // red, green and blue of pixels 0 and 1 (in the upper half, 2 and 3), each pair as 16-bit values
         let spread = _mm256_setr_epi8(
             0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1, //
             6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1,
@@ -110,13 +111,13 @@ mod x86 {
                 let pixels = &row[(first + 4 * four) * 3..];
                 let pixels = match pixels.first_chunk::<16>() {
                     Some(pixels) => pixels,
-                    // the row's end; what is beyond has the weight 0
+                    // the end of the row; values beyond it have weight 0
                     None => {
                         last[..pixels.len()].copy_from_slice(pixels);
                         &last
                     }
                 };
-                // SAFETY: both are of 16 bytes.
+                // SAFETY: both have 16 bytes.
                 let (pixels, weights) = unsafe {
                     (_mm_loadu_si128(pixels.as_ptr().cast()), _mm_loadu_si128(weights.as_ptr().cast()))
                 };
@@ -128,7 +129,7 @@ mod x86 {
             let sum = _mm256_add_epi32(low, _mm256_slli_epi32::<{ LOWER_BITS as i32 }>(high));
             let sum = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256::<1>(sum));
             let sum = _mm_srai_epi32::<{ PRECISION as i32 }>(_mm_add_epi32(sum, half));
-            // both packings saturate, which clamps to 0 to 255
+            // both packing steps saturate, which clamps to 0 to 255
             let words = _mm_packs_epi32(sum, sum);
             let bytes = _mm_cvtsi128_si32(_mm_packus_epi16(words, words)).to_le_bytes();
             *out = [bytes[0], bytes[1], bytes[2]];

@@ -1,4 +1,5 @@
-//! Augmentation: each operation against Pillow, settings against timm and torchvision, and what chance does.
+//! Augmentation: each operation compared with Pillow, settings with timm and torchvision, and the
+//! distribution of random choices.
 
 mod mix;
 mod ops;

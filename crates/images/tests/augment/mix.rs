@@ -1,4 +1,4 @@
-//! MixUp and CutMix of batches, as a hook of the loader.
+//! MixUp and CutMix of batches, as a loader hook.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tks_data::rng::sample_rng;
 use tks_data::{BoxError, Dataset, Loader, LoaderConfig, SampleContext, SampleShape, SampleSlot};
 use tks_images::augment::{Beta, Mix, MixMode};
 
-/// Sample `i` is `i + 1` everywhere and of class `i`.
+/// Sample `i` has the value `i + 1` everywhere and class `i`.
 struct Plain {
     shape: SampleShape,
 }
@@ -84,7 +84,8 @@ fn labels_say_what_the_images_hold() {
                 let (values, labels, classes) = mixed(mix, seed);
                 for (sample, (values, label)) in values.iter().zip(&labels).enumerate() {
                     assert!((label.iter().sum::<f32>() - 1.0).abs() < 1e-5);
-                    // A sample's value is its class and 1, so the mean is the labels' too.
+                    // A sample's value is its class plus 1, so the mean value equals the mean of the labels
+                    // plus 1.
                     let held: f32 =
                         label.iter().enumerate().map(|(class, share)| share * (class + 1) as f32).sum();
                     assert!((mean(values) - held).abs() < 1e-3, "{mix:?}: {} {held}", mean(values));
@@ -127,7 +128,7 @@ fn probabilities_of_mixing_and_switching_are_met() {
             if values[0].iter().all(|value| *value == values[0][0]) { mixed_up += 1 } else { cut += 1 }
         }
     }
-    // A rectangle may be of no pixel or of all, so a few cuts do not show.
+    // A rectangle may cover no pixels or all of them, so a few cuts are invisible.
     assert!((f64::from(mixed_up) / 2000.0 - 0.42).abs() < 0.05, "{mixed_up}");
     assert!((f64::from(cut) / 2000.0 - 0.18).abs() < 0.05, "{cut}");
 }

@@ -1,5 +1,5 @@
-//! Each operation equals Pillow's, and the steps that leave nothing to chance torchvision's: cases made by
-//! `fixtures/augment/make_fixtures.py`, and whatever lies in the folder named by `TKS_AUGMENT_FIXTURES`.
+//! Each operation equals Pillow's, and the deterministic steps equal torchvision's: cases made by
+//! `fixtures/augment/make_fixtures.py`, and those in the folder named by `TKS_AUGMENT_FIXTURES`.
 
 use std::path::{Path, PathBuf};
 
@@ -42,7 +42,7 @@ fn three() -> usize {
     3
 }
 
-/// Runs the cases of a folder; their number.
+/// Runs the cases of a folder; returns their number.
 fn run(folder: &Path) -> usize {
     let text = std::fs::read_to_string(folder.join("cases.json")).expect("cases.json");
     let cases: Cases = serde_json::from_str(&text).expect("cases as described");

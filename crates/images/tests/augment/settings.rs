@@ -1,9 +1,9 @@
-//! Settings as a user writes them.
+//! Settings as written by a user.
 
 use serde_json::{from_value, json};
 use tks_images::augment::{Augment, AutoPolicy, RandPolicy, Spread, TimmRandAugment};
 
-/// The message that a configuration fails with.
+/// The error message of an invalid configuration.
 fn failure(config: serde_json::Value) -> String {
     match from_value::<Augment>(config) {
         Err(error) => error.to_string(),

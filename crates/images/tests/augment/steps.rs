@@ -1,4 +1,4 @@
-//! What chance does: how often, how strongly, and the same for the same seed.
+//! Random choices: how often, how strongly, and the same for the same seed.
 
 use proptest::prelude::*;
 use serde_json::{from_value, json};
@@ -8,7 +8,7 @@ use tks_images::augment::{Augment, PaddingMode, Scratch};
 
 use crate::support::numbered;
 
-/// A step as a configuration has it.
+/// A step as written in a configuration.
 fn step(config: serde_json::Value) -> Augment {
     from_value(config).unwrap()
 }
@@ -117,7 +117,7 @@ fn every_place_of_a_crop_is_as_likely() {
     for seed in 0..3000 {
         *counts.entry(after(&crop, &image, seed).pixels).or_insert(0) += 1;
     }
-    // 4 places along the columns and 3 along the rows: 250 each, with a standard deviation of 15.
+    // 4 horizontal and 3 vertical positions: 250 each, with a standard deviation of 15.
     assert_eq!(counts.len(), 12);
     assert!(counts.values().all(|count| (180..320).contains(count)), "{:?}", counts.values());
 }
@@ -146,7 +146,7 @@ fn padding_is_the_fill_colour() {
     assert_eq!(padded.pixels.chunks_exact(3).filter(|pixel| *pixel == [1, 2, 3]).count(), 8);
 }
 
-/// How often a step changes an image, of 4000 seeds.
+/// How often a step changes an image, out of 4000 seeds.
 fn changes(augment: &Augment, image: &Image) -> usize {
     (0..4000).filter(|&seed| after(augment, image, seed) != *image).count()
 }
@@ -169,7 +169,8 @@ fn probabilities_are_met() {
 
 #[test]
 fn each_operation_of_rand_augment_is_as_likely() {
-    // Grey levels tell what was done: a plain image is changed by few operations, and by each in its own way.
+    // Grey levels show which operation was applied: only a few operations change a uniform image, each in a
+    // different way.
     let plain = Image { pixels: vec![200; 3 * 64], height: 8, width: 8, channels: 3 };
     let policy = step(json!({ "rand_augment": { "policy": "rand-m10-n1-p1", "fill": [200, 200, 200] } }));
     let mut counts = std::collections::BTreeMap::new();
@@ -187,7 +188,8 @@ fn each_operation_of_rand_augment_is_as_likely() {
 
 #[test]
 fn magnitudes_spread_as_their_standard_deviation_says() {
-    // In one long row with one bright pixel, a shift along the row shows its magnitude: full is 0.45 of the width.
+    // In one long row with one bright pixel, a shift along the row shows its magnitude: full magnitude is
+    // 0.45 of the width.
     let width = 1001;
     let mut image = Image { pixels: vec![0; width], height: 1, width, channels: 1 };
     image.pixels[width / 2] = 255;
@@ -229,8 +231,8 @@ fn weighted_operations_are_drawn_once() {
         assert!(pixels.iter().all(|value| *value == pixels[0]));
         seen.insert(pixels[0]);
     }
-    // At magnitude 0 all fifteen leave a black image as it is, but for invert and, before or after it, posterise
-    // to 4 bits. A second inversion would show.
+    // At magnitude 0, all fifteen leave a black image unchanged, except for invert and, combined with it,
+    // posterise to 4 bits. A second inversion would show.
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), [240, 255]);
 }
 
@@ -242,7 +244,7 @@ fn jitter_keeps_to_its_ranges_and_is_even() {
     assert!(levels.iter().all(|level| (60.0..=140.0).contains(level)));
     let mean = levels.iter().sum::<f64>() / 4000.0;
     let variance = levels.iter().map(|level| (level - mean).powi(2)).sum::<f64>() / 4000.0;
-    // 60 to 140, cut to whole numbers.
+    // 60 to 140, truncated to whole numbers.
     assert!((mean - 99.5).abs() < 2.0 && (variance.sqrt() - 80.0 / 12f64.sqrt()).abs() < 1.0);
 }
 
@@ -263,7 +265,7 @@ fn erasing_covers_what_it_is_asked_to() {
             assert!(values[..2400] == values[2400..4800] && values[..2400] == values[4800..]);
             total += erased / seeds as f64;
         }
-        // Several may overlap.
+        // Rectangles may overlap.
         let expected = if blocks == 1.0 { 0.15 } else { 0.142 };
         assert!((total - expected).abs() < 0.008, "{blocks}: {total}");
     }
@@ -305,7 +307,7 @@ fn cutout_is_a_square_around_a_pixel() {
         assert!((3..=6).contains(&columns.len()) && (3..=6).contains(&rows.len()));
         areas.insert((rows.len(), columns.len()));
     }
-    // 3 to 6 of each side are left in the image.
+    // 3 to 6 pixels of each side remain within the image.
     assert_eq!(areas.len(), 16);
 }
 

@@ -1,4 +1,4 @@
-//! Images and numbers to test with.
+//! Images and numbers for the tests.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ pub(crate) fn read_image(path: &Path, channels: usize) -> Image {
     image
 }
 
-/// An image whose values differ from place to place.
+/// An image whose values differ from pixel to pixel.
 pub(crate) fn numbered(height: usize, width: usize, channels: usize) -> Image {
     let pixels = (0..height * width * channels).map(|i| (i * 37 + i / 7 * 11) as u8).collect();
     Image { pixels, height, width, channels }

@@ -9,7 +9,7 @@ pub fn fixture_path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
-/// One of the JPEG files that the decoder is tested by.
+/// One of the JPEG files that the decoder is tested with.
 pub fn jpeg_fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../jpeg/tests/fixtures").join(name)
 }
@@ -19,14 +19,14 @@ pub fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Writes a file and the folders it lies in.
+/// Writes a file and creates its folders.
 pub fn write(root: &Path, name: &str, bytes: impl AsRef<[u8]>) {
     let path = root.join(name);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, bytes).unwrap();
 }
 
-/// A small JPEG that no other `seed` gives.
+/// A small JPEG, different for each `seed`.
 pub fn jpeg(seed: u8) -> Vec<u8> {
     let pixels: Vec<u8> =
         (0..24 * 16 * 3).map(|i| (i as u8).wrapping_mul(seed.wrapping_mul(2) | 1) ^ seed).collect();
@@ -46,7 +46,7 @@ pub fn cifar10_batch(first: usize, records: usize) -> Vec<u8> {
         .collect()
 }
 
-/// CIFAR10 with `records` in each of its six files.
+/// CIFAR10 with `records` records in each of its six files.
 pub fn write_cifar10(root: &Path, records: usize) {
     for batch in 0..5 {
         let name = format!("cifar-10-batches-bin/data_batch_{}.bin", batch + 1);

@@ -1,4 +1,4 @@
-//! Affine transforms, as Pillow's `Image.transform` and `Image.rotate` compute them.
+//! Affine transforms with the results of Pillow's `Image.transform` and `Image.rotate`.
 
 use std::f64::consts::PI;
 
@@ -20,7 +20,7 @@ pub enum Interpolation {
     Bicubic,
 }
 
-/// How transforms sample an image.
+/// How affine transforms sample an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sampling {
@@ -30,11 +30,11 @@ pub struct Sampling {
     pub fill: [u8; 3],
 }
 
-/// The affine map from a pixel of the new image to a place in the old one: `x' = a x + b y + c`,
-/// `y' = d x + e y + f`, where a pixel's middle is at half of a unit.
+/// The affine map from a pixel of the new image to a place in the old one: `x' = a x + b y + c`, `y' = d x +
+/// e y + f`, where the centre of a pixel is at half a unit.
 type Matrix = [f64; 6];
 
-/// Turns an image counterclockwise around its middle. `other` is room to work in.
+/// Rotates an image counterclockwise around its centre. `other` is work space.
 pub(super) fn rotate(image: &mut Image, other: &mut Image, degrees: f64, sampling: Sampling) {
     let degrees = degrees.rem_euclid(360.0);
     let (height, width) = (image.height, image.width);
@@ -58,7 +58,7 @@ pub(super) fn rotate(image: &mut Image, other: &mut Image, degrees: f64, samplin
     transform(image, other, matrix, sampling);
 }
 
-/// Takes the pixel at `(row, column)` from where `source` says.
+/// Takes the pixel at `(row, column)` from the position given by `source`.
 fn rearrange(image: &mut Image, other: &mut Image, source: impl Fn(usize, usize) -> (usize, usize)) {
     other.reset(image.height, image.width, image.channels);
     let channels = image.channels;
@@ -83,7 +83,7 @@ fn round15(value: f64) -> f64 {
     rounded / 1e15
 }
 
-/// Samples an image anew. `other` is room to work in.
+/// Resamples an image. `other` is work space.
 pub(super) fn transform(image: &mut Image, other: &mut Image, matrix: Matrix, sampling: Sampling) {
     other.reset(image.height, image.width, image.channels);
     match image.channels {
@@ -113,7 +113,7 @@ struct Source<'a, const C: usize> {
     height: usize,
 }
 
-/// A place in an image: the pixel up and left of it, and how far it is from there, 0 to below 1.
+/// A position in an image: the pixel above and to the left, and the distances from it, in [0, 1).
 struct Place {
     x: isize,
     y: isize,
@@ -127,8 +127,8 @@ impl<const C: usize> Source<'_, C> {
         inside.then(|| self.pixels[y as usize * self.width + x as usize])
     }
 
-    /// Whether Pillow takes the nearest pixel by numbers of 16 and 16 bits: not for a mere scaling or shift, nor
-    /// where a corner comes out too far away.
+    /// Whether Pillow finds the nearest pixel in 16.16 fixed point: not for a pure scaling or shift, nor if a
+    /// corner is mapped too far away.
     fn fits_fixed_point(&self, [a, b, c, d, e, f]: Matrix) -> bool {
         let near =
             |x: f64, y: f64| (x * a + y * b + c).abs() < 32768.0 && (x * d + y * e + f).abs() < 32768.0;
@@ -193,7 +193,7 @@ impl<const C: usize> Source<'_, C> {
         }
     }
 
-    /// The pixels of a row at `x`, `x + 1`, ...; beyond the border its outermost one.
+    /// The pixels of a row at `x`, `x + 1`, ...; beyond the border, the outermost one.
     fn neighbours<const N: usize>(&self, x: isize, y: isize) -> [[u8; C]; N] {
         let y = y.clamp(0, self.height as isize - 1) as usize;
         let row = &self.pixels[y * self.width..(y + 1) * self.width];
@@ -224,8 +224,8 @@ impl<const C: usize> Source<'_, C> {
             }
             std::array::from_fn(|i| cubic([a[i], b[i], c[i], d[i]], dx))
         };
-        // Where a distance is 0 the polynomial is its second value, exactly: shears and shifts along one axis
-        // then need one row or one column.
+        // At distance 0 the polynomial equals its second value exactly, so shears and shifts along one axis
+        // need only one row or column.
         if dy == 0.0 {
             return line(y).map(|value| value as u8);
         }
@@ -239,7 +239,7 @@ fn linear(from: f64, to: f64, share: f64) -> f64 {
     from + (to - from) * share
 }
 
-/// The cubic convolution of Keys with parameter -1, between the second and the third value.
+/// Keys' cubic convolution with parameter -1, between the second and the third value.
 #[inline(always)]
 fn cubic([a, b, c, d]: [f64; 4], share: f64) -> f64 {
     let linear = -a + c;
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn decimals_are_rounded_as_they_are_written() {
-        // Rust writes a number's decimals exactly, as Python rounds them.
+        // Rust prints a number's decimals exactly, and so rounds like Python.
         let mut value = 0.000_123_4f64;
         for _ in 0..20_000 {
             value = (value * 3.7 + 0.123_456_7).sin();

@@ -1,21 +1,21 @@
-//! Operations between an image and a poorer one of it, as Pillow's `ImageEnhance` has them.
+//! Blending of an image with a degraded version of it, as in Pillow's `ImageEnhance`.
 
 use super::pointwise;
 use crate::image::{Image, luma};
 
-/// Pillow's `Image.blend`: 0 is the poorer value, 1 the image's, more than 1 goes beyond it. In single
-/// precision and cut, not rounded.
+/// Pillow's `Image.blend`: 0 gives the degraded value, 1 the image's, and more than 1 extrapolates. In single
+/// precision and truncated, not rounded.
 #[inline(always)]
 fn blend(poor: u8, value: u8, factor: f32) -> u8 {
     (f32::from(poor) + factor * (f32::from(value) - f32::from(poor))) as u8
 }
 
-/// Between black and the image.
+/// Blends black and the image.
 pub(super) fn brightness(image: &mut Image, factor: f32) {
     pointwise::map(image, |value| blend(0, value, factor));
 }
 
-/// Between the mean of the grey image, rounded, and the image.
+/// Blends the rounded mean of the grey image with the image.
 pub(super) fn contrast(image: &mut Image, factor: f32) {
     let values = &image.pixels;
     let (sum, count) = match image.channels {
@@ -29,9 +29,9 @@ pub(super) fn contrast(image: &mut Image, factor: f32) {
     pointwise::map(image, |value| blend(mean, value, factor));
 }
 
-/// Between the grey image and the image.
+/// Blends the grey image with the image.
 pub(super) fn color(image: &mut Image, factor: f32) {
-    // A grey image is its own grey image.
+    // A grey image is its own grey version.
     if image.channels != 3 {
         return;
     }
@@ -41,12 +41,12 @@ pub(super) fn color(image: &mut Image, factor: f32) {
     }
 }
 
-/// Between the smoothed image and the image. `smooth` is room to work in.
+/// Blends the smoothed image with the image. `smooth` is work space.
 pub(super) fn sharpness(image: &mut Image, smooth: &mut Image, factor: f32) {
     smooth.reset(image.height, image.width, image.channels);
     smooth.pixels.copy_from_slice(&image.pixels);
     let (stride, channels) = (image.stride(), image.channels);
-    // Pixels at the border have no neighbours on all sides: they stay as they are.
+    // Pixels at the border lack neighbours on some sides and are left unchanged.
     if image.height >= 3 && image.width >= 3 {
         let inner = channels..stride - channels;
         for y in 1..image.height - 1 {
@@ -62,8 +62,9 @@ pub(super) fn sharpness(image: &mut Image, smooth: &mut Image, factor: f32) {
     }
 }
 
-/// Mean of a pixel (5 times) and its eight neighbours (once each), rounded, for all but the first and last
-/// pixel of a row. Pillow sums in single precision; a thirteenth is never so near to a half that it matters.
+/// Rounded mean of a pixel (weight 5) and its eight neighbours (weight 1 each), for all but the first and
+/// last pixels of a row. Pillow sums in single precision; a multiple of 1/13 is never close enough to a half
+/// for this to matter.
 fn smooth_row([above, middle, below]: [&[u8]; 3], channels: usize, out: &mut [u8]) {
     let length = out.len();
     let near = |row: &'_ [u8], shift: usize, at: usize| u16::from(row[shift * channels..][..length][at]);

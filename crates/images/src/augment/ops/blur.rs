@@ -2,10 +2,10 @@
 
 use crate::image::Image;
 
-/// Box filters in each direction.
+/// Number of box filters in each direction.
 const PASSES: usize = 3;
 
-/// Blurs by a standard deviation of `radius` pixels. `other` is room to work in.
+/// Blurs with a standard deviation of `radius` pixels. `other` is work space.
 pub(super) fn gaussian(image: &mut Image, other: &mut Image, radius: f32) {
     let radius = box_radius(radius);
     if radius == 0.0 {
@@ -32,8 +32,8 @@ pub(super) fn gaussian(image: &mut Image, other: &mut Image, radius: f32) {
     }
 }
 
-/// Radius of the box, with its fraction, that after three passes has the variance of the Gaussian. Gwosdek et
-/// al., "Theoretical Foundations of Gaussian Convolution by Extended Box Filtering", SSVM 2011.
+/// The fractional radius of the box whose variance after three passes equals the Gaussian's. Gwosdek et al.,
+/// "Theoretical Foundations of Gaussian Convolution by Extended Box Filtering", SSVM 2011.
 fn box_radius(radius: f32) -> f32 {
     let variance = radius * radius / PASSES as f32;
     let length = (12.0 * f64::from(variance) + 1.0).sqrt() as f32;
@@ -42,7 +42,7 @@ fn box_radius(radius: f32) -> f32 {
     whole + fraction / (6.0 * (variance - (whole + 1.0) * (whole + 1.0)))
 }
 
-/// Every `step`th byte from `first`, `length` of them.
+/// `length` bytes, every `step`th one starting at `first`.
 #[derive(Clone, Copy)]
 struct Line {
     first: usize,
@@ -50,8 +50,8 @@ struct Line {
     length: usize,
 }
 
-/// Weights in 2^-24 of the pixels within the radius and of the two beyond, which a box with a fraction covers
-/// partly.
+/// Weights, in units of 2^-24, of the pixels within the radius and of the two beyond it, which a fractional
+/// box covers partly.
 struct BoxKernel {
     radius: usize,
     inner: u32,
@@ -68,7 +68,7 @@ impl BoxKernel {
 
     fn run(&self, from: &[u8], to: &mut [u8], line: Line) {
         let last = line.length - 1;
-        // Beyond either end, the outermost value goes on.
+        // Beyond either end, the outermost value is repeated.
         let value = |place: isize| {
             let place = place.clamp(0, last as isize) as usize;
             u32::from(from[line.first + place * line.step])

@@ -1,14 +1,14 @@
-//! A shift of the hue, by way of Pillow's 8-bit HSV.
+//! Hue shift through Pillow's 8-bit HSV.
 
 use crate::image::Image;
 
-/// Pillow's conversion to HSV (hue, saturation and value of 0 to 255 each), `factor` of a circle added to the
-/// hue, and back, as torchvision's `adjust_hue` does it.
+/// Converts to Pillow's HSV (hue, saturation and value of 0 to 255 each), adds `factor` of a circle to the
+/// hue, and converts back, like torchvision's `adjust_hue`.
 pub(super) fn shift(image: &mut Image, factor: f64) {
     if image.channels != 3 {
         return;
     }
-    // Towards 0, and around 256 although the circle has 255: as in torchvision.
+    // Truncated towards 0, and wrapped at 256 although the circle has 255 steps, as in torchvision.
     let added = (factor * 255.0) as i32 as u8;
     for pixel in image.pixels.as_chunks_mut::<3>().0 {
         let [hue, saturation, value] = to_hsv(*pixel);
@@ -16,7 +16,7 @@ pub(super) fn shift(image: &mut Image, factor: f64) {
     }
 }
 
-// Both directions mix single and double precision as Pillow's C code does: rounding decides on grey levels.
+// Both directions mix single and double precision as Pillow's C code does, since rounding affects the levels.
 
 fn to_hsv([r, g, b]: [u8; 3]) -> [u8; 3] {
     let (most, least) = (r.max(g).max(b), r.min(g).min(b));

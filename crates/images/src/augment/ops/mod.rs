@@ -1,6 +1,6 @@
-//! The operations that AutoAugment and RandAugment draw from, on 8-bit images.
+//! The operations of AutoAugment and RandAugment, on 8-bit images.
 //!
-//! Each gives what Pillow gives, bit for bit: published accuracies come from training with those.
+//! Each gives Pillow's result bit for bit, since published accuracies come from training with Pillow.
 
 mod affine;
 mod blend;
@@ -34,78 +34,78 @@ use crate::image::Image;
 pub enum Operation {
     /// Leaves the image as it is.
     Identity,
-    /// Stretches each channel's levels so that the least becomes 0 and the greatest 255.
+    /// Stretches each channel's levels so that the smallest becomes 0 and the largest 255.
     AutoContrast,
-    /// Maps each channel's levels so that all become about as frequent.
+    /// Maps each channel's levels so that all become about equally frequent.
     Equalize,
     /// `255 - v`.
     Invert,
-    /// Turns the image around its middle; what enters has the fill colour.
+    /// Rotates the image around its centre; new areas have the fill colour.
     Rotate {
         /// Angle, counterclockwise.
         degrees: f64,
     },
     /// Keeps the highest bits of each value.
     Posterize {
-        /// How many, 0 to 8; 0 makes the image black.
+        /// Number of bits, 0 to 8; 0 makes the image black.
         bits: u8,
     },
-    /// `255 - v` where `v` is not below the threshold.
+    /// `255 - v` if `v` is at or above the threshold.
     Solarize {
         /// 0 inverts all, 256 nothing.
         threshold: f64,
     },
-    /// `v + add`, up to 255, where `v` is below 128.
+    /// `v + add`, at most 255, if `v` is below 128.
     SolarizeAdd {
-        /// What is added.
+        /// The amount added.
         add: u8,
     },
-    /// Between the grey image (0) and the image (1), or beyond it. Grey images stay as they are.
+    /// Blends the grey image (0) and the image (1), or extrapolates. Grey images are left unchanged.
     Color {
         /// Weight of the image, 0 or above.
         factor: f64,
     },
-    /// Between the mean grey level (0) and the image (1), or beyond it.
+    /// Blends the mean grey level (0) and the image (1), or extrapolates.
     Contrast {
         /// Weight of the image, 0 or above.
         factor: f64,
     },
-    /// Between black (0) and the image (1), or beyond it.
+    /// Blends black (0) and the image (1), or extrapolates.
     Brightness {
         /// Weight of the image, 0 or above.
         factor: f64,
     },
-    /// Between the smoothed image (0) and the image (1), or beyond it.
+    /// Blends the smoothed image (0) and the image (1), or extrapolates.
     Sharpness {
         /// Weight of the image, 0 or above.
         factor: f64,
     },
-    /// Adds to the hue, around the circle of colours. Grey images stay as they are.
+    /// Shifts the hue around the colour circle. Grey images are left unchanged.
     Hue {
-        /// How far, -0.5 to 0.5 of the whole circle.
+        /// The shift, -0.5 to 0.5 of the whole circle.
         factor: f64,
     },
-    /// Takes each pixel from `x + factor * y`, with both at pixels' centres.
+    /// Takes each pixel from `x + factor * y`, with both at pixel centres.
     ShearX {
         /// Tangent of the angle.
         factor: f64,
     },
-    /// Takes each pixel from `y + factor * x`, with both at pixels' centres.
+    /// Takes each pixel from `y + factor * x`, with both at pixel centres.
     ShearY {
         /// Tangent of the angle.
         factor: f64,
     },
     /// Takes each pixel from `x + pixels`: moves the image to the left.
     TranslateX {
-        /// How far.
+        /// The distance in pixels.
         pixels: f64,
     },
     /// Takes each pixel from `y + pixels`: moves the image up.
     TranslateY {
-        /// How far.
+        /// The distance in pixels.
         pixels: f64,
     },
-    /// Blurs by about a Gaussian: by three box filters in each direction.
+    /// Approximate Gaussian blur: three box filters in each direction.
     GaussianBlur {
         /// Standard deviation in pixels, 0 to 1000.
         radius: f64,
@@ -116,7 +116,7 @@ impl Operation {
     /// Checks the arguments.
     ///
     /// # Errors
-    /// [`tks_data::DataError::Setting`] for one that makes no sense, such as NaN.
+    /// [`tks_data::DataError::Setting`] for an invalid one, such as NaN.
     pub fn check(&self) -> Result<(), ImageError> {
         let within = |field: &'static str, value: f64, from: f64, to: f64| {
             setting((from..=to).contains(&value), field, value, format_args!("{from} to {to}"))
@@ -148,8 +148,8 @@ impl Operation {
     /// Changes an image.
     ///
     /// # Errors
-    /// [`tks_data::DataError::Setting`] for an argument that makes no sense, and for an image whose bytes are
-    /// not those of its shape.
+    /// [`tks_data::DataError::Setting`] for an invalid argument, and for an image whose number of bytes does
+    /// not match its shape.
     pub fn apply(
         &self,
         image: &mut Image,
@@ -162,7 +162,7 @@ impl Operation {
         Ok(())
     }
 
-    /// [`Operation::apply`] for what was checked.
+    /// [`Operation::apply`] after the checks.
     pub(super) fn run(&self, image: &mut Image, sampling: Sampling, scratch: &mut Scratch) {
         if image.pixels.is_empty() {
             return;

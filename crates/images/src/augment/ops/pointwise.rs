@@ -1,8 +1,8 @@
-//! What depends on a value alone: by a table of 256 entries, where that is faster.
+//! Pointwise operations, by a table of 256 entries where that is faster.
 
 use crate::image::Image;
 
-/// Changes each value by `change`, which is called once for each of the 256.
+/// Changes each value by `change`, which is called once for each of the 256 levels.
 pub(super) fn map(image: &mut Image, change: impl Fn(u8) -> u8) {
     let mut table = [0; 256];
     for (value, entry) in (0..=255).zip(&mut table) {
@@ -14,7 +14,8 @@ pub(super) fn map(image: &mut Image, change: impl Fn(u8) -> u8) {
 /// How often each value occurs in a channel.
 type Histogram = [u32; 256];
 
-/// Changes each channel by the table that `table` makes of its histogram; by none where it makes none.
+/// Changes each channel by the table that `table` makes from its histogram; leaves it unchanged if there is
+/// no table.
 fn map_channels(image: &mut Image, table: impl Fn(&Histogram) -> Option<[u8; 256]>) {
     let channels = image.channels;
     let mut histograms = [[0; 256]; 3];
@@ -35,7 +36,7 @@ fn map_channels(image: &mut Image, table: impl Fn(&Histogram) -> Option<[u8; 256
     }
 }
 
-/// Pillow's `ImageOps.autocontrast` with nothing cut off.
+/// Pillow's `ImageOps.autocontrast` with a cutoff of 0.
 pub(super) fn auto_contrast(image: &mut Image) {
     map_channels(image, |histogram| {
         let low = histogram.iter().position(|&count| count > 0)?;
