@@ -1,9 +1,11 @@
-//! CUDA kernels' text, made from the scalar reference: one per neuron and its options, for every model.
+//! CUDA kernel source, generated from the scalar reference: one kernel per neuron with its options, for every
+//! model.
 //!
-//! A thread runs all time steps of one neuron with the membrane in registers. The forward kernel reads the
-//! input and writes the spikes; the backward kernel recomputes the membranes, `chunk` steps at a time, so that
-//! beside the input nothing is saved between the two. Compiled at run time (NVRTC) by whoever launches them;
-//! without contraction of products and sums (`--fmad=false`) they give the CPU kernels' spikes.
+//! A thread runs all time steps of one neuron with the membrane potential in registers. The forward kernel
+//! reads the input and writes the spikes; the backward kernel recomputes the membrane potentials, `chunk`
+//! steps at a time, so that nothing but the input is saved between the two. The caller compiles the kernels
+//! at run time (NVRTC); without contraction of products and sums (`--fmad=false`) they give the same spikes
+//! as the CPU kernels.
 //!
 //! ```
 //! use tks_neuron::cuda::{Program, Storage};
@@ -21,27 +23,28 @@ use crate::neuron::Neuron;
 use crate::surrogate::Surrogate;
 use crate::tape::{StepTape, derivative_text};
 
-/// How the sequences (input, spikes and their gradients) lie in memory; states are always `f32`.
+/// The number format of the sequences (input, spikes and their gradients) in memory; states are always `f32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Storage {
     /// Single precision.
     F32,
-    /// The upper half of it, rounded to the nearest, ties to even. Computed in single precision.
+    /// bfloat16, the upper half of single precision, rounded to nearest, ties to even. Computation is in
+    /// single precision.
     Bf16,
 }
 
-/// The most steps that the backward kernel keeps in registers; longer sequences go in chunks.
+/// The most time steps that the backward kernel keeps in registers; longer sequences are processed in chunks.
 const MOST_STEPS: usize = 16;
 
-/// Options for NVRTC with which the kernels give what the CPU gives: an `expf` and a division that round as
-/// C's do are its defaults, separate products and sums are not.
+/// NVRTC options for the same results as on the CPU: `expf` and division that round as in C are the default,
+/// separate products and sums are not.
 pub const COMPILER_OPTIONS: [&str; 1] = ["--fmad=false"];
 
-/// Where a buffer begins in the device's memory; 0: there is none.
+/// The address of a buffer in device memory; 0 if there is none.
 pub type Address = u64;
 
-/// What `neuron_forward` takes, its one parameter, by value. `N` neurons, `T` steps, `S` is the [`Storage`]; addresses
-/// that are marked `?` may be 0.
+/// The single parameter of `neuron_forward`, passed by value. `N` is the number of neurons, `T` that of time
+/// steps, `S` the [`Storage`]; addresses marked `?` may be 0.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ForwardArguments {
@@ -69,8 +72,8 @@ pub struct ForwardArguments {
     pub membranes: Address,
 }
 
-/// What `neuron_backward` takes, its one parameter, by value; the gradients of what is learned are each neuron's, to be
-/// summed.
+/// The single parameter of `neuron_backward`, passed by value. The gradients of learned parameters are per
+/// neuron, to be summed by the caller.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default)]
 pub struct BackwardArguments {
@@ -78,7 +81,7 @@ pub struct BackwardArguments {
     pub neurons: i64,
     /// `T`
     pub time_steps: i32,
-    /// The gradient of each spike where there are no `grad_spikes`.
+    /// The gradient of each spike if there are no `grad_spikes`.
     pub uniform_grad: f32,
     /// `[T, N]` of `S`
     pub input: Address,
@@ -110,35 +113,35 @@ pub struct BackwardArguments {
     pub checkpoints: Address,
 }
 
-/// What `spike_forward` and `spike_backward` take, their one parameter, by value.
+/// The single parameter of `spike_forward` and `spike_backward`, passed by value.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SpikeArguments {
-    /// How many; one thread each.
+    /// Number of values; one thread each.
     pub count: i64,
     /// `S`
     pub u: Address,
-    /// `S`; for `spike_backward` alone.
+    /// `S`; only for `spike_backward`.
     pub grad_spikes: Address,
     /// Spikes, or the gradient of `u`; `S`.
     pub result: Address,
 }
 
-/// A text to compile, and what a launch needs to know of it: the kernels `neuron_forward`, of [`ForwardArguments`], and
-/// `neuron_backward`, of [`BackwardArguments`], with one thread a neuron.
+/// Source to compile, and the information needed for a launch: the kernels `neuron_forward`, with
+/// [`ForwardArguments`], and `neuron_backward`, with [`BackwardArguments`], with one thread per neuron.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
     /// CUDA C++.
     pub text: String,
-    /// Steps that the backward kernel recomputes at a time.
+    /// Number of time steps that the backward kernel recomputes at a time.
     pub chunk: usize,
 }
 
 impl Program {
-    /// The program of a neuron over sequences of `time_steps` (longer and shorter ones run too).
+    /// The program of a neuron for sequences of `time_steps` (longer and shorter ones work too).
     ///
     /// # Errors
-    /// What [`Neuron::check`] finds.
+    /// The errors of [`Neuron::check`].
     pub fn new(neuron: &Neuron, storage: Storage, time_steps: usize) -> Result<Self, NeuronError> {
         neuron.check()?;
         let chunk = Program::chunk_of(time_steps);
@@ -154,19 +157,19 @@ impl Program {
         Ok(Program { text, chunk })
     }
 
-    /// The [`Program::chunk`] that sequences of `time_steps` get.
+    /// The [`Program::chunk`] for sequences of `time_steps`.
     pub fn chunk_of(time_steps: usize) -> usize {
         time_steps.clamp(1, MOST_STEPS)
     }
 
-    /// Number of values of scratch that the backward kernel of this `chunk` needs.
+    /// Number of scratch values that the backward kernel with this `chunk` needs.
     pub fn checkpoints(chunk: usize, time_steps: usize, neurons: usize) -> usize {
         time_steps.div_ceil(chunk).saturating_sub(1) * 2 * neurons
     }
 }
 
-/// The text of the plain spike: `spike_forward` and `spike_backward`, both of [`SpikeArguments`], one thread a value;
-/// `strict` fires above 0, else at 0 too.
+/// The source of the plain spike: `spike_forward` and `spike_backward`, both with [`SpikeArguments`] and one
+/// thread per value. With `strict` a value above 0 fires, otherwise 0 does too.
 pub fn spike_text(surrogate: Surrogate, strict: bool, storage: Storage) -> String {
     let mut text = prelude(storage, surrogate);
     let _ = writeln!(text, "#define FIRES(u) ((u) {} 0.0f)", if strict { ">" } else { ">=" });
@@ -182,7 +185,8 @@ fn prelude(storage: Storage, surrogate: Surrogate) -> String {
     format!("{storage}{}", derivative_text(surrogate, "__device__ __forceinline__"))
 }
 
-/// `PARAMETERS`, the number of the model's own, and `read_parameters`: given ones, or those from which training starts.
+/// `PARAMETERS`, the number of the model's learned parameters, and `read_parameters`, which takes given
+/// values or else the initial ones.
 fn parameter_functions(neuron: &Neuron) -> String {
     let learned = neuron.model.learned();
     let mut text = format!(
@@ -196,7 +200,7 @@ fn parameter_functions(neuron: &Neuron) -> String {
     text
 }
 
-/// `step` and `step_backward` of the reference: its operations, one statement each.
+/// `step` and `step_backward` of the reference, with one statement per operation.
 fn step_functions(neuron: &Neuron) -> String {
     let tape = StepTape::new(neuron);
     let own: Vec<&'static str> = neuron.model.learned().into_iter().map(|(name, _)| name).collect();

@@ -1,4 +1,4 @@
-//! What can go wrong.
+//! Errors of neurons and kernels.
 
 use tks_kernels::KernelError;
 
@@ -6,14 +6,14 @@ use tks_kernels::KernelError;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NeuronError {
-    /// A parameter lies outside its range.
+    /// A parameter is out of range.
     #[error("`{parameter}` = {value} is out of range: it must be {range}")]
     OutOfRange {
         /// The parameter, by its name in the configuration.
         parameter: &'static str,
-        /// What was given.
+        /// The given value.
         value: f64,
-        /// What is allowed.
+        /// The allowed range.
         range: &'static str,
     },
     /// Two options exclude each other.
@@ -30,19 +30,19 @@ pub enum NeuronError {
         /// The model's name.
         model: &'static str,
     },
-    /// A buffer has another length than the shape asks for.
+    /// The length of a buffer does not match the shape.
     #[error("`{buffer}` holds {actual} values where {expected} are needed ({shape})")]
     Length {
         /// The buffer's name.
         buffer: &'static str,
         /// Its length.
         actual: usize,
-        /// The length that the shape asks for.
+        /// The length required by the shape.
         expected: usize,
         /// The shape in words.
         shape: &'static str,
     },
-    /// A state that the model has is missing, or one that it has not was given.
+    /// A state of the model is missing, or a state that the model does not have was given.
     #[error("the model `{model}` {problem}")]
     State {
         /// The model's name.
@@ -50,7 +50,7 @@ pub enum NeuronError {
         /// What is wrong with its state.
         problem: &'static str,
     },
-    /// Of the kernels below: the instruction set has no such name.
+    /// An error of the underlying kernels, such as an unknown instruction set.
     #[error(transparent)]
     Kernel(#[from] KernelError),
 }

@@ -1,13 +1,13 @@
-//! What a spiking neuron computes: models, surrogate gradients, and fused kernels over `[T, N]` slices;
-//! no libtorch.
+//! Spiking neurons: models, surrogate gradients, and fused kernels over `[T, N]` slices; no libtorch.
 //!
-//! - [`model`], [`mod@neuron`]: which neuron ([`Model`]), with what options ([`Neuron`]); serialisable.
-//! - [`surrogate`]: what stands in for the derivative of a spike ([`Surrogate`]).
+//! - [`model`], [`mod@neuron`]: the neuron model ([`Model`]) and its options ([`Neuron`]); serialisable.
+//! - [`surrogate`]: replacements for the derivative of a spike ([`Surrogate`]).
 //! - [`kernel`]: the fused multi-step kernels for IF, LIF, PLIF, CuBa-LIF and ALIF, forward and backward.
-//! - [`cuda`]: CUDA kernels' text for every model, made from the reference.
-//! - [`reference`](mod@reference): every model as one scalar step, the yardstick of all else.
-//! - [`scalar`]: the numbers that formulas are written over.
-//! - [`tape`]: the reference written down, to be run on other values: tensors, kernels' texts.
+//! - [`cuda`]: CUDA kernel source for every model, generated from the reference.
+//! - [`reference`](mod@reference): every model as one scalar step, against which everything else is tested.
+//! - [`scalar`]: the number types that formulas are generic over.
+//! - [`tape`]: a recording of the reference, to be run on other values (tensors) or turned into kernel
+//!   source.
 //!
 //! ```
 //! use tks_neuron::kernel::{Forward, Kernel, Spikes};

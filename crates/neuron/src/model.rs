@@ -226,7 +226,7 @@ impl Model {
         ]
     }
 
-    /// The name by which configurations call it.
+    /// Its name in configurations.
     pub fn name(&self) -> &'static str {
         match self {
             Model::If => "if",
@@ -244,7 +244,7 @@ impl Model {
         }
     }
 
-    /// What the model remembers beside the membrane, by its name, where it does.
+    /// The name of the model's auxiliary state, if it has one besides the membrane potential.
     pub fn auxiliary_state(&self) -> Option<&'static str> {
         match self {
             Model::CubaLif { .. } => Some("synaptic_current"),
@@ -256,8 +256,8 @@ impl Model {
         }
     }
 
-    /// The learned parameters that the model has of its own, each with its initial value: PLIF's `w`, KLIF's `k`,
-    /// GLIF's gates and rates.
+    /// The model's learned parameters, each with its initial value: PLIF's `w`, KLIF's `k`, GLIF's gates and
+    /// rates.
     pub fn learned(&self) -> Vec<(&'static str, f32)> {
         match *self {
             Model::Plif { init_tau, .. } => vec![("w", -(init_tau - 1.0).ln())],
@@ -275,7 +275,7 @@ impl Model {
         }
     }
 
-    /// The membrane's time constant in steps before any learning, where the model has one.
+    /// The initial membrane time constant in time steps, if the model has one.
     pub fn tau(&self) -> Option<f32> {
         match *self {
             Model::Plif { init_tau, .. } => Some(init_tau),
@@ -283,17 +283,18 @@ impl Model {
         }
     }
 
-    /// Whether a spike changes the auxiliary state in its own step, which a reset in the next step would come after.
+    /// Whether a spike changes the auxiliary state in the same step, before a reset in the next step would
+    /// take place.
     pub(crate) fn adapts(&self) -> bool {
         matches!(self, Model::Alif { .. } | Model::Izhikevich { .. })
     }
 
-    /// Whether the model resets the membrane by a rule of its own and not as `v_reset` says.
+    /// Whether the model has its own reset instead of that given by `v_reset`.
     pub fn has_own_reset(&self) -> bool {
         matches!(self, Model::Clif { .. } | Model::Glif { .. })
     }
 
-    /// The parameters, each with what it may be.
+    /// The parameters, each with its valid range.
     pub(crate) fn parameters(&self) -> Vec<(&'static str, f32, Range)> {
         use Range::{AboveOne, AboveZero, AtLeastOne, Finite, Share};
         match *self {
@@ -342,12 +343,12 @@ impl Model {
     }
 }
 
-/// The parameter whose `sigmoid` is this share.
+/// The parameter value whose `sigmoid` is this share.
 fn logit(share: f32) -> f32 {
     -(1.0 / share - 1.0).ln()
 }
 
-/// What a parameter may be.
+/// The valid range of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Range {
     Finite,

@@ -62,7 +62,8 @@ pub struct Neuron {
 }
 
 impl Default for Neuron {
-    /// LIF with `tau = 2`, threshold 1, hard reset to 0 with its gradient, `v >= v_threshold`, arc tangent.
+    /// LIF with `tau = 2`, threshold 1, hard reset to 0 with gradient, `v >= v_threshold`, arc tangent
+    /// surrogate.
     fn default() -> Self {
         Neuron {
             model: Model::Lif { tau: 2.0, decay_input: true },
@@ -77,7 +78,7 @@ impl Default for Neuron {
 }
 
 impl Neuron {
-    /// A neuron of this model with the other options at their defaults.
+    /// A neuron with this model and default options.
     pub fn new(model: Model) -> Self {
         Neuron { model, ..Neuron::default() }
     }
@@ -87,7 +88,7 @@ impl Neuron {
         self.v_reset.unwrap_or(0.0)
     }
 
-    /// Checks every parameter and the options against each other.
+    /// Checks every parameter and the consistency of the options.
     ///
     /// # Errors
     /// [`NeuronError::OutOfRange`] or [`NeuronError::Incompatible`], naming the parameter.
@@ -135,7 +136,7 @@ fn write_reset<S: Serializer>(v_reset: &Option<f32>, serializer: S) -> Result<S:
     }
 }
 
-/// By hand, so that the error says what is allowed, which an untagged enum would not do.
+/// Implemented by hand so that the error states the valid values, unlike with an untagged enum.
 fn read_reset<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f32>, D::Error> {
     struct NumberOrNone;
 

@@ -1,21 +1,21 @@
-//! The scalar reference: one neuron, one step, for every model. Slow and obviously right; the fused
+//! The scalar reference: one neuron, one step, for every model. It is slow and obviously correct; the fused
 //! kernels, and everything built on them, are tested against it.
 
 use crate::model::Model;
 use crate::neuron::{Neuron, ResetTime};
 use crate::scalar::{Dual, Real};
 
-/// What training may change about a neuron.
+/// The learned values of a neuron.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Learned<R> {
-    /// The parameters that the model has of its own, in the order of [`Model::learned`].
+    /// The model's learned parameters, in the order of [`Model::learned`].
     pub parameters: Vec<R>,
     /// The threshold.
     pub v_threshold: R,
 }
 
 impl<R: Real> Learned<R> {
-    /// The values from which training starts.
+    /// The initial values for training.
     pub fn initial(neuron: &Neuron) -> Self {
         Learned {
             parameters: neuron.model.learned().into_iter().map(|(_, value)| R::of(value)).collect(),
@@ -29,17 +29,17 @@ impl<R: Real> Learned<R> {
     }
 }
 
-/// What a neuron remembers from step to step.
+/// The state that a neuron carries from step to step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct State<R> {
-    /// The membrane.
+    /// The membrane potential.
     pub membrane: R,
-    /// What [`Model::auxiliary_state`] names, where the model has it.
+    /// The auxiliary state ([`Model::auxiliary_state`]), if the model has one.
     pub auxiliary: R,
 }
 
 impl<R: Real> State<R> {
-    /// At rest: the membrane at [`Neuron::v_rest`], the auxiliary state at 0.
+    /// The state at rest: the membrane potential at [`Neuron::v_rest`], the auxiliary state at 0.
     pub fn rest(neuron: &Neuron) -> Self {
         State { membrane: R::of(neuron.v_rest()), auxiliary: R::of(0.0) }
     }
@@ -47,11 +47,11 @@ impl<R: Real> State<R> {
 
 /// One step of one neuron: charge, fire, adapt, reset. Returns the spike (0 or 1).
 ///
-/// A model says how it is charged (`charge`) and may have a threshold, an adaptation and a reset of its own
+/// Each model defines its charge (`charge`) and may define its own threshold, adaptation and reset
 /// (`threshold`, `adapt`, `reset`).
 ///
 /// # Panics
-/// Where `learned` has fewer parameters than [`Model::learned`] names.
+/// If `learned` has fewer parameters than [`Model::learned`].
 pub fn step<R: Real>(neuron: &Neuron, learned: &Learned<R>, x: R, state: &mut State<R>) -> R {
     let mut v = state.membrane;
     let never_fires = matches!(neuron.model, Model::LeakyIntegrator { .. });
@@ -78,7 +78,8 @@ pub fn step<R: Real>(neuron: &Neuron, learned: &Learned<R>, x: R, state: &mut St
     spike
 }
 
-/// The membrane `v` after the step's input `x`; changes the auxiliary state where the model does so before it fires.
+/// The membrane potential `v` after the step's input `x`; also updates the auxiliary state if the model does
+/// so before firing.
 fn charge<R: Real>(neuron: &Neuron, learned: &Learned<R>, v: R, x: R, auxiliary: &mut R) -> R {
     let of = R::of;
     let rest = of(neuron.v_rest());
@@ -128,7 +129,8 @@ fn charge<R: Real>(neuron: &Neuron, learned: &Learned<R>, v: R, x: R, auxiliary:
     }
 }
 
-/// What the charged membrane is compared with; `auxiliary` is the state before the step.
+/// The threshold that the charged membrane potential is compared with; `auxiliary` is the state before the
+/// step.
 fn threshold<R: Real>(neuron: &Neuron, learned: &Learned<R>, auxiliary: R) -> R {
     match neuron.model {
         Model::Alif { beta, .. } => learned.v_threshold + R::of(beta) * auxiliary,
@@ -136,7 +138,8 @@ fn threshold<R: Real>(neuron: &Neuron, learned: &Learned<R>, auxiliary: R) -> R 
     }
 }
 
-/// What a spike, or its absence, does to the auxiliary state; `resetting` is the spike as resets feel it.
+/// The update of the auxiliary state after a spike or its absence; `resetting` is the spike as used by
+/// resets.
 fn adapt<R: Real>(neuron: &Neuron, charged: R, spike: R, resetting: R, auxiliary: &mut R) {
     match neuron.model {
         Model::Alif { tau_adaptation, .. } => {
@@ -149,8 +152,8 @@ fn adapt<R: Real>(neuron: &Neuron, charged: R, spike: R, resetting: R, auxiliary
     }
 }
 
-/// The membrane after the step: as `v_reset` says, unless the model has a reset of its own, which
-/// [`Model::has_own_reset`] then says. `auxiliary` is the state after the step.
+/// The membrane potential after the step: reset as given by `v_reset`, or by the model's own reset if
+/// [`Model::has_own_reset`]. `auxiliary` is the state after the step.
 fn reset<R: Real>(neuron: &Neuron, charged: R, spike: R, threshold: R, auxiliary: R) -> R {
     match (neuron.model, neuron.v_reset) {
         (Model::Clif { .. }, _) => charged.replace(spike, charged - (threshold + auxiliary.sigmoid())),
@@ -160,12 +163,12 @@ fn reset<R: Real>(neuron: &Neuron, charged: R, spike: R, threshold: R, auxiliary
     }
 }
 
-/// What [`run`] returns, over `[T]` steps of one neuron.
+/// The result of [`run`], over `[T]` time steps of one neuron.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
     /// Spikes, 0 or 1.
     pub spikes: Vec<f32>,
-    /// Membrane after each step.
+    /// Membrane potential after each step.
     pub membranes: Vec<f32>,
     /// The state after the last step.
     pub state: State<f32>,
@@ -189,14 +192,14 @@ pub struct Gradient {
     pub input: Vec<f32>,
     /// With respect to the initial state.
     pub initial: State<f32>,
-    /// With respect to the model's own parameters, in the order of [`Model::learned`].
+    /// With respect to the model's learned parameters, in the order of [`Model::learned`].
     pub parameters: Vec<f32>,
     /// With respect to the threshold.
     pub v_threshold: f32,
 }
 
 /// The surrogate gradient of `sum_t grad_spikes[t] s[t] + grad_final . final_state`, by forward-mode
-/// differentiation in each variable in turn: a run of `T` steps for each, no back-propagation.
+/// differentiation in each variable in turn: one run of `T` steps per variable, without back-propagation.
 pub fn gradient(
     neuron: &Neuron,
     learned: &Learned<f32>,

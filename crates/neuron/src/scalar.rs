@@ -1,15 +1,15 @@
-//! The number types that formulas are written over: `f32`, `f64`, dual numbers; `tape` has one more, which
-//! writes the formula down.
+//! The number types that formulas are generic over: `f32`, `f64` and dual numbers; `tape` adds one that
+//! records the formula.
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use crate::surrogate::Surrogate;
 
-/// Plain floating-point arithmetic, so that each formula stands once for `f32`, `f64` and kernels' texts.
+/// Plain floating-point arithmetic, so that each formula is written once for `f32`, `f64` and kernel source.
 pub trait Float:
     Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
 {
-    /// The nearest value to a constant.
+    /// The value nearest to a constant.
     fn of(value: f64) -> Self;
     /// Magnitude.
     fn abs(self) -> Self;
@@ -17,9 +17,9 @@ pub trait Float:
     fn exp(self) -> Self;
     /// Power with a real exponent.
     fn powf(self, exponent: Self) -> Self;
-    /// `then` where `self < bound`, else `otherwise`; both are computed.
+    /// `then` if `self < bound`, else `otherwise`; both are computed.
     fn if_less(self, bound: Self, then: Self, otherwise: Self) -> Self;
-    /// `then` where `self <= bound`, else `otherwise`; both are computed.
+    /// `then` if `self <= bound`, else `otherwise`; both are computed.
     fn if_at_most(self, bound: Self, then: Self, otherwise: Self) -> Self;
 }
 
@@ -71,14 +71,14 @@ impl Float for f64 {
     }
 }
 
-/// `exp` without branches or calls, so that loops over it turn into SIMD; within 2 units in the last
-/// place of the correctly rounded result on [-87, 88], clamped outside (NaN stays NaN).
+/// `exp` without branches or calls, so that loops over it are vectorised; within 2 units in the last place of
+/// the correctly rounded result on [-87, 88], clamped outside (NaN stays NaN).
 #[inline(always)]
 pub fn exp_f32(x: f32) -> f32 {
     // exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln(2) / 2; ln 2 is split in two so that r is exact.
     const LN_2_HIGH: f32 = 0.693_359_4;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
-    // Adding and taking away 1.5 * 2^23 rounds to an integer in the default rounding mode.
+    // Adding and subtracting 1.5 * 2^23 rounds to an integer in the default rounding mode.
     const ROUNDER: f32 = 12_582_912.0;
     let x = if x < -87.0 { -87.0 } else { x };
     let x = if x > 88.0 { 88.0 } else { x };
@@ -92,13 +92,12 @@ pub fn exp_f32(x: f32) -> f32 {
     let p = p * r + 1.0 / 6.0;
     let p = p * r + 0.5;
     let p = (p * r) * r + r + 1.0;
-    // A saturating cast of an integer in [-126, 127]; NaN becomes 0 and p is NaN then.
+    // A saturating cast of an integer in [-126, 127]; NaN becomes 0, and p is then NaN.
     let scale = f32::from_bits((((n as i32) + 127) as u32) << 23);
     p * scale
 }
 
-/// What the scalar reference of a neuron computes with: a number that knows how to fire, and what it
-/// means to be cut off from the gradient.
+/// The number type of the scalar reference: a number with a spike function and a way to stop its gradient.
 pub trait Real:
     Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
 {
@@ -110,10 +109,10 @@ pub trait Real:
     fn relu(self) -> Self;
     /// The same value with no gradient.
     fn detach(self) -> Self;
-    /// 1 where `self > 0` (`strict`) or `self >= 0`, else 0; differentiated by the surrogate.
+    /// 1 if `self > 0` (`strict`) or `self >= 0`, else 0; differentiated by the surrogate.
     fn spike(self, surrogate: &Surrogate, strict: bool) -> Self;
-    /// `value` where `spike` is 1, `self` where it is 0: chosen and not multiplied, so that an infinite
-    /// membrane is reset. Differentiated as `self (1 - spike) + value spike`.
+    /// `value` if `spike` is 1, `self` if it is 0: selected rather than multiplied, so that an infinite
+    /// membrane potential is reset. Differentiated as `self (1 - spike) + value spike`.
     fn replace(self, spike: Self, value: Self) -> Self;
     /// The logistic function.
     fn sigmoid(self) -> Self {
@@ -149,8 +148,8 @@ fn fires(u: f32, strict: bool) -> bool {
 
 /// A number with its derivative along one direction (forward-mode differentiation).
 ///
-/// Running a neuron on duals gives the surrogate gradient with no hand-written backward pass: the kernels'
-/// back-propagation through time is tested against it.
+/// Running a neuron on dual numbers gives the surrogate gradient without a hand-written backward pass; the
+/// kernels' back-propagation through time is tested against it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Dual {
     /// The value.
@@ -160,7 +159,7 @@ pub struct Dual {
 }
 
 impl Dual {
-    /// The variable that is differentiated by: slope 1.
+    /// The variable to differentiate with respect to: slope 1.
     pub fn variable(value: f32) -> Self {
         Dual { value, slope: 1.0 }
     }

@@ -1,9 +1,9 @@
-//! Surrogate gradients: what the derivative of the spike's step function is taken to be.
+//! Surrogate gradients: replacements for the derivative of the spike's step function.
 //!
-//! A neuron fires by the Heaviside step of `u = v - v_threshold`, whose derivative is zero almost
-//! everywhere. In the backward pass the derivative of a smooth (or piecewise linear) *primitive* stands in
-//! for it. Survey: Neftci, Mostafa, Zenke, "Surrogate Gradient Learning in Spiking Neural Networks", IEEE
-//! Signal Processing Magazine 36(6), 2019.
+//! A neuron's spike is the Heaviside step of `u = v - v_threshold`, whose derivative is zero almost
+//! everywhere. In the backward pass it is replaced by the derivative of a smooth (or piecewise linear)
+//! *primitive*. Survey: Neftci, Mostafa, Zenke, "Surrogate Gradient Learning in Spiking Neural Networks",
+//! IEEE Signal Processing Magazine 36(6), 2019.
 
 use serde::{Deserialize, Serialize};
 
@@ -165,8 +165,8 @@ impl Default for Surrogate {
 
 /// Runs `$body` with `$f` bound to the derivative of `$surrogate`, a closure `$float -> $float`.
 ///
-/// The choice is made once, outside `$body`: a loop in it is compiled for each surrogate by itself and
-/// turns into SIMD.
+/// The choice is made once, outside `$body`: a loop in it is compiled separately for each surrogate and
+/// vectorised.
 macro_rules! with_derivative {
     ($surrogate:expr, $float:ty, $f:ident => $body:expr) => {{
         use $crate::scalar::Float;
@@ -208,8 +208,8 @@ macro_rules! with_derivative {
 }
 pub(crate) use with_derivative;
 
-/// Each surrogate's derivative, once, for `f32`, `f64` and kernels' texts. Selections are written without
-/// early exits so that loops over them turn into SIMD.
+/// Each surrogate's derivative, written once for `f32`, `f64` and kernel source. Selections have no early
+/// exits, so that loops over them are vectorised.
 pub(crate) mod formula {
     use super::Float;
     use std::f64::consts::{FRAC_2_SQRT_PI, FRAC_PI_2};
@@ -222,7 +222,7 @@ pub(crate) mod formula {
 
     #[inline(always)]
     pub(crate) fn sigmoid<F: Float>(u: F, alpha: F) -> F {
-        // Symmetric in u, and exp of a negative number cannot overflow.
+        // Symmetric in u; exp of a negative number cannot overflow.
         let e = (-(alpha * u).abs()).exp();
         let s = F::of(1.0) / (F::of(1.0) + e);
         alpha * e * s * s
@@ -326,7 +326,7 @@ impl Surrogate {
         ]
     }
 
-    /// The name by which configurations call it.
+    /// Its name in configurations.
     pub fn name(&self) -> &'static str {
         match self {
             Surrogate::Atan { .. } => "atan",
@@ -382,8 +382,8 @@ impl Surrogate {
 
     /// The primitive: the smooth step whose derivative is [`Surrogate::derivative_f64`].
     ///
-    /// Defined up to a constant; the symmetric ones are 1/2 at 0, the others have the constant that their
-    /// papers (or the peers) give them.
+    /// It is defined up to a constant; symmetric ones are 1/2 at 0, the others have the constant of their
+    /// papers (or of the peers).
     pub fn primitive(&self, u: f64) -> f64 {
         use std::f64::consts::{FRAC_PI_2, PI};
         let of = f64::from;
@@ -484,12 +484,12 @@ fn erf_series(z: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// Points where a derivative jumps or bends are passed over.
+    /// Points where a derivative jumps or has a kink are skipped.
     fn smooth_points() -> impl Iterator<Item = f64> {
         (-400..400).map(|i| f64::from(i) * 0.01 + 0.0037)
     }
 
-    /// Every surrogate with its defaults and with other parameters.
+    /// Every surrogate with its default and with other parameters.
     fn with_other_parameters() -> impl Iterator<Item = Surrogate> {
         let others = [
             Surrogate::Atan { alpha: 0.7 },
@@ -532,7 +532,8 @@ mod tests {
             for u in smooth_points() {
                 let (single, double) =
                     (f64::from(surrogate.derivative(u as f32)), surrogate.derivative_f64(u));
-                // Relative to the derivative's scale: a triangle's foot is a difference of larger numbers.
+                // Relative to the derivative's scale: near the edge of a triangle, the value is a difference
+                // of larger numbers.
                 let error = (single - double).abs() / double.abs().max(0.1);
                 assert!(error < 3e-6, "{} at {u}: {single} {double}", surrogate.name());
             }

@@ -1,5 +1,5 @@
-//! The CUDA kernels' text, run on the CPU: compiled as C++ by the system's compiler with each thread a call,
-//! it must give what the scalar reference and the peers give.
+//! The CUDA kernel source, run on the CPU: compiled as C++ by the system's compiler, with a call for each
+//! thread, it must give the results of the scalar reference and the peers.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -11,7 +11,7 @@ use tks_neuron::cuda::{Address, BackwardArguments, ForwardArguments, Program, St
 use tks_neuron::reference::{Learned, State, gradient, run};
 use tks_neuron::{Model, Neuron, Surrogate};
 
-/// What CUDA's compiler has built in.
+/// The built-ins of CUDA's compiler.
 const HOST: &str = r#"
 #include <cmath>
 #include <cstring>
@@ -27,8 +27,8 @@ static inline unsigned int __float_as_uint(float value) { unsigned int bits; mem
 
 type Loop<A> = unsafe extern "C" fn(*const A);
 
-/// Compiles texts, each in a namespace of its own, into one library: `forward_<k>`, `backward_<k>` run all
-/// neurons of text `k`, and `main_text` is added as it is.
+/// Compiles texts, each in its own namespace, into one library: `forward_<k>` and `backward_<k>` run all
+/// neurons of text `k`, and `main_text` is added unchanged.
 fn compiled(folder: &Path, programs: &[Program], more: &str) -> Library {
     let mut source = HOST.to_owned();
     for (k, program) in programs.iter().enumerate() {
@@ -53,11 +53,11 @@ fn compiled(folder: &Path, programs: &[Program], more: &str) -> Library {
         .output()
         .expect("a C++ compiler is needed");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    // SAFETY: the library has no initialisers of its own.
+    // SAFETY: the library has no initialisers.
     unsafe { Library::new(library) }.unwrap()
 }
 
-/// What a run takes and gives; `[T, N]` and `[N]`.
+/// The inputs and outputs of a run; `[T, N]` and `[N]`.
 #[derive(Default)]
 struct Sequence {
     time_steps: usize,
@@ -142,7 +142,8 @@ fn emulated(library: &Library, k: usize, program: &Program, sequence: &Sequence)
         grad_v_threshold: address_mut(&mut outcome.grad_threshold),
         checkpoints: address_mut(&mut checkpoints),
     };
-    // SAFETY: the signatures are those of the text above; every buffer has the length that the arguments' docs name.
+    // SAFETY: the signatures are those of the text above; every buffer has the length given in the arguments'
+    // documentation.
     unsafe {
         library.get::<Loop<ForwardArguments>>(format!("forward_{k}").as_bytes()).unwrap()(&forward_arguments);
         library.get::<Loop<BackwardArguments>>(format!("backward_{k}").as_bytes()).unwrap()(
@@ -202,13 +203,13 @@ fn golden_neurons_by_the_cuda_text() {
 
 #[test]
 fn text_of_every_model_equals_the_reference() {
-    // A fifth of them, which has every model with several options: the compiler takes its time for each.
+    // A fifth of them, which includes every model with several options, since compilation takes long.
     let neurons: Vec<Neuron> = test_neurons().into_iter().step_by(5).collect();
     let left_out = Model::all()
         .iter()
         .find(|model| neurons.iter().filter(|neuron| neuron.model.name() == model.name()).count() < 2);
     assert_eq!(left_out, None);
-    // Chunks of one step, some and all; longer sequences than the text was made for.
+    // Chunks of one, several and all steps; sequences longer than the text was made for.
     let steps = |k: usize| [(1, 7), (4, 11), (40, 37), (6, 6)][k % 4];
     let programs: Vec<_> = neurons
         .iter()
@@ -295,7 +296,7 @@ fn golden_surrogates_by_the_cuda_text() {
         let u: Vec<f32> = case.tensor("u").unwrap().into_iter().collect();
         let ones = vec![1.0; u.len()];
         let (mut spikes, mut grad) = (vec![0.0; u.len()], vec![0.0; u.len()]);
-        // SAFETY: the signature is that of the text above, all buffers have one length.
+        // SAFETY: the signature is that of the text above, and all buffers have the same length.
         unsafe {
             let spike = library.get::<Spike>(format!("spike_{k}").as_bytes()).unwrap();
             spike(u.len() as i64, u.as_ptr(), ones.as_ptr(), spikes.as_mut_ptr(), grad.as_mut_ptr());
@@ -327,7 +328,7 @@ fn bf16_is_read_and_rounded_to_the_nearest() {
     ]);
     let (mut stored, mut back) = (vec![0u16; values.len()], vec![0.0f32; values.len()]);
     type RoundTrip = unsafe extern "C" fn(i64, *const f32, *mut u16, *mut f32);
-    // SAFETY: the signature is that of the text above, all buffers have one length.
+    // SAFETY: the signature is that of the text above, and all buffers have the same length.
     unsafe {
         let round_trip = library.get::<RoundTrip>(b"round_trip").unwrap();
         round_trip(values.len() as i64, values.as_ptr(), stored.as_mut_ptr(), back.as_mut_ptr());

@@ -1,4 +1,4 @@
-//! The documentation's figures are what the code draws now.
+//! The documentation's figures equal those that the code draws.
 
 #[path = "../examples/plot/figures.rs"]
 mod figures;

@@ -1,4 +1,4 @@
-//! The peers' own values: every surrogate and neuron case of the golden index.
+//! The peers' values: every surrogate and neuron case of the golden index.
 
 use tks_golden::{NeuronCase, cases_of_kind, relative_error, surrogate_of};
 use tks_neuron::kernel::{Backward, Forward, GradSpikes, Kernel, Spikes};
@@ -8,7 +8,7 @@ use tks_neuron::{Neuron, NeuronError};
 /// Largest error allowed, relative to the largest magnitude of the tensor.
 const TOLERANCE: f64 = 1e-5;
 
-/// What an implementation makes of a case.
+/// The results of an implementation for a case.
 struct Outcome {
     spikes: Vec<f32>,
     membranes: Vec<f32>,
@@ -68,7 +68,7 @@ fn by_kernel(case: &NeuronCase, neuron: &Neuron) -> Option<Outcome> {
     Some(Outcome { spikes, membranes, grad_input, grad_parameters, grad_v_threshold: learned.v_threshold })
 }
 
-/// What is off, in words; empty where all agrees.
+/// The differences, in words; empty if everything agrees.
 fn disagreements(case: &NeuronCase, outcome: &Outcome) -> Vec<String> {
     let mut found = Vec::new();
     let flips = outcome.spikes.iter().zip(&case.spikes).filter(|(a, b)| a != b).count();

@@ -1,7 +1,7 @@
-//! Results are the same to the bit on every instruction set that kernels are compiled for.
+//! Results are bit-identical on every instruction set that kernels are compiled for.
 //!
-//! A process keeps to one set, so each is tried in a process of its own: this test's program, started anew
-//! with the variable that limits it.
+//! A process uses one instruction set throughout, so each is tested in a separate process: this test's
+//! program, restarted with the environment variable that limits it.
 
 mod common;
 
@@ -16,7 +16,7 @@ use tks_neuron::kernel::{
 };
 use tks_neuron::{Neuron, Surrogate};
 
-/// The name of the test that only prints, for the processes that are started.
+/// The name of the test that only prints, for the child processes.
 const PRINT: &str = "print_what_this_instruction_set_gives";
 
 /// A hash of the bits of values (FNV-1a).
@@ -35,7 +35,7 @@ impl Bits {
     }
 }
 
-/// Forward and backward with all that can be asked for; `inner`: with a scale and shift by channel.
+/// Forward and backward with all optional outputs; `inner`: with a scale and shift by channel.
 fn run(neuron: &Neuron, t: usize, n: usize, seed: u64, inner: Option<usize>) -> u64 {
     let kernel = Kernel::new(neuron).unwrap();
     let input: Vec<f32> = noise(seed, t * n).iter().map(|x| 1.6 * x + 0.5).collect();
@@ -97,7 +97,7 @@ fn print_what_this_instruction_set_gives() {
     for inner in [1, 37] {
         println!("normalised, {inner}: {:016x}", run(&Neuron::default(), 3, 3 * 37 * 20, 5, Some(inner)));
     }
-    // Beyond 16 MiB outputs are streamed; rows of this length start at every alignment.
+    // Outputs above 16 MiB are streamed; rows of this length start at every alignment.
     println!("streamed: {:016x}", run(&Neuron::default(), 3, 1_400_003, 7, None));
 
     let input: Vec<f32> = noise(9, 3 * 1111).iter().map(|x| 3.0 * x).collect();
@@ -124,7 +124,7 @@ fn print_what_this_instruction_set_gives() {
     }
 }
 
-/// The lines that the printing test gives with the variable at `value`.
+/// The lines printed by that test with the variable set to `value`.
 fn outcome(value: &str) -> (bool, Vec<String>) {
     let program = std::env::current_exe().unwrap();
     let output = Command::new(program)

@@ -1,4 +1,4 @@
-//! The fused kernels against the scalar reference and its forward-mode gradient; laws; bad input.
+//! The fused kernels compared with the scalar reference and its forward-mode gradient; invariants; bad input.
 
 mod common;
 
@@ -207,7 +207,7 @@ fn buffers_that_do_not_fit_are_named() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// A sequence run in chunks gives the same as in one piece, to the bit, for every neuron.
+    /// Running a sequence in chunks gives bit-identical results for every neuron.
     #[test]
     fn chunks_change_nothing(
         which in 0..neurons().len(),
@@ -252,7 +252,7 @@ fn columns(rows: &[f32], n: usize, range: std::ops::Range<usize>) -> Vec<f32> {
     rows.chunks(n).flat_map(|row| row[range.clone()].to_vec()).collect()
 }
 
-/// Blocks and strips are how a kernel walks over its neurons: what each gets must not depend on them.
+/// A kernel processes its neurons in blocks and strips: the results must not depend on these.
 #[test]
 fn many_neurons_give_what_few_of_them_give() {
     let (t, n) = (4, 3001);
@@ -264,7 +264,8 @@ fn many_neurons_give_what_few_of_them_give() {
         let (auxiliary, grad_membrane) = (noise(seed + 3, n), noise(seed + 4, n));
         let two = has_auxiliary(neuron);
         let kernel = Kernel::new(neuron).unwrap();
-        // Two channels, a neuron or three in a row of each; pieces hold whole periods, blocks need not.
+        // Two channels, with one or three adjacent neurons of each; pieces hold whole periods, blocks need
+        // not.
         let inner = 1 + 2 * (index % 2);
         let affine = (index % 3 == 0).then_some(ChannelAffine { scale: &scale, shift: &shift, inner });
         let run = |range: std::ops::Range<usize>| {

@@ -1,4 +1,4 @@
-//! The plain spike and its gradient, over more values than a thread takes at a time.
+//! The plain spike and its gradient, over more values than a thread processes at a time.
 
 use tks_neuron::Surrogate;
 use tks_neuron::kernel::{GradSpikes, spike, spike_backward};

@@ -1,4 +1,4 @@
-//! The figures as SVG text, drawn from what the crate computes.
+//! The figures as SVG text, drawn from values computed by the crate.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-// Okabe and Ito's colours, which the colour-blind tell apart.
+// Okabe and Ito's colours, which colour-blind people can distinguish.
 const BLUE: RGBColor = RGBColor(0, 114, 178);
 const VERMILION: RGBColor = RGBColor(213, 94, 0);
 const GREEN: RGBColor = RGBColor(0, 158, 115);
@@ -21,7 +21,7 @@ const GREY: RGBColor = RGBColor(120, 120, 120);
 const SAND: RGBColor = RGBColor(240, 228, 190);
 const PALE: RGBColor = RGBColor(225, 225, 225);
 
-/// Where the documentation has its figures.
+/// The folder of the documentation's figures.
 pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/images")
 }
@@ -124,7 +124,7 @@ fn surrogates(area: &Area<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What a model is shown with.
+/// The settings a model is shown with.
 #[derive(Clone, Copy)]
 struct Shown {
     neuron: Neuron,
@@ -133,7 +133,7 @@ struct Shown {
     with: &'static str,
 }
 
-/// Every model, in the order of the documentation: where its default parameters show little, with others.
+/// Every model, in the order of the documentation, with other parameters if the defaults show little.
 fn shown() -> Vec<Shown> {
     let chosen = chosen();
     let of = |model: &Model| {
@@ -171,13 +171,13 @@ fn chosen() -> [Shown; 10] {
     ]
 }
 
-/// Steps in which input arrives, of all that are shown.
+/// Number of time steps with input, out of all that are shown.
 const DRIVEN: std::ops::Range<u16> = 5..65;
 const STEPS: u16 = 80;
 
-/// One run of a model, by the scalar reference.
+/// One run of a model, computed by the scalar reference.
 struct Trace {
-    /// Before and after the reset of each step.
+    /// Membrane potential before and after the reset at each time step.
     membrane: Vec<(f64, f64)>,
     threshold: Vec<(f64, f64)>,
     auxiliary: Vec<(f64, f64)>,
@@ -189,7 +189,7 @@ fn trace(Shown { neuron, input, .. }: &Shown) -> Trace {
     if let Model::Klif { .. } = neuron.model {
         learned.parameters = vec![1.05];
     }
-    // The charged membrane is what is left where nothing can fire.
+    // With a threshold that is never reached, the membrane after the step is the charged one.
     let silent = Learned { v_threshold: f32::MAX, ..learned.clone() };
     let mut state = State::rest(neuron);
     let mut trace =
@@ -214,7 +214,7 @@ fn trace(Shown { neuron, input, .. }: &Shown) -> Trace {
     trace
 }
 
-/// Membrane, threshold, auxiliary state and spikes of every model under a constant input.
+/// Membrane potential, threshold, auxiliary state and spikes of every model under a constant input.
 fn membranes(area: &Area<'_>) -> Result<()> {
     let (head, body) = area.split_vertically(60);
     let entries = [

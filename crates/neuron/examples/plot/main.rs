@@ -1,5 +1,5 @@
 //! Draws the documentation's figures of surrogates and membranes: `cargo run -p tks-neuron --example plot`
-//! writes them to `docs/src/images`, or to the folder that is named after `--`.
+//! writes them to `docs/src/images`, or to the folder given after `--`.
 
 mod figures;
 

@@ -6,15 +6,15 @@ use std::ops::Range;
 use super::passes::STRIP;
 use crate::error::NeuronError;
 
-/// `scale[c] * x + shift[c]` in the place of the input `x`, where neuron `n` of a step belongs to channel
-/// `c = (n / inner) % C`.
+/// Replaces the input `x` by `scale[c] * x + shift[c]`, where neuron `n` of a time step belongs to channel `c
+/// = (n / inner) % C`.
 #[derive(Debug, Clone, Copy)]
 pub struct ChannelAffine<'a> {
     /// `[C]`
     pub scale: &'a [f32],
     /// `[C]`
     pub shift: &'a [f32],
-    /// Neurons of one channel that lie side by side: `H * W` for `[B, C, H, W]`, 1 for channels-last.
+    /// Number of adjacent neurons of one channel: `H * W` for `[B, C, H, W]`, 1 for channels-last.
     pub inner: usize,
 }
 
@@ -33,7 +33,7 @@ impl ChannelAffine<'_> {
         Ok(())
     }
 
-    /// The channel of each neuron from `start`, with how many neurons in a row have it.
+    /// The channels of the neurons from `start` on, each with the number of consecutive neurons in it.
     #[inline(always)]
     pub(super) fn runs(&self, start: usize, lanes: usize) -> impl Iterator<Item = (usize, usize, usize)> {
         let (channels, inner) = (self.scale.len(), self.inner);
@@ -50,7 +50,7 @@ impl ChannelAffine<'_> {
     }
 }
 
-/// A block's scale and shift, spread over its neurons, and the strip that they make of the input.
+/// A block's scale and shift, expanded to its neurons, and the resulting strip of the input.
 pub(super) struct AffineRows {
     scale: Vec<f32>,
     shift: Vec<f32>,
@@ -62,7 +62,7 @@ impl AffineRows {
         AffineRows { scale: vec![0.0; lanes], shift: vec![0.0; lanes], x: [0.0; STRIP] }
     }
 
-    /// Takes the scales and shifts of the neurons from `start`.
+    /// Sets the scales and shifts for the neurons from `start` on.
     #[inline(always)]
     pub(super) fn begin(&mut self, affine: &ChannelAffine<'_>, start: usize, lanes: usize) {
         for (channel, lane, run) in affine.runs(start, lanes) {
@@ -84,11 +84,11 @@ impl AffineRows {
     }
 }
 
-/// What the gradients of scale and shift are made of: sums over all of a channel's neurons and steps.
+/// The sums, over all neurons and time steps of a channel, that give the gradients of scale and shift.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ChannelSums {
-    /// Of the gradient of the affine's output.
+    /// Sum of the gradient of the affine's output.
     pub grad: f64,
-    /// Of that gradient times `x`.
+    /// Sum of that gradient times `x`.
     pub grad_x: f64,
 }

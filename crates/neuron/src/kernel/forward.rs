@@ -10,7 +10,7 @@ use super::stream::Stores;
 use super::{Auxiliary, Forward, Kernel, stream};
 use tks_kernels::simd::Work;
 
-/// A forward call's buffers, taken apart so that blocks can write them side by side.
+/// A forward call's buffers, divided so that blocks can write to them in parallel.
 pub(super) struct Pass<'a> {
     kernel: &'a Kernel,
     time_steps: usize,
@@ -43,7 +43,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// What a thread needs for blocks of so many neurons.
+    /// A thread's buffers for blocks of this many neurons.
     pub(super) fn rows(&self, lanes: usize) -> StateRows {
         StateRows::new(self.kernel, self.affine.as_ref(), lanes)
     }
@@ -53,7 +53,7 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// All steps of neurons `start..start + lanes`; each block has columns of its own.
+/// All time steps of neurons `start..start + lanes`; blocks have disjoint columns.
 pub(super) struct Block<'p, 'a> {
     pass: &'p Pass<'a>,
     rows: &'p mut StateRows,
@@ -76,7 +76,7 @@ impl Work for Block<'_, '_> {
         let stores = Stores::of(pass.time_steps * pass.neurons);
         for t in 0..pass.time_steps {
             let row = &pass.input[t * pass.neurons..][..pass.neurons];
-            // After the last step comes the next block's first.
+            // After the last step, the next block's first step follows.
             let next = if t + 1 < pass.time_steps {
                 pass.input[(t + 1) * pass.neurons..].get(columns.clone())
             } else {
@@ -88,7 +88,7 @@ impl Work for Block<'_, '_> {
                 }
                 let at = start + strip.start;
                 step.advance_to_spikes(strip.clone(), &row[at..][..strip.len()]);
-                // SAFETY: blocks have columns of their own, here and below.
+                // SAFETY: blocks have disjoint columns, here and below.
                 unsafe { pass.spikes.write(t, at, &step.s[..strip.len()], stores) };
             }
             if let Some(grid) = &pass.membranes {
@@ -114,11 +114,11 @@ pub(super) fn strips(lanes: usize) -> impl Iterator<Item = Range<usize>> {
     (0..lanes).step_by(STRIP).map(move |from| from..(from + STRIP).min(lanes))
 }
 
-/// A thread's rows for the state of a block.
+/// A thread's buffers for the state of a block.
 pub(super) struct StateRows {
-    /// Membrane after the last step.
+    /// Membrane potential after the last step.
     v: Vec<f32>,
-    /// Synaptic current or adaptation after the last step, where the model has it.
+    /// Synaptic current or adaptation after the last step, if the model has it.
     auxiliary: Vec<f32>,
     affine: Option<AffineRows>,
 }
@@ -134,15 +134,15 @@ impl StateRows {
     }
 }
 
-/// The state of one block of neurons, and how a step changes it; the backward pass recomputes with it.
+/// The state of one block of neurons and its update by a step; the backward pass uses it to recompute.
 pub(super) struct Step<'k> {
     kernel: &'k Kernel,
     affine: Option<&'k mut AffineRows>,
     v: &'k mut [f32],
     auxiliary: &'k mut [f32],
-    /// Charged membrane of the last strip.
+    /// Charged membrane potential of the last strip.
     h: [f32; STRIP],
-    /// Distance to the threshold of the last strip.
+    /// Distance from the threshold of the last strip.
     u: [f32; STRIP],
     /// Spikes of the last strip.
     s: [f32; STRIP],
@@ -187,7 +187,8 @@ impl<'k> Step<'k> {
         }
     }
 
-    /// One step of the block's neurons `strip` with their input `x`, for the membrane and the spikes.
+    /// One step of the block's neurons `strip` with their input `x`, giving the membrane potential and the
+    /// spikes.
     #[inline(always)]
     pub(super) fn advance_to_spikes(&mut self, strip: Range<usize>, x: &[f32]) {
         match self.kernel.cell() {
@@ -200,8 +201,8 @@ impl<'k> Step<'k> {
         }
     }
 
-    /// One step of the block's neurons `strip` with their input `x`, for the membrane and `charged`, the
-    /// membrane before its reset.
+    /// One step of the block's neurons `strip` with their input `x`, giving the membrane potential and
+    /// `charged`, the potential before the reset.
     #[inline(always)]
     pub(super) fn advance_to_charged(&mut self, strip: Range<usize>, x: &[f32], charged: &mut [f32]) {
         match self.kernel.cell() {
@@ -272,7 +273,7 @@ impl<'k> Step<'k> {
         self.v
     }
 
-    /// What scales and shifts the input.
+    /// The scale and shift of the input.
     #[inline(always)]
     pub(super) fn into_affine(self) -> Option<&'k mut AffineRows> {
         self.affine
@@ -284,8 +285,7 @@ impl<'k> Step<'k> {
     }
 }
 
-/// The strip that charges the membrane: the input, scaled and shifted where that is asked for, or the
-/// current.
+/// The strip that charges the membrane: the input, scaled and shifted if requested, or the synaptic current.
 #[inline(always)]
 fn charging_input<'r>(
     kernel: &Kernel,

@@ -1,10 +1,10 @@
-//! `[T, N]` buffers that are written by several threads, each in columns of its own: the one place of
-//! this crate's pointer arithmetic.
+//! `[T, N]` buffers that several threads write to, each in its own columns. All pointer arithmetic of this
+//! crate is here.
 
 use std::marker::PhantomData;
 use std::ops::Range;
 
-/// A mutable `[rows, columns]` buffer that can be taken apart by columns.
+/// A mutable `[rows, columns]` buffer that can be divided by columns.
 pub(crate) struct Grid<'a, T> {
     start: *mut T,
     rows: usize,
@@ -12,8 +12,8 @@ pub(crate) struct Grid<'a, T> {
     owner: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: a Grid is a unique borrow of its buffer; `row` hands parts of it out under its caller's promise
-// that no two threads ask for the same columns.
+// SAFETY: a Grid is a unique borrow of its buffer; `row` returns parts of it under the caller's promise that
+// no two threads request the same columns.
 unsafe impl<T: Send> Send for Grid<'_, T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Grid<'_, T> {}
@@ -22,16 +22,16 @@ impl<'a, T> Grid<'a, T> {
     /// Wraps a buffer of `rows * columns` values.
     ///
     /// # Panics
-    /// If the buffer has another length; callers check lengths before.
+    /// If the buffer has a different length; callers check lengths first.
     pub(crate) fn new(buffer: &'a mut [T], rows: usize, columns: usize) -> Self {
         assert_eq!(buffer.len(), rows * columns, "checked by the kernel's entry");
         Grid { start: buffer.as_mut_ptr(), rows, columns, owner: PhantomData }
     }
 
-    /// One row's part within `columns`.
+    /// The part of one row within `columns`.
     ///
     /// # Safety
-    /// While the returned slice lives, no other slice that overlaps `columns` of `row` may.
+    /// While the returned slice lives, no other slice that overlaps `columns` of `row` may exist.
     #[inline(always)]
     #[allow(clippy::mut_from_ref)] // disjointness is the caller's promise
     pub(crate) unsafe fn row(&self, row: usize, columns: Range<usize>) -> &mut [T] {

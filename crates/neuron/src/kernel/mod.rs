@@ -1,9 +1,9 @@
-//! Fused multi-step kernels: all time steps of a block of neurons in one pass, the membrane in registers
-//! and first-level cache, forward and back-propagation through time.
+//! Fused multi-step kernels: all time steps of a block of neurons in one pass, with the membrane potential in
+//! registers and first-level cache; forward and back-propagation through time.
 //!
-//! The forward pass reads the input and writes the spikes, nothing else. The backward pass reads the input
-//! and the spikes' gradient and writes the input's gradient: it recomputes the membrane, block by block in
-//! cache, so that nothing needs to be saved between the two but the input.
+//! The forward pass only reads the input and writes the spikes. The backward pass reads the input and the
+//! gradient of the spikes and writes the gradient of the input. It recomputes the membrane potential, block
+//! by block in cache, so that only the input needs to be saved between the two.
 //!
 //! ```
 //! use tks_neuron::kernel::{Backward, Forward, GradSpikes, Kernel, Spikes};
@@ -42,25 +42,26 @@ pub use spikes::{Spikes, unpack, words_per_step};
 use tks_kernels::simd;
 pub use tks_kernels::simd::{InstructionSet, SIMD_VARIABLE};
 
-/// Neurons in a block at least and at most, multiples of 64, so that blocks start at whole words of packed
-/// spikes. At most: a state of 32 KiB, which stays in the first-level cache.
+/// Minimum and maximum number of neurons in a block, multiples of 64, so that blocks start at whole words of
+/// packed spikes. With the maximum, a state takes 32 KiB, which stays in the first-level cache.
 const LANES: std::ops::RangeInclusive<usize> = 256..=8192;
 
-/// Values of a block's steps that the second-level cache holds beside all else.
+/// Number of values of a block's time steps that fit in the second-level cache beside everything else.
 const BLOCK_VALUES: usize = 1 << 17;
 
-/// Neurons in a block: as wide as the caches allow, but some 16 blocks for the threads. Not by the number of
-/// threads: sums are added block by block, and come out the same on any number.
+/// Number of neurons in a block: as many as the caches allow, but with about 16 blocks for the threads. It
+/// does not depend on the number of threads: sums are added block by block and so are the same for any
+/// number.
 fn lanes_of(time_steps: usize, neurons: usize) -> usize {
     let by_cache = BLOCK_VALUES / time_steps.max(1) / 64 * 64;
     let by_threads = (neurons / 16).next_multiple_of(64).max(1024);
     by_cache.min(by_threads).clamp(*LANES.start(), *LANES.end())
 }
 
-/// Values below which a second thread costs more than it brings.
+/// Number of values below which a second thread costs more than it gains.
 const VALUES_WORTH_A_THREAD: usize = 1 << 15;
 
-/// A neuron that has a fused kernel, with its learned values filled in.
+/// A neuron with a fused kernel, with its learned values set.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Kernel {
     model: &'static str,
@@ -79,7 +80,7 @@ pub struct Kernel {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Auxiliary {
     None,
-    /// `i = keep i + x`, in the place of the input.
+    /// `i = keep i + x`, in place of the input.
     Current {
         keep: f32,
     },
@@ -100,24 +101,24 @@ pub struct Forward<'a> {
     pub neurons: usize,
     /// `[T, N]`
     pub input: &'a [f32],
-    /// A scale and a shift of each channel, applied to the input; `None`: the input as it is.
+    /// A scale and a shift for each channel, applied to the input; `None`: the input is unchanged.
     pub affine: Option<ChannelAffine<'a>>,
-    /// Membrane before the first step, `[N]`; `None`: [`Neuron::v_rest`].
+    /// Membrane potential before the first step, `[N]`; `None`: [`Neuron::v_rest`].
     pub initial_membrane: Option<&'a [f32]>,
     /// Auxiliary state before the first step, `[N]`; `None`: 0.
     pub initial_auxiliary: Option<&'a [f32]>,
     /// Spikes, `[T, N]`.
     pub spikes: Spikes<'a>,
-    /// Membrane after the last step, `[N]`.
+    /// Membrane potential after the last step, `[N]`.
     pub final_membrane: Option<&'a mut [f32]>,
     /// Auxiliary state after the last step, `[N]`.
     pub final_auxiliary: Option<&'a mut [f32]>,
-    /// Membrane after each step, `[T, N]`, for traces.
+    /// Membrane potential after each step, `[T, N]`, for traces.
     pub membranes: Option<&'a mut [f32]>,
 }
 
 impl<'a> Forward<'a> {
-    /// A run from rest that keeps the spikes alone.
+    /// A run from rest that keeps only the spikes.
     pub fn new(time_steps: usize, neurons: usize, input: &'a [f32], spikes: Spikes<'a>) -> Self {
         Forward {
             time_steps,
@@ -134,12 +135,12 @@ impl<'a> Forward<'a> {
     }
 }
 
-/// The gradient that arrives at the spikes.
+/// The incoming gradient of the spikes.
 #[derive(Debug, Clone, Copy)]
 pub enum GradSpikes<'a> {
     /// `[T, N]`
     Rows(&'a [f32]),
-    /// The same for each (of a sum, say).
+    /// The same for each spike (such as the gradient of a sum).
     Uniform(f32),
 }
 
@@ -152,32 +153,32 @@ pub struct Backward<'a> {
     pub neurons: usize,
     /// The forward pass's input, `[T, N]`.
     pub input: &'a [f32],
-    /// The forward pass's scale and shift. `grad_input` is then the gradient of what they make of the input.
+    /// The forward pass's scale and shift. `grad_input` is then the gradient of the scaled and shifted input.
     pub affine: Option<ChannelAffine<'a>>,
-    /// Sums from which the gradients of scale, shift and input follow, `[C]`; with `affine` alone.
+    /// Sums that give the gradients of scale, shift and input, `[C]`; only with `affine`.
     pub channel_sums: Option<&'a mut [ChannelSums]>,
-    /// The forward pass's initial membrane.
+    /// The forward pass's initial membrane potential.
     pub initial_membrane: Option<&'a [f32]>,
     /// The forward pass's initial auxiliary state.
     pub initial_auxiliary: Option<&'a [f32]>,
     /// Gradient of the spikes.
     pub grad_spikes: GradSpikes<'a>,
-    /// Gradient of the membrane after the last step, `[N]`; `None`: 0.
+    /// Gradient of the membrane potential after the last step, `[N]`; `None`: 0.
     pub grad_final_membrane: Option<&'a [f32]>,
     /// Gradient of the auxiliary state after the last step, `[N]`; `None`: 0.
     pub grad_final_auxiliary: Option<&'a [f32]>,
     /// Gradient of the input, `[T, N]`.
     pub grad_input: &'a mut [f32],
-    /// Gradient of the initial membrane, `[N]`.
+    /// Gradient of the initial membrane potential, `[N]`.
     pub grad_initial_membrane: Option<&'a mut [f32]>,
     /// Gradient of the initial auxiliary state, `[N]`.
     pub grad_initial_auxiliary: Option<&'a mut [f32]>,
-    /// Whether the gradients of PLIF's `w` and of the threshold are wanted.
+    /// Whether to compute the gradients of PLIF's `w` and of the threshold.
     pub learned: bool,
 }
 
 impl<'a> Backward<'a> {
-    /// The gradient of a run from rest with respect to its input alone.
+    /// The gradient of a run from rest with respect to its input only.
     pub fn new(
         time_steps: usize,
         neurons: usize,
@@ -204,7 +205,7 @@ impl<'a> Backward<'a> {
     }
 }
 
-/// Gradients of what is learned, summed over neurons and steps; 0 where they were not asked for.
+/// Gradients of learned values, summed over neurons and time steps; 0 if not requested.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct LearnedGradients {
     /// Of PLIF's `w`.
@@ -214,7 +215,7 @@ pub struct LearnedGradients {
 }
 
 impl Kernel {
-    /// The kernel of a neuron, learned values at their initial ones.
+    /// The kernel of a neuron, with learned values at their initial values.
     ///
     /// # Errors
     /// What [`Neuron::check`] finds, and [`NeuronError::NoKernel`] for a model without a fused kernel
@@ -259,7 +260,7 @@ impl Kernel {
         })
     }
 
-    /// With PLIF's `w` at this value; other models have no such parameter and stay as they are.
+    /// Sets PLIF's `w`; other models have no such parameter and are unchanged.
     #[must_use]
     pub fn with_parameter(mut self, w: f32) -> Self {
         let leak = 1.0 / (1.0 + (-w).exp());
@@ -271,20 +272,22 @@ impl Kernel {
         self
     }
 
-    /// With the threshold at this value.
+    /// Sets the threshold.
     #[must_use]
     pub fn with_threshold(mut self, v_threshold: f32) -> Self {
         self.v_threshold = v_threshold;
         self
     }
 
-    /// Runs `T` steps of `N` neurons. NaN in the input makes that neuron's membrane NaN, which never fires.
+    /// Runs `T` steps of `N` neurons. NaN in the input makes that neuron's membrane potential NaN, which
+    /// never fires.
     ///
-    /// Rayon's current pool does the work; the result does not depend on its size. The initial state of one
-    /// call may be the final state of another: a sequence run in chunks gives the same to the bit.
+    /// The work is done by rayon's current pool; the result does not depend on its size. The final state of
+    /// one call may be the initial state of another: running a sequence in chunks gives bit-identical
+    /// results.
     ///
     /// # Errors
-    /// [`NeuronError::Length`] or [`NeuronError::State`] where a buffer does not fit.
+    /// [`NeuronError::Length`] or [`NeuronError::State`] if a buffer does not match.
     pub fn forward(&self, mut arguments: Forward<'_>) -> Result<(), NeuronError> {
         let (t, n) = (arguments.time_steps, arguments.neurons);
         check_length("input", arguments.input.len(), t * n, "T * N")?;
@@ -310,10 +313,10 @@ impl Kernel {
 
     /// Back-propagates through `T` steps of `N` neurons.
     ///
-    /// Sums over neurons are added in one order, whatever the number of threads.
+    /// Sums over neurons are added in the same order for any number of threads.
     ///
     /// # Errors
-    /// [`NeuronError::Length`] or [`NeuronError::State`] where a buffer does not fit.
+    /// [`NeuronError::Length`] or [`NeuronError::State`] if a buffer does not match.
     pub fn backward(&self, mut arguments: Backward<'_>) -> Result<LearnedGradients, NeuronError> {
         let (t, n) = (arguments.time_steps, arguments.neurons);
         check_length("input", arguments.input.len(), t * n, "T * N")?;
@@ -365,8 +368,8 @@ impl Kernel {
         Ok(LearnedGradients { parameter: (leak * slope) as f32, v_threshold: v_threshold as f32 })
     }
 
-    /// What the one-loop passes need, where the threshold is the same for all neurons and the reset is at
-    /// once; other options take a pass for each of their parts.
+    /// The parameters of the one-loop passes, which apply if the threshold is the same for all neurons and
+    /// the reset is immediate; other options take a separate pass for each part.
     #[inline(always)]
     fn cell(&self) -> Option<Cell> {
         let plain = !self.late_reset && !matches!(self.auxiliary, Auxiliary::Adaptation { .. });
@@ -412,8 +415,8 @@ fn check_state(buffer: &'static str, state: Option<&[f32]>, neurons: usize) -> R
     state.map_or(Ok(()), |state| check_length(buffer, state.len(), neurons, "N"))
 }
 
-/// Calls `work(scratch, start, lanes)` for each block of `width` neurons, on rayon's threads where that pays, and
-/// returns the results in the order of the blocks.
+/// Calls `work(scratch, start, lanes)` for each block of `width` neurons, on rayon's threads if that pays
+/// off, and returns the results in the order of the blocks.
 fn for_each_block<S, R: Send>(
     [time_steps, neurons, width]: [usize; 3],
     scratch: impl Fn() -> S + Sync + Send,

@@ -1,22 +1,22 @@
 //! Loops over one strip of a block: one time step of up to [`STRIP`] neurons, in the first-level cache.
 //!
-//! Each is a plain loop over slices of one length with its choices made outside, so that it turns into
-//! SIMD in whatever instruction set its caller was compiled for (see `simd`).
+//! Each is a plain loop over slices of equal length, with all choices made outside, so that the compiler
+//! vectorises it for the instruction set of its caller (see `simd`).
 
 use crate::surrogate::{Surrogate, with_derivative};
 
-/// Neurons that a loop below takes at a time. A step asks for the same strip of the next step's rows before
-/// it works on its own: that spreads the requests evenly over the work, which reaches the memory's bandwidth
-/// where asking for a whole row at once does not. A multiple of 64, so that strips start at whole words of
-/// packed spikes.
+/// Number of neurons that the loops below process at a time. A step prefetches the same strip of the next
+/// step's rows before it processes its own. This spreads the requests evenly over the work and reaches the
+/// memory bandwidth, unlike prefetching a whole row at once. A multiple of 64, so that strips start at whole
+/// words of packed spikes.
 pub(super) const STRIP: usize = 256;
 
-/// How a step's input and the membrane give the charged membrane.
+/// How the charged membrane potential follows from a step's input and the membrane potential.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Charge {
     /// `v + x`
     Integrate,
-    /// `v + (x - (v - rest)) / tau`; divided and not multiplied by `1 / tau`, as the peers do it.
+    /// `v + (x - (v - rest)) / tau`; divided rather than multiplied by `1 / tau`, as in the peers.
     Divide { tau: f32, rest: f32 },
     /// `v + (x - (v - rest)) * leak`
     Multiply { leak: f32, rest: f32 },
@@ -69,7 +69,7 @@ pub(super) fn decay_and_add(keep: f32, x: &[f32], current: &mut [f32]) {
     }
 }
 
-/// The distance to the threshold, `u = h - (v_threshold + beta * adaptation)`.
+/// The distance from the threshold, `u = h - (v_threshold + beta * adaptation)`.
 #[inline(always)]
 pub(super) fn distance(h: &[f32], v_threshold: f32, adaptation: Option<(f32, &[f32])>, u: &mut [f32]) {
     same_length!(n = u, h);
@@ -88,7 +88,7 @@ pub(super) fn distance(h: &[f32], v_threshold: f32, adaptation: Option<(f32, &[f
     }
 }
 
-/// 1 where the neuron fires, else 0. NaN does not fire.
+/// 1 if the neuron fires, else 0. NaN does not fire.
 #[inline(always)]
 pub(super) fn fire(u: &[f32], strict: bool, s: &mut [f32]) {
     same_length!(n = s, u);
@@ -103,9 +103,10 @@ pub(super) fn fire(u: &[f32], strict: bool, s: &mut [f32]) {
     }
 }
 
-/// The membrane after a spike: `v_reset`, or the charged membrane less the threshold.
+/// The membrane potential after a spike: `v_reset`, or the charged potential minus the threshold.
 ///
-/// Chosen and not multiplied: an infinite membrane fires and is reset, where `h * (1 - s)` would be NaN.
+/// Selected rather than multiplied: an infinite potential fires and is reset, where `h * (1 - s)` would be
+/// NaN.
 #[inline(always)]
 pub(super) fn reset(v_reset: Option<f32>, h: &[f32], u: &[f32], s: &[f32], v: &mut [f32]) {
     same_length!(n = v, h, u, s);
@@ -124,8 +125,9 @@ pub(super) fn reset(v_reset: Option<f32>, h: &[f32], u: &[f32], s: &[f32], v: &m
     }
 }
 
-/// [`charge`], [`distance`], [`fire`] and [`reset`] in one loop, for a threshold that is the same for all:
-/// the same operations in the same order, with nothing but the membrane and what is asked for stored.
+/// [`charge`], [`distance`], [`fire`] and [`reset`] in one loop, for a threshold that is the same for all
+/// neurons: the same operations in the same order, storing only the membrane potential and the requested
+/// values.
 #[inline(always)]
 pub(super) fn charge_fire_reset(cell: Cell, x: &[f32], v: &mut [f32], mut out: impl Output) {
     let Cell { charge, v_threshold, v_reset, strict } = cell;
@@ -163,7 +165,7 @@ pub(super) fn charge_fire_reset(cell: Cell, x: &[f32], v: &mut [f32], mut out: i
     }
 }
 
-/// What a step of [`charge_fire_reset`] depends on.
+/// The parameters of a step of [`charge_fire_reset`].
 #[derive(Clone, Copy)]
 pub(super) struct Cell {
     pub(super) charge: Charge,
@@ -172,18 +174,18 @@ pub(super) struct Cell {
     pub(super) strict: bool,
 }
 
-/// What [`charge_fire_reset`] keeps of each neuron.
+/// The values that [`charge_fire_reset`] keeps for each neuron.
 pub(super) trait Output {
     /// Fixes the length to `n`.
     fn bind(&mut self, n: usize);
-    /// Keeps what it wants of neuron `i`.
+    /// Keeps its values for neuron `i`.
     fn put(&mut self, i: usize, charged: f32, fires: bool);
 }
 
 /// Keeps the spikes.
 pub(super) struct SpikesOut<'a>(pub(super) &'a mut [f32]);
 
-/// Keeps the charged membrane.
+/// Keeps the charged membrane potential.
 pub(super) struct ChargedOut<'a>(pub(super) &'a mut [f32]);
 
 impl Output for SpikesOut<'_> {
@@ -208,7 +210,8 @@ impl Output for ChargedOut<'_> {
     }
 }
 
-/// A hard reset that waited for the next step: the membrane of those that fired, before it is charged.
+/// A hard reset delayed to the next step: resets the membrane potential of neurons that fired, before the
+/// charge.
 #[inline(always)]
 pub(super) fn reset_hard_late(v_reset: f32, fired: &[f32], v: &mut [f32]) {
     same_length!(n = v, fired);
@@ -217,7 +220,7 @@ pub(super) fn reset_hard_late(v_reset: f32, fired: &[f32], v: &mut [f32]) {
     }
 }
 
-/// A soft reset that waited for the next step: the charged membrane of those that fired.
+/// A soft reset delayed to the next step: resets the charged membrane potential of neurons that fired.
 #[inline(always)]
 pub(super) fn reset_soft_late(v_threshold: f32, fired: &[f32], h: &mut [f32]) {
     same_length!(n = h, fired);
@@ -235,7 +238,8 @@ pub(super) fn derivative(surrogate: Surrogate, u: &[f32], slope: &mut [f32]) {
     });
 }
 
-/// [`distance`] from one threshold, [`derivative`]: the slope at the charged membrane `h`.
+/// [`distance`] from a common threshold and [`derivative`] combined: the slope at the charged membrane
+/// potential `h`.
 #[inline(always)]
 pub(super) fn derivative_at(surrogate: Surrogate, h: &[f32], v_threshold: f32, slope: &mut [f32]) {
     same_length!(n = slope, h);
@@ -244,8 +248,8 @@ pub(super) fn derivative_at(surrogate: Surrogate, h: &[f32], v_threshold: f32, s
     });
 }
 
-/// [`fire_backward`] and [`charge_backward`] in one loop, for a threshold that is the same for all: the
-/// same operations in the same order.
+/// [`fire_backward`] and [`charge_backward`] in one loop, for a threshold that is the same for all neurons:
+/// the same operations in the same order.
 #[inline(always)]
 pub(super) fn fire_charge_backward(
     cell: Cell,
@@ -301,12 +305,12 @@ pub(super) fn fire_charge_backward(
     if strict { with_fires!(|u: f32| u > 0.0) } else { with_fires!(|u: f32| u >= 0.0) }
 }
 
-/// One step's row of what the backward pass knows about a neuron.
+/// The backward pass's values of one step, for a row of neurons.
 #[derive(Clone, Copy)]
 pub(super) struct Row<'a> {
-    /// Charged membrane.
+    /// Charged membrane potential.
     pub(super) h: &'a [f32],
-    /// Distance to the threshold.
+    /// Distance from the threshold.
     pub(super) u: &'a [f32],
     /// Spikes.
     pub(super) s: &'a [f32],
@@ -316,8 +320,8 @@ pub(super) struct Row<'a> {
     pub(super) grad_s: &'a [f32],
 }
 
-/// Back through reset and fire: turns the gradient of the membrane after the step, `grad`, into that of
-/// the charged membrane.
+/// Back through reset and fire: turns `grad`, the gradient of the membrane potential after the step, into
+/// that of the charged potential.
 #[inline(always)]
 pub(super) fn fire_backward(v_reset: Option<f32>, attached: bool, row: Row<'_>, grad: &mut [f32]) {
     let Row { h, u, s, slope, grad_s } = row;
@@ -347,7 +351,8 @@ pub(super) fn fire_backward(v_reset: Option<f32>, attached: bool, row: Row<'_>, 
     }
 }
 
-/// The gradient of each neuron's threshold in one step; `grad` is that of the membrane after the step.
+/// The gradient of each neuron's threshold in one step; `grad` is that of the membrane potential after the
+/// step.
 #[inline(always)]
 pub(super) fn threshold_backward(
     v_reset: Option<f32>,
@@ -375,8 +380,8 @@ pub(super) fn threshold_backward(
     }
 }
 
-/// Back through the charge: `grad` comes in as that of the charged membrane and goes out as that of the
-/// membrane before the step; `grad_x` is that of the input.
+/// Back through the charge: `grad` is the gradient of the charged membrane potential on entry and that of the
+/// potential before the step on return; `grad_x` is the gradient of the input.
 #[inline(always)]
 pub(super) fn charge_backward(charge: Charge, grad: &mut [f32], grad_x: &mut [f32]) {
     let n = grad.len();
@@ -406,8 +411,8 @@ pub(super) fn charge_backward(charge: Charge, grad: &mut [f32], grad_x: &mut [f3
     }
 }
 
-/// Adds each neuron's gradient of the leak (PLIF's `sigmoid(w)`) in one step to `sum`; `grad` is that of
-/// the charged membrane, `v` the membrane before the step.
+/// Adds each neuron's gradient of the leak (PLIF's `sigmoid(w)`) in one step to `sum`; `grad` is that of the
+/// charged membrane potential, `v` the potential before the step.
 #[inline(always)]
 pub(super) fn leak_backward(charge: Charge, grad: &[f32], v: &[f32], x: &[f32], sum: &mut [f32]) {
     same_length!(n = sum, grad, v, x);

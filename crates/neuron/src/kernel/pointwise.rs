@@ -1,4 +1,4 @@
-//! The plain spike, value by value: for a neuron of your own that has no multi-step kernel.
+//! The plain spike, value by value, for your own neurons without a multi-step kernel.
 
 use rayon::prelude::*;
 
@@ -7,13 +7,13 @@ use crate::error::NeuronError;
 use crate::surrogate::Surrogate;
 use tks_kernels::simd;
 
-/// Values that a thread takes at a time.
+/// Number of values that a thread processes at a time.
 const CHUNK: usize = 1 << 15;
 
-/// 1 where `u > 0` (`strict`) or `u >= 0`, else 0; NaN gives 0.
+/// 1 if `u > 0` (`strict`) or `u >= 0`, else 0; NaN gives 0.
 ///
 /// # Errors
-/// [`NeuronError::Length`] where `spikes` is not as long as `u`.
+/// [`NeuronError::Length`] if `spikes` does not have the length of `u`.
 pub fn spike(u: &[f32], strict: bool, spikes: &mut [f32]) -> Result<(), NeuronError> {
     check_length("spikes", spikes.len(), u.len(), "that of `u`")?;
     spikes.par_chunks_mut(CHUNK).zip(u.par_chunks(CHUNK)).for_each(|(spikes, u)| {
@@ -25,7 +25,7 @@ pub fn spike(u: &[f32], strict: bool, spikes: &mut [f32]) -> Result<(), NeuronEr
 /// The gradient of [`spike()`] by its surrogate: `grad_spikes * derivative(u)`.
 ///
 /// # Errors
-/// [`NeuronError::Length`] where a buffer is not as long as `u`.
+/// [`NeuronError::Length`] if a buffer does not have the length of `u`.
 pub fn spike_backward(
     surrogate: Surrogate,
     u: &[f32],

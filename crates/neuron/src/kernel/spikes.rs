@@ -1,4 +1,4 @@
-//! Where spikes are written: the number formats of the output.
+//! Spike outputs and their number formats.
 
 use half::bf16;
 
@@ -15,11 +15,12 @@ pub enum Spikes<'a> {
     Bf16(&'a mut [bf16]),
     /// 0 or 1, `[T, N]`.
     U8(&'a mut [u8]),
-    /// One bit a spike, `[T, ceil(N / 64)]`: neuron `n` is bit `n % 64` of word `n / 64`; unused bits are 0.
+    /// One bit per spike, `[T, ceil(N / 64)]`: neuron `n` is bit `n % 64` of word `n / 64`; unused bits
+    /// are 0.
     Bits(&'a mut [u64]),
 }
 
-/// Words of packed spikes that one step of `neurons` neurons takes.
+/// Number of words of packed spikes for one time step of `neurons` neurons.
 pub fn words_per_step(neurons: usize) -> usize {
     neurons.div_ceil(64)
 }
@@ -27,7 +28,7 @@ pub fn words_per_step(neurons: usize) -> usize {
 /// Unpacks one step's packed spikes to 0.0 and 1.0.
 ///
 /// # Errors
-/// [`NeuronError::Length`] where `words` has not [`words_per_step`] words for `spikes`.
+/// [`NeuronError::Length`] if `words` does not have [`words_per_step`] words for `spikes`.
 pub fn unpack(words: &[u64], spikes: &mut [f32]) -> Result<(), NeuronError> {
     let expected = words_per_step(spikes.len());
     if words.len() != expected {
@@ -68,7 +69,7 @@ impl Spikes<'_> {
     }
 }
 
-/// [`Spikes`] taken apart by columns.
+/// [`Spikes`] divided by columns.
 pub(super) enum SpikeGrid<'a> {
     F32(Grid<'a, f32>),
     Bf16(Grid<'a, bf16>),
@@ -77,11 +78,11 @@ pub(super) enum SpikeGrid<'a> {
 }
 
 impl SpikeGrid<'_> {
-    /// Writes the spikes of step `t` and of the neurons from `start`, a multiple of 64; `stores`: how,
-    /// where the format is f32; `stream::fence` must follow.
+    /// Writes the spikes of step `t` for the neurons from `start` on, a multiple of 64. `stores` selects the
+    /// kind of store if the format is f32; `stream::fence` must follow.
     ///
     /// # Safety
-    /// No other thread writes these neurons meanwhile.
+    /// No other thread writes to these neurons at the same time.
     #[inline(always)]
     pub(super) unsafe fn write(&self, t: usize, start: usize, spikes: &[f32], stores: Stores) {
         let columns = start..start + spikes.len();

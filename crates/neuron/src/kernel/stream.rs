@@ -1,30 +1,30 @@
-//! Stores that go past the caches, and prefetching: what a pass over more memory than the last-level cache
-//! holds gains from. A plain store first reads the line that it overwrites, a third of the forward pass's
-//! traffic; and the hardware's prefetcher starts again in each row of a block, as rows lie far apart.
+//! Non-temporal stores and prefetching, which speed up passes over more memory than the last-level cache
+//! holds. A plain store first reads the line that it overwrites, a third of the forward pass's traffic; and
+//! the hardware prefetcher starts again in each row of a block, as rows are far apart in memory.
 //!
-//! Neither changes any value. Processors other than x86-64 take plain copies.
+//! Neither changes any value. Processors other than x86-64 use plain copies.
 
 #[cfg(target_arch = "x86_64")]
 use tks_kernels::simd::Avx512;
 
-/// Bytes of an output from which on it is streamed: smaller ones may still be in cache when they are read.
+/// Size in bytes from which an output is streamed: smaller ones may still be in cache when they are read.
 const STREAM_FROM: usize = 16 << 20;
 
-/// How an output is written.
+/// The kind of store for an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stores {
     /// Through the caches.
     Plain,
-    /// Past them, 16 bytes at a time.
+    /// Bypassing the caches, 16 bytes at a time.
     #[cfg(target_arch = "x86_64")]
     Sse2,
-    /// Past them, 64 bytes at a time.
+    /// Bypassing the caches, 64 bytes at a time.
     #[cfg(target_arch = "x86_64")]
     Avx512(Avx512),
 }
 
 impl Stores {
-    /// How an output of so many `f32` is best written.
+    /// The best kind of store for an output of this many `f32` values.
     pub(super) fn of(values: usize) -> Self {
         #[cfg(target_arch = "x86_64")]
         if values * size_of::<f32>() >= STREAM_FROM {
@@ -34,7 +34,7 @@ impl Stores {
         Stores::Plain
     }
 
-    /// Writes values. [`fence`] must follow before another thread is told of them.
+    /// Writes values. [`fence`] must follow before another thread may read them.
     #[inline(always)]
     pub(super) fn write(self, from: &[f32], to: &mut [f32]) {
         match self {
@@ -47,10 +47,10 @@ impl Stores {
     }
 }
 
-/// Copies values past the caches, by AVX-512 where it is proved to be there, else by SSE2.
+/// Copies values bypassing the caches, with AVX-512 if proved to be available, else with SSE2.
 ///
-/// No store is a plain one, not even those of a line that is not copied whole: the line gathers in the
-/// processor until the copy of its neighbours, which follows, completes it.
+/// No plain stores are used, not even for a partially copied line: the line stays in the processor's
+/// write-combining buffer until the next copy, of its neighbours, completes it.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn copy(by: Option<Avx512>, from: &[f32], to: &mut [f32]) {
@@ -80,7 +80,8 @@ fn copy(by: Option<Avx512>, from: &[f32], to: &mut [f32]) {
         }
     }
     assert_eq!(from.len(), to.len(), "a strip of the block");
-    // Singly up to a multiple of 16 bytes, by four up to one of 64, then the body, and back.
+    // Single values up to a multiple of 16 bytes, fours up to a multiple of 64, then the body, and the
+    // reverse at the end.
     let first = to.as_ptr().align_offset(16).min(to.len());
     let second = to.as_ptr().align_offset(64).min(first + (to.len() - first) / 4 * 4);
     let third = second + (to.len() - second) / 16 * 16;
@@ -88,7 +89,7 @@ fn copy(by: Option<Avx512>, from: &[f32], to: &mut [f32]) {
     single(&from[..first], &mut to[..first]);
     sse2(&from[first..second], &mut to[first..second]);
     if by.is_some() {
-        // SAFETY: the processor has it: `by` proves it.
+        // SAFETY: the processor has AVX-512, as `by` proves.
         unsafe { avx512(&from[second..third], &mut to[second..third]) };
     } else {
         sse2(&from[second..third], &mut to[second..third]);
@@ -97,7 +98,7 @@ fn copy(by: Option<Avx512>, from: &[f32], to: &mut [f32]) {
     single(&from[fourth..], &mut to[fourth..]);
 }
 
-/// Orders the streamed stores of this thread before all that follows.
+/// Orders this thread's streamed stores before everything that follows.
 #[inline(always)]
 pub(super) fn fence() {
     #[cfg(target_arch = "x86_64")]
@@ -107,7 +108,7 @@ pub(super) fn fence() {
     }
 }
 
-/// Asks for values that are read soon.
+/// Prefetches values that will be read soon.
 #[inline(always)]
 pub(super) fn prefetch(values: &[f32]) {
     #[cfg(target_arch = "x86_64")]

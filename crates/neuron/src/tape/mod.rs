@@ -1,9 +1,9 @@
-//! A neuron's step written down: a number type that records what is computed with it, and what can be made of such a
-//! record.
+//! A recorded neuron step: a number type that records the operations on it, and uses of such a record.
 //!
-//! The scalar reference is run once on symbols; what it does is then run on other values ([`StepTape::run`]: on
-//! tensors in `tks-autograd`, say) or becomes a kernel's text with its reverse-mode derivative (see [`crate::cuda`]).
-//! So an equation stands in one place, and its backward pass is nobody's to write or to get wrong.
+//! The scalar reference is run once on symbols. The recorded operations are then run on other values
+//! ([`StepTape::run`], such as on tensors in `tks-autograd`) or become kernel source with the reverse-mode
+//! derivative (see [`crate::cuda`]). So each equation is written in one place, and no backward pass has to be
+//! written by hand.
 
 mod text;
 
@@ -16,27 +16,27 @@ use crate::scalar::{Float, Real};
 use crate::surrogate::{Surrogate, with_derivative};
 pub(crate) use text::derivative_text;
 
-/// A place on the current [`Tape`].
+/// An index on the current [`Tape`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Symbol(usize);
 
-/// What a formula does in one of its places, on arguments `A`: the values before it.
+/// One operation of a formula, on arguments `A`, which are earlier values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Operation<A> {
-    /// A number that the formula holds.
+    /// A number in the formula.
     Constant(f32),
-    /// A number that it is given.
+    /// A number given as input.
     Variable(&'static str),
     /// The sum.
     Add(A, A),
-    /// The first less the second.
+    /// The first minus the second.
     Sub(A, A),
     /// The product.
     Mul(A, A),
-    /// The first by the second.
+    /// The first divided by the second.
     Div(A, A),
-    /// With the other sign.
+    /// Negation.
     Neg(A),
     /// Magnitude.
     Abs(A),
@@ -50,42 +50,42 @@ pub enum Operation<A> {
     Sigmoid(A),
     /// The same value with no gradient.
     Detach(A),
-    /// 1 where `distance > 0` (`strict`) or `distance >= 0`, else 0; differentiated by the surrogate.
+    /// 1 if `distance > 0` (`strict`) or `distance >= 0`, else 0; differentiated by the surrogate.
     Spike {
-        /// From the threshold.
+        /// The distance from the threshold.
         distance: A,
-        /// Whether it has to be above the threshold.
+        /// Whether it must be above the threshold.
         strict: bool,
-        /// Stands in for the derivative.
+        /// The replacement for the derivative.
         surrogate: Surrogate,
     },
-    /// `value` where `spike` is 1, `original` where it is 0; differentiated as
-    /// `original (1 - spike) + value spike`.
+    /// `value` if `spike` is 1, `original` if it is 0; differentiated as `original (1 - spike) + value
+    /// spike`.
     Replace {
-        /// Where there is no spike.
+        /// The value without a spike.
         original: A,
         /// 0 or 1.
         spike: A,
-        /// Where there is one.
+        /// The value with a spike.
         value: A,
     },
-    /// `then` where `left < right` (or equal), else `otherwise`. No gradient goes through the comparison.
+    /// `then` if `left < right` (or equal), else `otherwise`. No gradient flows through the comparison.
     Select {
-        /// Compared.
+        /// The left operand.
         left: A,
         /// Whether equal numbers give `then`.
         or_equal: bool,
-        /// Compared with.
+        /// The right operand.
         right: A,
-        /// The value where it holds.
+        /// The value if it holds.
         then: A,
-        /// The value where it does not.
+        /// The value if it does not hold.
         otherwise: A,
     },
 }
 
 impl<A> Operation<A> {
-    /// The same operation on other arguments, in their order.
+    /// The same operation on other arguments, in order.
     pub fn map<B>(self, mut of: impl FnMut(A) -> B) -> Operation<B> {
         match self {
             Operation::Constant(value) => Operation::Constant(value),
@@ -129,14 +129,14 @@ fn push(operation: Operation<Symbol>) -> Symbol {
     })
 }
 
-/// All that was computed with symbols in one [`Tape::record`], in order.
+/// All operations on symbols in one [`Tape::record`], in order.
 #[derive(Debug, Clone)]
 pub(crate) struct Tape(Vec<Operation<Symbol>>);
 
 impl Tape {
-    /// Runs `formula`; its symbols have their meaning on the returned tape.
+    /// Runs `formula`; its symbols refer to the returned tape.
     pub(crate) fn record<T>(formula: impl FnOnce() -> T) -> (Tape, T) {
-        // What an outer recording holds is put aside meanwhile.
+        // An outer recording is set aside in the meantime.
         let outer = TAPE.take();
         let result = formula();
         (Tape(TAPE.replace(outer)), result)
@@ -160,7 +160,7 @@ impl Tape {
         Ok(wanted.map(|place| value_at(&values, place).clone()))
     }
 
-    /// Which places `wanted` is computed from.
+    /// The entries that `wanted` depends on.
     fn used(&self, wanted: &[Symbol]) -> Vec<bool> {
         let mut used = vec![false; self.0.len()];
         for symbol in wanted {
@@ -174,7 +174,7 @@ impl Tape {
         used
     }
 
-    /// Which places change with a variable, gradients being let through.
+    /// The entries that depend on a variable through paths that carry a gradient.
     fn moving(&self) -> Vec<bool> {
         let mut moving = vec![false; self.0.len()];
         for (k, operation) in self.0.iter().enumerate() {
@@ -192,12 +192,13 @@ impl Tape {
     }
 }
 
-/// The value of a place that [`Tape::run`] has come by: arguments stand before what they are used in.
+/// The value of an entry that [`Tape::run`] has already processed: arguments come before the operations that
+/// use them.
 fn value_at<V>(values: &[Option<V>], place: Symbol) -> &V {
     values[place.0].as_ref().expect("what is used is computed first")
 }
 
-/// One step of a neuron by the scalar reference, written down: charge, fire, reset.
+/// A recording of one step of a neuron by the scalar reference: charge, fire, reset.
 ///
 /// Its variables are `x`, `membrane`, `auxiliary`, `v_threshold` and the names of
 /// [`Model::learned`](crate::Model::learned).
@@ -233,7 +234,7 @@ pub struct StepTape {
 }
 
 impl StepTape {
-    /// Writes the step of a neuron down.
+    /// Records the step of a neuron.
     pub fn new(neuron: &Neuron) -> Self {
         let (tape, outputs) = Tape::record(|| {
             let [x, membrane, auxiliary, v_threshold] =
@@ -247,20 +248,20 @@ impl StepTape {
         StepTape { tape, outputs }
     }
 
-    /// Runs the step on other values: `apply` computes each operation that the results need, in order. Returns spike,
-    /// membrane and auxiliary state after the step.
+    /// Runs the step on other values: `apply` computes each operation that the results need, in order.
+    /// Returns the spike, the membrane potential and the auxiliary state after the step.
     ///
     /// # Errors
-    /// The first of `apply`.
+    /// The first error of `apply`.
     pub fn run<V: Clone, E>(&self, apply: impl FnMut(Operation<&V>) -> Result<V, E>) -> Result<[V; 3], E> {
         self.tape.run(self.outputs, apply)
     }
 }
 
-/// Runs the derivative of a surrogate on other values, as [`StepTape::run`] does; its variable is `u`.
+/// Runs the derivative of a surrogate on other values, like [`StepTape::run`]; its variable is `u`.
 ///
 /// # Errors
-/// The first of `apply`.
+/// The first error of `apply`.
 pub fn run_derivative<V: Clone, E>(
     surrogate: Surrogate,
     apply: impl FnMut(Operation<&V>) -> Result<V, E>,

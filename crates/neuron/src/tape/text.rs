@@ -1,4 +1,4 @@
-//! A formula and its reverse-mode derivative as C text.
+//! C source of a formula and its reverse-mode derivative.
 
 use std::fmt::Write;
 
@@ -6,14 +6,15 @@ use super::{Operation, StepTape, Symbol, Tape, record_derivative};
 use crate::surrogate::Surrogate;
 
 impl StepTape {
-    /// Statements that compute the step, each place `k` in a constant `v<k>`; the constants that hold spike, membrane
-    /// and auxiliary state.
+    /// Statements that compute the step, with each entry `k` in a constant `v<k>`, and the names of the
+    /// constants for spike, membrane potential and auxiliary state.
     pub(crate) fn forward_text(&self) -> (String, [String; 3]) {
         (self.tape.forward_text(&self.outputs), self.outputs.map(name))
     }
 
-    /// Statements, to stand after [`Self::forward_text`], that carry the gradients of its results (each named by an
-    /// expression) back: the gradient of variable `x` in a constant `grad_<x>`, for every name of `variables`.
+    /// Statements, to follow [`Self::forward_text`], that propagate the gradients of its results (each given
+    /// as an expression) backwards, with the gradient of variable `x` in a constant `grad_<x>`, for every
+    /// name in `variables`.
     pub(crate) fn backward_text(&self, gradients: [&str; 3], variables: &[&'static str]) -> String {
         let outputs = [0, 1, 2].map(|i| (self.outputs[i], gradients[i]));
         self.tape.backward_text(&outputs, variables)
@@ -56,12 +57,12 @@ impl Tape {
         text
     }
 
-    /// Every name of `variables` gets a gradient, zero where nothing depends on it.
+    /// Every name in `variables` gets a gradient, which is zero if nothing depends on it.
     fn backward_text(&self, outputs: &[(Symbol, &str)], variables: &[&'static str]) -> String {
         let wanted: Vec<Symbol> = outputs.iter().map(|(output, _)| *output).collect();
         let used = self.used(&wanted);
         let moving = self.moving();
-        // What flows into each place's gradient, in the order in which it comes.
+        // The contributions to each entry's gradient, in order.
         let mut flows: Vec<Vec<String>> = vec![Vec::new(); self.0.len()];
         for (output, gradient) in outputs {
             flows[output.0].push((*gradient).to_owned());
@@ -146,7 +147,7 @@ impl Tape {
     }
 }
 
-/// The function of a kernel's text that [`derivative_text`] defines.
+/// The function in the kernel source that [`derivative_text`] defines.
 const DERIVATIVE: &str = "surrogate_derivative";
 
 /// The C function `float surrogate_derivative(float u)`, with `qualifier` before it.
@@ -157,16 +158,16 @@ pub(crate) fn derivative_text(surrogate: Surrogate, qualifier: &str) -> String {
 }
 
 fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
-    // Writing to a string does not fail.
+    // Writing to a string cannot fail.
     let _ = writeln!(text, "{arguments}");
 }
 
-/// The constant that holds a place's value in the text.
+/// The name of the constant that holds an entry's value.
 fn name(symbol: Symbol) -> String {
     format!("v{}", symbol.0)
 }
 
-/// The shortest decimal text that reads back as this very number.
+/// The shortest decimal text that parses to exactly this number.
 fn literal(value: f32) -> String {
     format!("{value:e}f")
 }

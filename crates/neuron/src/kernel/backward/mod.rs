@@ -1,9 +1,9 @@
 //! Back-propagation through time over one block of neurons.
 //!
-//! The block's membranes are recomputed from the input into a scratch buffer that stays in cache, then the
-//! steps are walked backwards. With `g` the gradient of the membrane after step `t`, one step is: back
-//! through reset and fire (`passes::fire_backward`), back through the charge (`passes::charge_backward`),
-//! and back through the auxiliary state.
+//! The block's membrane potentials are recomputed from the input into a scratch buffer that stays in cache;
+//! then the time steps are processed in reverse. With `g` the gradient of the membrane potential after step
+//! `t`, one step is: back through reset and fire (`passes::fire_backward`), back through the charge
+//! (`passes::charge_backward`), and back through the auxiliary state.
 
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ mod step;
 
 use step::{Known, StepBack, Sums};
 
-/// A backward call's buffers, taken apart so that blocks can write them side by side.
+/// A backward call's buffers, divided so that blocks can write to them in parallel.
 pub(super) struct Pass<'a> {
     kernel: &'a Kernel,
     time_steps: usize,
@@ -38,26 +38,26 @@ pub(super) struct Pass<'a> {
     learned: bool,
 }
 
-/// A thread's rows for one block.
+/// A thread's buffers for one block.
 pub(super) struct Scratch {
     state: StateRows,
     /// The recomputed steps, `[T, lanes]`.
     charged: Vec<f32>,
-    /// The adaptation before each step, `[T, lanes]`, where the model has it.
+    /// The adaptation before each step, `[T, lanes]`, if the model has it.
     before: Vec<f32>,
     /// Gradient of the membrane.
     grad: Vec<f32>,
-    /// Gradient of the auxiliary state, where the model has it.
+    /// Gradient of the auxiliary state, if the model has it.
     grad_auxiliary: Vec<f32>,
-    /// Each neuron's part of the gradients of what is learned, where they were asked for.
+    /// Each neuron's contribution to the gradients of learned values, if requested.
     leak_sum: Vec<f32>,
     threshold_sum: Vec<f32>,
-    /// Each neuron's part of its channel's sums, where they were asked for.
+    /// Each neuron's contribution to its channel's sums, if requested.
     channel_sum: Vec<f32>,
     channel_x_sum: Vec<f32>,
 }
 
-/// The first `n` values, as zeros; none of no buffer.
+/// The first `n` values, set to zero; `None` if there is no buffer.
 #[inline(always)]
 fn zeroed(buffer: &mut [f32], n: usize) -> &mut [f32] {
     let n = n.min(buffer.len());
@@ -88,7 +88,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// What a thread needs for blocks of so many neurons.
+    /// A thread's buffers for blocks of this many neurons.
     pub(super) fn scratch(&self, lanes: usize) -> Scratch {
         let rows = |wanted: bool, values: usize| vec![0.0; if wanted { values } else { 0 }];
         let adapts = matches!(self.kernel.auxiliary, Auxiliary::Adaptation { .. });
@@ -110,15 +110,15 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// What a block adds to the gradients that are sums over neurons.
+/// A block's contribution to the gradients that are sums over neurons.
 pub(super) struct BlockSums {
     pub(super) leak: f64,
     pub(super) v_threshold: f64,
-    /// By channel, where they were asked for.
+    /// By channel, if requested.
     pub(super) channels: Vec<(usize, ChannelSums)>,
 }
 
-/// All steps of neurons `start..start + lanes`, backwards.
+/// All time steps of neurons `start..start + lanes`, in reverse.
 pub(super) struct Block<'p, 'a> {
     pass: &'p Pass<'a>,
     scratch: &'p mut Scratch,
@@ -172,7 +172,7 @@ impl Work for Block<'_, '_> {
                 let (arriving, x) = (rows.arriving(t, strip.clone(), &uniform), rows.input(t, strip.clone()));
                 let grad_x = back.step(t, strip.clone(), arriving, x);
                 let place = start + strip.start..start + strip.end;
-                // SAFETY: blocks have columns of their own.
+                // SAFETY: blocks have disjoint columns.
                 stores.write(grad_x, unsafe { pass.grad_input.row(t, place) });
                 if pass.channel_sums {
                     let (sum, x_sum) = (&mut channel_sum[strip.clone()], &mut channel_x_sum[strip]);
@@ -199,7 +199,7 @@ impl Work for Block<'_, '_> {
     }
 }
 
-/// A call's buffers, as a block sees them.
+/// A block's view of the call's buffers.
 #[derive(Clone, Copy)]
 struct Rows<'p, 'a> {
     pass: &'p Pass<'a>,
@@ -214,7 +214,7 @@ impl<'p, 'a> Rows<'p, 'a> {
         state.map(|state| &state[self.start..][..self.lanes])
     }
 
-    /// A strip of a sequence's step.
+    /// A strip of one time step of a sequence.
     #[inline(always)]
     fn at(&self, rows: &'a [f32], t: usize, strip: Range<usize>) -> &'a [f32] {
         &rows[t * self.pass.neurons + self.start..][..self.lanes][strip]
@@ -225,7 +225,7 @@ impl<'p, 'a> Rows<'p, 'a> {
         self.at(self.pass.input, t, strip)
     }
 
-    /// The gradient that arrives at a step's spikes.
+    /// The incoming gradient of a step's spikes.
     #[inline(always)]
     fn arriving<'r>(&self, t: usize, strip: Range<usize>, uniform: &'r [f32; STRIP]) -> &'r [f32]
     where
@@ -237,8 +237,8 @@ impl<'p, 'a> Rows<'p, 'a> {
         }
     }
 
-    /// Runs all steps forward once more, for the charged membranes and, where the model adapts, the adaptation before
-    /// each step. Returns what scales and shifts the input.
+    /// Runs all steps forward again, for the charged membranes and, if the model adapts, the adaptation
+    /// before each step. Returns the scale and shift of the input.
     #[inline(always)]
     fn recompute(
         &self,
@@ -255,7 +255,7 @@ impl<'p, 'a> Rows<'p, 'a> {
             }
             let charged = &mut charged[t * n..][..n];
             for strip in strips(n) {
-                // After the last step's input comes the last step's gradient.
+                // After the last step's input, prefetch the last step's gradient.
                 if t + 1 < pass.time_steps {
                     stream::prefetch(self.input(t + 1, strip.clone()));
                 } else if let GradSpikes::Rows(rows) = pass.grad_spikes {
@@ -268,7 +268,8 @@ impl<'p, 'a> Rows<'p, 'a> {
         step.into_affine()
     }
 
-    /// Asks for what the same strip of the step before reads; after the first step comes the next block's input.
+    /// Prefetches the data for the same strip of the previous step; after the first step, the next block's
+    /// input.
     #[inline(always)]
     fn prefetch_before(&self, t: usize, strip: Range<usize>) {
         let pass = self.pass;
@@ -288,7 +289,7 @@ impl<'p, 'a> Rows<'p, 'a> {
     }
 }
 
-/// Adds up each neuron's sums by channel, in the order in which the block's neurons come to it.
+/// Adds up the neurons' sums by channel, in the order of the block's neurons.
 #[inline(always)]
 fn by_channel(
     affine: &ChannelAffine<'_>,
@@ -302,7 +303,7 @@ fn by_channel(
     for (index, (channel, lane, run)) in affine.runs(start, n).enumerate() {
         let sum = |row: &[f32]| row[lane..lane + run].iter().map(|&value| f64::from(value)).sum::<f64>();
         let part = ChannelSums { grad: sum(grad), grad_x: sum(grad_x) };
-        // Channels come in turn: after one round each has its place.
+        // Channels recur cyclically: after one round, each has its entry.
         match sums.get_mut(index % channels) {
             Some((known, sums)) if *known == channel => {
                 sums.grad += part.grad;

@@ -1,4 +1,4 @@
-//! One step of a block, walked back.
+//! The backward pass of one step of a block.
 
 use std::ops::Range;
 
@@ -7,25 +7,26 @@ use crate::kernel::affine::AffineRows;
 use crate::kernel::passes::{self, Cell, Row, STRIP};
 use crate::kernel::{Auxiliary, Kernel};
 
-/// The gradients that a block carries from step to step, a value a neuron.
+/// The gradients that a block carries from step to step, one value per neuron.
 pub(super) struct Sums<'b> {
     /// Of the membrane.
     pub(super) grad: &'b mut [f32],
-    /// Of the auxiliary state, where the model has it.
+    /// Of the auxiliary state, if the model has it.
     pub(super) grad_auxiliary: &'b mut [f32],
-    /// Of the leak and of the threshold, added up, where they were asked for.
+    /// Accumulated gradients of the leak and of the threshold, if requested.
     pub(super) leak: &'b mut [f32],
     pub(super) threshold: &'b mut [f32],
 }
 
-/// How a step is walked back, as [`Step`] is how it is walked forward; one strip at a time.
+/// The backward counterpart of [`Step`], for one strip at a time.
 pub(super) struct StepBack<'b> {
     kernel: &'b Kernel,
     known: Known<'b>,
     affine: Option<&'b mut AffineRows>,
     pub(super) sums: Sums<'b>,
     learned: bool,
-    /// What the one-loop passes need; learned values and late resets need more than they keep.
+    /// The parameters of the one-loop passes; learned values and late resets need more than those passes
+    /// keep.
     cell: Option<Cell>,
     u: [f32; STRIP],
     s: [f32; STRIP],
@@ -62,7 +63,7 @@ impl<'b> StepBack<'b> {
         }
     }
 
-    /// Back through step `t` of the neurons `strip`, with the gradient that arrives at their spikes and their input `x`.
+    /// Back through step `t` of the neurons `strip`, given the gradient of their spikes and their input `x`.
     /// Returns the gradient of the input.
     #[inline(always)]
     pub(super) fn step(&mut self, t: usize, strip: Range<usize>, arriving: &[f32], x: &[f32]) -> &[f32] {
@@ -118,7 +119,7 @@ impl<'b> StepBack<'b> {
         }
     }
 
-    /// Back through the reset at once, and the threshold.
+    /// Back through an immediate reset, and the threshold.
     #[inline(always)]
     fn reset(&mut self, t: usize, strip: Range<usize>) {
         let (kernel, n) = (self.kernel, strip.len());
@@ -136,8 +137,8 @@ impl<'b> StepBack<'b> {
         passes::fire_backward(kernel.v_reset, attached, row, grad);
     }
 
-    /// Back through the spikes of a late reset: the membrane after the step is the charged one, and its reset belongs to
-    /// the next.
+    /// Back through the spikes of a late reset: the membrane after the step is the charged one, and its reset
+    /// belongs to the next step.
     #[inline(always)]
     fn late_reset(&mut self, t: usize, strip: Range<usize>) {
         let n = strip.len();
@@ -162,7 +163,7 @@ impl<'b> StepBack<'b> {
         }
     }
 
-    /// Back through the charge, and the leak where it is learned.
+    /// Back through the charge, and the leak if it is learned.
     #[inline(always)]
     fn charge(&mut self, t: usize, strip: Range<usize>, x: &[f32]) {
         let (charge, n) = (self.kernel.charge, strip.len());
@@ -179,8 +180,8 @@ impl<'b> StepBack<'b> {
         passes::charge_backward(charge, &mut self.sums.grad[strip], &mut self.grad_x[..n]);
     }
 
-    /// Back through a hard reset that waited for this step: the charge began at the reset membrane where the step before
-    /// had fired.
+    /// Back through a hard reset that was delayed to this step: the charge started from the reset membrane if
+    /// the neuron fired in the previous step.
     #[inline(always)]
     fn reset_before(&mut self, t: usize, strip: Range<usize>) {
         if self.kernel.late_reset && self.kernel.v_reset.is_some() {
@@ -213,15 +214,15 @@ impl<'b> StepBack<'b> {
     }
 }
 
-/// What is known of a block's membranes.
+/// A block's recomputed membrane potentials.
 #[derive(Clone, Copy)]
 pub(super) struct Known<'b> {
     pub(super) kernel: &'b Kernel,
     /// Charged membranes, `[T, lanes]`.
     pub(super) charged: &'b [f32],
-    /// The adaptation before each step, `[T, lanes]`, where the model has it.
+    /// The adaptation before each step, `[T, lanes]`, if the model has it.
     pub(super) before: &'b [f32],
-    /// The initial membrane.
+    /// The initial membrane potential.
     pub(super) initial: Option<&'b [f32]>,
     pub(super) lanes: usize,
 }
@@ -239,8 +240,8 @@ impl<'b> Known<'b> {
         &self.before[t * self.lanes..][strip]
     }
 
-    /// The membrane that step `t` charges: the initial one, or that of the step before, after its reset. `u`
-    /// and `s` are overwritten.
+    /// The membrane potential before step `t`: the initial one, or that of the previous step after its reset.
+    /// `u` and `s` are overwritten.
     #[inline(always)]
     fn membrane_before(
         &self,
