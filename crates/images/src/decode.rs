@@ -63,7 +63,7 @@ pub enum DecodeError {
 }
 
 impl From<JpegError> for DecodeError {
-    /// What any format's file can have is the same variant for a JPEG.
+    /// Errors common to all formats use the same variants for a JPEG.
     fn from(error: JpegError) -> Self {
         match error {
             JpegError::Size { height, width, .. } => DecodeError::Size { height, width },

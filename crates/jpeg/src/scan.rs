@@ -215,7 +215,7 @@ impl Target<'_> {
         Ok(())
     }
 
-    /// The constant coefficient, which is told by its difference from the last block's.
+    /// The DC coefficient, which is coded as the difference from the last block's.
     #[inline(always)]
     fn constant(&self, bits: &mut Bits<'_>, last: &mut i32) -> Result<i32, JpegError> {
         bits.refill();

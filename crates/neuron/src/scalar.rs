@@ -213,7 +213,8 @@ impl Real for Dual {
         if self.value > 0.0 { self } else { Dual::of(0.0) }
     }
     fn sigmoid(self) -> Self {
-        // By the chain of operations the slope would be infinity times 0 where `exp` overflows.
+        // If differentiated operation by operation, the slope would be infinity times 0 where `exp`
+        // overflows.
         let value = self.value.sigmoid();
         Dual { value, slope: value * (1.0 - value) * self.slope }
     }

@@ -43,7 +43,7 @@ struct RustNode : public torch::autograd::Node {
 
   std::string name() const override { return label; }
 
-  // As libtorch asks of every node: threads may run backward passes of graphs that share it.
+  // Required by libtorch for every node: several threads may run backward passes of graphs that share it.
   void release_variables() override {
     std::lock_guard<std::mutex> lock(mutex_);
     saved.clear();

@@ -7,8 +7,8 @@ use tch::Tensor;
 use crate::error::{BoxError, TorchError};
 use crate::ffi;
 
-/// The backward half of a differentiable function. It may run on a thread of libtorch's; it is never run by two threads at
-/// once.
+/// The backward half of a differentiable function. It may run on one of libtorch's threads, but never on two
+/// threads at once.
 pub trait Backward: Send {
     /// Computes the gradients of the inputs from those of the outputs, both in the order given to [`record`].
     ///

@@ -30,8 +30,8 @@ impl Element for bf16 {
 /// The tensor's values in memory order.
 ///
 /// # Safety
-/// Tensors share memory: while the slice lives nothing changes these values, resizes the tensor or gives it other memory,
-/// on another handle to it either.
+/// Tensors share memory: while the slice lives, nothing may change these values, resize the tensor or give it
+/// other memory, not even through another handle.
 ///
 /// # Errors
 /// [`TorchError::Layout`] if it is not a dense tensor of this format on the CPU.
@@ -40,7 +40,7 @@ pub unsafe fn values<T: Element>(tensor: &Tensor) -> Result<&[T], TorchError> {
     if tensor.numel() == 0 {
         return Ok(&[]);
     }
-    // SAFETY: dense, so `numel` values lie at its start; they stay there by the caller's promise.
+    // SAFETY: dense, so `numel` values follow its start; they stay there by the caller's promise.
     Ok(unsafe { std::slice::from_raw_parts(start.cast::<T>(), tensor.numel()) })
 }
 

@@ -8,7 +8,7 @@ use tks_torch::memory::{self, Element, Fresh, values_mut};
 const CPU: (Kind, Device) = (Kind::Float, Device::Cpu);
 
 fn values<T: Element>(tensor: &Tensor) -> Result<&[T], TorchError> {
-    // SAFETY: nothing changes a tensor while a test looks at it.
+    // SAFETY: nothing changes a tensor while a test reads it.
     unsafe { memory::values(tensor) }
 }
 

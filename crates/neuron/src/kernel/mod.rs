@@ -218,9 +218,9 @@ impl Kernel {
     /// The kernel of a neuron, with learned values at their initial values.
     ///
     /// # Errors
-    /// What [`Neuron::check`] finds, and [`NeuronError::NoKernel`] for a model without a fused kernel
-    /// (KLIF, QIF, EIF, Izhikevich, CLIF, GLIF, the leaky integrator); [`NeuronError::Kernel`] for a
-    /// name of no instruction set.
+    /// The errors of [`Neuron::check`]; [`NeuronError::NoKernel`] for a model without a fused kernel (KLIF,
+    /// QIF, EIF, Izhikevich, CLIF, GLIF, the leaky integrator); [`NeuronError::Kernel`] for the name of an
+    /// unknown instruction set.
     pub fn new(neuron: &Neuron) -> Result<Self, NeuronError> {
         neuron.check()?;
         InstructionSet::in_use()?;

@@ -46,7 +46,8 @@ pub enum Operation<A> {
     Power(A, A),
     /// `max(A, 0)`.
     Relu(A),
-    /// The logistic function: in one, since its parts have a gradient of infinity times 0 where `exp` overflows.
+    /// The logistic function, as a single operation, since the gradient of its parts is infinity times 0
+    /// where `exp` overflows.
     Sigmoid(A),
     /// The same value with no gradient.
     Detach(A),
