@@ -1,5 +1,5 @@
-//! Trains a small spiking network on the digits that ship (`datasets/digits`: 1,797 images of 8 x 8
-//! pixels) and shows what its accuracy is after each time step. `cargo xtask demo` runs it.
+//! Trains a small spiking network on the included digits (`datasets/digits`: 1,797 images of 8 x 8 pixels)
+//! and shows its accuracy after each time step. `cargo xtask demo` runs it.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -16,8 +16,8 @@ use tks_neuron::{Model, Neuron, Surrogate};
 const CLASSES: i64 = 10;
 const SIDE: i64 = 8;
 const PIXELS: usize = (SIDE * SIDE) as usize;
-/// The last images of the file are for testing: no split is official, and those who wrote them wrote few
-/// of the others.
+/// The last images of the file are for testing: there is no official split, and their writers wrote few of
+/// the other digits.
 const TEST_IMAGES: i64 = 360;
 const BATCH: i64 = 64;
 
@@ -118,10 +118,10 @@ impl Network {
         }
     }
 
-    /// Logits of each time step, `[T, B, 10]`, of `images` `[B, 1, 8, 8]`.
+    /// Logits at each time step, `[T, B, 10]`, for `images` `[B, 1, 8, 8]`.
     fn forward(&self, images: &Tensor, train: bool) -> Result<Tensor> {
         let (steps, batch) = (self.time_steps, images.size()[0]);
-        // The image is the same at each step: what comes before the first neuron runs once.
+        // The image is the same at each time step, so the part before the first neurons runs once.
         let current = self.encoder.forward_t(images, train).unsqueeze(0);
         let spikes = self.fire(&current.expand([steps, batch, 32, SIDE, SIDE], false))?;
         let current = self.convolution.forward_t(&spikes.flatten(0, 1).avg_pool2d_default(2), train);
@@ -134,8 +134,8 @@ impl Network {
         Ok(multi_step(&self.neuron, current, None, LearnedTensors::default())?.spikes)
     }
 
-    /// The share of right answers, in per cent, after 1, 2, ... T steps: the answer is the class of the
-    /// largest logit, averaged over the steps so far.
+    /// The accuracy in per cent after 1, 2, ... T time steps: the prediction is the class with the largest
+    /// logit, averaged over the steps so far.
     fn accuracies(&self, digits: &Digits) -> Result<Vec<f64>> {
         let logits = tch::no_grad(|| self.forward(&digits.images, false))?;
         let answers = logits.cumsum(0, Kind::Float).argmax(-1, false);
@@ -164,7 +164,7 @@ fn train_epoch(
     Ok(sum / digits.len() as f64)
 }
 
-/// Trains a network as `options` say, and returns its accuracies on the test images.
+/// Trains a network according to `options` and returns its accuracies on the test images.
 fn run(options: &Options) -> Result<Vec<f64>> {
     let digits = Digits::read(&options.data)?;
     let (train, test) = digits.split(digits.len() - TEST_IMAGES);

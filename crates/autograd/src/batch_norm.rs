@@ -1,9 +1,9 @@
-//! Batch norm and neuron as one operation: what stands after every convolution of a spiking network.
+//! Batch norm and neuron as one operation, as used after every convolution of a spiking network.
 //!
-//! One pass over the convolution's output for the statistics, one to normalise and run the neurons; nothing
-//! is kept but that output. The backward pass recomputes the rest. Batch norm over steps and batch together,
-//! as layer-by-layer training has it (Zheng et al., "Going Deeper With Directly-Trained Larger Spiking
-//! Neural Networks", AAAI 2021).
+//! One pass over the convolution's output computes the statistics, and one normalises and runs the neurons;
+//! only that output is kept, and the backward pass recomputes the rest. Batch norm is over time steps and
+//! batch together, as in layer-by-layer training (Zheng et al., "Going Deeper With Directly-Trained Larger
+//! Spiking Neural Networks", AAAI 2021).
 
 use tch::{Kind, Tensor};
 use tks_kernels::batch_norm;
@@ -18,28 +18,29 @@ use crate::values::values;
 /// A batch norm's tensors and settings; tensors of shape `[C]`, `f32`.
 #[derive(Debug, Clone, Copy)]
 pub struct BatchNorm<'a> {
-    /// Scale, learned.
+    /// Learned scale.
     pub weight: &'a Tensor,
-    /// Shift, learned.
+    /// Learned shift.
     pub bias: &'a Tensor,
-    /// Mean over training, changed in place when training.
+    /// Running mean, updated in place in training.
     pub running_mean: &'a Tensor,
-    /// Unbiased variance over training, changed in place when training.
+    /// Running unbiased variance, updated in place in training.
     pub running_var: &'a Tensor,
-    /// Normalise by the batch's own statistics and update the running ones; else by the running ones.
+    /// Whether to normalise by the batch statistics and update the running ones; otherwise the running ones
+    /// are used.
     pub training: bool,
-    /// Share of the batch in the running statistics, usually 0.1.
+    /// Weight of the batch in the running statistics, usually 0.1.
     pub momentum: f64,
     /// Added to the variance, usually 1e-5.
     pub eps: f64,
 }
 
 impl BatchNorm<'_> {
-    /// libtorch's own batch norm of `input`, `[T, B, C, ...]`, over steps and batch together.
+    /// libtorch's own batch norm of `input`, `[T, B, C, ...]`, over time steps and batch together.
     ///
     /// # Errors
-    /// What libtorch refuses, and a batch of one value a channel when training, whose running variance libtorch would
-    /// make NaN.
+    /// Errors from libtorch, and in training a batch with one value per channel, for which libtorch would set
+    /// the running variance to NaN.
     pub fn apply(&self, input: &Tensor) -> Result<Tensor, AutogradError> {
         if self.training {
             require_two_values(input)?;
@@ -60,12 +61,13 @@ impl BatchNorm<'_> {
 
 /// `multi_step(neuron, batch_norm(input))` as one operation, `input` of shape `[T, B, C, ...]`.
 ///
-/// Equal to libtorch's batch norm followed by [`crate::multi_step`](crate::multi_step()) up to rounding, running
-/// statistics included, in contiguous and in channels-last layout. On a GPU it is those two operations.
+/// Equal to libtorch's batch norm followed by [`crate::multi_step`](crate::multi_step()) up to rounding,
+/// including the running statistics, in contiguous and in channels-last layout. On a GPU, it is these two
+/// operations.
 ///
 /// # Errors
-/// [`AutogradError`] where shapes, kinds or devices do not fit, and for a batch of one value a channel when
-/// training.
+/// [`AutogradError`] if shapes, kinds or devices do not match, and in training for a batch with one value per
+/// channel.
 pub fn batch_norm_multi_step(
     norm: &BatchNorm<'_>,
     neuron: &Neuron,
@@ -91,11 +93,11 @@ pub fn batch_norm_multi_step(
         }
     }
     if input.device().is_cuda() {
-        // Two operations there: libtorch's batch norm is cuDNN's.
+        // Two operations on a GPU: libtorch's batch norm uses cuDNN.
         return multi_step(neuron, &norm.apply(input)?, state, learned);
     }
     let inner: i64 = size[3..].iter().product();
-    // Channels innermost, or planes in order; any other layout is made contiguous.
+    // Channels innermost, or planes in order; other layouts are made contiguous.
     let stride = input.stride();
     let channels_last = is_time_first(input) && stride[2] == 1 && inner > 1;
     let input = if channels_last { input.shallow_clone() } else { input.f_contiguous()? };
@@ -105,7 +107,7 @@ pub fn batch_norm_multi_step(
     run(backend, neuron, &input, state, learned, Some([norm.weight, norm.bias]))
 }
 
-/// The unbiased variance of a batch takes two values of each channel of `[T, B, C, ...]`.
+/// The unbiased variance of a batch `[T, B, C, ...]` needs at least two values per channel.
 fn require_two_values(input: &Tensor) -> Result<(), AutogradError> {
     let size = input.size();
     let channels = size.get(2).copied().unwrap_or(1).max(1);
@@ -120,7 +122,7 @@ fn vector(tensor: &Tensor) -> Result<Vec<f64>, AutogradError> {
     Ok(Vec::<f64>::try_from(tensor.f_to_kind(Kind::Double)?)?)
 }
 
-/// Scale and shift of each channel; updates the running statistics when training.
+/// Scale and shift of each channel; updates the running statistics in training.
 fn statistics(
     norm: &BatchNorm<'_>,
     input: &Tensor,

@@ -1,4 +1,4 @@
-//! A convolution for inputs that are mostly zero, as spikes are.
+//! A convolution for inputs that are mostly zero, such as spikes.
 
 use tch::{Device, Kind, Tensor};
 use tks_kernels::convolution::{self as kernel, ConvShape};
@@ -11,15 +11,16 @@ use crate::saved::SavedTensor;
 use crate::values::values;
 use crate::winograd;
 
-/// The share of values that are not zero up to which passing over the others is faster than libtorch's convolution
-/// (measured, see `docs/src/speed.md`), for a weight of few filters.
+/// The share of non-zero values up to which skipping zeros is faster than libtorch's convolution (measured,
+/// see `docs/src/speed.md`), for a weight with few filters.
 pub const SPARSE_UP_TO: f64 = 0.5;
-/// The same for a weight of many.
+/// The same for a weight with many filters.
 const SPARSE_UP_TO_OF_MANY: f64 = 0.2;
-/// The share up to which passing over zeros is faster than Winograd's filtering for the gradient of a weight of few
-/// filters; of many, never.
+/// The share up to which skipping zeros is faster than Winograd filtering for the gradient of a weight with
+/// few filters; with many, it never is.
 const SPARSE_BEFORE_WINOGRAD: f64 = 0.3;
-/// Few filters are so many at most: more of them, or their sums, leave the caches, and each spike waits for memory.
+/// The maximum number of filters (input times output channels) that counts as few: with more, the filters or
+/// their sums do not fit in the caches, and each spike waits for memory.
 const FEW_FILTERS: usize = 128 * 128;
 
 /// Which implementation convolves.
@@ -40,17 +41,18 @@ pub enum ConvBackend {
     Dense,
 }
 
-/// How [`spike_conv2d`] runs.
+/// Options of [`spike_conv2d`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConvOptions {
-    /// Down and across.
+    /// Vertical and horizontal.
     pub stride: [i64; 2],
-    /// Zeros above and below, left and right.
+    /// Zeros above and below, and on the left and right.
     pub padding: [i64; 2],
     /// Which implementation convolves.
     pub backend: ConvBackend,
-    /// Compute the output, which is then `bf16`, and the input's gradient in `bf16`, dense; on the CPU the weight's
-    /// gradient in `f32` (libtorch's own takes up to 12 times as long in `bf16` there).
+    /// Whether to compute the output, which is then `bf16`, and the gradient with respect to the input in
+    /// `bf16`, densely. On the CPU, the weight gradient is computed in `f32` (in `bf16`, libtorch's takes up
+    /// to 12 times as long there).
     pub half_precision: bool,
 }
 
@@ -60,11 +62,11 @@ impl Default for ConvOptions {
     }
 }
 
-/// Convolves `input` (`[N, C, H, W]`, `N = T * B`) with `weight` (`[O, C, kh, kw]`), no bias: where few of the input's
-/// values are not zero, the work follows their number.
+/// Convolves `input` (`[N, C, H, W]`, `N = T * B`) with `weight` (`[O, C, kh, kw]`), without bias. If few of
+/// the input's values are non-zero, the work is proportional to their number.
 ///
-/// The output is channels-last in memory where this project's kernels ran (the layout that they work in), else as
-/// libtorch gives it. Values and gradients are those of libtorch's convolution up to rounding.
+/// The output is channels-last in memory if this project's kernels were used (the layout that they work in),
+/// else in libtorch's layout. Values and gradients equal those of libtorch's convolution up to rounding.
 ///
 /// ```
 /// use tch::{Device, Kind, Tensor};
@@ -80,7 +82,7 @@ impl Default for ConvOptions {
 /// ```
 ///
 /// # Errors
-/// [`AutogradError`] where sizes or kinds do not fit.
+/// [`AutogradError`] if sizes or kinds do not match.
 pub fn spike_conv2d(input: &Tensor, weight: &Tensor, options: ConvOptions) -> Result<Tensor, AutogradError> {
     let kinds = [input.kind(), weight.kind()];
     let possible = input.device() == Device::Cpu
@@ -138,7 +140,7 @@ pub fn spike_conv2d(input: &Tensor, weight: &Tensor, options: ConvOptions) -> Re
     Ok(y)
 }
 
-/// The share of the input, `f32`, that is not zero.
+/// The share of non-zero values in the `f32` input.
 fn density(kept: &SavedTensor, x: &Tensor) -> Result<f64, AutogradError> {
     Ok(match kept.density() {
         Some(density) => density,
@@ -146,7 +148,7 @@ fn density(kept: &SavedTensor, x: &Tensor) -> Result<f64, AutogradError> {
     })
 }
 
-/// By libtorch; `x` is `[N, H, W, C]`, the output `[N, O, H, W]`.
+/// Convolution by libtorch; `x` is `[N, H, W, C]`, the output `[N, O, H, W]`.
 fn libtorch_forward(x: &Tensor, weight: &Tensor, options: ConvOptions) -> Result<Tensor, AutogradError> {
     let image = x.f_permute([0, 3, 1, 2])?;
     Ok(image.f_conv2d(weight, None::<&Tensor>, options.stride, options.padding, [1, 1], 1)?)
@@ -176,12 +178,12 @@ fn shape_of(input: &Tensor, weight: &Tensor, options: ConvOptions) -> Result<Con
     })
 }
 
-/// `[N, H, W, C]`, contiguous; no copy where the memory lies so.
+/// The tensor as contiguous `[N, H, W, C]`, without a copy if its memory already has this layout.
 fn channels_last(tensor: &Tensor) -> Result<Tensor, AutogradError> {
     Ok(tensor.f_detach()?.f_permute([0, 2, 3, 1])?.f_contiguous()?)
 }
 
-/// What computes a part of a convolution.
+/// The implementation of one part of a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Method {
     Sparse,
@@ -189,7 +191,7 @@ enum Method {
     Dense,
 }
 
-/// What computes each part.
+/// The implementation of each part.
 #[derive(Debug, Clone, Copy)]
 struct Plan {
     forward: Method,
@@ -197,7 +199,7 @@ struct Plan {
 }
 
 impl Plan {
-    /// `density` gives the share of the input that is not zero.
+    /// `density` returns the share of non-zero inputs.
     fn new(
         shape: &ConvShape,
         backend: ConvBackend,
@@ -229,9 +231,9 @@ impl Plan {
 struct Node {
     shape: ConvShape,
     options: ConvOptions,
-    /// `None` in half precision: the backward pass makes the `f32` values that tell.
+    /// `None` in half precision: the backward pass then decides from the `f32` values that it makes.
     plan: Option<Plan>,
-    /// Of the input, `[N, H, W, C]`.
+    /// The size of the input, `[N, H, W, C]`.
     kept: SavedTensor,
 }
 
@@ -266,7 +268,7 @@ impl Node {
         Ok(grad_weight.into_tensor())
     }
 
-    /// The convolution's transpose.
+    /// The transposed convolution.
     fn grad_input(&self, grad_y: &Tensor, weight: &Tensor) -> Result<Tensor, AutogradError> {
         let winograd = !matches!(self.options.backend, ConvBackend::Sparse | ConvBackend::Dense);
         if winograd && !self.options.half_precision && winograd::applies(&self.shape) {
@@ -274,7 +276,7 @@ impl Node {
         }
         let ConvShape { height, width, kernel, stride, padding, .. } = self.shape;
         let out = self.shape.output()?;
-        // Rows and columns at the end that no tap reached.
+        // Rows and columns at the end that no tap reaches.
         let rest = [0, 1].map(|i| {
             let length = [height, width][i];
             (length + 2 * padding[i] - kernel[i] - (out[i] - 1) * stride[i]) as i64

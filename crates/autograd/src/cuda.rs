@@ -1,8 +1,8 @@
-//! The fused operations' programs on NVIDIA GPUs: the texts of [`tks_neuron::cuda`], compiled at run time and launched on
-//! libtorch's current stream. [`crate::multi_step`](crate::multi_step()) and [`crate::spike()`] come here by themselves
-//! for tensors on a GPU; every model has a kernel here.
+//! The programs of the fused operations on NVIDIA GPUs: the source of [`tks_neuron::cuda`], compiled at run
+//! time and launched on libtorch's current stream. [`crate::multi_step`](crate::multi_step()) and
+//! [`crate::spike()`] use it automatically for tensors on a GPU; every model has a kernel.
 //!
-//! Needs a libtorch with CUDA (`cargo xtask setup --cuda`), opened by [`load`] or by
+//! This needs a libtorch with CUDA (`cargo xtask setup --cuda`), opened by [`load`] or by
 //! [`crate::runtime::prepare`].
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,15 +16,17 @@ pub use tks_torch::cuda::{is_compiler_present, load};
 
 use crate::error::AutogradError;
 
-/// PTX of a text of [`tks_neuron::cuda`] for a compute capability, `80` for 8.0. Needs NVRTC, but no GPU.
+/// Compiles a source of [`tks_neuron::cuda`] to PTX for a compute capability (`80`: 8.0). Needs NVRTC, but no
+/// GPU.
 ///
 /// # Errors
-/// [`TorchError::MissingLibrary`] where NVRTC is missing, [`TorchError::Cuda`] where it finds a mistake.
+/// [`TorchError::MissingLibrary`] if NVRTC is missing, [`TorchError::Cuda`] if it reports an error in the
+/// source.
 pub fn compile(text: &str, capability: i32) -> Result<String, TorchError> {
     tks_torch::cuda::compile(text, capability, &COMPILER_OPTIONS)
 }
 
-/// What a compiled module was made of.
+/// The key of a compiled module.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Key {
     Neuron { neuron: Neuron, storage: Storage, chunk: usize, device: usize },
@@ -33,13 +35,13 @@ enum Key {
 
 static MODULES: Mutex<Vec<(Key, Arc<Module>)>> = Mutex::new(Vec::new());
 
-/// The module of `key`, compiled where this is the first time that it is asked for.
+/// The module for `key`, compiled at its first use.
 fn module(
     key: Key,
     device: usize,
     text: impl FnOnce() -> Result<String, NeuronError>,
 ) -> Result<Arc<Module>, AutogradError> {
-    // What is pushed is whole: a panic elsewhere leaves nothing to mend.
+    // Only complete entries are pushed, so a panic elsewhere leaves the list consistent.
     let mut modules = MODULES.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((_, module)) = modules.iter().find(|(known, _)| *known == key) {
         return Ok(module.clone());
@@ -72,12 +74,12 @@ fn place_of(name: &'static str, tensor: &Tensor) -> Result<(usize, Storage), Aut
     }
 }
 
-/// Spikes of a dense `u`.
+/// The spikes of a dense `u`.
 pub(crate) fn spike(u: &Tensor, surrogate: Surrogate, strict: bool) -> Result<Tensor, AutogradError> {
     run_spike(c"spike_forward", u, None, surrogate, strict)
 }
 
-/// The gradient of a dense `u`; `grad_spikes` is laid out as it.
+/// The gradient of a dense `u`; `grad_spikes` has the same layout.
 pub(crate) fn spike_backward(
     u: &Tensor,
     grad_spikes: &Tensor,
@@ -106,7 +108,7 @@ fn run_spike(
         grad_spikes: address(grad_spikes)?,
         result: address(Some(&result))?,
     };
-    // SAFETY: the parameter of both kernels; each buffer has `count` values.
+    // SAFETY: this is the parameter of both kernels; each buffer has `count` values.
     unsafe { module.launch(kernel, count, arguments)? };
     Ok(result)
 }

@@ -1,77 +1,77 @@
-//! What can go wrong.
+//! Errors of this crate.
 
 use tch::{Device, Kind, TchError};
 use tks_kernels::KernelError;
 use tks_neuron::NeuronError;
 use tks_torch::TorchError;
 
-/// Why an operation could not be done.
+/// Why an operation failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AutogradError {
-    /// The neuron or its buffers do not fit.
+    /// The neuron or its buffers are invalid.
     #[error(transparent)]
     Neuron(#[from] NeuronError),
-    /// The sizes of a convolution or of a batch norm do not fit.
+    /// The sizes of a convolution or batch norm are invalid.
     #[error(transparent)]
     Kernel(#[from] KernelError),
-    /// libtorch or CUDA refused.
+    /// An error from libtorch or CUDA.
     #[error(transparent)]
     Torch(#[from] TorchError),
-    /// A tensor has another shape than is needed.
+    /// A tensor does not have the required shape.
     #[error("`{tensor}` has the shape {actual:?}, but {expected} is needed")]
     Shape {
         /// The tensor's name.
         tensor: &'static str,
         /// Its shape.
         actual: Vec<i64>,
-        /// What is needed, in words.
+        /// The requirement, in words.
         expected: String,
     },
-    /// A tensor is of a kind that the operation does not know.
+    /// The operation does not support the tensor's kind.
     #[error("`{tensor}` must be {expected}, not {kind:?}")]
     Kind {
         /// The tensor's name.
         tensor: &'static str,
         /// Its kind.
         kind: Kind,
-        /// What is needed, in words.
+        /// The requirement, in words.
         expected: &'static str,
     },
-    /// There are kernels for the CPU and for CUDA alone.
+    /// There are kernels only for the CPU and for CUDA.
     #[error("no kernels for {device:?}: move the tensors to the CPU or to a CUDA device")]
     Device {
-        /// Where the tensor is.
+        /// The tensor's device.
         device: Device,
     },
-    /// The sparse convolution was asked for where it is not possible.
+    /// The sparse convolution was requested but is not possible.
     #[error("the sparse convolution needs f32 on the CPU, not {input:?} and {weight:?} on {device:?}")]
     SparseConvolution {
         /// The input's kind.
         input: Kind,
         /// The weight's kind.
         weight: Kind,
-        /// Where the input is.
+        /// The input's device.
         device: Device,
     },
     /// A size is below 0.
     #[error("a stride or padding of {value} is below 0")]
     Negative {
-        /// What was given.
+        /// The given value.
         value: i64,
     },
-    /// The unbiased variance of a batch takes two values.
+    /// The unbiased variance of a batch needs at least two values.
     #[error("batch norm needs 2 or more values a channel when training, got {count} from {size:?}")]
     TooFewValues {
-        /// Values of a channel.
+        /// Number of values in a channel.
         count: i64,
         /// The input's shape.
         size: Vec<i64>,
     },
-    /// A tensor that was saved as it is was not given back.
+    /// A tensor that was saved unpacked was not passed to `restore`.
     #[error("the saved tensor is missing: what `to_save` gives goes to `record`, and comes back from it")]
     NotSaved,
-    /// Something that this crate promises itself does not hold: a mistake in it, to be reported.
+    /// An internal invariant of this crate does not hold: a bug, which should be reported.
     #[error("a mistake in tks-autograd, please report it: {0}")]
     Invariant(&'static str),
 }

@@ -1,4 +1,4 @@
-//! A layer of neurons: a neuron's configuration, its learned parameters, and what it records.
+//! A layer of neurons: a neuron's configuration, its learned parameters, and recorded firing rates.
 
 use std::cell::RefCell;
 
@@ -13,13 +13,13 @@ use crate::error::AutogradError;
 use crate::multi_step::{LearnedTensors, Output, State, multi_step};
 use crate::plain;
 
-/// How a layer runs.
+/// Options of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LayerOptions {
-    /// Learn the threshold too, starting from the neuron's.
+    /// Whether to learn the threshold too, starting from the neuron's.
     pub learn_threshold: bool,
-    /// Which implementation computes.
+    /// The implementation to use.
     pub backend: Backend,
 }
 
@@ -38,7 +38,7 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Whether the fused kernels compute this neuron on this device.
+    /// Whether there is a fused kernel for this neuron on this device.
     pub fn is_fused(self, neuron: &Neuron, device: Device) -> bool {
         match self {
             Backend::Fused => true,
@@ -77,16 +77,16 @@ pub struct NeuronLayer {
     /// In the order of `Model::learned`.
     parameters: Vec<Tensor>,
     v_threshold: Option<Tensor>,
-    /// Sum of firing rates of each step and number of calls; `None`: off.
+    /// The sum of firing rates at each time step and the number of calls; `None`: off.
     recording: RefCell<Option<(Vec<f64>, f64)>>,
 }
 
 impl NeuronLayer {
-    /// Makes the layer, with its learned parameters (those of `Model::learned`, `v_threshold`) under `path` as
-    /// tensors of no dimension.
+    /// Makes the layer, with its learned parameters (those of `Model::learned`, `v_threshold`) under `path`
+    /// as zero-dimensional tensors.
     ///
     /// # Errors
-    /// What [`Neuron::check`] finds.
+    /// The errors of [`Neuron::check`].
     pub fn new(path: &nn::Path<'_>, neuron: Neuron, options: LayerOptions) -> Result<Self, AutogradError> {
         neuron.check()?;
         let learned = |name: &str, value: f32| path.var(name, &[], nn::Init::Const(f64::from(value)));
@@ -114,19 +114,19 @@ impl NeuronLayer {
         LearnedTensors { parameters: &self.parameters, v_threshold: self.v_threshold.as_ref() }
     }
 
-    /// Runs the layer over `input`, `[T, B, ...]`, from `state` or from rest. A sequence of one step is a
-    /// single step.
+    /// Runs the layer over `input`, `[T, B, ...]`, from `state` or from rest. For a single step, use a
+    /// sequence of length 1.
     ///
     /// # Errors
-    /// [`AutogradError`] where shapes, kinds or devices do not fit.
+    /// [`AutogradError`] if shapes, kinds or devices do not match.
     pub fn forward(&self, input: &Tensor, state: Option<&State>) -> Result<Output, AutogradError> {
         self.forward_by(self.backend, None, input, state)
     }
 
-    /// Batch norm over `[T, B, C, ...]`, then the layer: as one operation where it is fused.
+    /// Batch norm over `[T, B, C, ...]`, then the layer; one operation if fused.
     ///
     /// # Errors
-    /// [`AutogradError`] where shapes, kinds or devices do not fit.
+    /// [`AutogradError`] if shapes, kinds or devices do not match.
     pub fn forward_normalized(
         &self,
         norm: &BatchNorm<'_>,
@@ -136,11 +136,11 @@ impl NeuronLayer {
         self.forward_by(self.backend, Some(norm), input, state)
     }
 
-    /// As [`Self::forward`], or [`Self::forward_normalized`] where there is a norm, by another backend than the
-    /// layer's own.
+    /// Like [`Self::forward`], or [`Self::forward_normalized`] if there is a norm, but with a given backend
+    /// instead of the layer's own.
     ///
     /// # Errors
-    /// [`AutogradError`] where shapes, kinds or devices do not fit.
+    /// [`AutogradError`] if shapes, kinds or devices do not match.
     pub fn forward_by(
         &self,
         backend: Backend,
@@ -160,10 +160,11 @@ impl NeuronLayer {
         Ok(output)
     }
 
-    /// The threshold as it is: learned where it is; of an adaptive one the value at rest.
+    /// The current threshold: the learned value, if it is learned; for an adaptive threshold, the value at
+    /// rest.
     ///
     /// # Errors
-    /// What libtorch refuses.
+    /// Errors from libtorch.
     pub fn v_threshold(&self) -> Result<f64, AutogradError> {
         match &self.v_threshold {
             Some(learned) => Ok(learned.f_detach()?.f_reshape([])?.f_double_value(&[])?),
@@ -171,12 +172,13 @@ impl NeuronLayer {
         }
     }
 
-    /// The membrane of the last step of `input`, `[T, B, ...]`, before that step's reset: what the threshold is compared
-    /// with, `[B, ...]` in `f32`, cut off from the graph. Batch norm and state as in [`Self::forward_by`]; with
-    /// `T` = 1 and the state of each step it makes a trace to look at.
+    /// The membrane potential at the last step of `input`, `[T, B, ...]`, before that step's reset: the value
+    /// that is compared with the threshold, `[B, ...]` in `f32`, detached from the graph. Batch norm and
+    /// state are as in [`Self::forward_by`]; calling it with `T` = 1 and the state of each step gives a
+    /// trace.
     ///
     /// # Errors
-    /// As [`Self::forward`]; [`AutogradError::Shape`] for no step.
+    /// As [`Self::forward`]; [`AutogradError::Shape`] if there is no time step.
     pub fn charged_membrane(
         &self,
         norm: Option<&BatchNorm<'_>>,
@@ -200,8 +202,9 @@ impl NeuronLayer {
                 )?),
             };
             let state = before.as_ref().map(|output| &output.state).or(state);
-            // A neuron that cannot reach its threshold is not reset. Where a spike resets the membrane at the next step,
-            // that threshold decides whether the last one did, and the membrane is left as it was compared.
+            // A neuron that cannot reach its threshold is not reset. If a spike resets the membrane at the
+            // next step, that threshold decides whether the last spike did, and the membrane potential is
+            // left as compared.
             let never = Tensor::f_full([0i64; 0], 1e30, (Kind::Float, input.device()))?;
             let mut learned = self.learned();
             if self.neuron.reset_time == ResetTime::SameStep {
@@ -212,7 +215,7 @@ impl NeuronLayer {
         })
     }
 
-    /// A second handle to the same layer: its parameters are the same tensors. It records nothing.
+    /// A second handle to the same layer, with the same parameter tensors. It records nothing.
     #[must_use]
     pub fn share(&self) -> NeuronLayer {
         NeuronLayer {
@@ -224,13 +227,13 @@ impl NeuronLayer {
         }
     }
 
-    /// Begins to record firing rates from nothing. Off by default, and free then.
+    /// Starts recording firing rates from zero. Recording is off by default and then costs nothing.
     pub fn start_recording(&self) {
         *self.recording.borrow_mut() = Some((Vec::new(), 0.0));
     }
 
-    /// The firing rate of each step, averaged over neurons and calls since [`Self::start_recording`]; ends the
-    /// recording. Empty where nothing was recorded. Calls shorter than the longest count as silent after
+    /// The firing rate of each step, averaged over neurons and calls since [`Self::start_recording`]; ends
+    /// the recording. Empty if nothing was recorded. Calls shorter than the longest count as silent after
     /// their end.
     pub fn take_firing_rates(&self) -> Vec<f64> {
         let Some((sums, calls)) = self.recording.borrow_mut().take() else { return Vec::new() };

@@ -1,16 +1,18 @@
 //! Spiking neurons as differentiable libtorch operations.
 //!
-//! - [`multi_step`](mod@multi_step): a neuron over a whole sequence `[T, B, ...]`, by the fused kernels.
-//! - [`layer`]: a layer of neurons with its learned parameters, and what it records.
+//! - [`multi_step`](mod@multi_step): a neuron over a whole sequence `[T, B, ...]`, with the fused kernels.
+//! - [`layer`]: a layer of neurons with its learned parameters and recorded firing rates.
 //! - [`mod@batch_norm`]: batch norm and a neuron in one operation.
-//! - [`plain`]: the same by plain libtorch operations, step by step: the yardstick, and every model.
-//! - [`spike()`]: the plain spike, for a neuron of your own.
-//! - [`convolution`]: a convolution that passes over zeros.
-//! - [`avg_pool2d()`]: a pool that keeps nothing for its backward pass.
-//! - [`SavedTensor`]: what is kept until the backward pass, spikes as bits.
+//! - [`plain`]: the same with plain libtorch operations, step by step, for every model; the fused operations
+//!   are tested against it.
+//! - [`spike()`]: the plain spike, for your own neurons.
+//! - [`convolution`]: a convolution that skips zeros.
+//! - [`avg_pool2d()`]: average pooling that keeps nothing for its backward pass.
+//! - [`SavedTensor`]: a tensor kept for the backward pass, with spikes as bits.
 //! - [`cuda`]: the same operations on NVIDIA GPUs, compiled at run time.
 //!
-//! From `tks-torch`, which has what tch lacks beside spikes: [`custom`], [`optimizer`], [`runtime`].
+//! Re-exported from `tks-torch`, which extends tch independently of spikes: [`custom`], [`optimizer`],
+//! [`runtime`].
 //!
 //! ```
 //! use tch::{Device, Kind, Tensor};

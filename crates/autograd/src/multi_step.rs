@@ -1,4 +1,4 @@
-//! Neurons over a whole sequence as one differentiable operation, by the fused kernels.
+//! Neurons over a whole sequence as one differentiable operation, with the fused kernels.
 
 use tch::{Kind, Tensor};
 use tks_neuron::{Neuron, NeuronError};
@@ -6,34 +6,36 @@ use tks_neuron::{Neuron, NeuronError};
 use crate::backend::{self, Start};
 use crate::error::AutogradError;
 
-/// What neurons remember between steps, and so between the chunks of a sequence. Each of shape `[B, ...]`.
+/// The state that neurons carry between time steps, and hence between chunks of a sequence. Each tensor has
+/// shape `[B, ...]`.
 #[derive(Debug)]
 pub struct State {
-    /// The membrane.
+    /// The membrane potential.
     pub membrane: Tensor,
-    /// What [`Model::auxiliary_state`](tks_neuron::Model::auxiliary_state) names, where the model has it.
+    /// The auxiliary state ([`Model::auxiliary_state`](tks_neuron::Model::auxiliary_state)), if the model has
+    /// one.
     pub auxiliary: Option<Tensor>,
 }
 
 impl State {
-    /// The same values cut off from the graph: for truncated back-propagation through time.
+    /// The same values detached from the graph, for truncated back-propagation through time.
     #[must_use]
     pub fn detach(&self) -> State {
         State { membrane: self.membrane.detach(), auxiliary: self.auxiliary.as_ref().map(Tensor::detach) }
     }
 }
 
-/// Learned values that take the place of the configuration's; tensors of one element.
+/// Learned values that replace the configuration's; tensors of one element.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LearnedTensors<'a> {
-    /// The parameters that the model has of its own, in the order of [`Model::learned`](tks_neuron::Model::learned), or
+    /// The model's learned parameters, in the order of [`Model::learned`](tks_neuron::Model::learned), or
     /// none for their initial values.
     pub parameters: &'a [Tensor],
     /// The threshold.
     pub v_threshold: Option<&'a Tensor>,
 }
 
-/// What a sequence gives: spikes of shape `[T, B, ...]`, and the state after the last step.
+/// The result of a sequence: spikes of shape `[T, B, ...]`, and the state after the last step.
 #[derive(Debug)]
 pub struct Output {
     /// 0.0 or 1.0, in the kind and memory layout of the input, `[T, B, ...]`.
@@ -42,12 +44,12 @@ pub struct Output {
     pub state: State,
 }
 
-/// Runs `neuron` over `input` (`[T, B, ...]`, `f32` or `bf16`; computed in `f32`) by its fused kernel, on the CPU
-/// or on a GPU: one pass forward, one back, nothing kept between them but the input.
+/// Runs `neuron` over `input` (`[T, B, ...]`, `f32` or `bf16`; computed in `f32`) with its fused kernel, on
+/// the CPU or on a GPU: one forward and one backward pass, with only the input kept between them.
 ///
-/// Starts from `state`, or from rest. Gradients flow to the input, the initial state and the learned values,
-/// from the spikes and the final state. Any memory layout is taken as it is where time is outermost
-/// (channels-last included).
+/// It starts from `state`, or from rest. Gradients flow from the spikes and the final state to the input, the
+/// initial state and the learned values. Any memory layout with time outermost is used without a copy
+/// (including channels-last).
 ///
 /// ```
 /// use tch::{Device, Kind, Tensor};
@@ -63,8 +65,8 @@ pub struct Output {
 /// ```
 ///
 /// # Errors
-/// [`AutogradError`] for a model without a kernel for the CPU (use [`crate::plain::multi_step`]), or shapes, kinds and
-/// devices that do not fit.
+/// [`AutogradError`] for a model without a kernel for the CPU (use [`crate::plain::multi_step`]), or if
+/// shapes, kinds or devices do not match.
 pub fn multi_step(
     neuron: &Neuron,
     input: &Tensor,
@@ -75,9 +77,9 @@ pub fn multi_step(
     backend::run(backend, neuron, input, state, learned, None)
 }
 
-/// The membrane after each step, `[T, B, ...]` in `f32`, cut off from the graph: a trace to look at.
+/// The membrane potential after each step, `[T, B, ...]` in `f32`, detached from the graph, for traces.
 ///
-/// Runs the neurons once more for it, so that training pays nothing while no trace is asked for.
+/// This runs the neurons again, so that training costs nothing extra if no trace is requested.
 ///
 /// # Errors
 /// As [`multi_step()`].
@@ -92,7 +94,7 @@ pub fn membranes(
     tch::no_grad(|| backend.membranes(&Start::new(&*backend, input, initial, learned)?))
 }
 
-/// Checks the number and the sizes of what is learned.
+/// Checks the number and sizes of the learned values.
 pub(crate) fn check_learned(neuron: &Neuron, learned: LearnedTensors<'_>) -> Result<(), AutogradError> {
     let names = neuron.model.learned();
     if !learned.parameters.is_empty() && learned.parameters.len() != names.len() {
@@ -113,7 +115,7 @@ pub(crate) fn check_learned(neuron: &Neuron, learned: LearnedTensors<'_>) -> Res
     Ok(())
 }
 
-/// The initial state's tensors, of the shape of one step of the input.
+/// The tensors of the initial state, with the shape of one step of the input.
 pub(crate) fn checked_state<'a>(
     neuron: &Neuron,
     input: &Tensor,

@@ -1,9 +1,9 @@
-//! Neurons by plain libtorch operations, one step at a time: slow, for every model, and the yardstick of the
-//! fused operations.
+//! Neurons with plain libtorch operations, one time step at a time: slow, available for every model, and the
+//! reference for testing the fused operations.
 //!
-//! Runs the equations of `tks_neuron::reference`, written down by [`StepTape`], on tensors; libtorch differentiates
-//! them. The surrogate comes in by the detach trick: `step(u) + (u - u.detach()) * derivative(u).detach()` has the
-//! value of the step and the gradient of the surrogate.
+//! The equations of `tks_neuron::reference`, recorded by [`StepTape`], are run on tensors and differentiated
+//! by libtorch. The surrogate is applied by the detach trick: `step(u) + (u - u.detach()) *
+//! derivative(u).detach()` has the value of the step and the gradient of the surrogate.
 
 use tch::{Kind, Tensor};
 use tks_neuron::scalar::Real;
@@ -15,10 +15,10 @@ use crate::multi_step::{LearnedTensors, Output, State, check_learned, checked_st
 
 type Result<T> = std::result::Result<T, AutogradError>;
 
-/// 1 where `u > 0` (`strict`) or `u >= 0`, else 0, with the surrogate's gradient; any shape.
+/// 1 if `u > 0` (`strict`) or `u >= 0`, else 0, with the surrogate's gradient; any shape.
 ///
 /// # Errors
-/// What libtorch refuses.
+/// Errors from libtorch.
 pub fn spike(u: &Tensor, surrogate: &Surrogate, strict: bool) -> Result<Tensor> {
     let fired = if strict { u.f_gt(0.0)? } else { u.f_ge(0.0)? };
     let slope = tch::no_grad(|| derivative(&u.f_detach()?, surrogate))?;
@@ -28,20 +28,20 @@ pub fn spike(u: &Tensor, surrogate: &Surrogate, strict: bool) -> Result<Tensor> 
 /// The surrogate's derivative at each `u`; any shape.
 ///
 /// # Errors
-/// What libtorch refuses.
+/// Errors from libtorch.
 pub fn derivative(u: &Tensor, surrogate: &Surrogate) -> Result<Tensor> {
     let value = run_derivative(*surrogate, |operation| match operation {
         Operation::Variable(_) => Ok(Value::Tensor(u.shallow_clone())),
         other => apply(other),
     })?;
-    // Constant where the derivative is.
+    // Constant if the derivative is.
     value.tensor_like(u)
 }
 
-/// As [`crate::multi_step`](crate::multi_step()), for every model, by plain operations on any device.
+/// Like [`crate::multi_step`](crate::multi_step()), for every model, with plain operations on any device.
 ///
 /// # Errors
-/// [`AutogradError`] where shapes, kinds or the neuron's parameters do not fit.
+/// [`AutogradError`] if shapes, kinds or the neuron's parameters do not match.
 pub fn multi_step(
     neuron: &Neuron,
     input: &Tensor,
@@ -93,7 +93,7 @@ pub fn multi_step(
     Ok(Output { spikes, state: State { membrane, auxiliary } })
 }
 
-/// What a formula computes with here.
+/// A value in a formula.
 #[derive(Debug)]
 enum Value {
     Number(f32),
@@ -125,7 +125,7 @@ impl Value {
         }
     }
 
-    /// As a tensor that is spread over others where it is a number.
+    /// The value as a tensor; a number becomes one that broadcasts.
     fn spread(&self, like: &Tensor) -> Result<Tensor> {
         match self {
             Value::Number(value) => {
@@ -136,7 +136,7 @@ impl Value {
     }
 }
 
-/// What an operation does to two numbers, to a tensor and a number, to a number and a tensor, to two tensors.
+/// An operation on two numbers, a tensor and a number, a number and a tensor, or two tensors.
 struct Binary {
     numbers: fn(f32, f32) -> f32,
     right_number: fn(&Tensor, f64) -> std::result::Result<Tensor, tch::TchError>,

@@ -1,4 +1,4 @@
-//! A pool that keeps nothing for its backward pass.
+//! Average pooling that keeps nothing for its backward pass.
 
 use tch::Tensor;
 use tks_torch::BoxError;
@@ -6,9 +6,9 @@ use tks_torch::custom::{Backward, record};
 
 use crate::error::AutogradError;
 
-/// Mean over squares of `size` pixels that do not overlap; `input` is `[N, C, H, W]`, and rows and columns that fill no
-/// square are left out. Values and gradients are libtorch's `avg_pool2d`'s, which keeps the whole input for a backward
-/// pass that needs its shape alone.
+/// Mean over non-overlapping squares with sides of `size` pixels; `input` is `[N, C, H, W]`, and rows and
+/// columns that do not fill a square are left out. Values and gradients equal those of libtorch's
+/// `avg_pool2d`, which keeps the whole input for a backward pass that needs only its shape.
 ///
 /// ```
 /// use tch::{Device, Kind, Tensor};
@@ -24,7 +24,7 @@ use crate::error::AutogradError;
 /// ```
 ///
 /// # Errors
-/// [`AutogradError`] where the input is of another shape, or smaller than a square.
+/// [`AutogradError`] if the input has another number of dimensions, or is smaller than a square.
 pub fn avg_pool2d(input: &Tensor, size: i64) -> Result<Tensor, AutogradError> {
     let shape = <[i64; 4]>::try_from(input.size()).map_err(|_| AutogradError::Shape {
         tensor: "input",
@@ -53,7 +53,7 @@ impl Backward for Node {
         let [Some(grad)] = grads else { return Ok(vec![None]) };
         let ([images, channels, height, width], size) = (self.shape, self.size);
         let (rows, columns) = (height / size, width / size);
-        // Channels last, as the convolutions' outputs are: each value goes to its square in one pass.
+        // Channels last, like the outputs of convolutions: each value is added to its square in one pass.
         let shares = grad.f_permute([0, 2, 3, 1])?.f_div_scalar((size * size) as f64)?;
         let squares = shares.f_reshape([images, rows, 1, columns, 1, channels])?;
         let pixels = squares.f_expand([images, rows, size, columns, size, channels], false)?;

@@ -1,4 +1,4 @@
-//! What an operation keeps of its input until its backward pass: spikes as bits.
+//! The input that an operation keeps for its backward pass, with spikes as bits.
 
 use half::bf16;
 use tch::{Device, Kind, Tensor};
@@ -8,8 +8,8 @@ use tks_torch::memory::{Fresh, is_dense};
 use crate::error::AutogradError;
 use crate::values::values;
 
-/// A tensor that a backward pass needs again. Spikes take a bit a value and small whole numbers (sums of spikes) a byte,
-/// on the CPU; any other tensor has to be saved as it is.
+/// A tensor that a backward pass needs again. On the CPU, spikes take one bit per value and small whole
+/// numbers (sums of spikes) one byte; any other tensor must be saved unpacked.
 ///
 /// ```
 /// use tch::{Device, Kind, Tensor};
@@ -27,17 +27,18 @@ pub struct SavedTensor(Option<Packed>);
 
 #[derive(Debug)]
 struct Packed {
-    /// In the order of the tensor's memory.
+    /// In the tensor's memory order.
     values: PackedSpikes,
     size: Vec<i64>,
     stride: Vec<i64>,
 }
 
 impl SavedTensor {
-    /// Packs a tensor, if it is dense `f32` or `bf16` on the CPU and has whole numbers from 0 to 255 alone.
+    /// Packs a tensor if it is dense `f32` or `bf16` on the CPU and contains only whole numbers from 0
+    /// to 255.
     ///
     /// # Errors
-    /// What libtorch refuses.
+    /// Errors from libtorch.
     pub fn new(tensor: &Tensor) -> Result<SavedTensor, AutogradError> {
         if tensor.device() != Device::Cpu || !is_dense(tensor) {
             return Ok(SavedTensor(None));
@@ -50,16 +51,16 @@ impl SavedTensor {
         Ok(SavedTensor(values.map(|values| Packed { values, size: tensor.size(), stride: tensor.stride() })))
     }
 
-    /// What [`record`](tks_torch::custom::record()) has to save of `tensor`, which this was made of: nothing where it is
-    /// packed.
+    /// The tensor that [`record`](tks_torch::custom::record()) must save for `tensor`, which this was made
+    /// from: `None` if it is packed.
     pub fn to_save<'a>(&self, tensor: &'a Tensor) -> Option<&'a Tensor> {
         self.0.is_none().then_some(tensor)
     }
 
-    /// The tensor again, in the same layout, as `kind`; `saved` is what [`Self::to_save`] gave.
+    /// Restores the tensor in the same layout, as `kind`; `saved` is the result of [`Self::to_save`].
     ///
     /// # Errors
-    /// Where it was not packed and is not given; what libtorch refuses.
+    /// If it was not packed and is not given; errors from libtorch.
     pub fn restore(&self, saved: Option<&Tensor>, kind: Kind) -> Result<Tensor, AutogradError> {
         let tensor = match (&self.0, saved) {
             (Some(packed), _) => {
@@ -74,12 +75,12 @@ impl SavedTensor {
         Ok(tensor.f_to_kind(kind)?)
     }
 
-    /// Memory taken by what is packed.
+    /// Memory used by the packed values, in bytes.
     pub fn bytes(&self) -> usize {
         self.0.as_ref().map_or(0, |packed| packed.values.bytes())
     }
 
-    /// The share of values that are not zero (0 for none), where they are packed.
+    /// The share of non-zero values (0 if there are no values), if they are packed.
     pub fn density(&self) -> Option<f64> {
         self.0.as_ref().map(|packed| packed.values.density())
     }

@@ -1,4 +1,4 @@
-//! The plain spike as a differentiable operation, for a neuron of your own.
+//! The plain spike as a differentiable operation, for your own neurons.
 
 use tch::{Device, Kind, Tensor};
 use tks_neuron::Surrogate;
@@ -11,8 +11,8 @@ use crate::cuda;
 use crate::error::AutogradError;
 use crate::values::values;
 
-/// 1 where `u > 0` (`strict`) or `u >= 0`, else 0, in the kind of `u` (`f32` or `bf16`), of any shape; its
-/// derivative is the surrogate's. Equal to [`crate::plain::spike`] in one pass over memory.
+/// 1 if `u > 0` (`strict`) or `u >= 0`, else 0, in the kind of `u` (`f32` or `bf16`) and any shape; its
+/// derivative is the surrogate's. Equal to [`crate::plain::spike`], but in one pass over memory.
 ///
 /// ```
 /// use tch::{Kind, Tensor};
@@ -28,7 +28,7 @@ use crate::values::values;
 /// ```
 ///
 /// # Errors
-/// [`AutogradError`] for another kind or device than the kernels know, or a surrogate out of its range.
+/// [`AutogradError`] for an unsupported kind or device, or a surrogate out of range.
 pub fn spike(u: &Tensor, surrogate: &Surrogate, strict: bool) -> Result<Tensor, AutogradError> {
     surrogate.check()?;
     if !matches!(u.kind(), Kind::Float | Kind::BFloat16) {

@@ -1,5 +1,5 @@
-//! Dense 3 x 3 convolutions of stride 1 and their gradients with a quarter of the multiplications: the transforms of
-//! [`tks_kernels::winograd`], libtorch's matrix products between them.
+//! Dense 3 x 3 convolutions with stride 1 and their gradients with a quarter of the multiplications: the
+//! transforms of [`tks_kernels::winograd`] with libtorch's matrix products between them.
 
 use tch::{Device, Kind, Tensor};
 use tks_kernels::convolution::ConvShape;
@@ -10,12 +10,12 @@ use tks_torch::memory::{Fresh, values_mut};
 use crate::error::AutogradError;
 use crate::values::values;
 
-/// Bytes of tiles and products that are worked on at a time: what caches hold.
+/// Number of bytes of tiles and products processed at a time, so that they fit in the caches.
 const CHUNK_BYTES: usize = 4 << 20;
-/// Tiles that are worked on at a time, at the least: matrix products of fewer rows are slow.
+/// Minimum number of tiles processed at a time: matrix products with fewer rows are slow.
 const CHUNK_TILES: usize = 192;
 
-/// Whether a convolution of that shape can be computed so.
+/// Whether a convolution of that shape can be computed in this way.
 pub(crate) fn applies(shape: &ConvShape) -> bool {
     shape.kernel == [3, 3]
         && shape.stride == [1, 1]
@@ -59,7 +59,7 @@ pub(crate) fn weight_gradient(
         let tiles = images * rows * columns;
         let (mut of_x, mut of_grad) = (part(&of_x, 0, tiles)?, part(&of_grad, 0, tiles)?);
         let (x, grad_y) = (part(x, start, images)?, part(grad_y, start, images)?);
-        // SAFETY: views of scratch that only this function has, each looked at by nothing else meanwhile.
+        // SAFETY: views of scratch memory that only this function has, each unused elsewhere in the meantime.
         let (tiles_of_x, tiles_of_grad) = unsafe { (values_mut(&mut of_x)?, values_mut(&mut of_grad)?) };
         kernel::input_tiles(&tiling, inputs, values(&x)?, tiles_of_x)?;
         kernel::gradient_tiles(&tiling, outputs, values(&grad_y)?, tiles_of_grad)?;
@@ -90,13 +90,13 @@ fn convolve(
     let count = x.size()[0] as usize;
     let y = empty([count, height, width, to])?;
     let chunks = Chunks::new(count, rows * columns, from + to);
-    // One after the other in the same memory: fresh memory costs as much as the work.
+    // One after the other in the same memory: fresh memory costs as much as the computation.
     let of_x = empty([chunks.tiles(), TILE, from])?;
     let products = empty([TILE * chunks.tiles() * to])?;
     for (start, images) in chunks.iter() {
         let tiles = images * rows * columns;
         let mut of_x = part(&of_x, 0, tiles)?;
-        // SAFETY: a view of scratch that only this function has, looked at by nothing else meanwhile.
+        // SAFETY: a view of scratch memory that only this function has, unused elsewhere in the meantime.
         let tiles_of_x = unsafe { values_mut(&mut of_x)? };
         kernel::input_tiles(shape, from, values(&part(x, start, images)?)?, tiles_of_x)?;
         let products = part(&products, 0, TILE * tiles * to)?;
@@ -110,10 +110,10 @@ fn convolve(
     Ok(y)
 }
 
-/// Pieces of the work, of whole images.
+/// The pieces of the work, each of whole images.
 struct Chunks {
     images: usize,
-    /// Images of each piece but the last.
+    /// Number of images in each piece except the last.
     step: usize,
     tiles_of_image: usize,
 }
@@ -125,12 +125,12 @@ impl Chunks {
         Chunks { images, step, tiles_of_image }
     }
 
-    /// Of the largest piece.
+    /// For the largest piece.
     fn tiles(&self) -> usize {
         self.step * self.tiles_of_image
     }
 
-    /// First image and number of images of each piece.
+    /// The first image and the number of images of each piece.
     fn iter(&self) -> impl Iterator<Item = (usize, usize)> {
         (0..self.images).step_by(self.step).map(|start| (start, self.step.min(self.images - start)))
     }

@@ -1,4 +1,4 @@
-//! Batch norm and neuron in one, against libtorch's batch norm followed by the neuron.
+//! Batch norm and neuron as one operation, compared with libtorch's batch norm followed by the neuron.
 
 mod common;
 
@@ -17,7 +17,7 @@ struct Outcome {
 fn outcome(neuron: &Neuron, channels_last: bool, training: bool, fused: bool) -> Outcome {
     let noise = Noise::new(3);
     let random = |shape: &[i64]| noise.tensor(shape);
-    // Channels of different means and scales, some of them large beside their deviation.
+    // Channels with different means and scales, some with a mean that is large compared with the deviation.
     let spread = Tensor::from_slice(&[0.0f32, 1.0, -3.0, 10.0, 0.5, -0.2]).reshape([6, 1, 1]);
     let mut x = random(&SHAPE) * (spread.abs() + 0.3) + spread * 3.0;
     if channels_last {

@@ -1,4 +1,4 @@
-//! The convolution of spikes against libtorch's.
+//! The convolution of spikes compared with libtorch's.
 
 mod common;
 
@@ -53,9 +53,9 @@ fn winograd_equals_dense_in_value_and_gradients() {
     for (seed, (size, out, padding, rate)) in [
         ([5, 16, 9, 8], 32, [1, 1], 2.0),
         ([3, 32, 12, 12], 16, [0, 0], 2.0),
-        // 12 tiles an image: several pieces of work, the last one shorter.
+        // 12 tiles per image: several pieces of work, the last one shorter.
         ([170, 16, 12, 16], 16, [1, 1], 0.0),
-        // Stride and kernel that it is not made for: libtorch's.
+        // Unsupported stride and kernel: libtorch's convolution is used.
         ([2, 8, 6, 6], 16, [1, 1], 2.0),
     ]
     .into_iter()
@@ -89,7 +89,7 @@ fn winograd_equals_dense_in_value_and_gradients() {
 fn spikes_are_kept_apart_from_their_tensor_and_other_inputs_as_they_are() {
     let noise = Noise::new(31);
     let values = noise.tensor(&[3, 16, 8, 8]).gt(0.8).to_kind(Kind::Float);
-    // Spikes, sums of spikes as residual blocks have, and means of them as pools give.
+    // Spikes, sums of spikes as in residual blocks, and means of spikes as from pooling.
     for (scale, kept_apart) in [(1.0, true), (3.0, true), (0.25, false)] {
         for (backend, half_precision) in [
             (ConvBackend::Auto, false),
@@ -98,7 +98,7 @@ fn spikes_are_kept_apart_from_their_tensor_and_other_inputs_as_they_are() {
             (ConvBackend::Auto, true),
         ] {
             let run = |spoil: bool| {
-                // Channels last, as it is kept: no copy.
+                // Channels last, as it is kept, so without a copy.
                 let kind = if half_precision { Kind::BFloat16 } else { Kind::Float };
                 let x = (&values * scale).to_kind(kind);
                 let x = x.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]);
@@ -114,7 +114,7 @@ fn spikes_are_kept_apart_from_their_tensor_and_other_inputs_as_they_are() {
             let expected = run(false).unwrap();
             match run(true) {
                 Ok(grad) => assert!(kept_apart && grad == expected, "{scale} by {backend:?}"),
-                // libtorch notices that a tensor it keeps has changed.
+                // libtorch notices that a saved tensor has changed.
                 Err(error) => assert!(!kept_apart, "{scale} by {backend:?}: {error}"),
             }
         }
@@ -128,7 +128,8 @@ fn dense_inputs_go_to_libtorch_and_halves_are_near() {
     let w = noise.tensor(&[4, 3, 3, 3]);
     let auto = spike_conv2d(&x, &w, ConvOptions::default()).unwrap();
     assert!(x.ne(0.0).to_kind(Kind::Float).mean(Kind::Float).double_value(&[]) > SPARSE_UP_TO);
-    // Channels for which only libtorch has a dense kernel: its output is contiguous, the sparse kernels' is not.
+    // Numbers of channels for which only libtorch has a dense kernel: its output is contiguous, the sparse
+    // kernels' is not.
     assert!(auto.is_contiguous());
     let w = w.set_requires_grad(true);
     let spikes = x.gt(1.5).to_kind(Kind::Float).set_requires_grad(true);

@@ -1,4 +1,4 @@
-//! The GPU's kernels: compiled wherever NVRTC is, run wherever a GPU is.
+//! The GPU kernels: compiled if NVRTC is installed, run if there is a GPU.
 
 mod common;
 
@@ -9,7 +9,7 @@ use tks_neuron::cuda::{Program, Storage, spike_text};
 use tks_neuron::{Model, Neuron, ResetTime, Surrogate};
 use tks_torch::TorchError;
 
-/// Whether NVRTC is there; says so where not.
+/// Whether NVRTC is installed; prints a message if not.
 fn has_compiler(test: &str) -> bool {
     let there = cuda::is_compiler_present();
     if !there {
@@ -18,7 +18,7 @@ fn has_compiler(test: &str) -> bool {
     there
 }
 
-/// The GPU, if one is there; says so where not.
+/// The GPU, if there is one; prints a message if not.
 fn gpu(test: &str) -> Option<Device> {
     if cuda::load() {
         return Some(Device::Cuda(0));

@@ -77,8 +77,8 @@ fn recorded_rates_and_traces_are_those_of_the_run() {
     assert!(!trace.requires_grad());
 }
 
-/// What the threshold is compared with: above it exactly where the neuron fires, and after a hard reset of no spike the
-/// same as the membrane.
+/// The potential that is compared with the threshold: above it exactly if the neuron fires, and equal to the
+/// membrane potential after the step if it does not (hard reset).
 #[test]
 fn a_membrane_before_its_reset_is_at_the_threshold_where_the_neuron_fires() {
     let lif = Model::Lif { tau: 2.0, decay_input: true };

@@ -1,4 +1,4 @@
-//! The fused operation and the plain one: against the peers' values, and against each other.
+//! The fused and the plain operation, compared with the peers' values and with each other.
 
 mod common;
 
@@ -17,7 +17,8 @@ fn golden_neurons_by_autograd() {
     }
 }
 
-/// Every gradient of one run: input, membrane, auxiliary state, parameter, threshold; and the outputs.
+/// Every gradient of one run (input, membrane potential, auxiliary state, parameter, threshold), and the
+/// outputs.
 fn everything(operation: Operation, neuron: &Neuron, layout: fn(&Tensor) -> Tensor) -> Vec<Tensor> {
     let noise = Noise::new(7);
     let random = |shape: &[i64]| noise.tensor(shape);
@@ -80,8 +81,8 @@ fn fused_equals_plain_in_value_and_every_gradient() {
     }
 }
 
-/// Every model with every option: spikes, state and each gradient of the plain operations are those of the scalar
-/// reference, which differentiates forwards.
+/// Every model with every option: spikes, state and each gradient of the plain operations equal those of the
+/// scalar reference, which uses forward-mode differentiation.
 #[test]
 fn plain_equals_the_reference_in_value_and_every_gradient() {
     let (t, n) = (7, 11);

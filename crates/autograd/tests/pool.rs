@@ -1,4 +1,4 @@
-//! The pool beside libtorch's.
+//! Average pooling compared with libtorch's.
 
 use tch::{Device, Kind, Tensor};
 use tks_autograd::avg_pool2d;

@@ -1,9 +1,9 @@
-//! What is kept comes back as it was, in its layout, and only spikes and their sums are packed.
+//! Saved tensors are restored unchanged, in the same layout, and only spikes and their sums are packed.
 
 use tch::{Device, Kind, Tensor};
 use tks_autograd::SavedTensor;
 
-/// `[3, 2, 5, 4]`, whole numbers from 0 to `most`.
+/// A tensor `[3, 2, 5, 4]` of whole numbers from 0 to `most`.
 fn counts(most: i64) -> Tensor {
     (Tensor::arange(120, (Kind::Int64, Device::Cpu)) * 7)
         .remainder(most + 1)

@@ -1,4 +1,4 @@
-//! The fused plain spike against the one of plain operations.
+//! The fused plain spike compared with plain operations.
 
 mod common;
 
@@ -12,7 +12,7 @@ fn fused_spikes_equal_plain_ones_in_value_and_gradient() {
     for (i, surrogate) in Surrogate::all().into_iter().enumerate() {
         let strict = i % 2 == 0;
         let noise = Noise::new(i as u64);
-        // Odd sizes, and a layout that is not dense.
+        // Odd sizes, and a non-dense layout.
         let base = noise.tensor(&[7, 5, 11]);
         let weight = noise.tensor(&[5, 5, 11]);
         let run = |operation: &dyn Fn(&Tensor) -> Tensor| {

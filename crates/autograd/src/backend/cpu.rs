@@ -11,7 +11,7 @@ use crate::error::AutogradError;
 use crate::multi_step::{LearnedTensors, Output, State, check_learned};
 use crate::values::values;
 
-/// A neuron's kernel, with its learned values and the normalisation that it applies to its input.
+/// A neuron's kernel, with its learned values and the normalisation applied to its input.
 pub(crate) struct CpuBackend {
     kernel: Kernel,
     has_auxiliary: bool,
@@ -39,7 +39,7 @@ impl CpuBackend {
     }
 }
 
-/// A step's shape and layout, unset.
+/// The shape and layout of one time step, uninitialised.
 fn fresh_step(input: &Tensor) -> Result<Fresh, AutogradError> {
     Ok(Fresh::strided(&input.size()[1..], &input.stride()[1..], (Kind::Float, Device::Cpu))?)
 }
@@ -53,7 +53,7 @@ fn values_of_fresh(tensor: &mut Option<Fresh>) -> Result<Option<&mut [f32]>, Aut
 }
 
 impl NeuronBackend for CpuBackend {
-    /// The kernel has them.
+    /// The kernel already has them.
     fn place_learned(&self, _: LearnedTensors<'_>, _: Device) -> Result<[Option<Tensor>; 2], AutogradError> {
         Ok([None, None])
     }
@@ -96,7 +96,7 @@ impl NeuronBackend for CpuBackend {
         Ok(trace.into_tensor())
     }
 
-    /// Recomputes the membranes from the input.
+    /// Recomputes the membrane potentials from the input.
     fn backward(
         &self,
         start: &Start,
@@ -108,7 +108,7 @@ impl NeuronBackend for CpuBackend {
         let rows;
         let grad_spikes = match grads.spikes {
             None => GradSpikes::Uniform(0.0),
-            // A sum's gradient is one number, expanded: no need to write it out.
+            // The gradient of a sum is one expanded number: no need to write it out.
             Some(grad) if grad.stride().iter().all(|&stride| stride == 0) && grad.numel() > 0 => {
                 GradSpikes::Uniform(f64::try_from(grad.f_flatten(0, -1)?.f_select(0, 0)?)? as f32)
             }
@@ -152,7 +152,7 @@ impl NeuronBackend for CpuBackend {
     }
 }
 
-/// What is known of a normalisation's channels, each `[C]`.
+/// A normalisation's values per channel, each `[C]`.
 #[derive(Clone)]
 pub(crate) struct ByChannel {
     pub(crate) scale: Vec<f32>,
@@ -160,9 +160,10 @@ pub(crate) struct ByChannel {
     pub(crate) mean: Vec<f64>,
     /// `1 / sqrt(variance + eps)`
     pub(crate) inverse_deviation: Vec<f64>,
-    /// Neurons of one channel that lie side by side in memory.
+    /// Number of neurons of one channel that are adjacent in memory.
     pub(crate) inner: usize,
-    /// Values of each channel from which its mean and variance were taken; `None`: from elsewhere.
+    /// Number of values of each channel that its mean and variance were computed from; `None` if they are not
+    /// from this batch.
     pub(crate) count: Option<f64>,
 }
 
@@ -171,14 +172,14 @@ impl ByChannel {
         ChannelAffine { scale: &self.scale, shift: &self.shift, inner: self.inner }
     }
 
-    /// From the sums over each channel: what turns the gradient of the normalised input into that of the
-    /// input (see [`batch_norm::combine`]), and the gradients of weight and bias.
+    /// From the sums over each channel, computes the coefficients that turn the gradient of the normalised
+    /// input into that of the input (see [`batch_norm::combine`]), and the gradients of weight and bias.
     fn backward(&self, sums: &[ChannelSums]) -> (Vec<[f32; 3]>, [Vec<f32>; 2]) {
         let (mut coefficients, mut weight, mut bias) = (Vec::new(), Vec::new(), Vec::new());
         for (c, sum) in sums.iter().enumerate() {
             let (mean, inverse) = (self.mean[c], self.inverse_deviation[c]);
             let scale = f64::from(self.scale[c]);
-            // Sum of the gradient times the normalised input.
+            // The sum of the gradient times the normalised input.
             let along = inverse * (sum.grad_x - mean * sum.grad);
             weight.push(along as f32);
             bias.push(sum.grad as f32);

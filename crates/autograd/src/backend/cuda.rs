@@ -11,7 +11,7 @@ use crate::cuda::neuron_module;
 use crate::error::AutogradError;
 use crate::multi_step::{LearnedTensors, Output, State};
 
-/// A neuron on a GPU; what is learned stays there.
+/// A neuron on a GPU; learned values stay there.
 pub(crate) struct CudaBackend {
     neuron: Neuron,
 }
@@ -47,13 +47,13 @@ impl CudaBackend {
             final_auxiliary: buffers.row(final_auxiliary)?,
             membranes: buffers.numbers(membranes, time_steps * neurons)?,
         };
-        // SAFETY: the kernel's parameter, each buffer as long as its documentation says.
+        // SAFETY: this is the kernel's parameter, and each buffer has the documented length.
         unsafe { module.launch(c"neuron_forward", neurons, arguments)? };
         Ok(())
     }
 }
 
-/// Addresses of buffers, checked for what the kernels' documentation says of them.
+/// Addresses of buffers, checked against the kernels' documentation.
 struct Buffers<'a> {
     module: &'a Module,
     start: &'a Start,
@@ -150,7 +150,7 @@ impl NeuronBackend for CudaBackend {
             grad_v_threshold: buffers.row(v_threshold.as_ref())?,
             checkpoints: buffers.numbers(Some(&checkpoints), scratch)?,
         };
-        // SAFETY: the kernel's parameter, each buffer as long as its documentation says.
+        // SAFETY: this is the kernel's parameter, and each buffer has the documented length.
         unsafe { module.launch(c"neuron_backward", neurons, arguments)? };
         let v_threshold = v_threshold.map(|rows| rows.f_sum(Kind::Double)?.f_to_kind(Kind::Float));
         let parameters =

@@ -1,4 +1,4 @@
-//! What computes a neuron's fused operation, by device, and the autograd node above it.
+//! The backends of a neuron's fused operation, one per kind of device, and the autograd node above them.
 
 mod cpu;
 mod cuda;
@@ -13,10 +13,10 @@ use crate::error::AutogradError;
 use crate::multi_step::{LearnedTensors, Output, State, check_learned, checked_state};
 pub(crate) use cpu::{ByChannel, CpuBackend};
 
-/// A neuron's fused kernels on one kind of device, both passes.
+/// A neuron's fused kernels on one kind of device, for both passes.
 pub(crate) trait NeuronBackend: Send {
-    /// The learned parameters, `[P]`, and the threshold as the kernels read them and as the backward pass needs them
-    /// again; nothing where this knows them already.
+    /// The learned parameters, `[P]`, and the threshold in the form that the kernels read and the backward
+    /// pass needs again; `None` if the backend already holds them.
     fn place_learned(
         &self,
         learned: LearnedTensors<'_>,
@@ -26,10 +26,10 @@ pub(crate) trait NeuronBackend: Send {
     /// Spikes and the final state.
     fn forward(&self, start: &Start) -> Result<Output, AutogradError>;
 
-    /// The membrane after each step, `[T, B, ...]` in `f32`.
+    /// The membrane potential after each step, `[T, B, ...]` in `f32`.
     fn membranes(&self, start: &Start) -> Result<Tensor, AutogradError>;
 
-    /// Back-propagation through time from the gradients of what [`Self::forward`] gave.
+    /// Back-propagation through time from the gradients of the results of [`Self::forward`].
     fn backward(
         &self,
         start: &Start,
@@ -38,13 +38,13 @@ pub(crate) trait NeuronBackend: Send {
     ) -> Result<InputGradients, AutogradError>;
 }
 
-/// What a run starts from, laid out as kernels need it.
+/// The inputs of a run, laid out as the kernels need them.
 pub(crate) struct Start {
     /// `[T, N]` in memory.
     pub(crate) input: Tensor,
-    /// `[N]`, laid out as a step of the input; `None`: at rest.
+    /// `[N]`, laid out like one step of the input; `None`: at rest.
     pub(crate) membrane: Option<Tensor>,
-    /// `[N]`, laid out as a step of the input; `None`: 0.
+    /// `[N]`, laid out like one step of the input; `None`: 0.
     pub(crate) auxiliary: Option<Tensor>,
     /// See [`NeuronBackend::place_learned`].
     pub(crate) parameters: Option<Tensor>,
@@ -52,17 +52,17 @@ pub(crate) struct Start {
     pub(crate) v_threshold: Option<Tensor>,
 }
 
-/// The gradients that arrive; `None`: zero.
+/// The incoming gradients; `None`: zero.
 pub(crate) struct OutputGradients<'a> {
     /// `[T, B, ...]`, in any layout.
     pub(crate) spikes: Option<&'a Tensor>,
-    /// Laid out as a step of the input.
+    /// Laid out like one step of the input.
     pub(crate) membrane: Option<Tensor>,
-    /// Laid out as a step of the input.
+    /// Laid out like one step of the input.
     pub(crate) auxiliary: Option<Tensor>,
 }
 
-/// Which gradients are asked for beside the input's.
+/// Which gradients are requested besides the input's.
 pub(crate) struct Wanted {
     pub(crate) membrane: bool,
     pub(crate) auxiliary: bool,
@@ -70,7 +70,7 @@ pub(crate) struct Wanted {
     pub(crate) parameters: bool,
 }
 
-/// The gradients that go on.
+/// The outgoing gradients.
 #[derive(Default)]
 pub(crate) struct InputGradients {
     /// In the kind of the input.
@@ -86,7 +86,7 @@ pub(crate) struct InputGradients {
 }
 
 impl Start {
-    /// Of a checked state.
+    /// From a checked state.
     pub(crate) fn new(
         backend: &dyn NeuronBackend,
         input: &Tensor,
@@ -113,7 +113,7 @@ impl Start {
     }
 }
 
-/// An unset `f32` tensor of the shape and layout of one step of `input`.
+/// An uninitialised `f32` tensor with the shape and layout of one step of `input`.
 pub(crate) fn step_like(input: &Tensor) -> Result<Tensor, AutogradError> {
     Ok(Tensor::f_empty_strided(&input.size()[1..], &input.stride()[1..], (Kind::Float, input.device()))?)
 }
@@ -121,7 +121,7 @@ pub(crate) fn step_like(input: &Tensor) -> Result<Tensor, AutogradError> {
 /// The fused kernels of a neuron on a device.
 ///
 /// # Errors
-/// Where there are none for it, or what is learned does not fit.
+/// If there are none for it, or the learned values do not match.
 pub(crate) fn of(
     neuron: &Neuron,
     device: Device,
@@ -136,8 +136,8 @@ pub(crate) fn of(
     })
 }
 
-/// The whole operation: forward, and recorded so that gradients flow to the input, the initial state, what is learned,
-/// and weight and bias of the normalisation that the backend applies to the input.
+/// The whole operation: the forward pass, recorded so that gradients flow to the input, the initial state,
+/// the learned values, and the weight and bias of the normalisation that the backend applies to the input.
 pub(crate) fn run(
     backend: Box<dyn NeuronBackend>,
     neuron: &Neuron,
@@ -178,7 +178,7 @@ pub(crate) fn run(
 /// The backward half.
 struct Node {
     backend: Box<dyn NeuronBackend>,
-    /// Of what is learned.
+    /// Of the learned values.
     parameter_shapes: Vec<Vec<i64>>,
     threshold_shape: Option<Vec<i64>>,
 }

@@ -12,7 +12,7 @@ use tks_neuron::{Neuron, NeuronError};
 pub(crate) type Operation =
     fn(&Neuron, &Tensor, Option<&State>, LearnedTensors<'_>) -> Result<Output, AutogradError>;
 
-/// Largest difference relative to the largest magnitude expected; infinite where a value is not finite.
+/// Largest difference relative to the largest expected magnitude; infinite if a value is not finite.
 pub(crate) fn error(actual: &Tensor, expected: &Tensor) -> f64 {
     assert_eq!(actual.size(), expected.size());
     if expected.numel() == 0 {
@@ -23,7 +23,7 @@ pub(crate) fn error(actual: &Tensor, expected: &Tensor) -> f64 {
     if worst.is_finite() { worst / scale } else { f64::INFINITY }
 }
 
-/// Every golden neuron by an operation on a device: spikes identical, all else to 1e-5.
+/// Checks every golden neuron with an operation on a device: identical spikes, everything else to 1e-5.
 pub(crate) fn golden_neurons(name: &str, operation: Operation, device: Device) {
     let cases = cases_of_kind("neuron").unwrap();
     assert!(!cases.is_empty());
@@ -64,7 +64,7 @@ pub(crate) fn golden_neurons(name: &str, operation: Operation, device: Device) {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-/// A generator of tensors of its own: libtorch's is shared by the tests that run side by side.
+/// A separate tensor generator: libtorch's is shared by tests that run in parallel.
 pub(crate) struct Noise(Cell<u64>);
 
 impl Noise {
@@ -73,7 +73,7 @@ impl Noise {
         Noise(Cell::new(seed << 32))
     }
 
-    /// Uniform on [-sqrt(3), sqrt(3)), so of variance 1.
+    /// Uniform on [-sqrt(3), sqrt(3)), with variance 1.
     pub(crate) fn tensor(&self, shape: &[i64]) -> Tensor {
         self.0.set(self.0.get() + 1);
         let length = shape.iter().product::<i64>() as usize;
