@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Measures every table of the book's chapters on speed, events, images and data loading again, beside the Python peers.
+# Measures every table of the book's chapters on speed, events, images and data loading again, together with
+# the Python peers.
 #
 #   PYTHON=~/peers-venv/bin/python benches/measure.sh FOLDER [PART ...]
 #
-# PYTHON has the packages of benches/peers/requirements.txt. FOLDER gets a file of raw lines and a table (.md) for each
-# part: neurons snn convolution training decode frames loader images (all unless named). CIFAR10 (the folder with
-# data_batch_1.bin) and PHOTOGRAPHS (any folder of photographs) are for the images' loader, whose part is left out
-# without them. TINY=1 takes the smallest sizes once: whether everything works. THREADS is 2 unless set. A part that
-# fails is told at the end; the others are measured all the same. Let nothing else run meanwhile.
+# PYTHON must have the packages of benches/peers/requirements.txt. FOLDER receives a file of raw lines and a
+# table (.md) for each part: neurons snn convolution training decode frames loader images (default: all).
+# CIFAR10 (the folder with data_batch_1.bin) and PHOTOGRAPHS (any folder of photographs) are for the image
+# loader, which is skipped without them. TINY=1 runs the smallest sizes once, to check that everything works.
+# THREADS is 2 unless set. A part that fails is reported at the end; the others are measured anyway. Run
+# nothing else at the same time.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:?a Python with the packages of benches/peers/requirements.txt}

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Fuzzes one target: sh fuzz/run.sh <target> <seconds> [folder with seeds]
-# As `cargo fuzz run` does, without its being installed and on the stable compiler: coverage counters and bounds for
-# memory and time. SANITIZER=address adds the address sanitizer, for the targets of event files, whose columns are filled
-# by unsafe code; the other readers have none.
+# Like `cargo fuzz run`, but without installing it and with the stable compiler: coverage counters and limits on
+# memory and time. SANITIZER=address adds the address sanitizer, for the targets of event files, whose columns are filled by
+# unsafe code; the other readers have no unsafe code.
 set -eu
 cd "$(dirname "$0")"
 target=$1

@@ -1,8 +1,8 @@
-//! From events in memory to frames: the library beside other ways of writing the same loop, and beside what
-//! the memory allows.
+//! From events in memory to frames: the library compared with other ways of writing the same loop, and with
+//! the limit set by memory bandwidth.
 //!
-//! The recordings are as large as N-MNIST's (5,000 events, 34 x 34), as CIFAR10-DVS's (200,000 events,
-//! 128 x 128), and as those that the Python peers are timed with (5,000 events at 128 x 128; 5 million).
+//! The recordings are the size of N-MNIST's (5,000 events, 34 x 34), of CIFAR10-DVS's (200,000 events, 128 x
+//! 128), and of those that the Python peers are timed with (5,000 events at 128 x 128; 5 million).
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tks_events::represent::{Decay, Polarity, Representation, VoxelTime};
 use tks_events::slicing::{Slice, Slicing};
 use tks_events::{EventStream, Events, SensorSize};
 
-/// Events at random, sorted by time.
+/// Random events, sorted by time.
 fn recording(events: usize, side: u16) -> EventStream {
     let mut state = 88_172_645_463_325_252u64;
     let mut next = |below: u64| {
@@ -36,7 +36,7 @@ fn pixel(events: &Events, i: usize) -> usize {
     (usize::from(events.p[i]) * height + usize::from(events.y[i])) * width + usize::from(events.x[i])
 }
 
-/// Every event asks for its frame with a division, in one pass over the recording.
+/// One pass over the recording, with a division to find the frame of each event.
 fn with_division(events: &Events, frames: usize, out: &mut [f32]) {
     out.fill(0.0);
     let frame = out.len() / frames;
@@ -48,7 +48,7 @@ fn with_division(events: &Events, frames: usize, out: &mut [f32]) {
     }
 }
 
-/// The columns are looked up by index, each with its own comparison.
+/// The columns are indexed, each with its own bounds check.
 fn with_indices(events: &Events, slices: &[Slice], out: &mut [f32]) {
     let frame = out.len() / slices.len();
     for (slice, out) in slices.iter().zip(out.chunks_exact_mut(frame)) {
@@ -59,7 +59,7 @@ fn with_indices(events: &Events, slices: &[Slice], out: &mut [f32]) {
     }
 }
 
-/// The columns are walked together, without the comparison that keeps a pixel inside of its frame.
+/// The columns are iterated together, without the check that a pixel is within its frame.
 fn unchecked(events: &Events, slices: &[Slice], out: &mut [f32]) {
     let frame = out.len() / slices.len();
     let (width, height) = (usize::from(events.sensor.width), usize::from(events.sensor.height));
@@ -78,7 +78,7 @@ fn unchecked(events: &Events, slices: &[Slice], out: &mut [f32]) {
     }
 }
 
-/// Counts in bytes, which stay in the innermost cache, then turned into `f32`.
+/// Counts in bytes, which stay in the first-level cache and are then converted to `f32`.
 fn bytes_first(events: &Events, slices: &[Slice], counts: &mut [u8], out: &mut [f32]) {
     let frame = out.len() / slices.len();
     for (slice, out) in slices.iter().zip(out.chunks_exact_mut(frame)) {
@@ -93,7 +93,7 @@ fn bytes_first(events: &Events, slices: &[Slice], counts: &mut [u8], out: &mut [
     }
 }
 
-/// The columns are walked together, each event's pixel computed on its own.
+/// The columns are iterated together, with the pixel of each event computed individually.
 fn walked(events: &Events, slices: &[Slice], out: &mut [f32]) {
     let frame = out.len() / slices.len();
     let (width, height) = (usize::from(events.sensor.width), usize::from(events.sensor.height));
@@ -106,7 +106,8 @@ fn walked(events: &Events, slices: &[Slice], out: &mut [f32]) {
     }
 }
 
-/// Even and odd events counted apart, so that two at one pixel do not wait for each other.
+/// Even and odd events are counted separately, so that two events at the same pixel do not wait for each
+/// other.
 fn two_accumulators(events: &Events, slices: &[Slice], counts: &mut [Vec<f32>; 2], out: &mut [f32]) {
     let frame = out.len() / slices.len();
     for (slice, out) in slices.iter().zip(out.chunks_exact_mut(frame)) {
@@ -131,7 +132,7 @@ fn group<'c>(
     group
 }
 
-/// Ten frames of counts, one way after the other.
+/// Ten frames of counts, by one method after the other.
 fn ways(criterion: &mut Criterion) {
     for (count, side) in [(5_000, 34), (5_000, 128), (200_000, 128), (5_000_000, 128)] {
         let stream = recording(count, side);
@@ -180,7 +181,7 @@ fn ways(criterion: &mut Criterion) {
         group.bench_function("division", |bench| {
             bench.iter(|| with_division(black_box(&events), 10, black_box(&mut out)));
         });
-        // What no way can do without: the events read once, the frames written once.
+        // The minimum for any method: the events read once, the frames written once.
         group.bench_function("memory alone", |bench| {
             bench.iter(|| {
                 let events = black_box(&events);

@@ -1,18 +1,19 @@
-//! The fused neuron kernels at 2^20 neurons, forward and forward + backward, on one and two threads, beside
-//! the same neurons by plain libtorch operations and beside a copy that moves the same number of bytes.
+//! The fused neuron kernels at 2^20 neurons, forward and forward + backward, on one and two threads, compared
+//! with the same neurons in plain libtorch operations and with a copy that moves the same number of bytes.
 //!
-//! Each model is run three ways: `kernel` over buffers that are allocated once and used again, as a training
-//! loop with a caching allocator has them; `op`, the differentiable operation over tensors, with what
-//! allocation and libtorch's autograd cost; `plain`, the same by libtorch's own operations step by step.
+//! Each model is run in three ways: `kernel` on buffers that are allocated once and reused, as in a training
+//! loop with a caching allocator; `op`, the differentiable operation on tensors, including the cost of
+//! allocation and libtorch's autograd; `plain`, the same in libtorch operations step by step.
 //!
-//! Bytes are those that a pass must move, each once: the forward pass reads the input and writes f32
-//! spikes (8 a neuron and step); the backward pass reads the input and the spikes' gradient and writes the
-//! input's gradient (12 more). `copy` moves as many.
+//! The number of bytes is the minimum that a pass must move: the forward pass reads the input and writes f32
+//! spikes (8 bytes per neuron and time step); the backward pass reads the input and the gradient of the
+//! spikes and writes the gradient of the input (12 more). `copy` moves the same number.
 //!
-//! After criterion's own output a table gives, for the cases that ran, the kernel as a fraction of the copy's
-//! bandwidth and the operation against the plain one, from rounds in which all four take turns, so that a
-//! noisy machine slows them alike. `cargo bench -p tks-benches --bench neuron -- FILTER` limits both,
-//! `-- --table WORDS` gives the table alone, of the cases whose names hold every word.
+//! After criterion's own output, a table gives, for the cases that ran, the kernel's bandwidth as a fraction
+//! of the copy's and the operation compared with the plain one. They are measured in rounds in which all four
+//! take turns, so that a noisy machine slows them equally. `cargo bench -p tks-benches --bench neuron --
+//! FILTER` limits both; `-- --table WORDS` prints only the table, for the cases whose names contain every
+//! word.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -33,7 +34,7 @@ const TIME_STEPS: [usize; 3] = [4, 8, 16];
 const THREADS: [usize; 2] = [1, 2];
 const ROUNDS: usize = 5;
 
-/// The models that have a fused kernel, with the defaults of their time constants; surrogate: atan.
+/// The models with a fused kernel, with default time constants and the atan surrogate.
 fn models() -> [Model; 5] {
     [
         Model::If,
@@ -69,7 +70,7 @@ impl Pass {
     }
 }
 
-/// `[T, N]` buffers, the same as tensors, and the two halves of the copy.
+/// `[T, N]` buffers, the same data as tensors, and the two halves of the copy.
 struct Buffers {
     time_steps: usize,
     input: Vec<f32>,
@@ -78,7 +79,7 @@ struct Buffers {
     grad_input: Vec<f32>,
     /// The input as a leaf, `[T, 1, N]`.
     tensor: Tensor,
-    /// The spikes' gradient, dense, of the same shape.
+    /// The gradient of the spikes, dense, with the same shape.
     grad_tensor: Tensor,
     from: Vec<u8>,
     to: Vec<u8>,
@@ -88,7 +89,8 @@ impl Buffers {
     fn new(time_steps: usize) -> Self {
         let values = time_steps * NEURONS;
         let half = Pass::ForwardBackward.bytes(time_steps) / 2;
-        // About a third of the neurons fires in a step; no period that a branch predictor could learn.
+        // About a third of the neurons fire in a time step, without a period that a branch predictor could
+        // learn.
         let input: Vec<f32> = noise(1, values).map(|x| 2.4 * x).collect();
         let shape = [time_steps as i64, 1, NEURONS as i64];
         let grad_spikes: Vec<f32> = noise(2, values).collect();
@@ -117,7 +119,7 @@ impl Buffers {
         black_box((&self.spikes, &self.grad_input));
     }
 
-    /// The same by tensors, with the same gradient of the spikes.
+    /// The same on tensors, with the same gradient of the spikes.
     fn run_tensors(&self, model: Model, pass: Pass, way: Way) {
         let run = if way == Way::Plain { plain::multi_step } else { multi_step };
         let forward = || {
@@ -135,7 +137,7 @@ impl Buffers {
         }
     }
 
-    /// Copies `bytes / 2` bytes, so that `bytes` are moved, in one piece a thread.
+    /// Copies `bytes / 2` bytes, so that `bytes` bytes are moved, in one piece per thread.
     fn copy(&mut self, bytes: usize) {
         let half = bytes / 2;
         let piece = half.div_ceil(rayon::current_num_threads());
@@ -155,7 +157,7 @@ fn noise(seed: u64, length: usize) -> impl Iterator<Item = f32> {
     })
 }
 
-/// Threads for the kernels, and as many of libtorch's: OpenMP keeps their number by thread.
+/// Sets the number of threads for the kernels and for libtorch: OpenMP keeps its number per thread.
 fn pool(threads: usize) -> ThreadPool {
     let set = move |_: usize| tch::set_num_threads(threads as i32);
     let builder = ThreadPoolBuilder::new().num_threads(threads).start_handler(set);
@@ -166,7 +168,7 @@ fn kernel(model: Model) -> Kernel {
     Kernel::new(&Neuron::new(model)).expect("these models have kernels")
 }
 
-/// How a model is run.
+/// The way to run a model.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
     Kernel,
@@ -186,10 +188,10 @@ impl Way {
     }
 }
 
-/// A row of the table: threads, time steps, pass, and the model by its place in [`models`].
+/// A row of the table: threads, time steps, pass, and the index of the model in [`models`].
 type Row = (usize, usize, Pass, usize);
 
-/// Runs criterion; returns the rows of which something ran.
+/// Runs criterion; returns the rows with at least one case that ran.
 fn benchmarks(criterion: &mut Criterion) -> BTreeSet<Row> {
     let ran = RefCell::new(BTreeSet::new());
     for time_steps in TIME_STEPS {
@@ -236,7 +238,7 @@ fn milliseconds(work: impl FnOnce()) -> f64 {
     start.elapsed().as_secs_f64() * 1e3
 }
 
-/// Every row whose name holds each of the words.
+/// Every row whose name contains each of the words.
 fn rows(words: &[String]) -> BTreeSet<Row> {
     let mut rows = BTreeSet::new();
     for threads in THREADS {
@@ -269,7 +271,7 @@ fn table(rows: &BTreeSet<Row>) {
         let buffers = match &mut buffers {
             Some(buffers) if buffers.time_steps == time_steps => buffers,
             other => {
-                // The old ones go first: both together would need twice the memory.
+                // The old buffers are dropped first: both together would need twice the memory.
                 *other = None;
                 other.insert(Buffers::new(time_steps))
             }
@@ -285,7 +287,7 @@ fn table(rows: &BTreeSet<Row>) {
                     milliseconds(|| buffers.run_tensors(model, pass, Way::Op)),
                     milliseconds(|| buffers.run_tensors(model, pass, Way::Plain)),
                 ];
-                // The first round warms up.
+                // The first round is a warm-up.
                 if round > 0 {
                     times.iter_mut().zip(round_times).for_each(|(times, time)| times.push(time));
                 }
@@ -322,7 +324,7 @@ fn main() {
         .configure_from_args();
     let ran = benchmarks(&mut criterion);
     criterion.final_summary();
-    // `cargo test` and criterion's `--test` and `--list` want no measurement.
+    // `cargo test` and criterion's `--test` and `--list` need no measurement.
     if has("--bench") && !has("--test") && !has("--list") && !ran.is_empty() {
         table(&ran);
     }

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Trains one preset with several losses over several seeds, one after another, and tells accuracy by test time steps:
-# FOLDER/PRESET.csv has every run's, and the table of docs/src/results.md is printed. Runs that are there are kept, so
-# that it goes on where it was ended. STEPS and TKS in the environment are the test steps and the program.
+# Trains one preset with several losses and several seeds, one after another, and reports the accuracy by
+# number of test time steps: FOLDER/PRESET.csv has every run, and the table of docs/src/results.md is printed.
+# Existing runs are kept, so that it can be continued after an interruption. The environment variables STEPS
+# and TKS are the test steps and the program.
 #
 #   benches/results/losses.sh FOLDER PRESET "LOSS ..." "SEED ..." [--set key=value ...]
 #
-# A loss is what `--set loss=` takes: tks, ce, tet, or a table such as {tks={no_correct="skip"}}, without spaces.
+# A loss is a value for `--set loss=`: tks, ce, tet, or a table such as {tks={no_correct="skip"}}, without
+# spaces.
 set -euo pipefail
 tks=${TKS:-target/release/tks}
 steps=${STEPS:-1,2,3,4,5,6,7,8,9,10}
@@ -23,7 +25,7 @@ for seed in $seeds; do
     done
 done
 
-# One line a run and number of steps in a file, then mean and standard deviation over the seeds as a table.
+# One line per run and number of steps in a file, then mean and standard deviation over the seeds as a table.
 table=$folder/$preset.csv
 {
     echo "preset,loss,seed,test_steps,accuracy"

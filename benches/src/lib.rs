@@ -7,7 +7,7 @@ use tks_torch::custom::{Backward, record};
 
 pub mod process;
 
-/// The median; NaN of nothing.
+/// The median; NaN if there are no values.
 pub fn median(values: &[f64]) -> f64 {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
@@ -18,7 +18,7 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// Hands out a gradient that was made before.
+/// Returns a gradient that was made beforehand.
 struct Given(Tensor);
 
 impl Backward for Given {
@@ -32,12 +32,12 @@ impl Backward for Given {
     }
 }
 
-/// A scalar whose backward pass hands `grad` to `output`, of whose shape it is, without arithmetic or a copy: torch's
-/// `output.backward(grad)`, which tch does not have. A sum instead would give a gradient that is one number, for which
-/// the neurons have a short cut that no training takes.
+/// A scalar whose backward pass gives `output` the gradient `grad`, of the same shape, without arithmetic or
+/// a copy: torch's `output.backward(grad)`, which tch lacks. The gradient of a sum would be a single number,
+/// for which the neurons have a short cut that is never taken in training.
 ///
 /// # Errors
-/// What libtorch refuses.
+/// Errors from libtorch.
 pub fn given_gradient(output: &Tensor, grad: &Tensor) -> Result<Tensor> {
     anyhow::ensure!(output.size() == grad.size(), "a gradient of {:?} for {:?}", grad.size(), output.size());
     let scalar = Tensor::f_zeros([0i64; 0], (Kind::Float, output.device()))?;

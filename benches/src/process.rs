@@ -1,4 +1,4 @@
-//! What Linux knows of this process: its CPU time and its memory.
+//! CPU time and memory of this process, from Linux.
 
 use std::fs;
 
@@ -21,10 +21,10 @@ fn status(key: &str) -> Result<f64> {
     Ok(kib / 1024.0)
 }
 
-/// Starts a new peak of the resident memory; returns the memory now, in MiB.
+/// Resets the peak of the resident memory; returns the current memory, in MiB.
 ///
 /// # Errors
-/// Where `/proc` does not allow it.
+/// If `/proc` does not allow it.
 pub fn reset_peak() -> Result<f64> {
     tks_autograd::runtime::release_memory();
     fs::write("/proc/self/clear_refs", "5").context("cannot reset the peak by /proc/self/clear_refs")?;
@@ -34,15 +34,16 @@ pub fn reset_peak() -> Result<f64> {
 /// The largest resident memory since [`reset_peak`], in MiB.
 ///
 /// # Errors
-/// Where `/proc` does not tell.
+/// If `/proc` does not provide it.
 pub fn peak() -> Result<f64> {
     status("VmHWM")
 }
 
-/// Limits this process's data to so many bytes: allocations beyond fail instead of filling the machine.
+/// Limits this process's data to this many bytes: allocations beyond it fail instead of filling the machine's
+/// memory.
 ///
 /// # Errors
-/// Where the system refuses.
+/// Errors from the system.
 pub fn limit_data(bytes: u64) -> Result<()> {
     let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
     // SAFETY: `limit` is a valid rlimit.

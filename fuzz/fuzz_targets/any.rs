@@ -4,7 +4,8 @@ use libfuzzer_sys::fuzz_target;
 use tks_events::SensorSize;
 use tks_events::formats::{ReadOptions, read_bytes};
 
-// The format told by the content, on the sensor of the file and on a small one, where events are left out.
+// With the format recognised by the content, on the file's sensor and on a small one, for which events are
+// left out.
 fuzz_target!(|bytes: &[u8]| {
     for lenient in [false, true] {
         for sensor in [None, Some(SensorSize { width: 34, height: 34 })] {

@@ -1,4 +1,4 @@
-//! Tars, zips and compressed files: whatever the bytes, an error or entries that can be read.
+//! Tars, zips and compressed files: any bytes give an error or readable entries.
 #![no_main]
 
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! JPEG files: an error or an image, and a region is that part of the whole.
+//! JPEG files: an error or an image, and a region equals that part of the whole.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -8,7 +8,7 @@ fuzz_target!(|data: &[u8]| {
     const START: &[u8] = &[0xff, 0xd8, 0xff];
     let mut file = START.to_vec();
     file.extend_from_slice(data.strip_prefix(START).unwrap_or(data));
-    // without the mark of its end a file is refused before anything is decoded
+    // without an end marker, a file is refused before anything is decoded
     file.extend_from_slice(&[0xff, 0xd9]);
     let (mut decoder, mut image, mut part) = (Decoder::default(), Vec::new(), Vec::new());
     let whole = decoder.decode(&file, &mut image);
@@ -17,7 +17,7 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(decoder.dimensions(&file), Ok(full));
     }
     let Ok(full) = decoder.dimensions(&file) else { return };
-    // which region: by the bytes, so that it is the same again
+    // the region depends on the bytes, so that runs are reproducible
     let draw = |at: usize, below: usize| usize::from(data[at % data.len().max(1)]) * 257 % below.max(1);
     for scale_denominator in [1, 1 << (data.len() % 4)] {
         let Dimensions { height: rows, width: columns } = full.scaled(scale_denominator);

@@ -1,4 +1,4 @@
-//! Files of SHD's and N-TIDIGITS18's layouts: whatever the bytes, an error or spikes.
+//! Files with the layouts of SHD and N-TIDIGITS18: any bytes give an error or spikes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Text tables, a row a line.
+//! Text tables with one row per line.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

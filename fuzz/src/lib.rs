@@ -1,10 +1,10 @@
-//! What several targets do.
+//! Code shared by several targets.
 
 use tks_images::Image;
 use tks_images::decode::{Decoder, dimensions};
 
-/// An image file that begins with `magic`, whatever `data` begin with: decoded to the size that its header states, or
-/// an error.
+/// An image file made from `data` with its beginning replaced by `magic` must decode to the size stated in
+/// its header, or give an error.
 pub fn image(magic: &[u8], data: &[u8]) {
     let mut file = magic.to_vec();
     file.extend_from_slice(data.strip_prefix(magic).unwrap_or(data));

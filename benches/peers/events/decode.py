@@ -1,12 +1,12 @@
-"""Event files to arrays, beside the Python peers and a C loop: CPU time on one thread.
+"""Decodes event files to arrays with this project, the Python peers and a C loop: CPU time on one thread.
 
     python decode.py make --dir build/decode
     python decode.py run --dir build/decode --tks ../../../target/release/event_decode --rounds 5 > decode.jsonl
     python decode.py table decode.jsonl
 
-One process a peer, format and round; inside a round the peers run one after the other, in rotated order. What each
-decoded is compared by the columns' sums: a peer that differs is marked in the table. `tks-kept` and `c-kept` decode into
-the memory of the time before, which peers have no way to do.
+There is one process per peer, format and round; within a round the peers run one after the other, in rotated order. The
+results are compared by the sums of the columns: a peer that differs is marked in the table. `tks-kept` and `c-kept` decode
+into the memory of the previous run, which is not possible with the peers.
 """
 
 import argparse
@@ -190,7 +190,7 @@ def one(peer, path, seconds):
     files = sorted(glob.glob(os.path.join(path, "*"))) if os.path.isdir(path) else [path]
     sums = [0, 0, 0, 0, 0]
     for f in files:
-        # Two 32-bit columns of raw AEDAT 2.0 are all that SpikingJelly's reader gives.
+        # SpikingJelly's reader returns only the two 32-bit columns of raw AEDAT 2.0.
         found = go(f)
         if peer == "spikingjelly" and path.endswith(".aedat"):
             t, address = np.asarray(found[0]).astype(np.int64), np.asarray(found[1]).astype(np.int64)
@@ -221,7 +221,8 @@ def run(folder, tks, rounds, seconds, formats):
                 program = [tks, path] if peer.startswith("tks") else \
                     [sys.executable, os.path.abspath(__file__), "one", peer, path]
                 command = program + ["--seconds", str(seconds)] + ["--keep"] * (peer == "tks-kept")
-                # mimalloc keeps large memory for later unless told not to; NumPy's goes back to the system each time.
+                # mimalloc keeps large blocks for later by default; NumPy's are returned to the system each
+                # time.
                 fresh = {} if name == "atis" else {"MIMALLOC_PURGE_DELAY": "0"}
                 done = subprocess.run(command, capture_output=True, text=True, env=environment | fresh)
                 row = dict(format=name, round=number)

@@ -1,5 +1,5 @@
-/* The plain C loop beside which decoding and framing are timed: one file of five-byte ATIS events straight into
- * ten frames of uint16, and frames from columns in memory. A bin is tonic's: the rest of the division is lost. */
+/* The plain C loop that decoding and framing are compared with: one file of five-byte ATIS events straight into
+ * ten frames of uint16, and frames from columns in memory. Bins are tonic's: the remainder of the division is lost. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-"""From event files to frames, beside the Python peers and a C loop: CPU time on one thread.
+"""From event files to frames with this project, the Python peers and a C loop: CPU time on one thread.
 
     python frames.py make --dir build/frames                 # recordings like N-MNIST's and CIFAR10-DVS's
     python frames.py run --dir build/frames --tks ../../../target/release/event_frames --rounds 5 > frames.jsonl
@@ -7,13 +7,12 @@
 Workloads, ten equal time bins and two polarities each:
     nmnist    1,000 ATIS files of 5,000 events, 34 x 34
     small128  1,000 ATIS files of 5,000 events, 128 x 128
-    dvs128    100 ATIS files of 200,000 events, 128 x 128 (as many as a recording of CIFAR10-DVS holds)
+    dvs128    100 ATIS files of 200,000 events, 128 x 128 (about the size of a CIFAR10-DVS recording)
     memory    5 million events in memory, 128 x 128
 
-One process a peer, workload and round; inside a round the peers run one after the other, in rotated order. Each
-counts the events in its frames once, before it is timed. `tks` and `tks-u8` write into memory that they are given again,
-as the C loop does; tonic and SpikingJelly make a new array each time, as `tks-new-array` does, so that it is compared with
-these.
+There is one process per peer, workload and round; within a round the peers run one after the other, in rotated order.
+Each counts the events in its frames once, before it is timed. `tks` and `tks-u8` write into reused memory, like the C
+loop; tonic and SpikingJelly make a new array each time, and `tks-new-array` does the same for a comparison with these.
 """
 
 import argparse

@@ -1,5 +1,5 @@
-"""Golden cases about event representations, beyond those that came with the project: what tonic, torch and
-torchvision make of one synthetic recording. Appends to datasets/golden/index.json the cases that it lacks.
+"""Further golden cases for event representations: the results of tonic, torch and torchvision for one synthetic
+recording. Appends the missing cases to datasets/golden/index.json.
 
     python benches/peers/events/golden.py datasets/golden
 """
@@ -38,7 +38,7 @@ def recording(n, seed):
     rng = np.random.default_rng(seed)
     events = np.zeros(n, EVENT)
     events["t"] = np.sort(rng.integers(100, 100_000, n))
-    # Clusters, so that filters find something to keep.
+    # Clusters, so that filters keep some events.
     events["x"] = np.clip(rng.normal(rng.choice([8, 25], n), 4), 0, 33).astype(np.int16)
     events["y"] = np.clip(rng.normal(17, 6, n), 0, 33).astype(np.int16)
     events["p"] = rng.integers(0, 2, n)

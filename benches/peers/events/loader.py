@@ -1,12 +1,12 @@
-"""An epoch of the loader beside tonic and SpikingJelly: the same N-MNIST recordings, 10 equal time bins, batches of
+"""An epoch of the loader compared with tonic and SpikingJelly: the same N-MNIST recordings, 10 equal time bins, batches of
 32, two workers; ours and each peer in turn, several rounds, medians.
 
     cargo build --release -p tks-events --example loader_epoch
     python benches/peers/events/loader.py target/release/examples/loader_epoch
 
-Every one reads the recordings' files, decodes them and makes the frames; what a peer would read from its own cache of
-frames is measured as well. All sum the batch, so that each value is read once. The sums tell the events that arrived:
-tonic's equal time bins leave out the last ones of each recording.
+Each one reads the recording files, decodes them and makes the frames; reading from a peer's own cache of frames is
+measured as well. All sum the batch, so that each value is read once. The sums show how many events arrived: tonic's
+equal time bins leave out the last ones of each recording.
 """
 
 import argparse
@@ -56,7 +56,7 @@ class SpikingJelly(Recordings):
 
 
 class SpikingJellyCached(Recordings):
-    """SpikingJelly's usual way: frames that were written to .npz files before."""
+    """SpikingJelly's usual way: frames from .npz files written beforehand."""
 
     def frames(self, path):
         return torch.from_numpy(sj.load_npz_frames(path.with_suffix(".npz"))).float()

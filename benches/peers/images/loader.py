@@ -1,12 +1,12 @@
-"""An epoch of the image loader beside torchvision's transforms in PyTorch's DataLoader: the same images, the same
-augmentation, batches of 128, two workers; ours and each peer in turn, several rounds, medians.
+"""An epoch of the image loader compared with torchvision's transforms in PyTorch's DataLoader: the same images, the
+same augmentation, batches of 128, two workers; ours and each peer in turn, several rounds, medians.
 
     cargo build --release -p tks-images --example image_epoch
     python benches/peers/images/loader.py target/release/examples/image_epoch --cifar10 cifar-10-batches-bin
     python benches/peers/images/loader.py target/release/examples/image_epoch --photographs FOLDER
 
-`--cifar10` takes the 50,000 records of the training files. `--photographs` takes any folder of photographs and saves
-parts of them as JPEGs of 500 x 375 pixels (or `--size`) in a temporary folder. Both sides give normalised f32 batches
+`--cifar10` uses the 50,000 records of the training files. `--photographs` takes any folder of photographs and saves
+parts of them as JPEGs of 500 x 375 pixels (or `--size`) in a temporary folder. Both sides produce normalised f32 batches
 and read some of each batch's values. The versions of the peers are in `../requirements.txt`.
 """
 
@@ -38,7 +38,7 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def posterize(image, bits, **_):
-    """timm asks Pillow for 0 bits at the highest level, which Pillow 13 refuses: at least one, then."""
+    """timm asks Pillow for 0 bits at the highest level, which Pillow 13 refuses, so at least one is used."""
     return ImageOps.posterize(image, max(bits, 1))
 
 
@@ -46,7 +46,7 @@ auto_augment.NAME_TO_OP["PosterizeIncreasing"] = posterize
 
 
 class Cifar10(Dataset):
-    """As torchvision's CIFAR10 has it: all pixels in memory, a Pillow image of each record."""
+    """Like torchvision's CIFAR10: all pixels in memory, and a Pillow image made from each record."""
 
     def __init__(self, folder, transform):
         files = [np.fromfile(folder / f"data_batch_{i}.bin", np.uint8).reshape(-1, 3073) for i in range(1, 6)]
@@ -65,7 +65,7 @@ class Cifar10(Dataset):
 def cifar10_peers(folder):
     begin = [T.RandomCrop(32, padding=4), T.RandomHorizontalFlip()]
     end = [T.ToTensor(), T.Normalize(CIFAR_MEAN, CIFAR_STD)]
-    # what timm.data.create_transform makes of 32 pixels and this policy
+    # the result of timm.data.create_transform for 32 pixels and this policy
     settings = {"translate_const": int(32 * 0.45), "img_mean": tuple(round(255 * mean) for mean in CIFAR_MEAN)}
     reference = [rand_augment_transform("rand-m9-mstd0.5-inc1", settings)]
     erasing = [RandomErasing(0.25, mode="pixel", max_count=1, num_splits=0, device="cpu")]
@@ -113,7 +113,7 @@ def folder_peers(folder, size):
 
 
 def save_photographs(source, folder, count, size):
-    """`count` JPEGs of `size` pixels, of 4:2:0 and quality 95, from parts of the photographs below `source`."""
+    """`count` JPEGs of `size` pixels, with 4:2:0 subsampling and quality 95, from parts of the photographs in `source`."""
     files = [path for path in sorted(source.rglob("*")) if path.suffix.lower() in (".jpg", ".jpeg")]
     files = [path for path in files if min(Image.open(path).size) >= 300]
     assert files, f"no JPEGs of 300 pixels or more on each side below {source}"

@@ -1,6 +1,6 @@
 """Shared measuring code: thread limits, timing, peak memory, JSON lines.
 
-Import this before torch or jax: `init_threads` has to run first.
+Import this before torch or jax: `init_threads` must run first.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def init_threads(n: int) -> None:
     for k in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
               "NUMEXPR_NUM_THREADS", "RAYON_NUM_THREADS", "POLARS_MAX_THREADS"):
         os.environ[k] = str(n)
-    # A spinning OpenMP barrier costs a scheduler tick (4 ms) per operator when another process
-    # holds a core; blocking costs little. Same for every framework; override from outside.
+    # A spinning OpenMP barrier costs a scheduler tick (4 ms) per operator when another process occupies a
+    # core; blocking costs little. The same for every framework; can be overridden in the environment.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("PIP_NO_INDEX", "1")  # rockpool/samna may call pip on import
     cpus = sorted(os.sched_getaffinity(0))
@@ -81,18 +81,18 @@ def median(v):
 
 
 def machine_busy_s() -> float:
-    """CPU seconds that the whole machine has spent not idle."""
+    """Non-idle CPU seconds of the whole machine."""
     with open("/proc/stat") as fh:
         v = [int(x) for x in fh.readline().split()[1:9]]
     return (sum(v) - v[3] - v[4]) / os.sysconf("SC_CLK_TCK")
 
 
 def measure(case, args):
-    """case: see frameworks/case.py. Wall and process CPU time of each forward and backward pass; what
-    `make_gradient` does is in neither."""
+    """case: see frameworks/case.py. Wall and process CPU time of each forward and backward pass,
+    without the time for `make_gradient`."""
     f, b, t_total, runs = [], [], 0.0, 0
     fc, bc = [], []
-    # Compiled code is compiled again when a gradient comes back for the first time.
+    # Compiled code is recompiled when a gradient is computed for the first time.
     for _ in range(max(args.warmup, 3) if args.compile else args.warmup):
         out = case.fwd()
         case.make_gradient(out)

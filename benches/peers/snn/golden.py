@@ -1,10 +1,10 @@
-"""Golden cases about neurons that came after the first ones: what SpikingJelly makes of CLIF and GLIF. Appends to
-datasets/golden/index.json the cases that it lacks.
+"""Further golden cases for neurons: SpikingJelly's results for CLIF and GLIF. Appends the missing cases to
+datasets/golden/index.json.
 
     pip install torch numpy safetensors scipy tqdm spikingjelly==2.0.0
     python benches/peers/snn/golden.py datasets/golden
 
-`configuration` is the neuron as this project's configurations have it. Gradients are those of the sum of
+`configuration` is the neuron as written in this project's configurations. Gradients are those of the sum of
 `s * grad_s`; a learned parameter is `param.<name>` with its gradient `grad_param.<name>`.
 """
 

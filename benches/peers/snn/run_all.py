@@ -2,9 +2,9 @@
 
     python run_all.py --rounds 3 --threads 1 --external 'ours=/path/to/program' --out results/snn.jsonl
 
-Inside a round the frameworks of one workload and thread count run back to back, each in a process of its own, in an
-order rotated by the round, so that slow drifts of the machine hit all of them alike. `--external NAME=CMD` adds a
-program of your own, called with the same options as run_one.py, --framework left out.
+Within a round, the frameworks of one workload and thread count run back to back, each in its own process, in an order
+that rotates with the round, so that slow drifts of the machine affect all of them equally. `--external NAME=CMD` adds your
+own program, called with the same options as run_one.py except --framework.
 """
 
 import argparse
@@ -21,8 +21,8 @@ from run_one import WORKLOADS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
-# Allocator settings a peer's user could choose: with glibc's defaults every tensor above 32 MiB is mapped and faulted
-# in anew at each step. The summary quotes every framework with its best.
+# Allocator settings that a peer's user could choose: with glibc's defaults, every tensor above 32 MiB is
+# mapped and faulted in again at each step. The summary quotes the best for every framework.
 _LARGE = str(1 << 36)
 SETTINGS = {
     "default": {},
@@ -31,14 +31,15 @@ SETTINGS = {
 }
 
 
-# What else a peer's user could choose, and for which workloads. `linear_lif` is not compiled: its 500 unrolled steps take
-# minutes to compile.
+# Other choices of a peer's user, and the workloads they apply to. `linear_lif` is not compiled: its 500
+# unrolled steps take minutes to compile.
 VARIANTS = {
     "nhwc": (["--layout", "nhwc"], {"conv_block"}),
     "compile": (["--compile"], {"lif_kernel", "conv_block"}),
     "compile-nhwc": (["--compile", "--layout", "nhwc"], {"conv_block"}),
 }
-# JAX compiles anyway and Spyx' convolution is channels-last; lava-dl's time comes last; one reference is compiled, one is C.
+# JAX always compiles and Spyx's convolution is channels-last; in lava-dl, time is the last dimension; one
+# reference is compiled, one is in C.
 NOT_COMPILED = {"spyx", "ref-torch-compile", "ref-c-fused"}
 NOT_NHWC = {"spyx", "lava-dl"}
 

@@ -1,11 +1,11 @@
-"""One framework, one workload, in this process: a JSON line a case on stdout.
+"""One framework and one workload in this process: one JSON line per case on stdout.
 
     python run_one.py --framework spikingjelly --workload conv_block --T 4,10 --threads 1
 """
 
 import common
 
-# What a workload runs unless told otherwise: the same for every framework and for external programs.
+# The default sizes of a workload: the same for every framework and for external programs.
 WORKLOADS = {"lif_kernel": dict(T="4,8,16", n=str(1 << 20)), "conv_block": dict(T="4,10", n=""),
              "linear_lif": dict(T="500", n="512,1024,2048,4096")}
 

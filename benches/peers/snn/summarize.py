@@ -1,8 +1,9 @@
-"""Tables from the records of run_all.py, in Markdown on stdout. Each framework is quoted with its best setting.
+"""Tables from the records of run_all.py, in Markdown on stdout. The best setting is quoted for each framework.
 
     python summarize.py results/snn.jsonl > results/tables.md
 
-CPU time orders the rows on one thread, for other processes disturb it least; the best wall time does on several.
+Rows are ordered by CPU time on one thread, as it is least disturbed by other processes, and by the best wall time on
+several.
 """
 
 import json

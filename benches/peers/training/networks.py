@@ -1,10 +1,11 @@
-"""Writes what SpikingJelly and BrainCog compute for the networks that both they and `tks-models` have.
+"""Writes the results of SpikingJelly and BrainCog for the networks that they share with `tks-models`.
 
     python networks.py ../../../crates/models/tests/peers/networks.json
     python networks.py ../../../crates/models/tests/peers/networks.json spikformer ms_resnet18
 
-The second line measures the networks that it names alone, and leaves the file's others as they are. Weights and input follow formulas, so that the file holds results alone: names and shapes of the parameters, logits,
-loss (cross entropy of the mean over steps), gradient norms and firing rates of a training step.
+The second line computes only the named networks and leaves the others in the file unchanged. Weights and input follow
+formulas, so that the file holds only results: names and shapes of the parameters, logits, loss (cross entropy of the mean
+over time steps), gradient norms and firing rates of a training step.
 """
 
 import functools
@@ -28,7 +29,7 @@ def fnv1a32(name):
 
 
 def fill(net, norm_weight):
-    """Parameters of two or more dimensions, and biases, by their names; batch norm's weights stay unless a value is given."""
+    """Fills parameters of two or more dimensions, and biases, by name; keeps batch norm's weights unless a value is given."""
     with torch.no_grad():
         for name, p in net.named_parameters():
             if p.dim() == 1 and name.endswith(".weight") and norm_weight is not None:
@@ -82,7 +83,7 @@ def ms_resnet18():
     net.head.register_forward_hook(lambda module, inputs, output: steps.append(output))
 
     def forward(x):
-        # The network itself gives the mean over steps.
+        # The network itself returns the mean over time steps.
         net(x)
         return steps.pop()
     return net, neurons, forward
@@ -116,13 +117,13 @@ CASES = {
     ("spikformer", "add", 64): functools.partial(spikformer, 64, 2, 128, 4, 16),
     ("ms_resnet18", "add", 64): ms_resnet18,
 }
-# What of a case is not as in the others: its parameters, its neurons, the value of batch norm's weights.
+# How a case differs from the others: its parameters, its neurons, the value of batch norm's weights.
 SPECIAL = {
     ("spikformer", "add", 32): {
         "architecture": {"spikformer": {"depth": 4, "width": 384, "heads": 12, "patch_size": 4}}},
     ("spikformer", "add", 64): {
         "architecture": {"spikformer": {"depth": 2, "width": 128, "heads": 4, "patch_size": 16}}},
-    # Its blocks begin as their shortcuts alone: then nothing of them could be compared.
+    # Its blocks are initialised to act as shortcuts only, so that nothing in them could be compared.
     ("ms_resnet18", "add", 64): {
         "architecture": {"ms_resnet18": {}}, "norm_weight": 0.5,
         "neuron": {
@@ -147,7 +148,7 @@ def measure(build, size, norm_weight=None):
     logits = forward(image(3, size))
     loss = nn.functional.cross_entropy(logits.mean(0), torch.arange(BATCH) % CLASSES)
     loss.backward()
-    # BrainCog counts a neuron's threshold among the parameters.
+    # BrainCog counts a neuron's threshold as a parameter.
     parameters = [(name, p) for name, p in net.named_parameters() if p.requires_grad]
     return {
         "peer": type(net).__module__.split(".")[0],

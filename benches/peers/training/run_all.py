@@ -1,5 +1,5 @@
-"""Runs every framework's training step in turn, round by round, and prints medians. A peer runs as it comes, with memory
-that glibc keeps, and in that memory with channels last and compiled; those of its best are quoted.
+"""Runs every framework's training step in turn, round by round, and prints medians. A peer runs with its
+defaults, with glibc keeping freed memory, and additionally with channels last and compiled; the best is quoted.
 
     cargo build --release -p tks-benches --bin training
     python run_all.py --python VENV/bin/python --ours ../../../target/release/training [--rounds 3]
@@ -27,10 +27,10 @@ options = parser.parse_args()
 common = ["--threads", str(options.threads), "--runs", str(options.runs), "--batch", str(options.batch)]
 LARGE = str(1 << 36)
 KEPT = {"MALLOC_MMAP_THRESHOLD_": LARGE, "MALLOC_TRIM_THRESHOLD_": LARGE}
-# Name, arguments, environment: what a peer's user could choose.
+# Name, arguments, environment: the choices of a peer's user.
 SETTINGS = [("default", [], {}), ("kept heap", [], KEPT), ("kept heap, channels last", ["--channels-last"], KEPT),
             ("kept heap, compiled", ["--compile"], KEPT)]
-# Spinning threads wait for a whole time slice where another process holds a core; the same for everybody.
+# Spinning threads lose a whole time slice if another process occupies a core; the same for all.
 ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
 
 
@@ -48,7 +48,7 @@ def commands(network):
 
 
 def run(framework, setting, command, environment):
-    """The line that the command prints; `None`, and a word on stderr, where it fails."""
+    """The line that the command prints; `None`, with a message on stderr, if it fails."""
     done = subprocess.run(command + common, capture_output=True, text=True, env={**ENVIRONMENT, **environment})
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]

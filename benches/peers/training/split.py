@@ -1,10 +1,10 @@
-"""Where the CPU time of this project's training step goes: samples of perf, sorted by what the code is there for.
+"""The distribution of the CPU time of this project's training step: perf samples, classified by the purpose of the code.
 
     cargo build --release -p tks-benches --bin training
     python split.py ../../../target/release/training [--runs 10] [-- --bf16]
 
-Linux, with perf and binutils. What the first step alone does (memory, compiling libtorch's kernels) is in the samples,
-a share of one in `runs` + 1.
+Needs Linux with perf and binutils. The one-time work of the first step (memory, compiling libtorch's kernels) is included
+in the samples, with a share of one in `runs` + 1.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import re
 import subprocess
 import tempfile
 
-# The first pattern found in a symbol, the functions inlined in it, or its library's name decides.
+# The first pattern that matches a symbol, a function inlined in it, or its library's name decides.
 KINDS = [
     ("memory fresh from the system, cleared", r"clear_page"),
     ("the system", r"^\[kernel"),
@@ -36,7 +36,7 @@ def symbols_of(program):
 
 
 def inlined(program, start):
-    """The functions that the compiler put into the one that begins there."""
+    """The functions that the compiler inlined into the one that begins there."""
     addresses = [hex(start + offset) for offset in range(16, 400, 24)]
     command = ["addr2line", "-f", "-i", "-C", "-e", program, *addresses]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -21,7 +21,7 @@ BATCH = 16
 
 
 def spikingjelly_network(name):
-    """The networks of `tks-models`, of SpikingJelly's layers and neurons, layer by layer."""
+    """The networks of `tks-models` built from SpikingJelly's layers and neurons, layer by layer."""
     from spikingjelly.activation_based import functional, layer, neuron, surrogate
 
     def lif():
@@ -63,7 +63,7 @@ def spikingjelly_network(name):
         sequence = x if name == "vgg_snn" else x.unsqueeze(0).repeat(steps, 1, 1, 1, 1)
         return net(sequence).mean(0)
 
-    # Its layers take [T, B, ...]: frames are laid out so before the clock starts.
+    # Its layers take [T, B, ...]: frames are given this layout outside the timed region.
     return net, forward, lambda x: x.transpose(0, 1).contiguous() if name == "vgg_snn" else x
 
 
@@ -119,11 +119,11 @@ def main():
     labels = torch.arange(batch) % 10
     optimizer = torch.optim.AdamW([p for p in net.parameters() if p.requires_grad], 1e-4, weight_decay=0.01, fused=True)
     gc.collect()
-    ctypes.CDLL("libc.so.6").malloc_trim(0)  # what building the network left is not the step's, but nobody's
+    ctypes.CDLL("libc.so.6").malloc_trim(0)  # free memory left from building the network does not belong to the step
     with open("/proc/self/clear_refs", "w") as file:
         file.write("5")
     base, times = memory("VmRSS"), []
-    # Compiled code is compiled again when gradients come back for the first time.
+    # Compiled code is recompiled when gradients are computed for the first time.
     warmup = 3 if options.compile else 1
     for run in range(options.runs + warmup):
         began = time.perf_counter()

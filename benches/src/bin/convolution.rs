@@ -1,5 +1,6 @@
-//! A 3 x 3 convolution's forward pass and both gradients by each implementation, for the layers of the networks of
-//! `benches/peers/training`: a table of ms, medians of rounds in which they take turns.
+//! The forward pass and both gradients of a 3 x 3 convolution with each implementation, for the layers of the
+//! networks in `benches/peers/training`: a table in ms, medians of rounds in which the implementations take
+//! turns.
 
 use std::time::Instant;
 
@@ -37,7 +38,8 @@ const LAYERS: [[i64; 4]; 6] = [
     [64, 128, 128, 32],
     [64, 512, 512, 8],
 ];
-/// Who computes, and whether channels come last in memory: libtorch gets both layouts, to be quoted by its better one.
+/// The implementation, and whether channels are last in memory: libtorch runs with both layouts, and the
+/// better one is quoted.
 const WAYS: [(&str, ConvBackend, bool); 5] = [
     ("libtorch, channels first", ConvBackend::Dense, false),
     ("libtorch, channels last", ConvBackend::Dense, true),
@@ -62,7 +64,7 @@ fn main() -> Result<()> {
             let weight = Tensor::randn([outputs, inputs, 3, 3], (Kind::Float, Device::Cpu)) * 0.05;
             let grad =
                 channels_last(Tensor::randn([images, side, side, outputs], (Kind::Float, Device::Cpu)));
-            // Made while no clock runs, as the others are.
+            // Made outside the timed region, like the others.
             let (x_first, grad_first) = (x.contiguous(), grad.contiguous());
             let mut times = vec![[const { Vec::new() }; 3]; WAYS.len()];
             for round in 0..=options.rounds {
@@ -88,7 +90,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Seconds of the forward pass, the weight's gradient, the input's.
+/// Seconds of the forward pass, the weight gradient and the gradient with respect to the input.
 fn step(x: &Tensor, weight: &Tensor, grad: &Tensor, backend: ConvBackend) -> Result<[f64; 3]> {
     let x = x.detach().set_requires_grad(true);
     let weight = weight.detach().set_requires_grad(true);

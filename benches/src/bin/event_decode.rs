@@ -1,4 +1,4 @@
-//! Event files to columns, timed beside the Python peers by `benches/peers/events/decode.py`.
+//! Decodes event files to columns; timed together with the Python peers by `benches/peers/events/decode.py`.
 
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ fn main() -> Result<()> {
         for file in &files {
             let stream = read_into(file, &ReadOptions::default(), std::mem::take(&mut used))?.stream;
             events += stream.len();
-            // Summing is not decoding.
+            // The time for the sums is not counted.
             let pause = cpu_time();
             let columns = stream.events();
             sums[0] += columns.len() as i64;
@@ -76,8 +76,9 @@ fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Bytes read and written by a copy of memory that no cache holds, in GB per second of CPU time: into the same memory
-/// again and again, or each time into memory that the system gives and takes back, as a decoder's columns are.
+/// Bytes read and written by a memory copy that exceeds the caches, in GB per second of CPU time: repeatedly
+/// into the same memory, or each time into memory obtained from and returned to the system, like a decoder's
+/// columns.
 fn copy_bandwidth(keep: bool) -> f64 {
     let from = vec![1u8; 256 << 20];
     let mut kept = vec![0u8; if keep { from.len() } else { 0 }];
@@ -97,7 +98,7 @@ fn copy_bandwidth(keep: bool) -> f64 {
     median(&rates)
 }
 
-/// A copy in memory that was just given, in huge pages where there are any.
+/// A copy into freshly allocated memory, in huge pages if available.
 fn fresh_copy(from: &[u8]) -> Vec<u8> {
     let mut to = Vec::<u8>::with_capacity(from.len());
     #[cfg(target_os = "linux")]
@@ -105,7 +106,7 @@ fn fresh_copy(from: &[u8]) -> Vec<u8> {
         let spare = to.spare_capacity_mut();
         let start = spare.as_mut_ptr();
         let before = start.align_offset(4096);
-        // SAFETY: whole pages of memory that is ours; the advice changes nothing of what lies in them.
+        // SAFETY: whole pages of our own memory; the advice does not change their contents.
         unsafe {
             libc::madvise(
                 start.add(before).cast(),

@@ -1,4 +1,4 @@
-//! From event files to frames, timed beside the Python peers by `benches/peers/events/frames.py`.
+//! From event files to frames; timed together with the Python peers by `benches/peers/events/frames.py`.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -123,7 +123,7 @@ fn files_of(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Events at random, sorted by time.
+/// Random events, sorted by time.
 fn synthetic(events: usize, sensor: SensorSize) -> Result<EventStream> {
     let mut state = 88_172_645_463_325_252u64;
     let mut column = |below: u16| -> Vec<u16> {

@@ -1,5 +1,5 @@
-//! The three training steps of `benches/peers/snn` by this project: the program to give to its `run_all.py` as
-//! `--external`. Prints a JSON line a case.
+//! The three training steps of `benches/peers/snn` in this project: the program to pass to its `run_all.py`
+//! as `--external`. Prints one JSON line per case.
 
 use std::time::Instant;
 
@@ -69,7 +69,7 @@ enum Workload {
 
 const BATCH: i64 = 16;
 
-/// A layer with its input: `forward` gives the spikes, `leaves` is what gets gradients.
+/// A layer with its input: `forward` returns the spikes, `leaves` are the tensors that receive gradients.
 struct Case {
     forward: Box<dyn Fn() -> Result<Tensor>>,
     leaves: Vec<Tensor>,
@@ -119,8 +119,8 @@ fn linear_lif(options: &Options, t: i64, n: i64) -> Case {
 fn conv_block(options: &Options, t: i64) -> Case {
     let (c_in, c_out, side) = (64, 128, 48);
     let spikes = random(&[t, BATCH, c_in, side, side]).gt(1.0).to_kind(Kind::Float);
-    // Channels-last: the layout in which this project's layers hand tensors on. Every framework's input is made before
-    // the clock starts in the layout that is best for it.
+    // Channels-last, the layout in which this project's layers pass tensors on. Every framework's input is
+    // made outside the timed region, in its best layout.
     let spikes = spikes.permute([0, 1, 3, 4, 2]).contiguous().permute([0, 1, 4, 2, 3]);
     let x = spikes.set_requires_grad(true);
     let store = nn::VarStore::new(Device::Cpu);
@@ -176,7 +176,7 @@ fn conv_block(options: &Options, t: i64) -> Case {
     Case { forward: Box::new(forward), leaves }
 }
 
-/// Wall and CPU time in ms of each forward and backward.
+/// Wall and CPU time in ms of each forward and backward pass.
 #[derive(Default)]
 struct Times {
     forward: Vec<f64>,
@@ -205,7 +205,8 @@ fn measure(case: &Case, options: &Options) -> Result<Times> {
         if run == 0 {
             times.rate = spikes.f_detach()?.f_mean(Kind::Float)?.double_value(&[]);
         }
-        // Dense and random, in the output's own layout, made while no clock runs: so has every framework.
+        // Dense and random, in the layout of the output, and made outside the timed region, as for every
+        // framework.
         let grad: &Tensor = match &mut grad {
             Some(grad) => grad,
             none => none.insert(spikes.f_detach()?.f_randn_like()?),

@@ -1,5 +1,5 @@
-//! A whole training step of the networks of `benches/peers/training`, timed: forward, cross entropy of the mean over
-//! steps, backward, AdamW. Prints a JSON line.
+//! Times a whole training step of the networks in `benches/peers/training`: forward, cross entropy of the
+//! mean over time steps, backward, AdamW. Prints a JSON line.
 
 use std::time::Instant;
 
@@ -48,7 +48,7 @@ enum Which {
     SewResnet19,
 }
 
-/// Seconds of the parts of a step.
+/// Seconds taken by the parts of a step.
 #[derive(Default, Clone, Copy)]
 struct Parts {
     forward: f64,
@@ -78,7 +78,7 @@ fn main() -> Result<()> {
     let sample = [shape.channels, shape.height, shape.width].map(|size| size as i64);
     let cpu = (Kind::Float, Device::Cpu);
     let images = match options.network {
-        // Counts of events, mostly none.
+        // Event counts, mostly zero.
         Which::VggSnn => {
             let size = [&[time_steps, batch][..], &sample].concat();
             Tensor::rand(size, cpu).gt(0.9).to_kind(Kind::Float)
@@ -87,7 +87,7 @@ fn main() -> Result<()> {
     };
     let labels = Tensor::arange(batch, (Kind::Int64, Device::Cpu)).remainder(10);
     let parameters = store.trainable_variables();
-    // Before the moments are there: peers make theirs in the first step.
+    // Before the moments exist: peers create theirs in the first step.
     let base = process::reset_peak()?;
     let zeros = || parameters.iter().map(|p| Ok(p.f_detach()?.f_zeros_like()?)).collect::<Result<Vec<_>>>();
     let (first, second) = (zeros()?, zeros()?);

@@ -1,4 +1,4 @@
-"""The frameworks by name. Each is imported only when it is asked for: they do not mix well in one process."""
+"""The frameworks by name. Each is imported only when requested: they do not mix well in one process."""
 
 import importlib
 

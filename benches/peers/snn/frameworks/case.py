@@ -1,22 +1,22 @@
-"""What the adapters have in common: a case is something with fwd() -> out, make_gradient(out) and bwd(out).
+"""Shared code of the adapters. A case is an object with fwd() -> out, make_gradient(out) and bwd(out).
 
-`make_gradient` runs while no clock does; `bwd` starts from a dense random gradient in the layout of the output, as a
-layer in a network gets it. (The gradient of a sum is one number repeated, which a framework may take short cuts for.)
+`make_gradient` is not timed; `bwd` starts from a dense random gradient in the layout of the output, as received by a
+layer within a network. (The gradient of a sum is a single repeated number, for which a framework may have short cuts.)
 
-An adapter module has `cases()`, which returns three factories (None where the framework cannot express it):
+An adapter module has `cases()`, which returns three factories (None if the framework cannot express it):
 
-    linear(T, B, n)             Linear(n, n) + LIF, gradients to the weights
-    conv(T, B, cin, cout, hw)   conv3x3 + batch norm + LIF, a training step with gradients to weights and input
-    lif(T, n)                   the neuron alone, gradient to the input
+    linear(T, B, n)             Linear(n, n) + LIF, gradients with respect to the weights
+    conv(T, B, cin, cout, hw)   conv3x3 + batch norm + LIF, a training step with gradients with respect to weights and input
+    lif(T, n)                   only the neuron, gradient with respect to the input
 
 `linear` follows open-neuromorphic/snn-library-benchmarks (docker/run_benchmark.py) in its neuron parameters; `conv`
-and `lif` use tau = 2, hard reset and atan with alpha = 2 where the framework lets us.
+and `lif` use tau = 2, hard reset and atan with alpha = 2 if the framework allows it.
 """
 
 from types import SimpleNamespace
 
 
-# Set by run_one.py, the same for all cases of a process.
+# Set by run_one.py; the same for all cases of a process.
 OPTIONS = SimpleNamespace(layout="nchw", compile=False)
 
 
@@ -51,7 +51,7 @@ class TorchCase:
 
 
 def torch_cases(build_linear=None, build_conv=None, build_lif=None, layout="TBN"):
-    """layout is the order the framework wants: TBN, BTN (sinabs, rockpool) or BNT (lava)."""
+    """layout is the order that the framework requires: TBN, BTN (sinabs, rockpool) or BNT (lava)."""
     import torch
 
     def data(*shape):  # shape given as T, B, rest...

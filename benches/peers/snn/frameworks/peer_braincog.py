@@ -10,7 +10,7 @@ def cases():
     from braincog.base.node.node import LIFNode
     from braincog.base.strategy.surrogate import AtanGrad
 
-    # BrainCog's rearrange knows 2-d and 4-d inputs: '(t b) c' and '(t b) c w h'.
+    # BrainCog's rearrange supports 2-d and 4-d inputs: '(t b) c' and '(t b) c w h'.
     def lin(T, B, n):
         fc = nn.Linear(n, n)
         node = LIFNode(threshold=1.0, tau=5.0, act_fun=AtanGrad, step=T, layer_by_layer=True)

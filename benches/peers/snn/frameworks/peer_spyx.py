@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 
 class JaxCase:
-    # The gradient call repeats the forward pass, one program for both: XLA's best. The forward time is subtracted.
+    # The gradient call repeats the forward pass, in one program for both, which is fastest with XLA. The
+    # forward time is subtracted.
     bwd_includes_fwd = True
 
     def __init__(self, fwd, grad, args, rate):
@@ -33,7 +34,7 @@ def cases():
     import spyx.nn as snn
 
     def case(out, args, wrt):
-        """`out` gives the spikes; gradients to the arguments `wrt`, and the spikes, materialised like everyone else's."""
+        """`out` returns the spikes; gradients are with respect to `wrt`, and the spikes are materialised as in all others."""
         def both(grad, *args):
             chosen = [args[i] for i in wrt]
 

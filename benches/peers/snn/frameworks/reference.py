@@ -1,4 +1,4 @@
-"""Our own references: what is attainable, not peers."""
+"""Reference implementations: they show what is attainable and are not peers."""
 
 import ctypes
 import os
@@ -44,7 +44,7 @@ def _ref_builders(lif_seq):
 
 
 def eager():
-    """Plain per-step autograd loop, what a first port of the equations gives."""
+    """A plain per-step autograd loop, as in a first port of the equations."""
     import torch
     spike = _atan_fn()
 
