@@ -115,7 +115,7 @@ fn write_line(
 }
 
 with_avx2! {
-    /// Writes twice as many samples as `sums` has, minus one on either side.
+    /// Writes two samples for each of `sums` except the first and the last.
     fn double(sums: &[u16], rounding: &Rounding, out: &mut [u8]) = double_any;
 }
 
