@@ -1,4 +1,4 @@
-//! Which samples are for training and which for testing: lists of names, and the rules that make them.
+//! Splits into training and test samples: lists of names, and the rules that make them.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};

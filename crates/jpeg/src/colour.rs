@@ -1,4 +1,4 @@
-//! From components to red, green and blue.
+//! Colour conversion from components to red, green and blue.
 
 use crate::header::Colours;
 use crate::simd::with_avx2;

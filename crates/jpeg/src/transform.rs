@@ -1,4 +1,4 @@
-//! From a block's coefficients to its samples.
+//! The inverse transform, from a block's coefficients to its samples.
 
 use crate::simd::with_avx2;
 

@@ -1,4 +1,4 @@
-//! Which differential equation a neuron discretises, and with what parameters.
+//! Neuron models: the differential equation that a neuron discretises, and its parameters.
 
 use serde::{Deserialize, Serialize};
 

@@ -85,7 +85,7 @@ impl Fresh {
     /// A tensor with the shape, kind, device and memory layout of `tensor`.
     ///
     /// # Errors
-    /// What libtorch refuses.
+    /// Errors from libtorch.
     pub fn like(tensor: &Tensor) -> Result<Fresh, TorchError> {
         Ok(Fresh(tensor.f_detach()?.f_empty_like()?))
     }
@@ -93,7 +93,7 @@ impl Fresh {
     /// A tensor of a given shape and strides.
     ///
     /// # Errors
-    /// What libtorch refuses.
+    /// Errors from libtorch.
     pub fn strided(size: &[i64], stride: &[i64], options: (Kind, Device)) -> Result<Fresh, TorchError> {
         Ok(Fresh(Tensor::f_empty_strided(size, stride, options)?))
     }
@@ -101,7 +101,7 @@ impl Fresh {
     /// A contiguous `f32` tensor on the CPU.
     ///
     /// # Errors
-    /// What libtorch refuses.
+    /// Errors from libtorch.
     pub fn cpu(size: &[i64]) -> Result<Fresh, TorchError> {
         Ok(Fresh(Tensor::f_empty(size, (Kind::Float, Device::Cpu))?))
     }
@@ -158,7 +158,7 @@ pub fn is_time_first(tensor: &Tensor) -> bool {
 /// The tensor itself if it is `[T, N]` in memory, else a contiguous copy.
 ///
 /// # Errors
-/// What libtorch refuses.
+/// Errors from libtorch.
 pub fn time_first(tensor: &Tensor) -> Result<Tensor, TorchError> {
     Ok(if is_time_first(tensor) { tensor.shallow_clone() } else { tensor.f_contiguous()? })
 }
@@ -167,7 +167,7 @@ pub fn time_first(tensor: &Tensor) -> Result<Tensor, TorchError> {
 /// layout.
 ///
 /// # Errors
-/// What libtorch refuses.
+/// Errors from libtorch.
 pub fn laid_out_as(tensor: &Tensor, like: &Tensor) -> Result<Tensor, TorchError> {
     if tensor.stride() == like.stride() && is_dense(tensor) {
         return Ok(tensor.shallow_clone());

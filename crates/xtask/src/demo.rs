@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::{cargo, setup};
 
-/// What `cargo xtask demo` can be asked.
+/// Options of `cargo xtask demo`.
 #[derive(Args, Debug)]
 pub(crate) struct DemoOptions {
     /// Print the results alone

@@ -13,7 +13,7 @@ use clap::Args;
 use quote::ToTokens;
 use syn::{Attribute, Expr, Fields, Item, Type};
 
-/// What `cargo xtask reference` can be asked.
+/// Options of `cargo xtask reference`.
 #[derive(Args, Debug, Default)]
 pub(crate) struct ReferenceOptions {
     /// Change nothing; fail if the page is not what the types say

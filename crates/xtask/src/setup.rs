@@ -12,7 +12,7 @@ use crate::{compiler, libtorch, pip, python};
 
 const NVRTC_LIBRARY: &str = "libnvrtc.so.13";
 
-/// What `cargo xtask setup` can be asked.
+/// Options of `cargo xtask setup`.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct SetupOptions {
     /// Take the full set for NVIDIA GPUs (about 2.5 GB to download) instead of the CPU's (0.5 GB)

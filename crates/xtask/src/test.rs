@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::{cargo, setup};
 
-/// What `cargo xtask test` can be asked.
+/// Options of `cargo xtask test`.
 #[derive(Args, Debug)]
 pub(crate) struct TestOptions {
     /// Passed on to `cargo test --workspace`, such as a part of the tests' names

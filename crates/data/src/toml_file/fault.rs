@@ -86,7 +86,7 @@ impl Fault {
         self.0.at.as_ref().map_or("", |(key, _)| key)
     }
 
-    /// Where it was written.
+    /// Its position in the source.
     pub fn place(&self) -> Place {
         self.0.at.as_ref().map_or(Place { source: 0, line: 1, column: 1 }, |(_, place)| *place)
     }

@@ -33,7 +33,7 @@ impl Item {
     }
 }
 
-/// From positions in a text to lines and columns.
+/// Converts positions in a text to lines and columns.
 struct Places<'t> {
     text: &'t str,
     source: usize,

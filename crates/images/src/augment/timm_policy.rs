@@ -53,7 +53,7 @@ impl fmt::Display for Spread {
     }
 }
 
-/// What operations RandAugment draws from.
+/// The operations that RandAugment draws from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Choice {

@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use instrument::Instrumented;
 
-/// What `cargo xtask mutants` can be asked.
+/// Options of `cargo xtask mutants`.
 #[derive(Args, Debug)]
 pub(crate) struct MutantsOptions {
     /// The package, such as tks-loss
