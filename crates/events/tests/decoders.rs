@@ -1,5 +1,4 @@
-//! Large recordings: every way of decoding gives the events of a plain loop, written here from the formats'
-//! definitions.
+//! Large recordings: decoding gives the events of a plain loop, written here from the formats' definitions.
 
 use std::path::Path;
 
@@ -8,7 +7,7 @@ use tks_events::formats::{Format, ReadOptions, read, read_into};
 
 type Row = (i64, u16, u16, u8);
 
-/// More than a thread's share, and enough for columns that are written past the caches.
+/// Enough for columns that no cache holds.
 const RECORDS: u64 = 2_700_000;
 
 fn pseudo_random(i: u64) -> u64 {
@@ -16,7 +15,7 @@ fn pseudo_random(i: u64) -> u64 {
     (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 8
 }
 
-/// Reads `bytes` in all ways that there are: into memory that is fresh and that was used, by one thread and by some.
+/// Reads `bytes` into memory that is fresh and that was used.
 /// `width` is what the file says of the sensor, if it does.
 fn check(name: &str, format: Format, bytes: &[u8], expected: &[Row], width: Option<u16>) {
     assert!(expected.len() as u64 > RECORDS / 2, "{name}");
@@ -26,17 +25,12 @@ fn check(name: &str, format: Format, bytes: &[u8], expected: &[Row], width: Opti
     // Else the sensor is the smallest that has all events on it, as they were seen on the way.
     let width = width.or(expected.iter().map(|row| row.1 + 1).max()).unwrap();
     let options = ReadOptions { format: Some(format), ..ReadOptions::default() };
-    for threads in [1, 3] {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
-            let fresh = read(&path, &options).unwrap().stream;
-            compare(&format!("{name}, {threads} threads, fresh memory"), &fresh, expected);
-            assert_eq!(fresh.sensor().width, width, "{name}");
-            let again = read_into(&path, &options, fresh).unwrap().stream;
-            compare(&format!("{name}, {threads} threads, used memory"), &again, expected);
-            assert_eq!(again.sensor().width, width, "{name}");
-        });
-    }
+    let fresh = read(&path, &options).unwrap().stream;
+    compare(&format!("{name}, fresh memory"), &fresh, expected);
+    assert_eq!(fresh.sensor().width, width, "{name}");
+    let again = read_into(&path, &options, fresh).unwrap().stream;
+    compare(&format!("{name}, used memory"), &again, expected);
+    assert_eq!(again.sensor().width, width, "{name}");
 }
 
 fn compare(name: &str, found: &EventStream, expected: &[Row]) {
@@ -48,7 +42,7 @@ fn compare(name: &str, found: &EventStream, expected: &[Row]) {
 }
 
 #[test]
-fn atis_with_a_clock_that_turns_over_in_every_thread() {
+fn atis_with_a_clock_that_turns_over_again_and_again() {
     let (mut bytes, mut expected, mut later) = (Vec::new(), Vec::new(), 0);
     for i in 0..RECORDS {
         let (random, t) = (pseudo_random(i), (i % 100_000 / 40) as u32);
@@ -66,12 +60,12 @@ fn atis_with_a_clock_that_turns_over_in_every_thread() {
 }
 
 #[test]
-fn evt2_with_a_clock_that_turns_over_in_a_thread() {
+fn evt2_with_a_clock_that_turns_over_on_the_way() {
     let mut bytes = b"% evt 2.0\n% end\n".to_vec();
     let (mut expected, mut time, mut turns, mut known) = (Vec::new(), 0u32, 0, false);
     for i in 0..RECORDS {
         let random = pseudo_random(i) as u32;
-        // None at the start and for more than a thread's share, then many, few, and some that turn over.
+        // None at the start and for long, then many, few, and some that turn over.
         let high = match i {
             0..200_000 => i == 70,
             200_000..500_000 => random.is_multiple_of(3),

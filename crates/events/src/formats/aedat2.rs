@@ -18,74 +18,73 @@
 use super::camera::Camera;
 use super::cursor::{header_lines, key_value};
 use super::decoded::Decoded;
-use super::fill::{self, EventIf, Layout, NONE, Records, field};
+use super::fill::{self, Raw, Records, bits};
 use crate::sensor::SensorSize;
 
 const RECORD: usize = 8;
 const RECORD_1: usize = 6;
 
-#[derive(Clone, Copy)]
 struct Dvs128;
 
-impl Records<RECORD> for Dvs128 {
-    const LAYOUT: Layout = Layout {
-        time: [7, 6, 5, 4],
-        address: [3, 2, 1, 0],
-        t: field(0, 32),
-        x: field(1, 7),
-        y: field(8, 7),
-        p: field(0, 1),
-        event: EventIf::Equal(0x8000, 0),
-    };
+impl Dvs128 {
+    #[inline(always)]
+    fn event_at(address: u32, time: u32) -> Raw {
+        (time.into(), bits(address, 1, 7) as u16, bits(address, 8, 7) as u16, bits(address, 0, 1) as u8)
+    }
+}
 
-    fn earlier(&self) -> Option<i64> {
-        Some(0)
+impl Records<RECORD> for Dvs128 {
+    #[inline(always)]
+    fn event(record: &[u8; RECORD]) -> Raw {
+        Dvs128::event_at(address(record), time(record))
+    }
+
+    #[inline(always)]
+    fn is_event(record: &[u8; RECORD]) -> bool {
+        address(record) & 0x8000 == 0
     }
 }
 
 /// The same of AEDAT 1.0.
 impl Records<RECORD_1> for Dvs128 {
-    const LAYOUT: Layout =
-        Layout { time: [5, 4, 3, 2], address: [1, 0, NONE, NONE], ..<Dvs128 as Records<RECORD>>::LAYOUT };
+    #[inline(always)]
+    fn event(&[a, b, c, d, e, f]: &[u8; RECORD_1]) -> Raw {
+        Dvs128::event_at(u16::from_be_bytes([a, b]).into(), u32::from_be_bytes([c, d, e, f]))
+    }
 
-    fn earlier(&self) -> Option<i64> {
-        Some(0)
+    #[inline(always)]
+    fn is_event(record: &[u8; RECORD_1]) -> bool {
+        record[0] & 0x80 == 0
     }
 }
 
-#[derive(Clone, Copy)]
 struct Davis;
 
 /// What is no event of a DAVIS: a sample, or a special event.
 const DAVIS_OTHERS: u32 = 0x8000_0400;
 
 impl Records<RECORD> for Davis {
-    const LAYOUT: Layout = Layout {
-        x: field(12, 10),
-        y: field(22, 9),
-        p: field(11, 1),
-        event: EventIf::Equal(DAVIS_OTHERS, 0),
-        ..<Dvs128 as Records<RECORD>>::LAYOUT
-    };
+    #[inline(always)]
+    fn event(record: &[u8; RECORD]) -> Raw {
+        let address = address(record);
+        let (x, y) = (bits(address, 12, 10) as u16, bits(address, 22, 9) as u16);
+        (time(record).into(), x, y, bits(address, 11, 1) as u8)
+    }
 
-    fn earlier(&self) -> Option<i64> {
-        Some(0)
+    #[inline(always)]
+    fn is_event(record: &[u8; RECORD]) -> bool {
+        address(record) & DAVIS_OTHERS == 0
     }
 }
 
-#[derive(Clone, Copy)]
 struct Dvs640;
 
 impl Records<RECORD> for Dvs640 {
-    const LAYOUT: Layout = Layout {
-        x: field(1, 10),
-        y: field(11, 10),
-        event: EventIf::Always,
-        ..<Dvs128 as Records<RECORD>>::LAYOUT
-    };
-
-    fn earlier(&self) -> Option<i64> {
-        Some(0)
+    #[inline(always)]
+    fn event(record: &[u8; RECORD]) -> Raw {
+        let address = address(record);
+        let (x, y) = (bits(address, 1, 10) as u16, bits(address, 11, 10) as u16);
+        (time(record).into(), x, y, bits(address, 0, 1) as u8)
     }
 }
 
@@ -162,8 +161,13 @@ fn of_chip(name: &str) -> Option<Camera> {
     .map(|(_, camera)| camera)
 }
 
-fn address(record: &[u8; RECORD]) -> u32 {
-    let [a, b, c, d, ..] = *record;
+#[inline(always)]
+fn address(&[a, b, c, d, ..]: &[u8; RECORD]) -> u32 {
+    u32::from_be_bytes([a, b, c, d])
+}
+
+#[inline(always)]
+fn time(&[.., a, b, c, d]: &[u8; RECORD]) -> u32 {
     u32::from_be_bytes([a, b, c, d])
 }
 
@@ -236,10 +240,10 @@ pub(super) fn decode(
     };
     decoded.metadata.extend(header.lines);
     match camera {
-        Camera::Dvs128 => fill::records(&mut decoded, records, Dvs128),
-        Camera::Dvs640 => fill::records(&mut decoded, records, Dvs640),
-        _ => fill::records(&mut decoded, records, Davis),
-    };
+        Camera::Dvs128 => _ = fill::records(&mut decoded, records, Dvs128),
+        Camera::Dvs640 => _ = fill::records(&mut decoded, records, Dvs640),
+        _ => _ = fill::records(&mut decoded, records, Davis),
+    }
     let davis_size = |decoded: &mut Decoded| {
         let (x, y) = decoded.largest();
         [Camera::Davis240, Camera::Davis346, Camera::Davis640]

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use super::cursor::{bytes_at, header_lines, i32_at, key_value};
 use super::decoded::Decoded;
-use super::fill::{self, EventIf, Layout, Records, field};
+use super::fill::{self, Raw, Records, bits};
 use crate::error::EventError;
 use crate::sensor::SensorSize;
 
@@ -112,21 +112,22 @@ impl Packet<'_> {
     }
 }
 
-#[derive(Clone, Copy)]
 struct Polarity {
     earlier: i64,
 }
 
 impl Records<EVENT> for Polarity {
-    const LAYOUT: Layout = Layout {
-        time: [4, 5, 6, 7],
-        address: [0, 1, 2, 3],
-        t: field(0, 32),
-        x: field(17, 15),
-        y: field(2, 15),
-        p: field(1, 1),
-        event: EventIf::Equal(1, 1),
-    };
+    #[inline(always)]
+    fn event(&[a, b, c, d, e, f, g, h]: &[u8; EVENT]) -> Raw {
+        let (time, data) = (u32::from_le_bytes([e, f, g, h]), u32::from_le_bytes([a, b, c, d]));
+        (time.into(), bits(data, 17, 15) as u16, bits(data, 2, 15) as u16, bits(data, 1, 1) as u8)
+    }
+
+    /// Those that are valid.
+    #[inline(always)]
+    fn is_event(event: &[u8; EVENT]) -> bool {
+        event[0] & 1 == 1
+    }
 
     fn earlier(&self) -> Option<i64> {
         Some(self.earlier)

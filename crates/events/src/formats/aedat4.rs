@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::cursor::{bytes_at, i32_at, u16_at, u32_at};
 use super::decoded::Decoded;
-use super::fill;
+use super::fill::{self, Raw};
 use crate::sensor::SensorSize;
 
 const MAGIC: usize = 14;
@@ -193,7 +193,7 @@ pub(super) fn decode(bytes: &[u8], mut decoded: Decoded) -> Decoded {
         }
     };
     // As many as there are if they are not compressed.
-    fill::reserve(&mut decoded, packets.iter().map(|(_, packet)| packet.len() / EVENT).sum());
+    decoded.reserve(packets.iter().map(|(_, packet)| packet.len() / EVENT).sum());
     let threads = if decoded.seek.is_some() { 1 } else { rayon::current_num_threads() };
     // Some packets a thread at once, so that what is not put together yet stays small beside the recording.
     for wave in packets.chunks(if threads == 1 { 1 } else { PACKETS_A_THREAD * threads }) {
@@ -271,7 +271,7 @@ fn unfold(
     };
     if decoded.seek.is_some() || events.iter().any(is_negative) {
         for (i, event) in events.iter().enumerate() {
-            let (t, x, y, p) = parse(*event);
+            let (t, x, y, p) = parse(event);
             if is_negative(event) {
                 let problem =
                     || format!("event {i} of its packet lies at x = {}, y = {}", x as i16, y as i16);
@@ -288,8 +288,7 @@ fn unfold(
 
 /// An event, but for a coordinate that is negative.
 #[inline(always)]
-fn parse(event: [u8; EVENT]) -> (i64, u16, u16, u8) {
-    let [a, b, c, d, e, f, g, h, x0, x1, y0, y1, p, ..] = event;
+fn parse(&[a, b, c, d, e, f, g, h, x0, x1, y0, y1, p, ..]: &[u8; EVENT]) -> Raw {
     let t = i64::from_le_bytes([a, b, c, d, e, f, g, h]);
     (t, u16::from_le_bytes([x0, x1]), u16::from_le_bytes([y0, y1]), u8::from(p != 0))
 }

@@ -5,30 +5,31 @@
 //! The format has no mark: a file is read by it where its data set or the caller says so, or where all of it fits.
 
 use super::decoded::Decoded;
-use super::fill::{self, EventIf, Layout, NONE, Records, field};
+use super::fill::{self, Raw, Records};
 
 /// Bytes of a record.
 pub(super) const RECORD: usize = 5;
 /// The `y` of a record that says that the clock has turned over.
-const OVERFLOW_Y: u32 = 240;
+const OVERFLOW_Y: u8 = 240;
 const OVERFLOW_US: i64 = 1 << 13;
 
 /// Events, and how much later they are by the clock's turns before them.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Events {
     later: i64,
 }
 
 impl Records<RECORD> for Events {
-    const LAYOUT: Layout = Layout {
-        time: [4, 3, 2, NONE],
-        address: [0, 1, 2, NONE],
-        t: field(0, 23),
-        x: field(0, 8),
-        y: field(8, 8),
-        p: field(23, 1),
-        event: EventIf::NotEqual(0xff00, OVERFLOW_Y << 8),
-    };
+    #[inline(always)]
+    fn event(&[x, y, high, middle, low]: &[u8; RECORD]) -> Raw {
+        let time = u32::from_be_bytes([0, high & 0x7f, middle, low]);
+        (time.into(), x.into(), y.into(), high >> 7)
+    }
+
+    #[inline(always)]
+    fn is_event(record: &[u8; RECORD]) -> bool {
+        record[1] != OVERFLOW_Y
+    }
 
     #[inline(always)]
     fn earlier(&self) -> Option<i64> {
@@ -38,10 +39,6 @@ impl Records<RECORD> for Events {
     #[inline(always)]
     fn pass(&mut self, _: &[u8; RECORD]) {
         self.later += OVERFLOW_US;
-    }
-
-    fn delay(&self) -> i64 {
-        self.later
     }
 }
 
@@ -56,11 +53,11 @@ pub(super) fn is_plausible(bytes: &[u8]) -> bool {
         && !bytes.iter().all(|&byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
         && records.iter().all(|&[_, y, high, middle, low]| {
             let t = later + i64::from(u32::from_be_bytes([0, high & 0x7f, middle, low]));
-            if u32::from(y) == OVERFLOW_Y {
+            if y == OVERFLOW_Y {
                 later += OVERFLOW_US;
                 return true;
             }
-            let fits = u32::from(y) < OVERFLOW_Y && t + OVERFLOW_US >= latest;
+            let fits = y < OVERFLOW_Y && t + OVERFLOW_US >= latest;
             latest = latest.max(t);
             fits
         })

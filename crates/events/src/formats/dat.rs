@@ -6,40 +6,35 @@
 //! types 0 and 12; files of other events, such as triggers (14), are refused by name.
 
 use super::decoded::Decoded;
-use super::fill::{self, EventIf, Layout, Records, field};
+use super::fill::{self, Raw, Records, bits};
 use super::prophesee::Header;
 
 const RECORD: usize = 8;
 
-#[derive(Clone, Copy)]
 struct Version2;
 
 impl Records<RECORD> for Version2 {
-    const LAYOUT: Layout = Layout {
-        time: [0, 1, 2, 3],
-        address: [4, 5, 6, 7],
-        t: field(0, 32),
-        x: field(0, 14),
-        y: field(14, 14),
-        p: field(28, 1),
-        event: EventIf::Always,
-    };
-
-    fn earlier(&self) -> Option<i64> {
-        Some(0)
+    #[inline(always)]
+    fn event(record: &[u8; RECORD]) -> Raw {
+        let (time, place) = words(record);
+        (time.into(), bits(place, 0, 14) as u16, bits(place, 14, 14) as u16, bits(place, 28, 1) as u8)
     }
 }
 
-/// Version 1.
-#[derive(Clone, Copy)]
 struct Version1;
 
 impl Records<RECORD> for Version1 {
-    const LAYOUT: Layout = Layout { x: field(0, 9), y: field(9, 8), p: field(17, 1), ..Version2::LAYOUT };
-
-    fn earlier(&self) -> Option<i64> {
-        Some(0)
+    #[inline(always)]
+    fn event(record: &[u8; RECORD]) -> Raw {
+        let (time, place) = words(record);
+        (time.into(), bits(place, 0, 9) as u16, bits(place, 9, 8) as u16, bits(place, 17, 1) as u8)
     }
+}
+
+/// Time and place.
+#[inline(always)]
+fn words(&[a, b, c, d, e, f, g, h]: &[u8; RECORD]) -> (u32, u32) {
+    (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]))
 }
 
 /// What events of this type are, if they are not events of pixels.
@@ -53,7 +48,7 @@ fn other_events(kind: u8) -> Option<String> {
 
 /// The version of a file that states none: its places have bits that version 1 does not have, or have not.
 fn guess(records: &[[u8; RECORD]]) -> Result<u32, String> {
-    let places = records.iter().fold(0, |all, &[.., a, b, c, d]| all | u32::from_le_bytes([a, b, c, d]));
+    let places = records.iter().fold(0, |all, record| all | words(record).1);
     match places {
         0..0x4_0000 => Ok(1),
         0x4_0000..0x2000_0000 => Ok(2),

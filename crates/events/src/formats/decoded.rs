@@ -58,11 +58,6 @@ impl Seek {
             self.found = Some(offset);
         }
     }
-
-    /// Whether the place is known.
-    pub(super) fn is_over(&self) -> bool {
-        self.found.is_some()
-    }
 }
 
 /// What a look over some events tells.
@@ -97,11 +92,6 @@ impl Seen {
     #[cfg(test)]
     pub(super) fn tells(self) -> (usize, u16, u16, bool, (i64, i64)) {
         (self.events, self.x, self.y, self.signs >= 0, self.ends)
-    }
-
-    /// What is known of these events when their times are so much later, which is not negative.
-    pub(super) fn later(self, us: i64) -> Seen {
-        Seen { ends: (self.ends.0 + us, self.ends.1 + us), ..self }
     }
 
     /// What is known of these events and those after them.
@@ -141,10 +131,10 @@ impl Decoded {
 
     /// Makes room for `count` more events.
     pub(super) fn reserve(&mut self, count: usize) {
-        self.t.reserve_exact(count);
-        self.x.reserve_exact(count);
-        self.y.reserve_exact(count);
-        self.p.reserve_exact(count);
+        self.t.reserve(count);
+        self.x.reserve(count);
+        self.y.reserve(count);
+        self.p.reserve(count);
     }
 
     pub(super) fn push(&mut self, t: i64, x: u16, y: u16, p: bool) {
@@ -165,6 +155,11 @@ impl Decoded {
     /// Nothing yet, to be decoded until the place of an event is known.
     pub(super) fn seeking(seek: Seek) -> Self {
         Decoded { seek: Some(seek), ..Decoded::default() }
+    }
+
+    /// Whether the place of an event was looked for and found.
+    pub(super) fn is_found(&self) -> bool {
+        self.found().is_some()
     }
 
     /// Where the event that was looked for lies, if it was found.
@@ -273,19 +268,19 @@ impl Decoded {
     }
 
     /// Looks over the events that were not looked over yet.
-    fn look(&mut self) -> Seen {
+    pub(super) fn look(&mut self) -> Seen {
         let from = self.seen.events;
         self.saw(Seen::of(&self.t[from..], &self.x[from..], &self.y[from..]))
     }
 
     /// Takes note of what was seen of the next events, if all before them were seen.
-    pub(super) fn saw(&mut self, next: Seen) -> Seen {
+    fn saw(&mut self, next: Seen) -> Seen {
         self.seen = self.seen.then(next);
         self.seen
     }
 
     /// Whether all events were looked over, so that what is seen of further ones may be noted.
-    pub(super) fn is_seen(&self) -> bool {
+    fn is_seen(&self) -> bool {
         self.seen.events == self.t.len()
     }
 

@@ -7,7 +7,7 @@
 //! first time word have no time and are passed over and counted, as are triggers (10) and others (14, 15).
 
 use super::decoded::Decoded;
-use super::fill::{self, EventIf, Layout, Records, field};
+use super::fill::{self, Raw, Records, bits};
 use super::order::is_no_clock;
 use super::prophesee::{Endianness, Header};
 
@@ -42,16 +42,22 @@ impl Clock {
 }
 
 impl Records<4> for Clock {
-    const LAYOUT: Layout = Layout {
-        time: [0, 1, 2, 3],
-        address: [0, 1, 2, 3],
-        t: field(22, 6),
-        x: field(11, 11),
-        y: field(0, 11),
-        p: field(28, 1),
-        // Of type 0 or 1.
-        event: EventIf::Equal(0xe000_0000, 0),
-    };
+    #[inline(always)]
+    fn event(word: &[u8; 4]) -> Raw {
+        let word = u32::from_le_bytes(*word);
+        (
+            bits(word, 22, 6).into(),
+            bits(word, 11, 11) as u16,
+            bits(word, 0, 11) as u16,
+            bits(word, 28, 1) as u8,
+        )
+    }
+
+    /// Of type 0 or 1.
+    #[inline(always)]
+    fn is_event(word: &[u8; 4]) -> bool {
+        word[3] >> 5 == 0
+    }
 
     #[inline(always)]
     fn earlier(&self) -> Option<i64> {
@@ -66,24 +72,6 @@ impl Records<4> for Clock {
         } else {
             self.odd = true;
         }
-    }
-
-    fn behind(self, before: &[[u8; 4]]) -> Self {
-        let last = before.iter().rev().find(|word| word[3] >> 4 == TIME_HIGH as u8);
-        let mut clock = self;
-        if let Some(word) = last {
-            clock.known = false;
-            clock.pass(word);
-        }
-        clock
-    }
-
-    fn delay(&self) -> i64 {
-        self.turns << 6
-    }
-
-    fn is_odd(&self) -> bool {
-        self.odd
     }
 }
 
@@ -163,7 +151,7 @@ pub(super) fn decode(bytes: &[u8], empty: Decoded) -> Decoded {
     let start = header.end;
     let mut decoded = Decoded { sensor: header.sensor(), metadata: header.lines, ..empty };
     let (words, rest) = bytes[start..].as_chunks::<4>();
-    let odd = fill::records(&mut decoded, words, Clock::default());
+    let odd = fill::records(&mut decoded, words, Clock::default()).odd;
     let kind = |word: &[u8; 4]| word[3] >> 4;
     // Most files hold events and times alone, which needs no second look.
     if odd || words.first().is_some_and(|word| u32::from(kind(word)) != TIME_HIGH) {
@@ -235,8 +223,8 @@ pub(super) fn decode_21(bytes: &[u8], empty: Decoded) -> Decoded {
     let (mut clock, mut kinds) = (Clock::default(), Kinds::default());
     // The half with the type comes to lie above.
     let turned = if endianness == Endianness::Legacy { 32 } else { 0 };
-    fill::words_to_many(&mut decoded, words, 32, |word, sink| {
-        let word = u64::from_le_bytes(word).rotate_left(turned);
+    fill::words(&mut decoded, words, 32, |word, block| {
+        let word = u64::from_le_bytes(*word).rotate_left(turned);
         let upper = (word >> 32) as u32;
         let kind = upper >> 28;
         kinds.count(kind as usize);
@@ -255,7 +243,7 @@ pub(super) fn decode_21(bytes: &[u8], empty: Decoded) -> Decoded {
             let t = clock.time((upper >> 22) & 0x3f);
             let (x, y) = (((upper >> 11) & 0x7ff) as u16, (upper & 0x7ff) as u16);
             while valid != 0 {
-                sink.put((t, x + valid.trailing_zeros() as u16, y, kind as u8));
+                block.put((t, x + valid.trailing_zeros() as u16, y, kind as u8));
                 valid &= valid - 1;
             }
         }

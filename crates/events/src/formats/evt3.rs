@@ -22,13 +22,13 @@ pub(super) fn decode(bytes: &[u8], empty: Decoded) -> Decoded {
     let (mut high, mut low, mut turns, mut known) = (0i64, 0i64, 0i64, false);
     let (mut y, mut base, mut polarity) = (0u16, 0u16, 0u8);
     let mut kinds = Kinds::default();
-    fill::words_to_many(&mut decoded, words, 12, |word, sink| {
-        let word = u16::from_le_bytes(word);
+    fill::words(&mut decoded, words, 12, |word, block| {
+        let word = u16::from_le_bytes(*word);
         let value = word & 0xfff;
         let time = turns + (high << 12) + low;
         match word >> 12 {
             0x0 => y = value & 0x7ff,
-            0x2 if known => sink.put((time, value & 0x7ff, y, (value >> 11) as u8)),
+            0x2 if known => block.put((time, value & 0x7ff, y, (value >> 11) as u8)),
             0x3 => (base, polarity) = (value & 0x7ff, (value >> 11) as u8),
             kind @ (0x4 | 0x5) => {
                 let (mut valid, length) = if kind == 0x4 { (value, 12) } else { (value & 0xff, 8) };
@@ -36,7 +36,7 @@ pub(super) fn decode(bytes: &[u8], empty: Decoded) -> Decoded {
                     kinds.count_untimed(valid.count_ones());
                 }
                 while known && valid != 0 {
-                    sink.put((time, base.wrapping_add(valid.trailing_zeros() as u16), y, polarity));
+                    block.put((time, base.wrapping_add(valid.trailing_zeros() as u16), y, polarity));
                     valid &= valid - 1;
                 }
                 base = base.wrapping_add(length);

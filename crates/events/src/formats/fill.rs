@@ -1,0 +1,237 @@
+//! Columns filled from records of one width, and from words that a state is kept over.
+//!
+//! Runs of events are added a column at a time, by loops that know their length, without branches: the compiler makes
+//! vectors of them. A run is short enough to stay in the innermost cache, where it is looked over too.
+
+use super::decoded::Decoded;
+
+/// An event as decoders make it.
+pub(super) type Raw = (i64, u16, u16, u8);
+
+/// Records that are taken at once.
+const RUN: usize = 128;
+
+/// `count` bits of a word, from bit `from` on.
+#[inline(always)]
+pub(super) const fn bits(word: u32, from: u32, count: u32) -> u32 {
+    (word >> from) & (u32::MAX >> (32 - count))
+}
+
+/// Records of `W` bytes, of which each is one event or none, and what is to be known of those before.
+pub(super) trait Records<const W: usize> {
+    /// The event of a record that is one.
+    fn event(record: &[u8; W]) -> Raw;
+
+    /// Whether a record is an event.
+    #[inline(always)]
+    fn is_event(_: &[u8; W]) -> bool {
+        true
+    }
+
+    /// What is added to the times of the next events; `None` where they have no time yet and are passed over.
+    #[inline(always)]
+    fn earlier(&self) -> Option<i64> {
+        Some(0)
+    }
+
+    /// Takes note of a record that is no event.
+    #[inline(always)]
+    fn pass(&mut self, _: &[u8; W]) {}
+}
+
+/// At most one event for each record. Returns what is known behind the last one.
+pub(super) fn records<const W: usize, R: Records<W>>(
+    decoded: &mut Decoded,
+    records: &[[u8; W]],
+    mut state: R,
+) -> R {
+    if decoded.seek.is_none() {
+        decoded.reserve(records.len());
+    }
+    let mut left = records;
+    while !left.is_empty() && !decoded.is_found() {
+        let most = left.len().min(if decoded.seek.is_some() { 1 } else { RUN });
+        let events = left[..most].iter().take_while(|record| R::is_event(record)).count();
+        let (run, behind) = left.split_at(events);
+        left = behind;
+        if let Some(earlier) = state.earlier() {
+            add(decoded, run, |record| {
+                let (t, x, y, p) = R::event(record);
+                (t + earlier, x, y, p)
+            });
+        }
+        if events < most
+            && let Some((none, behind)) = left.split_first()
+        {
+            state.pass(none);
+            left = behind;
+        }
+    }
+    state
+}
+
+/// One event for each of some records.
+#[inline(always)]
+fn add<T>(decoded: &mut Decoded, run: &[T], event: impl Fn(&T) -> Raw) {
+    let before = decoded.t.len();
+    decoded.t.extend(run.iter().map(|record| event(record).0));
+    decoded.x.extend(run.iter().map(|record| event(record).1));
+    decoded.y.extend(run.iter().map(|record| event(record).2));
+    decoded.p.extend(run.iter().map(|record| event(record).3));
+    decoded.look();
+    if let Some(seek) = &mut decoded.seek {
+        seek.pass(before, run.len(), run);
+    }
+}
+
+/// One event for each record.
+pub(super) fn each<T>(decoded: &mut Decoded, records: &[T], event: impl Fn(&T) -> Raw) {
+    decoded.reserve(records.len());
+    records.chunks(RUN).for_each(|run| add(decoded, run, &event));
+}
+
+/// Events of a decoder with a state that puts up to `most_a_word` of a word.
+#[inline(always)]
+pub(super) fn words<T>(
+    decoded: &mut Decoded,
+    words: &[T],
+    most_a_word: usize,
+    mut decode: impl FnMut(&T, &mut Block),
+) {
+    let is_sought = decoded.seek.is_some();
+    if !is_sought {
+        // Some words are for the time and the row, some hold many events: about half as many in all.
+        decoded.reserve(words.len() / 2);
+    }
+    let mut block = Block { count: 0, t: [0; BLOCK], x: [0; BLOCK], y: [0; BLOCK], p: [0; BLOCK] };
+    for word in words {
+        if block.count + most_a_word > BLOCK {
+            block.add_to(decoded);
+        }
+        decode(word, &mut block);
+        if is_sought {
+            let (before, more) = (decoded.t.len(), block.count);
+            block.add_to(decoded);
+            if let Some(seek) = &mut decoded.seek {
+                seek.pass(before, more, std::slice::from_ref(word));
+            }
+            if decoded.is_found() {
+                return;
+            }
+        }
+    }
+    block.add_to(decoded);
+}
+
+/// Events that are not in the columns yet: to put one into an array of fixed length takes one comparison, to push it
+/// to four columns takes four.
+pub(super) struct Block {
+    count: usize,
+    t: [i64; BLOCK],
+    x: [u16; BLOCK],
+    y: [u16; BLOCK],
+    p: [u8; BLOCK],
+}
+
+const BLOCK: usize = 256;
+
+impl Block {
+    /// Adds an event.
+    #[inline(always)]
+    pub(super) fn put(&mut self, (t, x, y, p): Raw) {
+        let at = self.count;
+        (self.t[at], self.x[at], self.y[at], self.p[at]) = (t, x, y, p);
+        self.count = at + 1;
+    }
+
+    fn add_to(&mut self, decoded: &mut Decoded) {
+        decoded.t.extend_from_slice(&self.t[..self.count]);
+        decoded.x.extend_from_slice(&self.x[..self.count]);
+        decoded.y.extend_from_slice(&self.y[..self.count]);
+        decoded.p.extend_from_slice(&self.p[..self.count]);
+        decoded.look();
+        self.count = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::decoded::Seen;
+    use super::*;
+
+    /// Five bytes a record; a first byte above 199 is no event and makes those after it 1000 us later.
+    #[derive(Default)]
+    struct Toy {
+        later: i64,
+    }
+
+    impl Records<5> for Toy {
+        fn event(&[mark, low, high, t_high, t_low]: &[u8; 5]) -> Raw {
+            let address = u32::from(u16::from_le_bytes([low, high]));
+            let time = u32::from(u16::from_be_bytes([t_high, t_low]));
+            (bits(time, 2, 14).into(), bits(address, 0, 9) as u16, bits(address, 9, 7) as u16, mark & 1)
+        }
+
+        fn is_event(record: &[u8; 5]) -> bool {
+            record[0] < 200
+        }
+
+        fn earlier(&self) -> Option<i64> {
+            (self.later > 0).then_some(self.later)
+        }
+
+        fn pass(&mut self, _: &[u8; 5]) {
+            self.later += 1000;
+        }
+    }
+
+    /// Made by division instead of bits.
+    fn expected(records: &[[u8; 5]]) -> Vec<Raw> {
+        let (mut later, mut events) = (0, Vec::new());
+        for &[mark, low, high, t_high, t_low] in records {
+            let (x, y) = (u16::from(low) + 256 * u16::from(high % 2), u16::from(high / 2));
+            match mark {
+                255 => later += 1000,
+                _ if later == 0 => {}
+                _ => events.push((64 * i64::from(t_high) + i64::from(t_low) / 4 + later, x, y, mark % 2)),
+            }
+        }
+        events
+    }
+
+    /// Pseudo-random records, of which one in `rare` is none but for some at the beginning.
+    fn toys(count: usize, rare: u64) -> Vec<[u8; 5]> {
+        let mut state = 1u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state >> 33
+        };
+        (0..count)
+            .map(|i| {
+                let [a, b, c, d, ..] = next().to_le_bytes();
+                let none = i == 2 || i > 2 && next().is_multiple_of(rare);
+                [if none { 255 } else { (next() % 200) as u8 }, a, b, c, d]
+            })
+            .collect()
+    }
+
+    #[test]
+    fn runs_of_every_length_give_the_events_of_a_plain_loop() {
+        for count in (0..40).chain([RUN - 1, RUN, RUN + 1, 3 * RUN + 17, 5000]) {
+            for rare in [2, 7, 100, 1_000_000] {
+                let toys = toys(count, rare);
+                let expected = expected(&toys);
+                let mut decoded = Decoded::default();
+                // One event before them.
+                decoded.push(0, 1, 2, true);
+                decoded.look();
+                records(&mut decoded, &toys, Toy::default());
+                let place = format!("{count} records, one in {rare} no event");
+                let Decoded { t, x, y, p, seen, .. } = &decoded;
+                let found: Vec<Raw> = (1..t.len()).map(|i| (t[i], x[i], y[i], p[i])).collect();
+                assert_eq!(found, expected, "{place}");
+                assert_eq!(seen.tells(), Seen::of(t, x, y).tells(), "{place}");
+            }
+        }
+    }
+}
