@@ -2,12 +2,12 @@
 
 use tks_data::{Archive, DataError};
 
-use super::sample::Sample;
+use super::sample::{Found, Sample};
 use crate::error::EventError;
 use crate::formats::aedat3;
 
 /// The gestures of the recordings that `trials_to_train.txt` and `trials_to_test.txt` list.
-pub(super) fn samples(archive: &Archive, classes: usize) -> Result<Vec<(Sample, &'static str)>, EventError> {
+pub(super) fn samples(archive: &Archive, classes: usize) -> Result<Vec<Found>, EventError> {
     let mut samples = Vec::new();
     for part in ["train", "test"] {
         let list = text(archive, archive.find_ending(&format!("trials_to_{part}.txt"))?)?;
@@ -25,7 +25,7 @@ pub(super) fn samples(archive: &Archive, classes: usize) -> Result<Vec<(Sample, 
                     message: format!("gesture {number} has class 0; they are 1 to {classes}"),
                 })?;
                 let span = Some((span.start_us, span.end_us));
-                samples.push((Sample { name, class, entry, span, row: 0 }, part));
+                samples.push((Sample { name, class, entry, span, row: 0 }, Some(part.to_owned())));
             }
         }
     }

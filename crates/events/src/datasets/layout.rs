@@ -29,6 +29,8 @@ pub enum Layout {
     NCars,
     /// `<name>_train.h5`, `<name>_test.h5` and so on: a list of spike times and one of channels a sample.
     Heidelberg,
+    /// `<part>/<class>/<recording>`, of any format: [`EventSet::open_folder`](super::EventSet::open_folder).
+    Folder,
     /// One HDF5 file with a data set of times and one of channels a sample, for each part.
     #[serde(rename = "n-tidigits")]
     NTidigits,
@@ -101,7 +103,8 @@ impl Layout {
             Layout::NCars => &["dat", "npz"],
             Layout::AslDvs => &["mat", "npz"],
             Layout::Dvs128Gesture => &["npz"],
-            Layout::Heidelberg | Layout::NTidigits => return false,
+            // Of a folder the content counts too, and those of spikes hold many samples.
+            Layout::Folder | Layout::Heidelberg | Layout::NTidigits => return false,
         };
         !stem.is_empty() && endings.iter().any(|known| ending.eq_ignore_ascii_case(known))
     }

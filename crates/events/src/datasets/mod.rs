@@ -2,6 +2,7 @@
 //!
 //! What is known of each stands in its manifest, `datasets/<name>.toml`. Of SHD, SSC and N-TIDIGITS18
 //! (HDF5, the feature `hdf5`) a spike is an event at `x` = channel, `y` = 0, `p` = 1.
+//! Recordings of one's own, in folders of classes, are opened by [`EventSet::open_folder`].
 //! SpikingJelly's `events_np` are read in place of the publishers' files, and turned the way up that was asked for.
 //!
 //! ```no_run
@@ -21,6 +22,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod folder;
 mod frames;
 mod gesture;
 mod layout;
@@ -32,6 +34,7 @@ mod set;
 #[cfg(feature = "hdf5")]
 mod spikes;
 
+pub use folder::FolderOptions;
 pub use frames::EventFrames;
 pub use layout::Layout;
 pub use orientation::Orientation;

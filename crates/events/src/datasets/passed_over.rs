@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use tks_data::Archive;
 use tks_data::archive::SkipReason;
+use tks_data::manifest::Manifest;
 
 use super::layout::{self, Layout};
 use super::sample::Found;
@@ -31,34 +32,56 @@ impl std::fmt::Display for PassedFiles {
     }
 }
 
-/// What of an archive is no sample, by kind.
-pub(super) fn count(
-    archive: &Archive,
-    layout: Layout,
-    classes: &[String],
-    found: &[Found],
-) -> Vec<PassedFiles> {
-    let mut kinds = BTreeMap::<&'static str, PassedFiles>::new();
-    let mut add = |what: &'static str, name: &str, is_lost: bool| {
-        let kind = kinds.entry(what).or_insert_with(|| PassedFiles {
+/// Counts files by what they are.
+#[derive(Debug, Default)]
+pub(super) struct Tally(BTreeMap<&'static str, PassedFiles>);
+
+impl Tally {
+    /// Counts one more.
+    pub(super) fn add(&mut self, what: &'static str, name: &str, is_lost: bool) {
+        let kind = self.0.entry(what).or_insert_with(|| PassedFiles {
             what: what.to_owned(),
             count: 0,
             first: name.to_owned(),
             is_lost,
         });
         kind.count += 1;
-    };
+    }
+
+    /// What was counted, and what the archive itself passes over.
+    pub(super) fn finish(mut self, archive: &Archive) -> Vec<PassedFiles> {
+        for skipped in archive.skipped() {
+            let is_lost = matches!(skipped.reason, SkipReason::DanglingLink | SkipReason::Link);
+            self.add(skipped.reason.text(), &skipped.name, is_lost);
+        }
+        self.0.into_values().collect()
+    }
+}
+
+/// What of an archive is no sample, by kind.
+pub(super) fn count(
+    archive: &Archive,
+    layout: Layout,
+    manifest: &Manifest,
+    found: &[Found],
+) -> Vec<PassedFiles> {
+    let classes = manifest.classes.names().unwrap_or_default();
+    let mut tally = Tally::default();
     let used: BTreeSet<usize> = found.iter().map(|(sample, _)| sample.entry).collect();
     for (_, entry) in archive.entries().iter().enumerate().filter(|(index, _)| !used.contains(index)) {
         let name = entry.name();
         if layout::is_frames(name) {
-            add("a file of SpikingJelly's frames", name, false);
+            tally.add("a file of SpikingJelly's frames", name, false);
         } else if layout.is_recording(name) {
-            add("a recording in a folder that is not a class or a part of the data set", name, true);
+            tally.add("a recording in a folder that is not a class or a part of the data set", name, true);
         } else if layout.is_in_class(name, classes) {
-            add("a file in the folder of a class that is no recording of the data set's format", name, true);
+            tally.add(
+                "a file in the folder of a class that is no recording of the data set's format",
+                name,
+                true,
+            );
         } else {
-            add("another file", name, false);
+            tally.add("another file", name, false);
         }
     }
     let (mut names, mut copies) = (BTreeSet::new(), Vec::new());
@@ -67,10 +90,6 @@ pub(super) fn count(
             copies.push(archive.entries()[sample.entry].name());
         }
     }
-    copies.into_iter().for_each(|name| add("another copy of a recording", name, false));
-    for skipped in archive.skipped() {
-        let is_lost = matches!(skipped.reason, SkipReason::DanglingLink | SkipReason::Link);
-        add(skipped.reason.text(), &skipped.name, is_lost);
-    }
-    kinds.into_values().collect()
+    copies.into_iter().for_each(|name| tally.add("another copy of a recording", name, false));
+    tally.finish(archive)
 }

@@ -7,7 +7,8 @@ use tks_data::manifest::Manifest;
 use super::layout::{self, Layout};
 use super::orientation::Orientation;
 use crate::error::EventError;
-use crate::formats::{Format, LeftOut, ReadOptions, read_bytes_into};
+use crate::formats::text::ColumnOrder;
+use crate::formats::{Camera, Format, LeftOut, ReadOptions, read_like};
 use crate::sensor::SensorSize;
 use crate::stream::EventStream;
 
@@ -20,6 +21,16 @@ pub struct RecordingReader {
     sensor: SensorSize,
     orientation: Orientation,
     lenient: bool,
+    /// What is given of files that do not tell.
+    given: Given,
+}
+
+/// What files may not tell of themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Given {
+    format: Option<Format>,
+    camera: Option<Camera>,
+    columns: ColumnOrder,
 }
 
 impl RecordingReader {
@@ -41,7 +52,16 @@ impl RecordingReader {
             value: format!("{:?}", manifest.size),
             expected: "a width and a height of at most 65535 in the manifest of recordings",
         })?;
-        Ok(RecordingReader { layout, sensor, orientation, lenient })
+        let given = Given { camera: layout.camera(), ..Given::default() };
+        Ok(RecordingReader { layout, sensor, orientation, lenient, given })
+    }
+
+    /// The reader of a folder's recordings, as `read` says.
+    pub(super) fn of_folder(sensor: SensorSize, read: &ReadOptions) -> Self {
+        let &ReadOptions { format, camera, columns, lenient, .. } = read;
+        let (layout, orientation) = (Layout::Folder, Orientation::default());
+        let given = Given { format, camera, columns };
+        RecordingReader { layout, sensor, orientation, lenient, given }
     }
 
     /// Size of the sensor.
@@ -62,10 +82,10 @@ impl RecordingReader {
     pub(super) fn options(&self, format: Option<Format>) -> ReadOptions {
         ReadOptions {
             sensor: Some(self.sensor),
-            format,
-            camera: self.layout.camera(),
+            format: format.or(self.given.format),
+            camera: self.given.camera,
             lenient: self.lenient,
-            ..ReadOptions::default()
+            columns: self.given.columns,
         }
     }
 
@@ -76,17 +96,19 @@ impl RecordingReader {
     /// corrupt or of another sensor.
     pub fn read(&self, path: &Path) -> Result<(EventStream, LeftOut), EventError> {
         let bytes = tks_data::regular_file::read(path)?;
-        self.read_bytes(path, &bytes, self.layout.format_of(path), EventStream::default())
+        self.read_bytes(path, &bytes, self.layout.format_of(path), EventStream::default(), None)
     }
 
-    /// A recording that is one of the data set's files, into the memory of `used`.
+    /// A recording that is one of the data set's files, into the memory of `used`; `first` is the recording whose sensor
+    /// all have to have, if it is one's.
     pub(super) fn read_own(
         &self,
         path: &Path,
         bytes: &[u8],
         used: EventStream,
+        first: Option<&Path>,
     ) -> Result<(EventStream, LeftOut), EventError> {
-        self.read_bytes(path, bytes, self.layout.format().filter(|_| !is_npz(path)), used)
+        self.read_bytes(path, bytes, self.layout.format().filter(|_| !is_npz(path)), used, first)
     }
 
     fn read_bytes(
@@ -95,8 +117,9 @@ impl RecordingReader {
         bytes: &[u8],
         format: Option<Format>,
         used: EventStream,
+        first: Option<&Path>,
     ) -> Result<(EventStream, LeftOut), EventError> {
-        let reading = read_bytes_into(path, bytes, &self.options(format), used)?;
+        let (reading, _) = read_like(path, bytes, &self.options(format), used, first)?;
         let mut stream = reading.stream;
         stream.sort();
         Ok((self.orient(path, stream)?, reading.left_out))

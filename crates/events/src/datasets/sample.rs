@@ -14,4 +14,4 @@ pub(super) struct Sample {
 }
 
 /// A sample, and its official part.
-pub(super) type Found = (Sample, Option<&'static str>);
+pub(super) type Found = (Sample, Option<String>);

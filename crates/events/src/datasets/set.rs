@@ -1,7 +1,7 @@
 //! A data set of recordings: found, listed, split, and read one by one.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use super::reader::RecordingReader;
 use super::sample::{Found, Sample};
 #[cfg(feature = "hdf5")]
 use super::spikes;
-use super::{gesture, layout};
+use super::{folder, gesture, layout};
 use crate::error::EventError;
 use crate::formats::{LeftOut, aedat3, read_aedat3_span};
 use crate::recipe::Recipe;
@@ -105,6 +105,8 @@ pub struct EventSet {
     indexes: BTreeMap<usize, OnceLock<aedat3::Index>>,
     reader: RecordingReader,
     options: SetOptions,
+    /// The recording whose sensor all have to have, where it is not given.
+    pub(super) same_sensor_as: Option<PathBuf>,
     /// Files that are no samples.
     passed_over: Vec<PassedFiles>,
     /// What lenient reading left out, by recording.
@@ -124,6 +126,11 @@ impl EventSet {
         let mut archive = Archive::open_with(path, &options.archive)?;
         if matches!(layout, Layout::Heidelberg | Layout::NTidigits) {
             return EventSet::open_spikes(manifest, archive, reader, options);
+        }
+        if layout == Layout::Folder {
+            let listing = folder::list(&archive, manifest.classes.names(), &reader.options(None))?;
+            let folder::Listing { found, passed_over, .. } = listing;
+            return Ok(EventSet::of_samples(manifest, archive, reader, found, passed_over, options));
         }
         let mut found = list(layout, &archive, &manifest)?;
         // Nothing is looked for in archives beside unpacked files: those would be the same recordings.
@@ -158,7 +165,8 @@ impl EventSet {
                 ),
             });
         }
-        Ok(EventSet::of_samples(manifest, archive, reader, found, options))
+        let passed_over = passed_over::count(&archive, layout, &manifest, &found);
+        Ok(EventSet::of_samples(manifest, archive, reader, found, passed_over, options))
     }
 
     #[cfg(not(feature = "hdf5"))]
@@ -188,27 +196,27 @@ impl EventSet {
             archive = archive.expanded(&options.archive)?;
         }
         let (files, found) = spikes::samples(reader.layout(), &archive, &manifest, &options.archive)?;
-        let mut set = EventSet::of_samples(manifest, archive, reader, found, options);
+        let passed_over = passed_over::count(&archive, reader.layout(), &manifest, &found);
+        let mut set = EventSet::of_samples(manifest, archive, reader, found, passed_over, options);
         set.spikes = files;
         Ok(set)
     }
 
-    fn of_samples(
+    pub(super) fn of_samples(
         manifest: Manifest,
         archive: Archive,
         reader: RecordingReader,
         mut found: Vec<Found>,
+        passed_over: Vec<PassedFiles>,
         options: SetOptions,
     ) -> Self {
-        let classes = manifest.classes.names().unwrap_or_default();
-        let passed_over = passed_over::count(&archive, reader.layout(), classes, &found);
         found.sort_by(|(a, _), (b, _)| split::natural(&a.name, &b.name));
         // Two releases or copies of the same recordings side by side: one of them counts.
         found.dedup_by(|(later, _), (kept, _)| later.name == kept.name);
         let mut official = Parts::new();
         for (index, (_, part)) in found.iter().enumerate() {
             if let Some(part) = part {
-                official.entry(part.to_string()).or_default().push(index);
+                official.entry(part.clone()).or_default().push(index);
             }
         }
         let samples: Vec<Sample> = found.into_iter().map(|(sample, _)| sample).collect();
@@ -224,6 +232,7 @@ impl EventSet {
             indexes,
             reader,
             options,
+            same_sensor_as: None,
             passed_over,
             left_out: Mutex::default(),
         }
@@ -309,9 +318,14 @@ impl EventSet {
 
     /// What decides how recordings become frames, for a cache's key.
     pub(super) fn setting(&self, recipe: &Recipe) -> serde_json::Value {
-        serde_json::json!({
+        let mut setting = serde_json::json!({
             "recipe": recipe, "orientation": self.options.orientation, "lenient": self.options.lenient
-        })
+        });
+        if self.reader.layout() == Layout::Folder {
+            // What a data set's manifest and its version say of the others.
+            setting["read"] = serde_json::json!(self.reader.options(None));
+        }
+        setting
     }
 
     /// What tells these files from others, for a cache's key: names, sizes and the time of the file.
@@ -373,7 +387,7 @@ impl EventSet {
             }
             None => {
                 let bytes = self.archive.bytes_in(sample.entry, &mut scratch.bytes)?;
-                self.reader.read_own(&path, bytes, used)?
+                self.reader.read_own(&path, bytes, used, self.same_sensor_as.as_deref())?
             }
         };
         if left_out.is_faulty() {
@@ -395,12 +409,11 @@ const MAX_NESTING: usize = 3;
 fn list(layout: Layout, archive: &Archive, manifest: &Manifest) -> Result<Vec<Found>, EventError> {
     let classes = manifest.classes.names().unwrap_or_default();
     if layout == Layout::Dvs128Gesture && archive.find_ending("trials_to_train.txt").is_ok() {
-        let samples = gesture::samples(archive, classes.len())?;
-        return Ok(samples.into_iter().map(|(sample, part)| (sample, Some(part))).collect());
+        return gesture::samples(archive, classes.len());
     }
     let located = |(entry, file): (usize, &tks_data::archive::Entry)| {
         let layout::Located { part, class, name } = layout.locate(file.name(), classes)?;
-        Some((Sample { name, class, entry, span: None, row: 0 }, part))
+        Some((Sample { name, class, entry, span: None, row: 0 }, part.map(str::to_owned)))
     };
     Ok(archive.entries().iter().enumerate().filter_map(located).collect())
 }

@@ -102,7 +102,7 @@ pub(super) fn samples(
                     malformed(&path, format!("sample {row} has label {label}, of {classes} classes"))
                 })?;
                 let name = format!("{part}/{row:05}");
-                found.push((Sample { name, class, entry, span: None, row }, Some(part)));
+                found.push((Sample { name, class, entry, span: None, row }, Some(part.to_owned())));
             }
             Content::Rows(Box::new([times, units]))
         } else {
@@ -115,7 +115,7 @@ pub(super) fn samples(
                     if let Some(class) = names.iter().position(|name| name == said) {
                         found.push((
                             Sample { name: format!("{part}/{id}"), class, entry, span: None, row },
-                            Some(part),
+                            Some(part.to_owned()),
                         ));
                     }
                 }

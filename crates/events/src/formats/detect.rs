@@ -1,7 +1,8 @@
 //! The format of a file, by its content.
 
+use super::decoded::Decoded;
 use super::format::Format;
-use super::{atis, foreign, hdf5, matlab, prophesee, text};
+use super::{ReadOptions, atis, foreign, hdf5, matlab, prophesee, text};
 
 impl Format {
     /// The format of a file with this content. ATIS `.bin` has no mark: it is what all of fits, and that is not known to
@@ -58,6 +59,20 @@ impl Format {
             Format::Aedat2 | Format::Dat | Format::Evt21 => Some(8),
             _ => None,
         }
+    }
+}
+
+/// Whether a file that begins so is a recording: by a format's mark, or as a text of which events are read.
+pub(crate) fn is_surely_a_recording(head: &[u8], options: &ReadOptions) -> bool {
+    match Format::detect(head) {
+        // No mark: that it fits is chance.
+        None | Some(Format::Atis) => false,
+        Some(Format::Text) => {
+            let lines = head.iter().rposition(|&byte| byte == b'\n').map_or(head.len(), |end| end + 1);
+            let decoded = text::decode(&head[..lines], options.columns, Decoded::default());
+            decoded.refusal.is_none() && !decoded.t.is_empty()
+        }
+        Some(_) => true,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The formats of recordings.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 /// A file format.
@@ -78,5 +80,32 @@ impl Format {
             Format::Npy => "NumPy .npy",
             Format::Text => "text",
         }
+    }
+
+    /// How the names of files of this format end, in small letters. None of a text: many texts are no recordings.
+    pub fn endings(self) -> &'static [&'static str] {
+        match self {
+            Format::Aedat1 | Format::Aedat2 | Format::Aedat3 => &["aedat"],
+            Format::Aedat4 => &["aedat4"],
+            Format::Atis => &["bin"],
+            Format::Dat => &["dat"],
+            Format::Evt2 | Format::Evt21 | Format::Evt3 => &["raw"],
+            Format::Es => &["es"],
+            Format::Hdf5 => &["h5", "hdf5"],
+            Format::Matlab => &["mat"],
+            Format::Npz => &["npz"],
+            Format::Npy => &["npy"],
+            Format::Text => &[],
+        }
+    }
+
+    /// Whether the name of a file ends as those of some format do.
+    pub(crate) fn of_ending(path: &Path) -> bool {
+        path.extension().is_some_and(|ending| {
+            Format::ALL
+                .iter()
+                .flat_map(|format| format.endings())
+                .any(|known| ending.eq_ignore_ascii_case(known))
+        })
     }
 }

@@ -65,6 +65,7 @@ use crate::sensor::SensorSize;
 use crate::stream::EventStream;
 pub use camera::Camera;
 use decoded::{Decoded, Seek};
+pub(crate) use detect::is_surely_a_recording;
 pub use format::Format;
 pub use left_out::{BadEvents, LeftOut, Lost, PassedOver};
 pub use write::{write, write_bytes};
@@ -134,12 +135,24 @@ pub fn read_bytes(
 }
 
 /// [`read_bytes`] into the memory of `used`.
-pub(crate) fn read_bytes_into(
+fn read_bytes_into(
     path: &Path,
     bytes: &[u8],
     options: &ReadOptions,
     used: EventStream,
 ) -> Result<Reading, EventError> {
+    read_like(path, bytes, options, used, None).map(|(reading, _)| reading)
+}
+
+/// [`read_bytes`] into the memory of `used`, and what the file says of the size of its sensor. With `first`, the recording
+/// that the size in `options` is of, a file that says another one is an error.
+pub(crate) fn read_like(
+    path: &Path,
+    bytes: &[u8],
+    options: &ReadOptions,
+    used: EventStream,
+    first: Option<&Path>,
+) -> Result<(Reading, Option<SensorSize>), EventError> {
     if bytes.is_empty() {
         let what = "the file is empty: it has no bytes, not even a header; copy or record it again";
         return Err(fault(path, 0, 0, what.into()));
@@ -195,8 +208,23 @@ pub(crate) fn read_bytes_into(
         );
         return Err(fault(path, place(first).unwrap_or(0), first, problem));
     }
+    let stated = decoded.sensor.filter(|_| decoded.refusal.is_none());
+    if let (Some(first), Some(size), Some(stated)) = (first, options.sensor, stated)
+        && size != stated
+    {
+        let problem = format!(
+            "the sensor is of {} x {} pixels, that of `{}` of {} x {}: give one size for all (`sensor`), or put \
+             recordings of one sensor into the folder",
+            stated.width,
+            stated.height,
+            first.display(),
+            size.width,
+            size.height
+        );
+        return Err(refuse(problem));
+    }
     let (stream, left_out) = check(path, whole, decoded, place, options)?;
-    Ok(Reading { stream, format, left_out })
+    Ok((Reading { stream, format, left_out }, stated))
 }
 
 /// The events of an AEDAT 3 file that lie in `span` (`start <= t < end`), of which only those packets are decoded;

@@ -1,0 +1,279 @@
+//! Any folder of recordings: a folder a class, in folders of the parts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use tks_data::manifest::{Classes, Kind, Manifest, SampleSize, Size, SplitRule, SplitScheme, Stated};
+use tks_data::{Archive, ArchiveOptions, split};
+
+use super::layout;
+use super::passed_over::{PassedFiles, Tally};
+use super::reader::RecordingReader;
+use super::sample::{Found, Sample};
+use super::set::{EventSet, SetOptions};
+use crate::error::EventError;
+use crate::formats::{self, Camera, Format, ReadOptions};
+use crate::sensor::SensorSize;
+use crate::stream::EventStream;
+
+/// How a folder of recordings is opened.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FolderOptions {
+    /// How its recordings are read: the size of the sensor where they do not state it, and whether leniently
+    /// ([`SetOptions::lenient`]).
+    pub read: ReadOptions,
+    /// How archives are opened.
+    pub archive: ArchiveOptions,
+}
+
+impl EventSet {
+    /// The recordings in a folder (or archive) `path` that has a folder for each part, in it one for each class, and in
+    /// that, at any depth, recordings of any format: `<part>/<class>/<recording>`.
+    ///
+    /// The parts (`train`, `test`, `val`) are the folders of that level that hold recordings, as they are spelt, and
+    /// [`EventSet::parts`] gives them. The classes are the names of the folders below, of all parts together, compared
+    /// byte by byte; [`EventSet::missing_classes`] tells those that a part has no recording of. A recording is a file
+    /// whose name ends as those of a format do ([`Format::endings`]), or whose content tells its format; the other files
+    /// are in [`EventSet::passed_over`].
+    ///
+    /// Frames need one size of the sensor: `read.sensor`, or that of `read.camera`, else what the first recording
+    /// states.
+    ///
+    /// ```no_run
+    /// use std::path::Path;
+    /// use tks_data::Catalogue;
+    /// use tks_events::SensorSize;
+    /// use tks_events::datasets::{EventSet, FolderOptions};
+    ///
+    /// let mut options = FolderOptions::default();
+    /// options.read.sensor = Some(SensorSize { width: 128, height: 128 });
+    /// // gestures/train/wave/0001.npz, gestures/test/wave/0001.npz, ...
+    /// let set = EventSet::open_folder(Path::new("gestures"), options)?;
+    /// let train = &set.parts(None, &Catalogue::BuiltIn)?["train"];
+    /// println!("{} recordings to train on, of {:?}", train.len(), set.manifest().classes.names());
+    /// # Ok::<(), tks_events::EventError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`EventError::Layout`] if no recording lies in the folder of a class, or if no size of the sensor is known;
+    /// [`EventError::Data`] if a file cannot be read; [`EventError::File`] for the first recording, if it has to be read
+    /// and cannot be. [`EventSet::read`] gives [`EventError::File`] for a recording that states another size of the sensor
+    /// than the first one.
+    pub fn open_folder(path: &Path, options: FolderOptions) -> Result<EventSet, EventError> {
+        let archive = Archive::open_with(path, &options.archive)?;
+        let listing = list(&archive, None, &options.read)?;
+        let given = options.read.sensor.or(options.read.camera.map(Camera::sensor));
+        let (sensor, first) = match given {
+            Some(sensor) => (sensor, None),
+            None => {
+                let (sample, _) = listing.first();
+                (
+                    stated_sensor(&archive, sample.entry, &options.read)?,
+                    Some(archive.entry_path(sample.entry)),
+                )
+            }
+        };
+        let Listing { classes, found, passed_over } = listing;
+        let manifest = manifest(path, sensor, classes, &found);
+        let reader = RecordingReader::of_folder(sensor, &options.read);
+        let options =
+            SetOptions { lenient: options.read.lenient, archive: options.archive, ..SetOptions::default() };
+        let mut set = EventSet::of_samples(manifest, archive, reader, found, passed_over, options);
+        set.same_sensor_as = first;
+        Ok(set)
+    }
+}
+
+/// What a folder holds; there is at least one recording.
+pub(super) struct Listing {
+    classes: Vec<String>,
+    pub(super) found: Vec<Found>,
+    pub(super) passed_over: Vec<PassedFiles>,
+}
+
+impl Listing {
+    /// The first recording in the set's order.
+    fn first(&self) -> &Found {
+        let first = self.found.iter().min_by(|(a, _), (b, _)| split::natural(&a.name, &b.name));
+        first.unwrap_or(&self.found[0])
+    }
+}
+
+/// The recordings in folders of `classes`, or of what classes there are.
+pub(super) fn list(
+    archive: &Archive,
+    classes: Option<&[String]>,
+    read: &ReadOptions,
+) -> Result<Listing, EventError> {
+    let (mut passed_over, mut placed) = (Tally::default(), Vec::new());
+    let is_listed = |class: &str| classes.is_none_or(|known| known.iter().any(|name| name == class));
+    let mut outside = None;
+    for (entry, file) in archive.entries().iter().enumerate() {
+        let name = file.name();
+        if name.split('/').any(is_hidden) {
+            passed_over.add("a hidden file", name, false);
+        } else if layout::is_frames(name) {
+            passed_over.add("a file of SpikingJelly's frames", name, false);
+        } else {
+            match (kind_of(archive, entry, read)?, place(name)) {
+                (FileKind::Recording, Some((part, class))) if is_listed(class) => {
+                    placed.push((entry, part, class));
+                }
+                (FileKind::Recording, _) => {
+                    passed_over.add("a recording in a folder that is not a class or a part", name, true);
+                    outside.get_or_insert(name);
+                }
+                (FileKind::Text, _) => passed_over.add("a text that is no recording", name, false),
+                (FileKind::Other, place) => {
+                    passed_over.add(
+                        "a file that is no recording of a format that is known",
+                        name,
+                        place.is_some(),
+                    );
+                }
+            }
+        }
+    }
+    let passed_over = passed_over.finish(archive);
+    if placed.is_empty() {
+        return Err(nothing(archive, outside, &passed_over));
+    }
+    let names = match classes {
+        Some(classes) => classes.to_vec(),
+        None => class_names(archive, &placed),
+    };
+    let number: BTreeMap<&str, usize> = names.iter().zip(0..).map(|(name, i)| (name.as_str(), i)).collect();
+    let found = placed.iter().map(|&(entry, part, class)| {
+        let name = archive.entries()[entry].name().to_owned();
+        (Sample { name, class: number[class], entry, span: None, row: 0 }, Some(part.to_owned()))
+    });
+    Ok(Listing { found: found.collect(), classes: names, passed_over })
+}
+
+/// The part and the class of a file in `<part>/<class>/`.
+fn place(name: &str) -> Option<(&str, &str)> {
+    let mut names = name.split('/');
+    let (part, class) = (names.next()?, names.next()?);
+    names.next().map(|_| (part, class))
+}
+
+fn is_hidden(name: &str) -> bool {
+    name.starts_with('.')
+}
+
+/// The folders of the classes, of all parts that hold a recording: also those that hold none.
+fn class_names(archive: &Archive, placed: &[(usize, &str, &str)]) -> Vec<String> {
+    let parts: BTreeSet<&str> = placed.iter().map(|(_, part, _)| *part).collect();
+    let files = archive.entries().iter().filter_map(|file| place(file.name()));
+    let empty = archive.empty_folders().filter_map(|folder| {
+        let (part, below) = folder.split_once('/')?;
+        Some((part, below.split('/').next()?))
+    });
+    let is_class = |(part, class): &(&str, &str)| parts.contains(part) && !is_hidden(class);
+    let classes: BTreeSet<&str> = files.chain(empty).filter(is_class).map(|(_, class)| class).collect();
+    classes.into_iter().map(str::to_owned).collect()
+}
+
+/// What a file is to a reader of recordings.
+enum FileKind {
+    Recording,
+    Text,
+    Other,
+}
+
+/// Bytes of a file by which it is told whether it is a recording.
+const HEAD: usize = 1 << 14;
+
+/// By the ending of its name; where that is none of a format's, by its content.
+fn kind_of(archive: &Archive, entry: usize, read: &ReadOptions) -> Result<FileKind, EventError> {
+    let name = archive.entries()[entry].name();
+    if Format::of_ending(Path::new(name)) {
+        return Ok(FileKind::Recording);
+    }
+    let head = archive.head(entry, HEAD)?;
+    Ok(if formats::is_surely_a_recording(&head, read) {
+        FileKind::Recording
+    } else if is_text(&head) {
+        FileKind::Text
+    } else {
+        FileKind::Other
+    })
+}
+
+/// Whether bytes are text, of which the last letter may be cut.
+fn is_text(head: &[u8]) -> bool {
+    let text = match std::str::from_utf8(head) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default()
+        }
+        Err(_) => return false,
+    };
+    text.chars().all(|letter| !letter.is_control() || letter.is_ascii_whitespace())
+}
+
+/// The error of a folder without a recording in the folder of a class.
+fn nothing(archive: &Archive, outside: Option<&str>, passed_over: &[PassedFiles]) -> EventError {
+    let message = match outside {
+        Some(recording) => format!(
+            "no recording lies in a folder of its class in a folder of its part, `<part>/<class>/<recording>`, but \
+             `{recording}` does not: put the folders of the classes into a folder `train` and a folder `test`"
+        ),
+        None => {
+            let told: Vec<String> = passed_over.iter().take(3).map(ToString::to_string).collect();
+            let told = if told.is_empty() { "it holds no file".into() } else { told.join(", ") };
+            format!(
+                "there is no recording ({told}): put those of each class into a folder of its name in a folder of \
+                 their part, `<part>/<class>/<recording>`"
+            )
+        }
+    };
+    EventError::Layout { path: archive.path().to_path_buf(), message }
+}
+
+/// The size of the sensor that a recording states.
+fn stated_sensor(archive: &Archive, entry: usize, read: &ReadOptions) -> Result<SensorSize, EventError> {
+    let path = archive.entry_path(entry);
+    let mut memory = Vec::new();
+    let bytes = archive.bytes_in(entry, &mut memory)?;
+    let (_, stated) = formats::read_like(&path, bytes, read, EventStream::default(), None)?;
+    stated.ok_or_else(|| EventError::Layout {
+        path,
+        message: "the recording does not state the size of its sensor, which frames are made by: give it (`sensor`)"
+            .into(),
+    })
+}
+
+/// What a publisher's manifest says, of a folder.
+fn manifest(path: &Path, sensor: SensorSize, classes: Vec<String>, found: &[Found]) -> Manifest {
+    let mut sizes = BTreeMap::<String, u64>::new();
+    for part in found.iter().filter_map(|(_, part)| part.as_ref()) {
+        *sizes.entry(part.clone()).or_default() += 1;
+    }
+    let unknown = || "unknown".to_owned();
+    Manifest {
+        version: 1,
+        name: "folder".into(),
+        title: format!("the recordings in {}", path.display()),
+        kind: Kind::Events,
+        layout: "folder".into(),
+        size: SampleSize::Fixed(Size { width: sensor.width.into(), height: sensor.height.into() }),
+        channels: 2,
+        classes: Classes::Names(classes),
+        splits: vec![SplitScheme {
+            name: "folders".into(),
+            rule: SplitRule::Official,
+            parts: sizes.into_iter().map(|(part, size)| (part, Stated::Value(size))).collect(),
+            note: None,
+        }],
+        files: Vec::new(),
+        page: unknown(),
+        licence: unknown(),
+        citation: unknown(),
+        note: None,
+        mean: None,
+        std: None,
+    }
+}
