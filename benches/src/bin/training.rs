@@ -10,7 +10,7 @@ use tch::{Device, Kind, Tensor, nn};
 use tks_autograd::optimizer::{AdamW, adamw};
 use tks_autograd::{clear_grad, runtime};
 use tks_benches::{median, process};
-use tks_models::{Architecture, Execution, Input, InputShape, Network, NetworkConfig};
+use tks_models::{Architecture, Execution, Input, InputShape, Network, NetworkConfig, SpikingModel};
 
 /// One training step of a spiking network, timed
 #[derive(Parser)]

@@ -1,12 +1,13 @@
-//! The losses.
+//! From logits and labels to a loss.
 
-use tch::{Kind, Reduction, Tensor};
+use tch::{Kind, Tensor};
 
-use crate::config::{LossConfig, Progress, TetConfig, TksConfig};
+use crate::config::{LossConfig, Progress};
 use crate::error::LossError;
+use crate::input::{Faults, LossInput, Target};
+use crate::losses::Loss;
 use crate::statistics::TeacherStatistics;
-use crate::target::{Batch, Faults, Target};
-use crate::teacher::{Teacher, teacher};
+use crate::terms::cross_entropy;
 
 /// A loss, what it is made of, and what the steps knew.
 #[derive(Debug)]
@@ -55,20 +56,31 @@ impl LossConfig {
         target: Target,
         progress: Progress,
     ) -> Result<LossOutput, LossError> {
-        self.check()?;
-        let mut batch = Batch::new(logits, target)?;
-        let right = batch.logits.f_detach()?.f_argmax(2, false)?.f_eq_tensor(&batch.label)?;
-        let mean = batch.logits.f_mean_dim(0, false, None)?;
-        let terms = match self {
-            LossConfig::Tks(config) => tks(config, &batch, &right, &mean, progress)?,
-            LossConfig::Ce(config) => Terms::one("ce", ce(&mean, &batch, config.label_smoothing)?)?,
-            LossConfig::Tet(config) => tet(config, &batch)?,
-            LossConfig::MseRate(_) => {
-                Terms::one("mse", mean.f_mse_loss(&batch.distribution, Reduction::Mean)?)?
-            }
-        };
-        let unsmoothed = tch::no_grad(|| ce(&mean, &batch, 0.0))?;
-        let teacher = TeacherStatistics::of_batch(&batch, &right, &mean, terms.teacher.as_ref())?;
+        LossOutput::new(self.loss(), logits, target, progress)
+    }
+}
+
+impl LossOutput {
+    /// A loss of a batch: as [`LossConfig::compute`], by a loss that needs no name.
+    ///
+    /// # Errors
+    /// As [`LossConfig::compute`].
+    pub fn new(
+        loss: &dyn Loss,
+        logits: &Tensor,
+        target: Target,
+        progress: Progress,
+    ) -> Result<Self, LossError> {
+        loss.check()?;
+        let mut input = LossInput::new(logits, target)?;
+        let terms = loss.terms(&input, progress)?;
+        if !terms.loss.size().is_empty() {
+            let (actual, expected) = (terms.loss.size(), "[], one number".into());
+            return Err(LossError::Shape { tensor: "loss", actual, expected });
+        }
+        let unsmoothed =
+            tch::no_grad(|| cross_entropy(&input.mean.f_log_softmax(1, None)?, &input.distribution))?;
+        let teacher = TeacherStatistics::of_batch(&input, terms.teacher.as_ref())?;
         let kind = if logits.kind() == Kind::Double { Kind::Double } else { Kind::Float };
         let parts = terms.parts.into_iter().map(|(name, part)| Ok((name, part.f_to_kind(kind)?)));
         Ok(LossOutput {
@@ -77,77 +89,9 @@ impl LossConfig {
             cross_entropy: unsmoothed.f_to_kind(kind)?,
             label_weight: terms.label_weight,
             teacher,
-            faults: batch.faults.take(),
+            faults: input.faults.take(),
         })
     }
-}
-
-struct Terms {
-    loss: Tensor,
-    parts: Vec<(&'static str, Tensor)>,
-    label_weight: Option<f64>,
-    teacher: Option<Teacher>,
-}
-
-impl Terms {
-    fn one(name: &'static str, loss: Tensor) -> Result<Self, LossError> {
-        Ok(Self { parts: vec![(name, loss.f_detach()?)], loss, label_weight: None, teacher: None })
-    }
-
-    fn two(
-        first: (&'static str, Tensor, f64),
-        second: (&'static str, Tensor, f64),
-    ) -> Result<Self, LossError> {
-        let loss = first.1.f_mul_scalar(first.2)?.f_add(&second.1.f_mul_scalar(second.2)?)?;
-        let parts = vec![(first.0, first.1.f_detach()?), (second.0, second.1.f_detach()?)];
-        Ok(Self { loss, parts, label_weight: None, teacher: None })
-    }
-}
-
-fn tks(
-    config: &TksConfig,
-    batch: &Batch,
-    right: &Tensor,
-    mean: &Tensor,
-    progress: Progress,
-) -> Result<Terms, LossError> {
-    let label_weight = config.label_weight(progress)?;
-    let log_probabilities = batch.logits.f_log_softmax(2, None)?;
-    let teacher = teacher(config, batch, right, &log_probabilities)?;
-    // The mean over the steps first: the target is the same for all of them.
-    let learned = log_probabilities.f_mean_dim(0, false, None)?;
-    let soft = cross_entropy(&learned, &teacher.target)?.f_mul_scalar(config.tau * config.tau)?;
-    let terms = Terms::two(
-        ("ce", ce(mean, batch, config.label_smoothing)?, label_weight),
-        ("soft", soft, 1.0 - label_weight),
-    )?;
-    Ok(Terms { label_weight: Some(label_weight), teacher: Some(teacher), ..terms })
-}
-
-fn tet(config: &TetConfig, batch: &Batch) -> Result<Terms, LossError> {
-    let log_probabilities = batch.logits.f_log_softmax(2, None)?.f_mean_dim(0, false, None)?;
-    let ce = cross_entropy(&log_probabilities, &smoothed(&batch.distribution, config.label_smoothing)?)?;
-    let mse = batch.logits.f_sub_scalar(config.phi)?.f_square()?.f_mean(None::<Kind>)?;
-    Terms::two(("ce", ce, 1.0 - config.lambda), ("mse", mse, config.lambda))
-}
-
-/// Cross entropy of logits `[B, K]`.
-fn ce(logits: &Tensor, batch: &Batch, label_smoothing: f64) -> Result<Tensor, LossError> {
-    cross_entropy(&logits.f_log_softmax(1, None)?, &smoothed(&batch.distribution, label_smoothing)?)
-}
-
-/// Mean over the batch of `-sum_k target_k log p_k`; both `[B, K]`.
-fn cross_entropy(log_probabilities: &Tensor, target: &Tensor) -> Result<Tensor, LossError> {
-    Ok(target.f_mul(log_probabilities)?.f_sum_dim_intlist(1, false, None)?.f_mean(None::<Kind>)?.f_neg()?)
-}
-
-/// Spreads a share of each distribution `[B, K]` over all classes.
-fn smoothed(distribution: &Tensor, share: f64) -> Result<Tensor, LossError> {
-    if share == 0.0 {
-        return Ok(distribution.shallow_clone());
-    }
-    let classes = distribution.size()[1] as f64;
-    Ok(distribution.f_mul_scalar(1.0 - share)?.f_add_scalar(share / classes)?)
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! What can go wrong.
 
 use tch::{Device, Kind};
+use tks_registry::RegistryError;
 
 /// Why a loss could not be computed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum LossError {
     /// A setting is out of its range.
     #[error("loss.{key} = {value}: {expected} is needed")]
@@ -88,6 +90,15 @@ pub enum LossError {
         /// How many logits are not finite.
         count: usize,
     },
+    /// A name that is not that of a loss.
+    #[error("`loss`: {0}")]
+    Name(String),
+    /// A loss cannot be added by this name.
+    #[error(transparent)]
+    Register(#[from] RegistryError),
+    /// What a loss of a program's own says.
+    #[error(transparent)]
+    Other(Box<dyn std::error::Error + Send + Sync>),
     /// libtorch refused.
     #[error("libtorch: {0}")]
     Libtorch(String),

@@ -2,9 +2,10 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`config`] | what a user can choose: the loss by name, TKS's teacher, temperature and schedule |
-//! | [`compute`] | the losses themselves, [`LossConfig::compute`] |
-//! | [`target`] | labels, hard or soft |
+//! | [`config`] | the loss by its name, [`LossConfig`], to which a program can add its own |
+//! | [`losses`] | the losses, each with its settings and its equation: [`Loss`] |
+//! | [`compute`] | from logits and labels to a loss: [`LossConfig::compute`] |
+//! | [`input`], [`terms`] | what a loss gets, and what it is made of |
 //! | [`statistics`] | how many steps were right, how sure the teacher was, collected without waiting for a GPU |
 //! | [`error`] | what can go wrong |
 //!
@@ -15,7 +16,7 @@
 //! let logits = Tensor::randn([4, 16, 10], (Kind::Float, Device::Cpu)).set_requires_grad(true); // [T, B, K]
 //! let labels = Tensor::randint(10, [16], (Kind::Int64, Device::Cpu));
 //!
-//! let loss = LossConfig::of_name("tks").expect("a name from LossConfig::NAMES");
+//! let loss: LossConfig = "tks".parse()?;
 //! let output = loss.compute(&logits, Target::Hard(&labels), Progress { epoch: 3, epochs: 10 })?;
 //! output.loss.backward();
 //! assert_eq!(logits.grad().size(), [4, 16, 10]);
@@ -29,15 +30,18 @@
 pub mod compute;
 pub mod config;
 pub mod error;
+pub mod input;
+pub mod losses;
 pub mod statistics;
-pub mod target;
-mod teacher;
+pub mod terms;
 
 pub use compute::LossOutput;
-pub use config::{
-    Assembly, CeConfig, LossConfig, MseRateConfig, NoCorrect, Progress, Schedule, Selection, TeacherGradient,
+pub use config::{LossConfig, OwnLoss, Progress};
+pub use error::LossError;
+pub use input::{LossInput, Target};
+pub use losses::{
+    Assembly, CeConfig, Loss, MseRateConfig, NoCorrect, Schedule, Selection, Teacher, TeacherGradient,
     TetConfig, TksConfig,
 };
-pub use error::LossError;
 pub use statistics::{TeacherStatistics, TeacherSummary};
-pub use target::Target;
+pub use terms::{LossTerms, cross_entropy, smoothed};

@@ -3,8 +3,8 @@
 use tch::{Kind, Tensor};
 
 use crate::error::LossError;
-use crate::target::Batch;
-use crate::teacher::Teacher;
+use crate::input::LossInput;
+use crate::losses::Teacher;
 
 /// Counts behind those per step: right by the mean, right by no step, taught, entropy, samples.
 const TOTALS: i64 = 5;
@@ -38,17 +38,12 @@ pub struct TeacherSummary {
 }
 
 impl TeacherStatistics {
-    /// `right`: `[T, B]`, bool. `mean`: `[B, K]`, the mean of the logits.
-    pub(crate) fn of_batch(
-        batch: &Batch,
-        right: &Tensor,
-        mean: &Tensor,
-        teacher: Option<&Teacher>,
-    ) -> Result<Self, LossError> {
+    pub(crate) fn of_batch(input: &LossInput, teacher: Option<&Teacher>) -> Result<Self, LossError> {
+        let LossInput { right, mean, .. } = input;
         tch::no_grad(|| {
             let count = |mask: &Tensor| mask.f_sum(Kind::Double);
             let none_right = right.f_any_dim(0, false)?.f_logical_not()?;
-            let mean_right = mean.f_argmax(1, false)?.f_eq_tensor(&batch.label)?;
+            let mean_right = mean.f_argmax(1, false)?.f_eq_tensor(&input.label)?;
             let (taught, entropy) = match teacher {
                 Some(teacher) => (count(&teacher.taught)?, count(&teacher.entropy.f_mul(&teacher.taught)?)?),
                 None => (count(&none_right.f_zeros_like()?)?, count(&none_right.f_zeros_like()?)?),

@@ -225,8 +225,8 @@ fn accuracy_is_that_of_the_mean_logits() -> anyhow::Result<()> {
     let labels = Tensor::from_slice(&problem.labels());
     let logits = problem.logits_tensor();
     let expected = logits.mean_dim(0i64, false, Kind::Double).accuracy_for_logits(&labels).double_value(&[]);
-    for name in LossConfig::NAMES {
-        let loss = LossConfig::of_name(name).expect("a name");
+    for loss in LossConfig::all() {
+        let name = loss.name();
         let seen = loss.compute(&logits, Target::Hard(&labels), PROGRESS)?.teacher.summary()?;
         assert!((seen.mean_right - expected).abs() < 1e-6, "{name}: {seen:?}");
         assert_eq!((seen.samples, seen.teacher_entropy.is_some()), (200, name == "tks"));
@@ -239,7 +239,7 @@ proptest! {
     #[test]
     fn every_loss_tells_the_same_cross_entropy(problem in problem()) {
         let (logits, soft) = (problem.logits_tensor(), problem.target_tensor());
-        let compute = |loss: LossConfig| loss.compute(&logits, Target::Soft(&soft), PROGRESS).expect("a sound problem");
+        let compute = |loss: &LossConfig| loss.compute(&logits, Target::Soft(&soft), PROGRESS).expect("a sound problem");
         let smoothed = CeConfig { label_smoothing: 0.3 };
         let losses = [
             LossConfig::Tks(TksConfig { label_smoothing: 0.2, ..TksConfig::default() }),
@@ -247,9 +247,9 @@ proptest! {
             LossConfig::Tet(TetConfig::default()),
             LossConfig::MseRate(MseRateConfig {}),
         ];
-        let expected = compute(LossConfig::Ce(CeConfig::default())).loss.double_value(&[]);
+        let expected = compute(&LossConfig::Ce(CeConfig::default())).loss.double_value(&[]);
         for loss in losses {
-            let output = compute(loss);
+            let output = compute(&loss);
             prop_assert!(!output.cross_entropy.requires_grad());
             let found = output.cross_entropy.double_value(&[]);
             prop_assert!((found - expected).abs() <= 1e-9 * expected.abs().max(1.0), "{}: {found}, not {expected}", loss.name());

@@ -5,12 +5,11 @@ use std::sync::{Arc, LazyLock};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tks_registry::{Chosen, Entry, OpenEnum, Registry, open_enum};
 
 use crate::architectures::{self, ArchitecturePlan, MsResnetConfig, SpikformerConfig};
 use crate::config::config_error;
 use crate::error::ModelError;
-use crate::open_enum::{self, OpenEnum};
-use crate::registry::{Chosen, Entry, Registry};
 
 /// The plans of networks. A program can add its own: [`Architecture::register`].
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -57,7 +56,7 @@ pub enum Architecture {
 pub type OwnArchitecture = Chosen<dyn ArchitecturePlan>;
 
 static REGISTRY: LazyLock<Registry<dyn ArchitecturePlan>> =
-    LazyLock::new(|| Registry::new(open_enum::variants::<Architecture>()));
+    LazyLock::new(|| Registry::new("architecture", open_enum::variants::<Architecture>()));
 
 impl OpenEnum for Architecture {
     type Plan = dyn ArchitecturePlan;
@@ -87,17 +86,7 @@ impl OpenEnum for Architecture {
     }
 }
 
-impl<'de> Deserialize<'de> for Architecture {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        open_enum::deserialize(deserializer)
-    }
-}
-
-impl Serialize for Architecture {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        open_enum::serialize(self, serializer)
-    }
-}
+tks_registry::serde_of_open_enum!(Architecture, open_enum::deserialize_name_or_table);
 
 impl Architecture {
     /// The names of all: of what ships, then of what was registered.
@@ -130,7 +119,7 @@ impl Architecture {
     /// # Errors
     /// [`ModelError::Config`] for a name that is taken, or that is not a snake_case word.
     pub fn register(name: &str, plan: impl ArchitecturePlan + 'static) -> Result<(), ModelError> {
-        REGISTRY.add("architecture", Entry::word(name, Arc::new(plan)))
+        Ok(REGISTRY.add(Entry::word(name, Arc::new(plan)))?)
     }
 
     /// Adds an architecture whose name is followed by a table of parameters, which is read as `P`: see
@@ -142,10 +131,7 @@ impl Architecture {
     where
         P: ArchitecturePlan + DeserializeOwned + 'static,
     {
-        REGISTRY.add(
-            "architecture",
-            Entry::table(name, |plan: P| -> Arc<dyn ArchitecturePlan> { Arc::new(plan) }),
-        )
+        Ok(REGISTRY.add(Entry::table(name, |plan: P| -> Arc<dyn ArchitecturePlan> { Arc::new(plan) }))?)
     }
 
     /// Its name in a configuration.

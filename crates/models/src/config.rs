@@ -1,10 +1,13 @@
 //! What network: its serialisable description.
 
 use serde::{Deserialize, Serialize};
+use tch::nn;
 use tks_neuron::{Model, Neuron, Surrogate};
 
 use crate::architecture::Architecture;
 use crate::error::ModelError;
+use crate::model::SpikingModel;
+use crate::network::Network;
 use crate::sequential::LayerConfig;
 
 /// Which network, and with which neurons. In TOML, the table `[network]`.
@@ -148,6 +151,20 @@ pub(crate) fn below(above: &str, error: ModelError) -> ModelError {
 }
 
 impl NetworkConfig {
+    /// Builds the network that is described, for inputs of this shape, with its tensors under `path`: a
+    /// [`Network`](crate::Network), or the model that a registered architecture makes.
+    ///
+    /// # Errors
+    /// As [`Network::new`](crate::Network::new).
+    pub fn build(&self, path: &nn::Path<'_>, input: InputShape) -> Result<Box<dyn SpikingModel>, ModelError> {
+        self.check()?;
+        let plan = self.architecture.plan();
+        match plan.model(path, self, input)? {
+            Some(model) => Ok(model),
+            None => Ok(Box::new(Network::from_plan(path, self, input, plan)?)),
+        }
+    }
+
     /// Checks every field, and the fields against each other.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use tks_autograd::AutogradError;
 use tks_neuron::NeuronError;
+use tks_registry::RegistryError;
 use tks_torch::BoxError;
 
 /// Why a network could not be built, run or filled with weights.
@@ -57,6 +58,16 @@ pub enum ModelError {
     /// An operation refused.
     #[error(transparent)]
     Autograd(#[from] AutogradError),
+}
+
+impl From<RegistryError> for ModelError {
+    fn from(error: RegistryError) -> Self {
+        let kind = match &error {
+            RegistryError::NotAWord { kind, .. } | RegistryError::Taken { kind, .. } => *kind,
+            _ => "name",
+        };
+        crate::config::config_error(kind, error.to_string())
+    }
 }
 
 impl From<tch::TchError> for ModelError {

@@ -4,7 +4,7 @@
 //! - [`sequential`]: the layers of `architecture = "sequential"`, [`LayerConfig`].
 //! - [`Builder`], [`layers`]: how a network is built, of layers that ship and of one's own.
 //! - [`execution`]: how it runs: [`Execution`].
-//! - [`network`]: [`Network`], built and run.
+//! - [`network`], [`model`]: [`Network`], built and run; [`SpikingModel`], all that a trainer needs to know of one.
 //! - [`Observer`]: what is seen of a network while it runs.
 //! - [`record`]: firing rates, traces, synaptic activity, and where numbers stop being finite.
 //! - [`description`]: layers as another program needs them to rebuild the network.
@@ -14,7 +14,7 @@
 //!
 //! ```
 //! use tch::{Device, Kind, Tensor, nn};
-//! use tks_models::{Architecture, Execution, Input, InputShape, Network, NetworkConfig};
+//! use tks_models::{Architecture, Execution, FiringRates, Input, InputShape, Network, NetworkConfig, SpikingModel};
 //!
 //! let config = NetworkConfig { architecture: Architecture::Small, width: 8, ..NetworkConfig::default() };
 //! let store = nn::VarStore::new(Device::Cpu);
@@ -22,12 +22,12 @@
 //! assert_eq!(network.summary().parameters(), 8834);
 //!
 //! let images = Tensor::rand([4, 1, 28, 28], (Kind::Float, Device::Cpu)); // [B, C, H, W]
-//! network.start_recording();
-//! let logits = network.forward(Input::Static(&images, 6), true, &Execution::default())?;
+//! let mut rates = FiringRates::default();
+//! let logits = network.forward_observed(Input::Static(&images, 6), true, &Execution::default(), &mut rates)?;
 //! assert_eq!(logits.size(), [6, 4, 10]); // [T, B, K]
 //! let labels = Tensor::from_slice(&[0i64, 1, 2, 3]);
 //! logits.mean_dim(0, false, Kind::Float).cross_entropy_for_logits(&labels).backward();
-//! for layer in network.take_firing_rates() {
+//! for layer in rates.layers() {
 //!     println!("{}: {:.3}", layer.name, layer.mean());
 //! }
 //! # Ok::<(), tks_models::ModelError>(())
@@ -43,11 +43,10 @@ pub mod description;
 pub mod error;
 pub mod execution;
 pub mod layers;
+pub mod model;
 pub mod network;
 mod observer;
-mod open_enum;
 pub mod record;
-mod registry;
 pub mod sequential;
 mod signal;
 pub mod summary;
@@ -62,16 +61,17 @@ pub use description::{JoinDescription, LayerDescription};
 pub use error::{Mismatch, ModelError};
 pub use execution::{Execution, Mode};
 pub use layers::{Layer, StaticPart};
+pub use model::SpikingModel;
 pub use network::{Input, Network};
 pub use observer::{Charge, Observer};
-pub use record::{LayerRates, LayerTrace, NonFinite, NormGap, SynapticActivity};
-pub use registry::Chosen;
+pub use record::{FiringRates, LayerRates, LayerTrace, NonFinite, NormGap, SynapticActivity};
 pub use sequential::{
     AvgPoolConfig, ConvConfig, DropoutConfig, LayerConfig, LayerPlan, LinearConfig, MaxPoolConfig, OwnLayer,
     SewBlockConfig,
 };
 pub use signal::{Shape, Signal};
 pub use summary::{LayerKind, LayerSummary, Summary};
+pub use tks_registry::Chosen;
 
 /// The examples of the book's page are tests.
 #[cfg(doctest)]

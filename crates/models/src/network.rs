@@ -1,8 +1,6 @@
 //! A network: built from its description, run over sequences.
 
-use std::cell::RefCell;
-
-use tch::{Device, Kind, Tensor, nn};
+use tch::{Kind, Tensor, nn};
 
 use crate::architectures::ArchitecturePlan;
 use crate::builder::Builder;
@@ -11,11 +9,10 @@ use crate::config::{InputShape, NetworkConfig, check_rate, check_size};
 use crate::context::ForwardContext;
 use crate::description::LayerDescription;
 use crate::error::ModelError;
-use crate::execution::{Execution, Mode};
-use crate::layers::{Layer, StaticPart, one_value};
-use crate::observer::Observer;
-use crate::record::RateRecorder;
-use crate::summary::{LayerKind, Summary};
+use crate::execution::Mode;
+use crate::layers::{Layer, StaticPart};
+use crate::model::{SpikingModel, check_input};
+use crate::summary::Summary;
 
 /// What a network is shown.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +24,8 @@ pub enum Input<'a> {
     Static(&'a Tensor, usize),
 }
 
-/// A spiking network. Time comes first in every tensor, and there is no state to reset: each call begins at rest.
+/// A spiking network of layers that run one after the other; [`SpikingModel`] has its methods. Time comes first in every
+/// tensor, and there is no state to reset: each call begins at rest.
 #[derive(Debug)]
 pub struct Network {
     pub(crate) config: NetworkConfig,
@@ -36,7 +34,6 @@ pub struct Network {
     pub(crate) neuron_names: Vec<String>,
     pub(crate) tensors: Vec<(String, Tensor)>,
     pub(crate) summary: Summary,
-    pub(crate) recording: RefCell<Option<RateRecorder>>,
 }
 
 impl Network {
@@ -77,7 +74,6 @@ impl Network {
             neuron_names,
             tensors,
             summary: Summary { layers: summary },
-            recording: RefCell::new(None),
         })
     }
 
@@ -86,141 +82,9 @@ impl Network {
         &self.config
     }
 
-    /// The shape of a sample at one step.
-    pub fn input_shape(&self) -> InputShape {
-        self.input
-    }
-
-    /// The layers, with their shapes, parameters and operations.
-    pub fn summary(&self) -> &Summary {
-        &self.summary
-    }
-
     /// The names of the layers of neurons, in the order in which they were built.
     pub fn neuron_names(&self) -> &[String] {
         &self.neuron_names
-    }
-
-    /// Every tensor by its name, in the order in which they were built: parameters and running statistics.
-    pub fn named_tensors(&self) -> &[(String, Tensor)] {
-        &self.tensors
-    }
-
-    /// The device of the parameters.
-    pub fn device(&self) -> Device {
-        self.tensors.first().map_or(Device::Cpu, |(_, tensor)| tensor.device())
-    }
-
-    /// Runs the network from rest; logits of each step, `[T, B, K]` in `f32`.
-    ///
-    /// `train`: batch norm by the statistics of all steps and samples together, which also move the running ones, and
-    /// dropout; else by the running ones. Gradients are recorded unless the caller forbids it (`tch::no_grad`).
-    ///
-    /// # Errors
-    /// [`ModelError::Input`] for another shape than the network was built for, [`ModelError::Execution`] for training
-    /// step by step with batch norm or dropout.
-    pub fn forward(
-        &self,
-        input: Input<'_>,
-        train: bool,
-        execution: &Execution,
-    ) -> Result<Tensor, ModelError> {
-        let mut recording = self.recording.borrow_mut();
-        let mut context = ForwardContext::new(train, *execution);
-        if let Some(recorder) = recording.as_mut() {
-            recorder.begin();
-            context = context.observed(recorder);
-        }
-        self.run(input, &mut context)
-    }
-
-    /// As [`Self::forward`], seen by an observer.
-    ///
-    /// # Errors
-    /// As [`Self::forward`], and what the observer finds.
-    pub fn forward_observed(
-        &self,
-        input: Input<'_>,
-        train: bool,
-        execution: &Execution,
-        observer: &mut dyn Observer,
-    ) -> Result<Tensor, ModelError> {
-        self.run(input, &mut ForwardContext::new(train, *execution).observed(observer))
-    }
-
-    pub(crate) fn run(
-        &self,
-        input: Input<'_>,
-        context: &mut ForwardContext<'_>,
-    ) -> Result<Tensor, ModelError> {
-        self.check_input(input)?;
-        let logits = match context.execution().mode {
-            Mode::LayerByLayer => self.layer_by_layer(input, context)?,
-            Mode::StepByStep => self.step_by_step(input, context)?,
-        };
-        Ok(logits.f_to_kind(Kind::Float)?)
-    }
-
-    /// The layers in the order in which they run, with what was learned by their neurons.
-    ///
-    /// # Errors
-    /// What libtorch refuses.
-    pub fn describe_layers(&self) -> Result<Vec<LayerDescription>, ModelError> {
-        let layers = self.layers.iter().map(|layer| layer.describe()).collect::<Result<Vec<_>, _>>()?;
-        Ok(layers.into_iter().flatten().collect())
-    }
-
-    /// Checks that every batch norm gets more than one value a channel from a training batch of so many samples: the
-    /// variance of one value is not defined. `is_static`: for [`Input::Static`].
-    ///
-    /// # Errors
-    /// [`ModelError::Execution`] with the first batch norm that does not.
-    pub fn check_training_batch(
-        &self,
-        samples: usize,
-        time_steps: usize,
-        is_static: bool,
-    ) -> Result<(), ModelError> {
-        for layer in self.summary.layers.iter().filter(|layer| layer.kind == LayerKind::BatchNorm) {
-            // What is the same at each step is normalised once.
-            let steps = if is_static && layer.is_static { 1 } else { time_steps };
-            // `[C, H, W]`, `[F]`, or tokens `[N, D]`: what stands beside the channels.
-            let plane: usize = match layer.output.as_slice() {
-                [tokens, _] => *tokens,
-                sizes => sizes.iter().skip(1).product(),
-            };
-            if samples * steps * plane < 2 {
-                return Err(one_value(&layer.name, samples as i64));
-            }
-        }
-        Ok(())
-    }
-
-    fn check_input(&self, input: Input<'_>) -> Result<(), ModelError> {
-        let InputShape { channels, height, width } = self.input;
-        let sample = [channels, height, width].map(|size| size as i64);
-        let (tensor, leading, time_steps) = match input {
-            Input::Sequence(x) => (x, 2, x.size().first().copied().unwrap_or(0)),
-            Input::Static(x, time_steps) => (x, 1, time_steps as i64),
-        };
-        let size = tensor.size();
-        let fits =
-            size.len() == leading + 3 && size[leading..] == sample && size[leading - 1] > 0 && time_steps > 0;
-        if !fits {
-            let form = if leading == 2 { "T, B" } else { "B" };
-            let expected =
-                format!("[{form}, {channels}, {height}, {width}], of one step, one sample or more");
-            return Err(ModelError::Input { actual: size, expected });
-        }
-        if !tensor.is_floating_point() {
-            let expected = format!("floating-point numbers, not {:?}", tensor.kind());
-            return Err(ModelError::Input { actual: size, expected });
-        }
-        if tensor.device() != self.device() {
-            let expected = format!("tensors on {:?}, not on {:?}", self.device(), tensor.device());
-            return Err(ModelError::Input { actual: size, expected });
-        }
-        Ok(())
     }
 
     fn layer_by_layer(
@@ -300,6 +164,34 @@ impl Network {
             }
             _ => through(&self.layers[prefix.at..], &steps, context),
         }
+    }
+}
+
+impl SpikingModel for Network {
+    fn input_shape(&self) -> InputShape {
+        self.input
+    }
+
+    fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    fn named_tensors(&self) -> &[(String, Tensor)] {
+        &self.tensors
+    }
+
+    fn run(&self, input: Input<'_>, context: &mut ForwardContext<'_>) -> Result<Tensor, ModelError> {
+        check_input(self.input, self.device(), input)?;
+        let logits = match context.execution().mode {
+            Mode::LayerByLayer => self.layer_by_layer(input, context)?,
+            Mode::StepByStep => self.step_by_step(input, context)?,
+        };
+        Ok(logits.f_to_kind(Kind::Float)?)
+    }
+
+    fn describe_layers(&self) -> Result<Vec<LayerDescription>, ModelError> {
+        let layers = self.layers.iter().map(|layer| layer.describe()).collect::<Result<Vec<_>, _>>()?;
+        Ok(layers.into_iter().flatten().collect())
     }
 }
 

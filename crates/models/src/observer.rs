@@ -6,9 +6,12 @@ use tks_autograd::{BatchNorm, NeuronLayer, State};
 use crate::error::ModelError;
 use crate::layers::{BatchNormLayer, Neurons};
 
-/// Sees what flows through a network: [`crate::Network::forward_observed`]. Each method does nothing unless it is
+/// Sees what flows through a network: [`crate::SpikingModel::forward_observed`]. Each method does nothing unless it is
 /// implemented.
 pub trait Observer {
+    /// A call begins: its steps count from 0.
+    fn begin(&mut self) {}
+
     /// The input of a convolution or linear layer, `[N, ...]` with `N = T * B`, or `N = B` for a static input.
     ///
     /// # Errors

@@ -6,7 +6,8 @@ use crate::context::ForwardContext;
 use crate::error::ModelError;
 use crate::execution::{Execution, Mode};
 use crate::layers::{BatchNormLayer, EPS, Neurons};
-use crate::network::{Input, Network};
+use crate::model::SpikingModel;
+use crate::network::Input;
 use crate::observer::{Charge, Observer};
 
 /// How often a layer's neurons fired.
@@ -78,174 +79,181 @@ pub struct NormGap {
     pub mean_distance: f64,
 }
 
-/// Sums of firing rates over calls.
+/// Sums of firing rates over calls: an observer of [`SpikingModel::forward_observed`].
+///
+/// ```
+/// use tch::{Device, Kind, Tensor, nn};
+/// use tks_models::{
+///     Architecture, Execution, FiringRates, Input, InputShape, Network, NetworkConfig, SpikingModel,
+/// };
+///
+/// let config = NetworkConfig { architecture: Architecture::Small, width: 8, ..NetworkConfig::default() };
+/// let store = nn::VarStore::new(Device::Cpu);
+/// let network = Network::new(&store.root(), &config, InputShape::new(1, 28, 28))?;
+/// let mut rates = FiringRates::default();
+/// for _ in 0..2 {
+///     let images = Tensor::rand([4, 1, 28, 28], (Kind::Float, Device::Cpu));
+///     network.forward_observed(Input::Static(&images, 6), false, &Execution::default(), &mut rates)?;
+/// }
+/// let layers = rates.layers();
+/// assert_eq!((layers.len(), layers[0].rates.len()), (3, 6));
+/// # Ok::<(), tks_models::ModelError>(())
+/// ```
 #[derive(Debug, Default)]
-pub(crate) struct RateRecorder {
-    /// By layer, by step: sum of rates, number of calls.
-    layers: Vec<Vec<(f64, f64)>>,
-    /// By layer: the step at which the next chunk begins, within a call.
-    at: Vec<usize>,
-    /// By layer: whether a membrane was not finite.
-    not_finite: Vec<bool>,
+pub struct FiringRates {
+    layers: Vec<Option<LayerSums>>,
 }
 
-impl RateRecorder {
-    /// A new call begins: its steps count from 0.
-    pub(crate) fn begin(&mut self) {
-        self.at.fill(0);
+#[derive(Debug)]
+struct LayerSums {
+    name: String,
+    /// By step: sum of rates, number of calls.
+    steps: Vec<(f64, f64)>,
+    /// The step at which the next chunk begins, within a call.
+    at: usize,
+    finite: bool,
+}
+
+impl FiringRates {
+    /// The firing rate of each layer and step, averaged over neurons, samples and calls; layers in the order in which
+    /// they were built. Empty where nothing was seen.
+    pub fn layers(&self) -> Vec<LayerRates> {
+        let layer = |sums: &LayerSums| LayerRates {
+            name: sums.name.clone(),
+            rates: sums.steps.iter().map(|(sum, calls)| sum / calls).collect(),
+            finite: sums.finite,
+        };
+        self.layers.iter().flatten().map(layer).collect()
     }
 }
 
-impl Observer for RateRecorder {
+/// The entry of a layer by its index, made where it is not there yet.
+fn entry<T>(entries: &mut Vec<Option<T>>, index: usize, new: impl FnOnce() -> T) -> &mut T {
+    entries.resize_with(entries.len().max(index + 1), || None);
+    entries[index].get_or_insert_with(new)
+}
+
+impl Observer for FiringRates {
+    fn begin(&mut self) {
+        self.layers.iter_mut().flatten().for_each(|layer| layer.at = 0);
+    }
+
     fn neurons(&mut self, neurons: &Neurons, spikes: &Tensor, membrane: &Tensor) -> Result<(), ModelError> {
-        let id = neurons.index();
-        self.not_finite.resize(self.not_finite.len().max(id + 1), false);
         // A membrane that is not a number stays so to the last step, which is the one that is given.
-        self.not_finite[id] = self.not_finite[id] || !all_finite(&membrane.f_detach()?)?;
+        let finite = all_finite(&membrane.f_detach()?)?;
         let rates = spikes.f_detach()?.f_flatten(1, -1)?.f_mean_dim(1i64, false, Kind::Float)?;
         let rates = Vec::<f64>::try_from(rates.f_to_kind(Kind::Double)?)?;
-        self.layers.resize_with(self.layers.len().max(id + 1), Vec::new);
-        self.at.resize(self.layers.len(), 0);
-        let steps = &mut self.layers[id];
-        let at = self.at[id];
-        steps.resize(steps.len().max(at + rates.len()), (0.0, 0.0));
-        for ((sum, calls), rate) in steps[at..].iter_mut().zip(&rates) {
+        let name = || neurons.name().to_owned();
+        let layer = entry(&mut self.layers, neurons.index(), || LayerSums {
+            name: name(),
+            steps: Vec::new(),
+            at: 0,
+            finite: true,
+        });
+        layer.finite &= finite;
+        let end = layer.at + rates.len();
+        layer.steps.resize(layer.steps.len().max(end), (0.0, 0.0));
+        for ((sum, calls), rate) in layer.steps[layer.at..].iter_mut().zip(&rates) {
             *sum += rate;
             *calls += 1.0;
         }
-        self.at[id] = at + rates.len();
+        layer.at = end;
         Ok(())
     }
 }
 
-impl Network {
-    /// Begins to record firing rates of [`Network::forward`], from nothing.
-    pub fn start_recording(&self) {
-        *self.recording.borrow_mut() = Some(RateRecorder::default());
+/// [`SpikingModel::trace`].
+pub(crate) fn trace<M: SpikingModel + ?Sized>(
+    model: &M,
+    input: Input<'_>,
+    sample: usize,
+    neurons: usize,
+    execution: &Execution,
+) -> Result<Vec<LayerTrace>, ModelError> {
+    let (batch, axis) = match &input {
+        Input::Sequence(x) => (x, 1),
+        Input::Static(x, _) => (x, 0),
+    };
+    let size = batch.size();
+    if size.len() <= axis || sample as i64 >= size[axis] {
+        let expected = format!("a batch with a sample {sample}, counted from 0");
+        return Err(ModelError::Input { actual: size, expected });
     }
-
-    /// The firing rate of each layer and step, averaged over neurons, samples and calls since
-    /// [`Self::start_recording`]; ends the recording. Empty where nothing was recorded.
-    pub fn take_firing_rates(&self) -> Vec<LayerRates> {
-        let Some(recorder) = self.recording.borrow_mut().take() else { return Vec::new() };
-        let means = recorder.layers.into_iter().map(|steps| {
-            let mean = |(sum, calls)| sum / calls;
-            steps.into_iter().map(mean).collect::<Vec<f64>>()
-        });
-        let layers = means.zip(recorder.not_finite).zip(&self.neuron_names);
-        let layer = |((rates, not_finite), name): ((Vec<f64>, bool), &String)| LayerRates {
-            name: name.clone(),
-            rates,
-            finite: !not_finite,
-        };
-        layers.map(layer).collect()
-    }
-
-    /// Spikes and membranes of sample `sample` of the input, in evaluation: of each layer at most `neurons` of its
-    /// neurons, evenly spread over it.
-    ///
-    /// # Errors
-    /// As [`Network::forward`]; [`ModelError::Input`] where there is no such sample.
-    pub fn trace(
-        &self,
-        input: Input<'_>,
-        sample: usize,
-        neurons: usize,
-        execution: &Execution,
-    ) -> Result<Vec<LayerTrace>, ModelError> {
-        let (batch, axis) = match &input {
-            Input::Sequence(x) => (x, 1),
-            Input::Static(x, _) => (x, 0),
-        };
-        let size = batch.size();
-        if size.len() <= axis || sample as i64 >= size[axis] {
-            let expected = format!("a batch with a sample {sample}, counted from 0");
-            return Err(ModelError::Input { actual: size, expected });
-        }
-        let one = batch.f_narrow(axis as i64, sample as i64, 1)?;
-        let input = match input {
-            Input::Sequence(_) => Input::Sequence(&one),
-            Input::Static(_, time_steps) => Input::Static(&one, time_steps),
-        };
-        let mut tracer =
-            Tracer { neurons, layers: self.neuron_names.iter().map(|_| Trace::default()).collect() };
-        let execution = Execution { mode: Mode::StepByStep, ..*execution };
-        let mut context = ForwardContext::new(false, execution).observed(&mut tracer);
-        let _logits = tch::no_grad(|| self.run(input, &mut context))?;
-        let named = tracer.layers.into_iter().zip(&self.neuron_names);
-        named
-            .map(|(trace, name)| {
-                Ok(LayerTrace {
-                    name: name.clone(),
-                    neurons: trace.places.iter().map(|&place| place as usize).collect(),
-                    spikes: Tensor::f_stack(&trace.spikes, 0)?,
-                    membranes: Tensor::f_stack(&trace.membranes, 0)?,
-                    before_reset: Tensor::f_stack(&trace.before_reset, 0)?,
-                    v_threshold: trace.v_threshold,
-                })
+    let one = batch.f_narrow(axis as i64, sample as i64, 1)?;
+    let input = match input {
+        Input::Sequence(_) => Input::Sequence(&one),
+        Input::Static(_, time_steps) => Input::Static(&one, time_steps),
+    };
+    let mut tracer = Tracer { neurons, layers: Vec::new() };
+    let execution = Execution { mode: Mode::StepByStep, ..*execution };
+    let mut context = ForwardContext::new(false, execution).observed(&mut tracer);
+    let _logits = tch::no_grad(|| model.run(input, &mut context))?;
+    let layers = tracer.layers.into_iter().flatten();
+    layers
+        .map(|trace| {
+            Ok(LayerTrace {
+                name: trace.name,
+                neurons: trace.places.iter().map(|&place| place as usize).collect(),
+                spikes: Tensor::f_stack(&trace.spikes, 0)?,
+                membranes: Tensor::f_stack(&trace.membranes, 0)?,
+                before_reset: Tensor::f_stack(&trace.before_reset, 0)?,
+                v_threshold: trace.v_threshold,
             })
-            .collect()
-    }
+        })
+        .collect()
+}
 
-    /// How much of each convolution's and linear layer's input is not zero, in evaluation: with
-    /// [`crate::LayerSummary::macs`] it gives the synaptic operations. In the order of the forward pass.
-    ///
-    /// # Errors
-    /// As [`Network::forward`].
-    pub fn synaptic_activity(
-        &self,
-        input: Input<'_>,
-        execution: &Execution,
-    ) -> Result<Vec<SynapticActivity>, ModelError> {
-        let mut activity = ActivityRecorder::default();
-        let execution = Execution { mode: Mode::LayerByLayer, ..*execution };
-        let mut context = ForwardContext::new(false, execution).observed(&mut activity);
-        let _logits = tch::no_grad(|| self.run(input, &mut context))?;
-        Ok(activity.0)
-    }
+/// [`SpikingModel::synaptic_activity`].
+pub(crate) fn synaptic_activity<M: SpikingModel + ?Sized>(
+    model: &M,
+    input: Input<'_>,
+    execution: &Execution,
+) -> Result<Vec<SynapticActivity>, ModelError> {
+    let mut activity = ActivityRecorder::default();
+    let execution = Execution { mode: Mode::LayerByLayer, ..*execution };
+    let mut context = ForwardContext::new(false, execution).observed(&mut activity);
+    let _logits = tch::no_grad(|| model.run(input, &mut context))?;
+    Ok(activity.0)
+}
 
-    /// How far the running statistics of each batch norm are from those of this batch, as training sees it. Changes
-    /// nothing. Empty for a network without batch norm.
-    ///
-    /// # Errors
-    /// As [`Network::forward`] in training.
-    pub fn norm_gaps(&self, input: Input<'_>, execution: &Execution) -> Result<Vec<NormGap>, ModelError> {
-        let mut gaps = NormGaps::default();
-        let execution = Execution { mode: Mode::LayerByLayer, ..*execution };
-        let mut context = ForwardContext::new(true, execution).without_updates().observed(&mut gaps);
-        let _logits = tch::no_grad(|| self.run(input, &mut context))?;
-        Ok(gaps.0)
-    }
+/// [`SpikingModel::norm_gaps`].
+pub(crate) fn norm_gaps<M: SpikingModel + ?Sized>(
+    model: &M,
+    input: Input<'_>,
+    execution: &Execution,
+) -> Result<Vec<NormGap>, ModelError> {
+    let mut gaps = NormGaps::default();
+    let execution = Execution { mode: Mode::LayerByLayer, ..*execution };
+    let mut context = ForwardContext::new(true, execution).without_updates().observed(&mut gaps);
+    let _logits = tch::no_grad(|| model.run(input, &mut context))?;
+    Ok(gaps.0)
+}
 
-    /// The first layer whose output, or else the first parameter whose value, is not finite; `None` where all are.
-    /// Computes the network once more without a gradient, and leaves the running statistics as they are.
-    ///
-    /// # Errors
-    /// As [`Network::forward`].
-    pub fn locate_non_finite(
-        &self,
-        input: Input<'_>,
-        train: bool,
-        execution: &Execution,
-    ) -> Result<Option<NonFinite>, ModelError> {
-        let mut search = Search::default();
-        let execution = Execution { mode: Mode::LayerByLayer, ..*execution };
-        let mut context = ForwardContext::new(train, execution).without_updates().observed(&mut search);
-        let _logits = tch::no_grad(|| self.run(input, &mut context))?;
-        if search.0.is_some() {
-            return Ok(search.0);
+/// [`SpikingModel::locate_non_finite`].
+pub(crate) fn locate_non_finite<M: SpikingModel + ?Sized>(
+    model: &M,
+    input: Input<'_>,
+    train: bool,
+    execution: &Execution,
+) -> Result<Option<NonFinite>, ModelError> {
+    let mut search = Search::default();
+    let execution = Execution { mode: Mode::LayerByLayer, ..*execution };
+    let mut context = ForwardContext::new(train, execution).without_updates().observed(&mut search);
+    let _logits = tch::no_grad(|| model.run(input, &mut context))?;
+    if search.0.is_some() {
+        return Ok(search.0);
+    }
+    for (name, tensor) in model.named_tensors() {
+        if !all_finite(tensor)? {
+            return Ok(Some(NonFinite { place: name.clone(), step: None }));
         }
-        for (name, tensor) in &self.tensors {
-            if !all_finite(tensor)? {
-                return Ok(Some(NonFinite { place: name.clone(), step: None }));
-            }
-        }
-        Ok(None)
     }
+    Ok(None)
 }
 
 #[derive(Default)]
 struct Trace {
+    name: String,
     places: Vec<i64>,
     spikes: Vec<Tensor>,
     membranes: Vec<Tensor>,
@@ -270,22 +278,30 @@ impl Trace {
 /// Takes some neurons of each layer out of a run step by step of one sample.
 struct Tracer {
     neurons: usize,
-    layers: Vec<Trace>,
+    layers: Vec<Option<Trace>>,
+}
+
+impl Tracer {
+    fn layer(&mut self, neurons: &Neurons) -> &mut Trace {
+        let new = || Trace { name: neurons.name().to_owned(), ..Trace::default() };
+        entry(&mut self.layers, neurons.index(), new)
+    }
 }
 
 impl Observer for Tracer {
     fn before_firing(&mut self, neurons: &Neurons, charge: Charge<'_>) -> Result<(), ModelError> {
-        let trace = &mut self.layers[neurons.index()];
+        let count = self.neurons;
+        let trace = self.layer(neurons);
         trace.v_threshold = charge.v_threshold()?;
-        let membrane = trace.take(&charge.membrane()?, self.neurons)?;
+        let membrane = trace.take(&charge.membrane()?, count)?;
         trace.before_reset.push(membrane);
         Ok(())
     }
 
     fn neurons(&mut self, neurons: &Neurons, spikes: &Tensor, membrane: &Tensor) -> Result<(), ModelError> {
-        let id = neurons.index();
-        let trace = &mut self.layers[id];
-        let (spikes, membrane) = (trace.take(spikes, self.neurons)?, trace.take(membrane, self.neurons)?);
+        let count = self.neurons;
+        let trace = self.layer(neurons);
+        let (spikes, membrane) = (trace.take(spikes, count)?, trace.take(membrane, count)?);
         trace.spikes.push(spikes);
         trace.membranes.push(membrane);
         Ok(())

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tch::{Device, Kind, Tensor, nn};
 use tks_models::{
     Architecture, Execution, Input, InputShape, JoinDescription, LayerDescription, MsResnetConfig, Network,
-    NetworkConfig, SpikformerConfig,
+    NetworkConfig, SpikformerConfig, SpikingModel,
 };
 use tks_neuron::{Model, Neuron};
 

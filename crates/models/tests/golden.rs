@@ -8,7 +8,9 @@ use serde_json::Value;
 use tch::{Device, Kind, Tensor, nn};
 use tks_autograd::convolution::ConvBackend;
 use tks_golden::{GoldenCase, cases_of_kind};
-use tks_models::{Architecture, Execution, Input, InputShape, Mode, Network, NetworkConfig};
+use tks_models::{
+    Architecture, Execution, FiringRates, Input, InputShape, Mode, Network, NetworkConfig, SpikingModel,
+};
 use tks_neuron::{Model, Neuron, Surrogate};
 
 use common::{fill_by_formula, relative_norm_error};
@@ -114,9 +116,9 @@ fn golden_networks_compute_what_the_peers_do() {
     for execution in executions {
         for case in cases() {
             let file = &case.case.file;
-            case.network.start_recording();
-            let logits = case.network.forward(case.input(), true, &execution).unwrap();
-            let rates = case.network.take_firing_rates();
+            let mut rates = FiringRates::default();
+            let logits = case.network.forward_observed(case.input(), true, &execution, &mut rates).unwrap();
+            let rates = rates.layers();
             let error = (&logits - case.expected("logits")).abs().max().double_value(&[]);
             let batch = logits.size()[1];
             let labels = Tensor::arange(batch, (Kind::Int64, Device::Cpu)).remainder(logits.size()[2]);

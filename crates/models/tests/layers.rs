@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor, nn};
 use tks_autograd::convolution::ConvBackend;
 use tks_models::{
     ArchitecturePlan, Builder, Execution, ForwardContext, Input, InputShape, Layer, LayerDescription,
-    LayerKind, Mode, ModelError, Network, NetworkConfig,
+    LayerKind, Mode, ModelError, Network, NetworkConfig, SpikingModel,
 };
 
 use common::fill_by_formula;

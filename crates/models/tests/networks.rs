@@ -4,8 +4,8 @@ use std::sync::Mutex;
 
 use tch::{Device, Kind, Tensor, nn};
 use tks_models::{
-    Architecture, ConvConfig, Execution, Input, InputShape, LayerConfig, Mode, ModelError, Network,
-    NetworkConfig, SewBlockConfig,
+    Architecture, ConvConfig, Execution, FiringRates, Input, InputShape, LayerConfig, Mode, ModelError,
+    Network, NetworkConfig, SewBlockConfig, SpikingModel,
 };
 
 const CLASSES: i64 = 5;
@@ -276,11 +276,13 @@ fn a_membrane_that_is_not_a_number_shows_where_the_output_looks_sound() {
     let (_store, network) = build(Architecture::Small);
     let images = images();
     let run = || {
-        network.start_recording();
+        let mut rates = FiringRates::default();
         let input = Input::Static(&images, STEPS as usize);
-        let logits = tch::no_grad(|| network.forward(input, false, &Execution::default())).unwrap();
+        let logits =
+            tch::no_grad(|| network.forward_observed(input, false, &Execution::default(), &mut rates))
+                .unwrap();
         assert!(bool::try_from(logits.isfinite().all()).unwrap());
-        network.take_firing_rates().into_iter().map(|layer| layer.finite).collect::<Vec<_>>()
+        rates.layers().into_iter().map(|layer| layer.finite).collect::<Vec<_>>()
     };
     assert!(run().into_iter().all(|finite| finite));
     let weight = network.named_tensors().iter().find(|(name, _)| name.ends_with("conv.weight")).unwrap();

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use tch::{Device, Kind, Tensor, nn};
-use tks_models::{Architecture, Connect, Execution, Input, InputShape, Network, NetworkConfig};
+use tks_models::{
+    Architecture, Connect, Execution, FiringRates, Input, InputShape, Network, NetworkConfig, SpikingModel,
+};
 use tks_neuron::{Model, Neuron, Surrogate};
 
 use common::{fill_by_formula, relative_norm_error};
@@ -102,10 +104,10 @@ fn networks_compute_what_the_peers_do() {
             norms.for_each(|(_, tensor)| tch::no_grad(|| drop(tensor.shallow_clone().fill_(value))));
         }
         let x = image(document.batch, case.size as i64);
-        network.start_recording();
+        let mut rates = FiringRates::default();
         let input = Input::Static(&x, document.time_steps);
-        let logits = network.forward(input, true, &Execution::default()).unwrap();
-        let rates = network.take_firing_rates();
+        let logits = network.forward_observed(input, true, &Execution::default(), &mut rates).unwrap();
+        let rates = rates.layers();
         let expected = Tensor::from_slice(&case.logits).reshape(logits.size());
         let logits_error = (&logits - expected).abs().max().double_value(&[]);
         let labels = Tensor::arange(document.batch, (Kind::Int64, Device::Cpu));

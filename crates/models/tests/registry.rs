@@ -3,8 +3,9 @@
 use serde::Deserialize;
 use tch::{Device, Kind, Tensor, nn};
 use tks_models::{
-    Architecture, ArchitecturePlan, Builder, Execution, Input, InputKind, InputShape, LayerConfig, LayerPlan,
-    ModelError, Network, NetworkConfig, SpikformerConfig, WeightInit,
+    Architecture, ArchitecturePlan, Builder, Execution, ForwardContext, Input, InputKind, InputShape,
+    LayerConfig, LayerPlan, ModelError, Network, NetworkConfig, SpikformerConfig, SpikingModel, Summary,
+    WeightInit,
 };
 
 #[derive(Debug, Deserialize)]
@@ -227,4 +228,81 @@ fn patches_are_as_large_as_they_are_said_to_be() {
         assert_eq!(qkv.input, [16 * 32 / (patch_size * patch_size), 16]);
         assert_eq!(qkv.macs as usize, qkv.input[0] * 16 * 48);
     }
+}
+
+/// A model whose layer gets back what it fired at the step before: no layer that is given whole sequences can say it.
+#[derive(Debug)]
+struct Feedback {
+    input: InputShape,
+    summary: Summary,
+    tensors: Vec<(String, Tensor)>,
+}
+
+impl SpikingModel for Feedback {
+    fn input_shape(&self) -> InputShape {
+        self.input
+    }
+
+    fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    fn named_tensors(&self) -> &[(String, Tensor)] {
+        &self.tensors
+    }
+
+    fn run(&self, input: Input<'_>, _: &mut ForwardContext<'_>) -> Result<Tensor, ModelError> {
+        let [(_, weight), (_, back)] = self.tensors.as_slice() else { panic!("two tensors") };
+        let steps = match input {
+            Input::Sequence(x) => x.f_flatten(2, -1)?,
+            Input::Static(x, steps) => x.f_flatten(1, -1)?.f_unsqueeze(0)?.f_repeat([steps as i64, 1, 1])?,
+        };
+        let mut fed_back = steps.f_get(0)?.f_linear::<Tensor>(weight, None)?.f_zeros_like()?;
+        let mut outputs = Vec::new();
+        for step in steps.f_unbind(0)? {
+            fed_back = step.f_linear::<Tensor>(weight, None)?.f_add(&fed_back.f_mul(back)?)?;
+            outputs.push(fed_back.shallow_clone());
+        }
+        Ok(Tensor::f_stack(&outputs, 0)?)
+    }
+}
+
+#[derive(Debug)]
+struct FeedbackPlan;
+
+impl ArchitecturePlan for FeedbackPlan {
+    fn build(&self, _: &mut Builder<'_>) -> Result<(), ModelError> {
+        Err(ModelError::Execution("its layers do not run one after the other".into()))
+    }
+
+    fn model(
+        &self,
+        path: &nn::Path<'_>,
+        config: &NetworkConfig,
+        input: InputShape,
+    ) -> Result<Option<Box<dyn SpikingModel>>, ModelError> {
+        let features = (input.channels * input.height * input.width) as i64;
+        let weight = path.var("weight", &[config.classes as i64, features], nn::Init::Const(0.5));
+        let back = path.var("back", &[config.classes as i64], nn::Init::Const(0.25));
+        let tensors = vec![("weight".to_owned(), weight), ("back".to_owned(), back)];
+        Ok(Some(Box::new(Feedback { input, summary: Summary { layers: Vec::new() }, tensors })))
+    }
+}
+
+#[test]
+fn a_model_of_ones_own_is_built_by_its_name_and_has_what_a_trainer_asks_for() {
+    Architecture::register("feedback", FeedbackPlan).unwrap();
+    let config: NetworkConfig = toml::from_str("architecture = 'feedback'\nclasses = 3").unwrap();
+    let store = nn::VarStore::new(Device::Cpu);
+    let model = config.build(&store.root(), InputShape::new(1, 2, 2)).unwrap();
+    let images = Tensor::ones([5, 1, 2, 2], (Kind::Float, Device::Cpu));
+    let logits = model.forward(Input::Static(&images, 2), true, &Execution::default()).unwrap();
+    let row = |step: i64| Vec::<f32>::try_from(logits.get(step).get(0)).unwrap();
+    assert_eq!((row(0), row(1)), (vec![2.0; 3], vec![2.5; 3]));
+    logits.sum(Kind::Float).backward();
+    assert!(model.named_tensors().iter().all(|(_, tensor)| tensor.grad().defined()));
+    assert!(model.trace(Input::Static(&images, 2), 0, 4, &Execution::default()).unwrap().is_empty());
+    assert!(model.describe_layers().unwrap().is_empty());
+    let refused = Network::new(&store.root(), &config, InputShape::new(1, 2, 2)).unwrap_err();
+    assert_eq!(refused.to_string(), "its layers do not run one after the other");
 }

@@ -13,7 +13,7 @@ use crate::run_folder::RunFolder;
 
 /// Where the best epoch's network of a run is.
 #[derive(Debug)]
-pub enum BestNetwork {
+pub(crate) enum BestNetwork {
     /// In `best.safetensors`.
     Kept(Checkpoint),
     /// In `last.safetensors`: the run was killed before that got its second name.
@@ -26,7 +26,7 @@ pub enum BestNetwork {
 
 impl BestNetwork {
     /// Finds that of a run whose newest checkpoint is `last`.
-    pub fn find(run: &RunFolder, last: &Header) -> Self {
+    pub(crate) fn find(run: &RunFolder, last: &Header) -> Self {
         let path = run.checkpoint(CheckpointKind::Best);
         let wanted = last.position.best.as_ref();
         if wanted.is_some_and(|best| best.digest == last.digest) && !is_of(&path, &last.digest) {
@@ -70,7 +70,7 @@ impl BestNetwork {
     ///
     /// # Errors
     /// A disk that refuses.
-    pub fn recover(self, run: &RunFolder, best: &mut Option<Best>) -> Result<Option<String>> {
+    pub(crate) fn recover(self, run: &RunFolder, best: &mut Option<Best>) -> Result<Option<String>> {
         let path = run.checkpoint(CheckpointKind::Best);
         match self {
             BestNetwork::Kept(_) => Ok(None),

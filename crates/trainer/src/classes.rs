@@ -17,7 +17,7 @@ const LISTED: usize = 5;
 ///
 /// # Errors
 /// Names the classes that only one of them has.
-pub fn join(known: &[String], found: &[String]) -> Result<Vec<usize>> {
+pub(crate) fn join(known: &[String], found: &[String]) -> Result<Vec<usize>> {
     ensure!(
         same(known, found),
         "the run was trained on the classes {}, but the data have {}: {}. Give the data that it was trained for, or a \
@@ -51,7 +51,7 @@ fn list(classes: &[String]) -> String {
 }
 
 /// Samples whose labels are another's numbers of the same classes.
-pub struct Relabeled {
+pub(crate) struct Relabeled {
     samples: Arc<Samples>,
     labels: Vec<usize>,
 }
@@ -64,7 +64,7 @@ impl fmt::Debug for Relabeled {
 
 impl Relabeled {
     /// `samples` as they are where `labels` changes nothing; else label `k` becomes `labels[k]`.
-    pub fn wrap(samples: Arc<Samples>, labels: &[usize]) -> Arc<Samples> {
+    pub(crate) fn wrap(samples: Arc<Samples>, labels: &[usize]) -> Arc<Samples> {
         if labels.iter().enumerate().all(|(from, &to)| from == to) {
             return samples;
         }

@@ -20,7 +20,7 @@ const LISTED: usize = 20;
 
 /// What a check found.
 #[derive(Debug, Clone, PartialEq)]
-pub enum CheckReport {
+pub(crate) enum CheckReport {
     /// Of images.
     Images(ImageReport),
     /// Of recordings.
@@ -29,7 +29,7 @@ pub enum CheckReport {
 
 /// What a check of recordings found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct EventReport {
+pub(crate) struct EventReport {
     /// The data set.
     pub dataset: String,
     /// Recordings found.
@@ -56,7 +56,7 @@ pub struct EventReport {
 ///
 /// # Errors
 /// Nothing there is of this data set.
-pub fn check(manifest: Option<&Manifest>, path: &Path) -> Result<CheckReport> {
+pub(crate) fn check(manifest: Option<&Manifest>, path: &Path) -> Result<CheckReport> {
     match manifest {
         Some(manifest) if manifest.kind == Kind::Events => {
             Ok(CheckReport::Events(check_events(manifest, path)?))
@@ -106,7 +106,7 @@ fn check_events(manifest: &Manifest, path: &Path) -> Result<EventReport> {
 
 impl CheckReport {
     /// Whether nothing was found that keeps the data set from being used as its publisher means it.
-    pub fn is_sound(&self) -> bool {
+    pub(crate) fn is_sound(&self) -> bool {
         match self {
             CheckReport::Images(report) => report.is_sound(),
             CheckReport::Events(report) => {
@@ -123,7 +123,7 @@ impl CheckReport {
     ///
     /// # Errors
     /// None now.
-    pub fn json(&self) -> Result<String> {
+    pub(crate) fn json(&self) -> Result<String> {
         Ok(match self {
             CheckReport::Images(report) => serde_json::to_string_pretty(report)?,
             CheckReport::Events(report) => serde_json::to_string_pretty(report)?,

@@ -5,7 +5,7 @@ use tch::{Tensor, no_grad};
 
 /// Exponential moving average of a network's tensors, running statistics included: Polyak and Juditsky, 1992.
 #[derive(Debug)]
-pub struct Ema {
+pub(crate) struct Ema {
     decay: f64,
     average: Vec<(String, Tensor)>,
 }
@@ -15,7 +15,7 @@ impl Ema {
     ///
     /// # Errors
     /// What libtorch refuses.
-    pub fn new(decay: f64, tensors: &[(String, Tensor)]) -> Result<Self> {
+    pub(crate) fn new(decay: f64, tensors: &[(String, Tensor)]) -> Result<Self> {
         let copy = |(name, tensor): &(String, Tensor)| Ok((name.clone(), copied(tensor)?));
         Ok(Ema { decay, average: tensors.iter().map(copy).collect::<Result<_>>()? })
     }
@@ -24,7 +24,7 @@ impl Ema {
     ///
     /// # Errors
     /// What libtorch refuses.
-    pub fn update(&mut self, tensors: &[(String, Tensor)]) -> Result<()> {
+    pub(crate) fn update(&mut self, tensors: &[(String, Tensor)]) -> Result<()> {
         no_grad(|| {
             for ((_, average), (_, tensor)) in self.average.iter_mut().zip(tensors) {
                 if average.is_floating_point() {
@@ -41,7 +41,7 @@ impl Ema {
     ///
     /// # Errors
     /// What libtorch refuses.
-    pub fn swap(&mut self, tensors: &[(String, Tensor)]) -> Result<()> {
+    pub(crate) fn swap(&mut self, tensors: &[(String, Tensor)]) -> Result<()> {
         no_grad(|| {
             for ((_, average), (_, tensor)) in self.average.iter_mut().zip(tensors) {
                 let own = copied(tensor)?;
@@ -53,7 +53,7 @@ impl Ema {
     }
 
     /// The average's tensors by name.
-    pub fn tensors(&self) -> &[(String, Tensor)] {
+    pub(crate) fn tensors(&self) -> &[(String, Tensor)] {
         &self.average
     }
 }

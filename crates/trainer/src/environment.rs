@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use tks_report::Environment;
 
 /// That of this process.
-pub fn of_this_process(device: tch::Device) -> Environment {
+pub(crate) fn of_this_process(device: tch::Device) -> Environment {
     let mut environment = Environment {
         version: Some(env!("CARGO_PKG_VERSION").into()),
         command: Some(std::env::args().collect::<Vec<_>>().join(" ")),
@@ -24,7 +24,7 @@ pub fn of_this_process(device: tch::Device) -> Environment {
 }
 
 /// The widest vectors that libtorch may use here: its sums are added in another order on each.
-pub fn instruction_set() -> String {
+pub(crate) fn instruction_set() -> String {
     // libtorch's own switch.
     if let Ok(chosen) = std::env::var("ATEN_CPU_CAPABILITY") {
         return chosen;
@@ -42,7 +42,7 @@ pub fn instruction_set() -> String {
 }
 
 /// The device's name in configurations.
-pub fn device_name(device: tch::Device) -> String {
+pub(crate) fn device_name(device: tch::Device) -> String {
     match device {
         tch::Device::Cuda(number) => format!("cuda:{number}"),
         tch::Device::Cpu => "cpu".into(),
@@ -57,12 +57,12 @@ fn processor() -> Option<String> {
 }
 
 /// The most memory that this process has had so far, in MiB; `None` where the system does not tell.
-pub fn peak_memory_mib() -> Option<f64> {
+pub(crate) fn peak_memory_mib() -> Option<f64> {
     memory_mib("/proc/self/status", "VmHWM:").map(|mib| mib as f64)
 }
 
 /// Memory in MiB that is free for this process; `None` where the system does not tell.
-pub fn available_memory_mib() -> Option<u64> {
+pub(crate) fn available_memory_mib() -> Option<u64> {
     memory_mib("/proc/meminfo", "MemAvailable:")
 }
 

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 use tks_data::Loader;
-use tks_models::{Execution, Network};
+use tks_models::{Execution, FiringRates, SpikingModel};
 use tks_report::{Confusion, LayerActivity};
 
 use crate::data::{Samples, TensorBatch};
@@ -46,7 +46,7 @@ impl Evaluation {
 /// # Errors
 /// A sample that cannot be read; weights, membranes or logits that are not finite; what libtorch refuses.
 pub fn evaluate(
-    network: &Network,
+    network: &dyn SpikingModel,
     loader: &Loader<Samples>,
     classes: &[String],
     time_steps: usize,
@@ -63,12 +63,14 @@ pub fn evaluate(
     let mut confusion = Confusion::new(classes.to_vec());
     let mut right = vec![0i64; time_steps];
     let (mut samples, mut loss) = (0, 0.0);
-    network.start_recording();
+    let mut rates = FiringRates::default();
     for (number, batch) in loader.epoch(0)?.enumerate() {
         let batch = batch?;
         let tensors = TensorBatch::new(&batch, network.device())?;
         drop(batch);
-        let logits = tch::no_grad(|| network.forward(tensors.input(time_steps), false, execution))?;
+        let logits = tch::no_grad(|| {
+            network.forward_observed(tensors.input(time_steps), false, execution, &mut rates)
+        })?;
         let found = tch::no_grad(|| Found::new(&logits, &tensors.labels))?;
         if let Some(&first) = found.not_finite.first() {
             let place = network.locate_non_finite(tensors.input(time_steps), false, execution)?;
@@ -97,7 +99,7 @@ pub fn evaluate(
         }
         progress(number + 1, batches)?;
     }
-    let rates = network.take_firing_rates();
+    let rates = rates.layers();
     ensure!(samples > 0, "there is nothing to test on");
     if let Some(layer) = rates.iter().find(|layer| !layer.finite) {
         bail!(
@@ -120,7 +122,7 @@ pub fn evaluate(
 }
 
 /// Neurons of a layer for one sample, by its name; 0 where there is none of that name.
-pub fn neuron_count(network: &Network, name: &str) -> u64 {
+pub fn neuron_count(network: &dyn SpikingModel, name: &str) -> u64 {
     let layer = network.summary().layers.iter().find(|layer| layer.name == name);
     layer.map_or(0, |layer| layer.output.iter().product::<usize>() as u64)
 }

@@ -9,13 +9,11 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor, nn};
 use tks_events::SensorSize;
 use tks_events::datasets::Orientation;
-use tks_images::recipe::Normalize;
-use tks_models::{LayerDescription, Network, NetworkConfig};
+use tks_models::{LayerDescription, NetworkConfig, SpikingModel};
 
 use crate::checkpoint::{Checkpoint, read_tensors, write_tensors};
-use crate::config::{Config, EventConfig};
-use crate::data::{FOLDER, Task, event_config, preprocessor, recording_reader};
-use crate::datasets;
+use crate::config::Config;
+use crate::data::{Task, describe_input};
 use crate::trainer::{build_network, load_weights};
 
 /// The file with the weights, by the names of the network's state dictionary.
@@ -69,47 +67,23 @@ pub struct ImageInput {
     pub recipe: tks_images::Recipe,
 }
 
-impl EventInput {
-    fn new(config: &Config, task: &Task) -> Result<Self> {
-        let (EventConfig { recipe, orientation, .. }, _) = event_config(config)?;
-        let sensor = recording_reader(config, &datasets::manifest(&task.data)?)?.sensor();
-        let recipe =
-            tks_events::recipe::Recipe { event_augment: Vec::new(), frame_augment: Vec::new(), ..recipe };
-        Ok(EventInput { sensor, orientation, recipe })
-    }
-}
-
-impl ImageInput {
-    fn new(config: &Config, task: &Task) -> Result<Self> {
-        let manifest = if task.data == FOLDER { None } else { Some(datasets::manifest(&task.data)?) };
-        let preprocessor = preprocessor(config, task, manifest.as_ref())?;
-        let (mean, std) = (preprocessor.normalization().mean(), preprocessor.normalization().std());
-        let recipe = tks_images::Recipe {
-            augment: Vec::new(),
-            channels: Some(task.input.channels),
-            normalize: Normalize::Values { mean: mean.to_vec(), std: std.to_vec() },
-            ..preprocessor.recipe().clone()
-        };
-        Ok(ImageInput { recipe })
-    }
-}
-
 /// Writes the network of a checkpoint, the moving average of its weights where there is one.
 ///
 /// # Errors
 /// A checkpoint of another network; a disk that is full or refuses.
 pub fn write(folder: &Path, config: &Config, task: &Task, checkpoint: &Checkpoint) -> Result<()> {
     let network = build_network(config, task, Device::Cpu)?;
-    load_weights(&network, checkpoint)?;
+    load_weights(network.as_ref(), checkpoint)?;
     let mut tensors: Vec<(String, Tensor)> =
         network.named_tensors().iter().map(|(name, tensor)| (name.clone(), tensor.detach())).collect();
     tensors.sort_by(|a, b| a.0.cmp(&b.0));
+    let input = describe_input(config, task)?;
     let description = Description {
         format: FORMAT,
         network: NetworkConfig { classes: task.classes.len(), ..config.network.clone() },
         task: task.clone(),
-        events: if task.is_static { None } else { Some(EventInput::new(config, task)?) },
-        images: if task.is_static { Some(ImageInput::new(config, task)?) } else { None },
+        events: input.events,
+        images: input.images,
         layers: network.describe_layers()?,
     };
     write_tensors(&folder.join(WEIGHTS), &tensors, HashMap::new())?;
@@ -121,7 +95,7 @@ pub fn write(folder: &Path, config: &Config, task: &Task, checkpoint: &Checkpoin
 ///
 /// # Errors
 /// Files that are missing or damaged, weights of another network.
-pub fn read(folder: &Path, device: Device) -> Result<(Network, Description)> {
+pub fn read(folder: &Path, device: Device) -> Result<(Box<dyn SpikingModel>, Description)> {
     let path = folder.join(DESCRIPTION);
     let text = tks_data::regular_file::read(&path)?;
     let description: Description = serde_json::from_slice(&text)
@@ -133,7 +107,7 @@ pub fn read(folder: &Path, device: Device) -> Result<(Network, Description)> {
         description.format
     );
     let store = nn::VarStore::new(device);
-    let network = Network::new(&store.root(), &description.network, description.task.input)?;
+    let network = description.network.build(&store.root(), description.task.input)?;
     let path = folder.join(WEIGHTS);
     let (weights, _) = read_tensors(&path)?;
     for (name, tensor) in network.named_tensors() {

@@ -37,13 +37,13 @@ enum Sign {
 
 /// Looks at evaluations for signs that a training does not work.
 #[derive(Debug, Default)]
-pub struct Health {
+pub(crate) struct Health {
     told: BTreeSet<Sign>,
 }
 
 /// Where a training stands when its evaluation is looked at.
 #[derive(Debug, Clone, Copy)]
-pub struct Moment {
+pub(crate) struct Moment {
     /// Epochs done.
     pub epochs: usize,
     /// Steps of the optimiser done.
@@ -53,7 +53,7 @@ pub struct Moment {
 impl Health {
     /// Whether it is time to expect something of an evaluation: after the warm-up and the first part of a training, and
     /// at its end.
-    pub fn is_due(config: &Config, epochs_done: usize) -> bool {
+    pub(crate) fn is_due(config: &Config, epochs_done: usize) -> bool {
         let epochs = config.training.epochs;
         let warmup = config.schedule.warmup(epochs).ceil();
         let beginning = (BEGINNING * epochs as f64).ceil();
@@ -62,7 +62,7 @@ impl Health {
 
     /// The warnings that an evaluation is cause for and that were not told before; `gaps` are those of
     /// [`tks_models::Network::norm_gaps`].
-    pub fn look(
+    pub(crate) fn look(
         &mut self,
         config: &Config,
         moment: Moment,
@@ -82,7 +82,7 @@ impl Health {
 }
 
 /// The warning for a training of few steps of the optimiser; `steps` are those of an epoch of so many samples.
-pub fn few_steps(config: &Config, samples: usize, steps: usize) -> Option<String> {
+pub(crate) fn few_steps(config: &Config, samples: usize, steps: usize) -> Option<String> {
     let training = &config.training;
     let all = steps * training.epochs;
     if all >= FEW_STEPS && (steps >= FEW_STEPS_AN_EPOCH || all >= 10 * FEW_STEPS) {

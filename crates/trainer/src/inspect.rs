@@ -5,7 +5,7 @@ use std::fmt;
 use anyhow::Result;
 use serde::Serialize;
 use tch::Device;
-use tks_models::{LayerSummary, Network};
+use tks_models::LayerSummary;
 
 use crate::config::Config;
 use crate::data::{Task, describe};
@@ -17,7 +17,7 @@ use crate::trainer::{EVALUATION, build_network};
 
 /// A network, taken apart.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Inspected {
+pub(crate) struct Inspected {
     /// The architecture's name.
     pub architecture: String,
     /// What it is for.
@@ -34,7 +34,7 @@ pub struct Inspected {
 
 /// A layer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct InspectedLayer {
+pub(crate) struct InspectedLayer {
     /// What is known without running it.
     #[serde(flatten)]
     pub summary: LayerSummary,
@@ -46,7 +46,7 @@ pub struct InspectedLayer {
 ///
 /// # Errors
 /// A network that does not fit the data.
-pub fn of_config(config: &Config) -> Result<Inspected> {
+pub(crate) fn of_config(config: &Config) -> Result<Inspected> {
     inspect(config, describe(config)?, None)
 }
 
@@ -54,12 +54,12 @@ pub fn of_config(config: &Config) -> Result<Inspected> {
 ///
 /// # Errors
 /// A run that never began.
-pub fn of_run(run: &RunFolder) -> Result<Inspected> {
+pub(crate) fn of_run(run: &RunFolder) -> Result<Inspected> {
     inspect(&run.config()?, run.task()?, run.read_json(EVALUATION)?)
 }
 
 fn inspect(config: &Config, task: Task, evaluation: Option<Evaluation>) -> Result<Inspected> {
-    let network: Network = build_network(config, &task, Device::Cpu)?;
+    let network = build_network(config, &task, Device::Cpu)?;
     let summary = network.summary();
     let rate = |name: &str| {
         let activity = &evaluation.as_ref()?.activity;

@@ -2,20 +2,15 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`config`] | everything that a user can choose, as one TOML file |
-//! | [`presets`] | configurations by name: the reference recipes, and small ones |
-//! | [`datasets`], [`data`], [`classes`] | where data sets are; from the configuration to batches of tensors; classes by name |
+//! | [`config`], [`presets`] | everything that a user can choose, as one TOML file; configurations by name |
+//! | [`datasets`], [`data`] | where data sets are; from the configuration to batches of tensors; data sets of one's own |
 //! | [`trainer`] | the training itself |
-//! | [`optimizer`], [`ema`] | optimisers whose state can be saved; the moving average of the weights |
 //! | [`evaluation`] | accuracy after each number of steps, confusion, firing rates |
-//! | [`checkpoint`], [`run_folder`] | what a training leaves on disk, and goes on from |
-//! | [`run_state`], [`best`], [`basis`] | where a run is; its best network; what its numbers depend on |
+//! | [`checkpoint`], [`run_folder`], [`run_state`] | what a training leaves on disk, and goes on from |
 //! | [`message`], [`display`], [`files`] | what a training says; the terminal and the files that hear it |
-//! | [`metrics`], [`watch`], [`health`] | sums over an epoch, idle layers, signs that a training does not work |
-//! | [`estimate`], [`environment`] | memory and time, the machine |
-//! | [`report`], [`export`], [`predict`], [`inspect`] | what can be done with a trained network |
-//! | [`data_check`], [`sheet`] | a data set walked before a training, samples drawn as a network sees them |
-//! | [`cli`] | the program's command line |
+//! | [`report`], [`export`], [`predict`] | what can be done with a trained network |
+//! | [`stop`] | asking a training to end |
+//! | [`cli`] | the program's command line, [`cli::Cli`], to which a program of one's own adds |
 //!
 //! ```no_run
 //! use tks_trainer::config::Config;
@@ -32,35 +27,35 @@
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 
-pub mod basis;
-pub mod best;
+mod basis;
+mod best;
 pub mod checkpoint;
-pub mod classes;
+mod classes;
 pub mod cli;
 pub mod config;
 pub mod data;
-pub mod data_check;
+mod data_check;
 mod data_warnings;
 pub mod datasets;
 pub mod display;
-pub mod ema;
-pub mod environment;
-pub mod estimate;
+mod ema;
+mod environment;
+mod estimate;
 pub mod evaluation;
 pub mod export;
 pub mod files;
-pub mod health;
-pub mod inspect;
+mod health;
+mod inspect;
 pub mod message;
-pub mod metrics;
-pub mod optimizer;
+mod metrics;
+mod optimizer;
 mod output;
 pub mod predict;
 pub mod presets;
 pub mod report;
 pub mod run_folder;
 pub mod run_state;
-pub mod sheet;
+mod sheet;
 pub mod stop;
 pub mod trainer;
-pub mod watch;
+mod watch;

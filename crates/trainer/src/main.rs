@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
+use tks_trainer::cli::Cli;
+
 fn main() -> ExitCode {
-    tks_autograd::runtime::prepare();
-    tks_trainer::cli::main()
+    Cli::new().run()
 }

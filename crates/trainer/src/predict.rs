@@ -1,21 +1,14 @@
 //! Classifies files with a trained network: images, or recordings of events.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use serde::Serialize;
 use tch::{Kind, Tensor};
-use tks_events::datasets::RecordingReader;
-use tks_events::frames::FramesMut;
-use tks_events::recipe::{Recipe, Scratch as EventScratch};
-use tks_images::preprocess::PreprocessScratch;
-use tks_images::{ImageBytes, ImageError, Preprocessor};
-use tks_models::{Input, Network};
+use tks_models::{Input, SpikingModel};
 
-use crate::config::{Config, FewerSteps};
-use crate::data::{FOLDER, Task, event_config, preprocessor, rebinned, recording_reader};
-use crate::datasets;
+use crate::config::Config;
+use crate::data::{self, SampleReader, Task};
 
 /// What a network takes a file for.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -33,13 +26,7 @@ pub struct Prediction {
 pub struct Reader {
     config: Config,
     task: Task,
-    kind: ReaderKind,
-}
-
-#[derive(Debug)]
-enum ReaderKind {
-    Events { reader: RecordingReader, recipe: Box<Recipe> },
-    Images { preprocessor: Box<Preprocessor>, scratch: Box<Mutex<PreprocessScratch>> },
+    files: Box<dyn SampleReader>,
 }
 
 impl Reader {
@@ -48,104 +35,22 @@ impl Reader {
     /// # Errors
     /// The manifest of its data set cannot be read, or the configuration does not fit it.
     pub fn new(config: &Config, task: &Task) -> Result<Self> {
-        let manifest = match task.data.as_str() {
-            FOLDER => None,
-            name => Some(datasets::manifest(name)?),
-        };
-        let mut task = task.clone();
-        let kind = match (task.is_static, &manifest) {
-            (true, _) => {
-                task.time_steps = config.time_steps.unwrap_or(task.time_steps);
-                let preprocessor = preprocessor(config, &task, manifest.as_ref())?;
-                ReaderKind::Images { preprocessor: preprocessor.into(), scratch: Box::default() }
-            }
-            (false, Some(manifest)) => {
-                let (events, time_steps) = event_config(config)?;
-                task.time_steps = time_steps;
-                let reader = recording_reader(config, manifest)?;
-                ReaderKind::Events { reader, recipe: Box::new(events.recipe) }
-            }
-            (false, None) => bail!("a folder without a manifest holds images, but the run is of recordings"),
-        };
-        Ok(Reader { config: config.clone(), task, kind })
+        let files = data::reader(config, task)?;
+        let task = Task { time_steps: files.time_steps(), ..task.clone() };
+        Ok(Reader { config: config.clone(), task, files })
     }
 
-    /// A file as a batch of one: `[T, 1, C, H, W]` with `time_steps` frames, or `[1, C, H, W]` for an image.
-    /// `bounding_box`: left, top, width and height in pixels, for a network that sees images cut to theirs.
+    /// A file as a batch of one: [`SampleReader::read`].
     ///
     /// # Errors
     /// A file that cannot be read or is of another kind or size.
     pub fn read(&self, path: &Path, time_steps: usize, bounding_box: Option<[f32; 4]>) -> Result<Tensor> {
-        match &self.kind {
-            ReaderKind::Images { preprocessor, scratch } => {
-                let mut scratch = scratch.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                image(preprocessor, path, bounding_box, &mut scratch)
-            }
-            ReaderKind::Events { reader, recipe } => self.recording(*reader, recipe, path, time_steps),
-        }
-        .map_err(|error| {
+        self.files.read(path, time_steps, bounding_box).map_err(|error| {
             let named = error.chain().any(|cause| cause.to_string().contains(&*path.to_string_lossy()));
             let file = if named { String::new() } else { format!(" {}", path.display()) };
             error.context(format!("cannot classify{file}"))
         })
     }
-
-    fn recording(
-        &self,
-        reader: RecordingReader,
-        recipe: &Recipe,
-        path: &Path,
-        time_steps: usize,
-    ) -> Result<Tensor> {
-        // As in evaluation: fewer steps are the first frames, unless they are to be the whole in fewer frames.
-        let usual = self.task.time_steps;
-        let whole = time_steps > usual || self.config.evaluation.fewer_steps == FewerSteps::Rebin;
-        let changed = if whole && time_steps != usual { Some(rebinned(recipe, time_steps)?) } else { None };
-        let recipe = changed.as_ref().unwrap_or(recipe);
-        let shape = recipe.shape(reader.sensor())?;
-        let mut values = vec![0.0f32; shape.iter().product()];
-        let mut frames = FramesMut::contiguous(&mut values, shape)?;
-        recipe.write(&reader.read(path)?.0.events(), &mut frames, &mut EventScratch::default())?;
-        let [steps, channels, height, width] = shape.map(|length| length as i64);
-        let frames = Tensor::f_from_slice(&values)?.f_view([steps, 1, channels, height, width])?;
-        Ok(frames.f_narrow(0, 0, steps.min(time_steps as i64))?)
-    }
-}
-
-fn image(
-    preprocessor: &Preprocessor,
-    path: &Path,
-    bounding_box: Option<[f32; 4]>,
-    scratch: &mut PreprocessScratch,
-) -> Result<Tensor> {
-    ensure!(
-        preprocessor.recipe().bounding_box.is_none() || bounding_box.is_some(),
-        "the network was trained on images cut to their bounding boxes (`data.images.recipe.bounding_box`): give this \
-         one's by `--bounding-box LEFT,TOP,WIDTH,HEIGHT`"
-    );
-    let [channels, height, width] = preprocessor.shape();
-    let mut values = vec![0.0f32; channels * height * width];
-    let bytes = tks_data::regular_file::read(path)?;
-    let written =
-        preprocessor.write(ImageBytes::Encoded(&bytes), bounding_box, None, &mut values, scratch, || {
-            path.to_path_buf()
-        });
-    match written {
-        // The file is named by the caller.
-        Err(ImageError::Size { found, expected, .. }) => bail!(
-            "the network takes {} x {} pixels (height x width), and the image has {} x {}: bring it to that size, or \
-             let it be resized by `--set 'data.images.recipe.resize={{ height = {}, width = {}, crop = 1.0 }}'`",
-            expected[0],
-            expected[1],
-            found[0],
-            found[1],
-            expected[0],
-            expected[1]
-        ),
-        Err(ImageError::Decode { source, .. }) => return Err(source.into()),
-        other => other?,
-    }
-    Ok(Tensor::f_from_slice(&values)?.f_view([1, channels as i64, height as i64, width as i64])?)
 }
 
 /// How files are classified.
@@ -170,7 +75,7 @@ impl Default for PredictOptions {
 /// # Errors
 /// A file that cannot be read, logits that are not finite; what libtorch refuses.
 pub fn predict(
-    network: &Network,
+    network: &dyn SpikingModel,
     reader: &Reader,
     file: &Path,
     options: &PredictOptions,

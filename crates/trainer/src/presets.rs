@@ -1,7 +1,9 @@
 //! Configurations by name: the reference recipes of the paper's data sets and networks, and small ones that train in
 //! minutes on two cores.
 
-use anyhow::Result;
+use std::sync::{PoisonError, RwLock};
+
+use anyhow::{Result, ensure};
 use tks_data::DataError;
 use tks_data::nearest::nearest;
 
@@ -28,16 +30,37 @@ const PRESETS: &[(&str, &str)] = &[
     ("stanford-cars-sew-resnet18", include_str!("../presets/stanford-cars-sew-resnet18.toml")),
 ];
 
-/// The names.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    PRESETS.iter().map(|(name, _)| *name)
+/// Those that a program added.
+static REGISTERED: RwLock<Vec<Preset>> = RwLock::new(Vec::new());
+
+/// Name and text.
+type Preset = (&'static str, &'static str);
+
+/// Adds a preset; the text's first line is a comment that says what it is.
+///
+/// # Errors
+/// A name that is taken.
+pub fn register(name: &'static str, text: &'static str) -> Result<()> {
+    ensure!(!names().contains(&name), "there already is a preset called `{name}`: choose another name");
+    REGISTERED.write().unwrap_or_else(PoisonError::into_inner).push((name, text));
+    Ok(())
 }
 
-/// Each name with what it is: its file's first line.
-pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
-    PRESETS
-        .iter()
-        .map(|(name, text)| (*name, text.lines().next().unwrap_or("").trim_start_matches(['#', ' '])))
+/// What ships, then what was added.
+fn entries() -> Vec<Preset> {
+    let registered = REGISTERED.read().unwrap_or_else(PoisonError::into_inner);
+    PRESETS.iter().chain(registered.iter()).copied().collect()
+}
+
+/// The names.
+pub fn names() -> Vec<&'static str> {
+    entries().into_iter().map(|(name, _)| name).collect()
+}
+
+/// Each name with what it is: its text's first line.
+pub fn all() -> Vec<(&'static str, &'static str)> {
+    let about = |text: &'static str| text.lines().next().unwrap_or("").trim_start_matches(['#', ' ']);
+    entries().into_iter().map(|(name, text)| (name, about(text))).collect()
 }
 
 /// The TOML text of a preset.
@@ -45,13 +68,13 @@ pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// # Errors
 /// No such name, with the nearest one.
 pub fn text(name: &str) -> Result<&'static str> {
-    match PRESETS.iter().find(|(known, _)| *known == name) {
+    match entries().into_iter().find(|(known, _)| *known == name) {
         Some((_, text)) => Ok(text),
         None => Err(DataError::UnknownName {
             what: "preset",
             name: name.to_owned(),
-            nearest: nearest(name, names()).map(str::to_owned),
-            known: names().map(str::to_owned).collect(),
+            nearest: nearest(name, names().iter().copied()).map(str::to_owned),
+            known: names().into_iter().map(str::to_owned).collect(),
         }
         .into()),
     }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use tch::{Device, Tensor};
 use tks_data::{Loader, LoaderConfig, Subset};
 use tks_loss::LossConfig;
-use tks_models::{Execution, Input, LayerTrace, Network, SynapticActivity};
+use tks_models::{Execution, Input, LayerTrace, SpikingModel, SynapticActivity};
 use tks_report::{
     Energy, Environment, KeyFigure, LayerInput, LayerOperations, Report, SampleActivity, SpikeRaster,
     StepAccuracy, Trace,
@@ -37,7 +37,7 @@ const TRACED_LAYERS: usize = 4;
 /// Records that cannot be read, a disk that refuses.
 pub fn write(
     run: &RunFolder,
-    network: &Network,
+    network: &dyn SpikingModel,
     data: &Data,
     config: &Config,
     evaluation: &Evaluation,
@@ -50,7 +50,7 @@ pub fn write(
 
 fn fill(
     run: &RunFolder,
-    network: &Network,
+    network: &dyn SpikingModel,
     data: &Data,
     config: &Config,
     evaluation: &Evaluation,
@@ -150,7 +150,7 @@ fn loss_label(loss: &LossConfig) -> String {
         let value = serde_json::to_value(loss).unwrap_or_default();
         value.get(loss.name()).and_then(|settings| settings.as_object().cloned()).unwrap_or_default()
     };
-    let usual = LossConfig::of_name(loss.name()).map(|loss| settings(&loss)).unwrap_or_default();
+    let usual = loss.name().parse().map(|loss| settings(&loss)).unwrap_or_default();
     let mut label = loss.name().to_uppercase();
     for (key, value) in settings(loss) {
         if usual.get(&key) != Some(&value) {
@@ -218,7 +218,7 @@ impl Counted {
 /// # Errors
 /// What libtorch refuses.
 pub fn energy(
-    network: &Network,
+    network: &dyn SpikingModel,
     batch: &TensorBatch,
     time_steps: usize,
     execution: &Execution,
@@ -256,7 +256,7 @@ pub fn energy(
 }
 
 fn sample_activity(
-    network: &Network,
+    network: &dyn SpikingModel,
     data: &Data,
     samples: &Counted,
     config: &Config,
@@ -353,17 +353,17 @@ mod tests {
     }
 
     /// A convolution of 2 maps over 1 x 4 x 4, and a linear layer: 288 and 64 multiplications a step.
-    fn small_network(store: &tch::nn::VarStore) -> Network {
+    fn small_network(store: &tch::nn::VarStore) -> tks_models::Network {
         let config = NetworkConfig {
             architecture: Architecture::Sequential,
             layers: vec![LayerConfig::Conv(ConvConfig::new(2))],
             classes: 2,
             ..NetworkConfig::default()
         };
-        Network::new(&store.root(), &config, InputShape::new(1, 4, 4)).unwrap()
+        tks_models::Network::new(&store.root(), &config, InputShape::new(1, 4, 4)).unwrap()
     }
 
-    fn energy_of(network: &Network, values: &[(i64, f64)], shape: &[i64]) -> Energy {
+    fn energy_of(network: &dyn SpikingModel, values: &[(i64, f64)], shape: &[i64]) -> Energy {
         let inputs = Tensor::zeros([32], (tch::Kind::Float, Device::Cpu));
         for (place, value) in values {
             let _ = inputs.get(*place).fill_(*value);

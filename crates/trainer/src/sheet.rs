@@ -19,7 +19,7 @@ const COLUMNS: usize = 8;
 
 /// An image of samples, `[H, W, 3]` grey levels.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ContactSheet {
+pub(crate) struct ContactSheet {
     width: usize,
     height: usize,
     pixels: Vec<u8>,
@@ -30,7 +30,7 @@ impl ContactSheet {
     ///
     /// # Errors
     /// A sample that cannot be read, or has no height and width.
-    pub fn of_samples(samples: &Arc<Samples>, count: usize, seed: u64) -> Result<Self> {
+    pub(crate) fn of_samples(samples: &Arc<Samples>, count: usize, seed: u64) -> Result<Self> {
         let shape = samples.shape();
         let &[channels, height, width] = shape.frame.as_slice() else {
             anyhow::bail!("samples of the shape {:?} cannot be drawn", shape.frame)
@@ -80,7 +80,7 @@ impl ContactSheet {
     ///
     /// # Errors
     /// A disk that is full or refuses.
-    pub fn write(&self, path: &Path) -> Result<()> {
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
         let mut bytes = Vec::new();
         let mut encoder =
             png::Encoder::new(&mut bytes, u32::try_from(self.width)?, u32::try_from(self.height)?);

@@ -10,7 +10,7 @@ const SATURATED: f64 = 0.98;
 
 /// Counts, for each layer, the watched batches in a row in which it was silent or saturated.
 #[derive(Debug, Default)]
-pub struct LayerWatch {
+pub(crate) struct LayerWatch {
     warn_after: usize,
     layers: Vec<(String, State)>,
 }
@@ -24,12 +24,12 @@ struct State {
 
 impl LayerWatch {
     /// Warns after so many watched batches in a row; 0: never.
-    pub fn new(warn_after: usize) -> Self {
+    pub(crate) fn new(warn_after: usize) -> Self {
         LayerWatch { warn_after, layers: Vec::new() }
     }
 
     /// Takes a batch's rates; the warnings that are due. Each layer is named once, until it works again.
-    pub fn see(&mut self, rates: &[LayerRates]) -> Vec<String> {
+    pub(crate) fn see(&mut self, rates: &[LayerRates]) -> Vec<String> {
         let mut warnings = Vec::new();
         for layer in rates {
             let index = self.layers.iter().position(|(name, _)| *name == layer.name).unwrap_or_else(|| {

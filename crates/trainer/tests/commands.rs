@@ -157,7 +157,8 @@ fn an_exported_network_is_rebuilt_with_the_same_answers() {
     assert_eq!(recipe.normalize, expected, "numbers, not the data set's name");
     assert_eq!(description.layers, network.describe_layers().unwrap());
     let expected = build_network(&config, &task, Device::Cpu).unwrap();
-    load_weights(&expected, &Checkpoint::read(&place.checkpoint(CheckpointKind::Best)).unwrap()).unwrap();
+    load_weights(expected.as_ref(), &Checkpoint::read(&place.checkpoint(CheckpointKind::Best)).unwrap())
+        .unwrap();
     let images = Tensor::arange(4 * 64, (Kind::Float, Device::Cpu)).sin().view([4, 1, 8, 8]);
     let [actual, expected] = [&network, &expected].map(|network| {
         tch::no_grad(|| network.forward(Input::Static(&images, 3), false, &config.execution)).unwrap()

@@ -148,7 +148,7 @@ fn weights_that_are_not_numbers_do_not_evaluate_to_an_accuracy() {
     let evaluated = || {
         let Task { classes, time_steps, .. } = &data.task;
         let loader = data.test_loader().unwrap();
-        evaluate(&network, &loader, classes, *time_steps, &config.execution, |_, _| Ok(()))
+        evaluate(network.as_ref(), &loader, classes, *time_steps, &config.execution, |_, _| Ok(()))
     };
     evaluated().unwrap();
     let last = network.named_tensors().last().unwrap();

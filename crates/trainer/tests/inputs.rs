@@ -84,6 +84,7 @@ fn as_png(name: &str, data: &Path, part: &str, index: usize, folder: &Path) -> F
 
 fn presets_of(data: &str) -> Vec<&'static str> {
     let names: Vec<_> = presets::names()
+        .into_iter()
         .filter(|name| name.strip_prefix(data).is_some_and(|rest| rest.starts_with('-')))
         .collect();
     assert!(!names.is_empty(), "{data}");

@@ -56,6 +56,7 @@ fn presets_of(data: &str, count: usize, write: impl Fn(&Path)) {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path());
     let names: Vec<_> = presets::names()
+        .into_iter()
         .filter(|name| name.strip_prefix(data).is_some_and(|rest| rest.starts_with('-')))
         .collect();
     assert_eq!(names.len(), count, "{names:?}");

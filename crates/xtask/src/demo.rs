@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: set-up, a release build, then TKS and plain cross entropy on the included data.
+//! `cargo xtask demo`: set-up, a release build, then TKS and plain cross entropy on data that ships.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,10 +20,10 @@ pub(crate) struct DemoOptions {
     arguments: Vec<String>,
 }
 
-/// The presets to train: event recordings and images.
+/// What is trained: recordings of events, and images.
 const PRESETS: [&str; 2] = ["nmnist-small", "digits-small"];
 
-/// The losses; the report is about the first.
+/// With what: the first is what the report is of.
 const LOSSES: [&str; 2] = ["tks", "ce"];
 
 /// Sets the workspace up, builds `tks` and trains with it.
@@ -57,7 +57,7 @@ pub(crate) fn run(workspace: &Path, options: &DemoOptions) -> Result<()> {
     Ok(())
 }
 
-/// An empty folder for the demo's runs; the results of an earlier demo are removed.
+/// An empty folder for the demo's runs: what an earlier demo left is taken away.
 fn demo_folder(workspace: &Path) -> Result<PathBuf> {
     let folder = workspace.join("runs/demo");
     if folder.exists() {
@@ -70,7 +70,7 @@ fn run_folder(folder: &Path, preset: &str, loss: &str) -> String {
     folder.join(format!("{preset}-{loss}")).display().to_string()
 }
 
-/// The program that was just built. It is a separate program, as this one does not link libtorch.
+/// The program that was just built. A program of its own, as this one links no libtorch.
 struct Tks<'a> {
     program: PathBuf,
     workspace: &'a Path,

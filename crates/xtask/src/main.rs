@@ -1,5 +1,5 @@
-//! Set-up and chores of the workspace, run as `cargo xtask <chore>`. It does not need libtorch itself, since
-//! it installs it.
+//! Set-up and chores of the workspace, run as `cargo xtask <chore>`. Needs no libtorch itself: it is what
+//! brings libtorch.
 
 mod cache;
 mod cargo;
@@ -37,8 +37,7 @@ enum Chore {
     Reference(reference::ReferenceOptions),
     /// Change the sources of a package in many places, one at a time, and see whether its tests notice
     Mutants(mutants::MutantsOptions),
-    /// Set up, build, and train small networks with and without TKS on the included data (2 to 4 minutes
-    /// after the build)
+    /// Set up, build, and train a small spiking network on the digits that ship (seconds after the build)
     Demo(demo::DemoOptions),
 }
 
@@ -63,7 +62,7 @@ fn run(chore: &Chore) -> Result<()> {
     }
 }
 
-/// The folder of the workspace, which cargo provides when it runs this program.
+/// The folder of the workspace: cargo tells it when it runs this program.
 fn workspace_root() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);

@@ -1,4 +1,4 @@
-//! Downloading wheels with pip into a folder, with errors that say what to do.
+//! Fetching wheels with pip into a folder, with failures told as what to do about them.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -34,10 +34,10 @@ pub(crate) const NVRTC: Wheel = Wheel {
     sha256: "ad9b6d2ead2435f11cbb6868809d2adeeee302e9bb94bcf0539c7a40d80e8575",
 };
 
-/// What the CPU libraries need besides torch.
+/// What the CPU libraries need beside torch.
 pub(crate) const CPU: [Wheel; 3] = [TORCH, CUDA_RUNTIME, CUPTI];
 
-/// The dependencies of torch 2.11.0 on Linux, without its Python packages; NVRTC compiles the neuron kernels.
+/// What torch 2.11.0 asks for on Linux, its Python packages left out; NVRTC compiles the neuron kernels.
 pub(crate) const CUDA: [Wheel; 16] = [
     TORCH,
     Wheel {
@@ -93,8 +93,8 @@ pub(crate) const CUDA: [Wheel; 16] = [
     },
 ];
 
-/// The glibc versions that the pinned wheels are tagged with, listed one by one, since old versions of pip
-/// take `--platform` literally.
+/// glibc generations that the pinned wheels are tagged with. Named one by one, as old pips take
+/// `--platform` literally.
 const PLATFORMS: [&str; 9] = [
     "manylinux_2_28_x86_64",
     "manylinux_2_27_x86_64",
@@ -107,7 +107,7 @@ const PLATFORMS: [&str; 9] = [
     "manylinux1_x86_64",
 ];
 
-/// Unpacks `packages` into the folder `into`, each only if its wheel has the known hash. `wheels`: use this
+/// Unpacks `packages` into the folder `into`, each only if its wheel is the one that is known. `wheels`: take them from this
 /// folder instead of the network.
 pub(crate) fn install(packages: &[Wheel], into: &Path, wheels: Option<&Path>) -> Result<()> {
     let python = match python::find_pip() {
@@ -133,7 +133,7 @@ pub(crate) fn install(packages: &[Wheel], into: &Path, wheels: Option<&Path>) ->
 
     let mut command = Command::new(python);
     command.args(["-m", "pip", "--disable-pip-version-check", "install", "--no-deps", "--no-compile"]);
-    // Any Python version will do, as the wheels' Python files are not used.
+    // Any Python will do: the wheels' Python files are not used, so one interpreter's are as good as another's.
     command.args(["--only-binary=:all:", "--implementation", "cp", "--python-version", "3.12"]);
     for platform in PLATFORMS {
         command.args(["--platform", platform]);
@@ -142,10 +142,9 @@ pub(crate) fn install(packages: &[Wheel], into: &Path, wheels: Option<&Path>) ->
         command.arg("--no-index").arg("--find-links").arg(wheels);
     }
     command.arg("--require-hashes").arg("--target").arg(into).arg("--requirement").arg(&requirements);
-    // pip first unpacks into its temporary folder: put it on the disk that was checked for space, to be
-    // removed with the rest.
+    // pip unpacks in its temporary folder first: on the disk that was checked for room, cleared with the rest.
     command.env("TMPDIR", &temporary);
-    // Settings for installing into an environment do not apply here.
+    // Settings for installing into an environment, which this is not.
     command.env("PIP_USER", "0").env("PIP_REQUIRE_VIRTUALENV", "0");
 
     let mut child =
@@ -169,12 +168,12 @@ pub(crate) fn install(packages: &[Wheel], into: &Path, wheels: Option<&Path>) ->
     Ok(())
 }
 
-/// The requirement lines for pip: only wheels with these SHA-256 hashes are installed.
+/// The lines that pip reads: what is not the wheel of this SHA-256 is not installed.
 fn requirements_of(packages: &[Wheel]) -> String {
     packages.iter().map(|wheel| format!("{} --hash=sha256:{}\n", wheel.pin, wheel.sha256)).collect()
 }
 
-/// What to do about a failed pip run, judging by its output; `from_folder`: it was run without the network.
+/// What to do about a failed pip, judged by what it said; `from_folder`: it was not to use the network.
 fn remedy(said: &str, from_folder: bool) -> &'static str {
     let any = |signs: &[&str]| signs.iter().any(|sign| said.contains(sign));
     if any(&["No space left on device", "Errno 28", "Errno 122"]) {

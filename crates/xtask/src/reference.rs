@@ -1,8 +1,8 @@
-//! `cargo xtask reference`: generates the configuration's reference page, and the list of its keys for the
-//! program's messages, from the configuration types and their comments.
+//! `cargo xtask reference`: the configuration's reference page, and the list of its keys that the program's messages use,
+//! from the types that hold it and their comments.
 //!
-//! The sources are parsed, not compiled, so that a key's name, type, comment and default are written only
-//! there.
+//! The sources are parsed, not compiled: what a key is called, what it may be, its comment and its default stand
+//! there once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -21,10 +21,10 @@ pub(crate) struct ReferenceOptions {
     check: bool,
 }
 
-/// The path of the page within the workspace.
+/// The page, within the workspace.
 const PAGE: &str = "docs/src/configuration.md";
 
-/// The path of the list of keys within the workspace: one line per key, with its kind and purpose.
+/// The list of keys, within the workspace: a line a key with its kind and what it is for.
 const KEYS: &str = "crates/trainer/src/config/keys.tsv";
 
 /// The type of a whole configuration, and its crate.
@@ -59,11 +59,11 @@ pub(crate) fn run(workspace: &Path, options: &ReferenceOptions) -> Result<()> {
     Ok(())
 }
 
-/// A struct or enum, and where it is defined.
+/// A struct or enum, and where it stands.
 struct Definition {
     crate_name: String,
     item: Item,
-    /// The imports of its file: the name there, and its crate.
+    /// What the file it stands in imports: the name there, and its crate.
     imports: BTreeMap<String, String>,
 }
 
@@ -80,7 +80,7 @@ fn page(sources: &Sources) -> Result<String> {
     let mut done = BTreeSet::from([root.clone()]);
     let mut waiting = vec![(root, String::new())];
     let mut types = Vec::new();
-    // First the tables of the file, in order; then the types they refer to.
+    // Tables of the file first, in their order; then whatever types they speak of.
     while let Some((key, path)) = (!waiting.is_empty()).then(|| waiting.remove(0)) {
         let definition = sources.definitions.get(&key).with_context(|| format!("no type {key:?}"))?;
         let title = match path.as_str() {
@@ -120,7 +120,7 @@ fn page(sources: &Sources) -> Result<String> {
     Ok(page)
 }
 
-/// A field or a variant's contents whose type is also on the page.
+/// A field or a variant's content that has a type of its own on the page.
 struct Reference {
     name: String,
     target: (String, String),
@@ -198,7 +198,7 @@ impl Sources {
         }
     }
 
-    /// Where the type named by `ty` in this definition's file is defined, looking inside options and lists.
+    /// Where the type named by `ty` in this definition's file is defined, looking through options and lists.
     fn target(&self, ty: &Type, definition: &Definition) -> Option<((String, String), bool)> {
         let Type::Path(path) = ty else { return None };
         let last = path.path.segments.last()?;
@@ -218,7 +218,7 @@ impl Sources {
         if self.definitions.contains_key(&key) {
             return Some((key, false));
         }
-        // An import of an item that its crate re-exports from another.
+        // An import of something that its crate hands on from another.
         let elsewhere = self.definitions.keys().filter(|(_, known)| *known == key.1).collect::<Vec<_>>();
         match elsewhere.as_slice() {
             [only] => Some(((*only).clone(), false)),
@@ -234,7 +234,7 @@ impl Sources {
         Ok(text)
     }
 
-    /// The keys of a type at `path`.
+    /// The keys of a type, which is at `path`.
     fn keys_of(&self, text: &mut String, definition: &Definition, path: &str) -> Result<()> {
         match &definition.item {
             Item::Struct(item) => self.keys_of_fields(text, definition, &item.fields, path),
@@ -307,7 +307,7 @@ impl Sources {
         Ok(())
     }
 
-    /// Writes a type's section; returns the types it refers to.
+    /// Writes a type's section; what it speaks of.
     fn section(&self, page: &mut String, title: &str, definition: &Definition) -> Result<Vec<Reference>> {
         let mut references = Vec::new();
         match &definition.item {
@@ -375,7 +375,7 @@ impl Sources {
     }
 }
 
-/// Names imported by `use` from another crate of the workspace.
+/// Names that `use` brings from another crate of the workspace.
 fn note_imports(tree: &syn::UseTree, crate_name: Option<&str>, imports: &mut BTreeMap<String, String>) {
     match tree {
         syn::UseTree::Path(path) => {
@@ -398,7 +398,7 @@ fn note_imports(tree: &syn::UseTree, crate_name: Option<&str>, imports: &mut BTr
     }
 }
 
-/// Whether the type is read from a file, that is, derives one of serde's traits.
+/// Whether the type is read from a file: it derives one of serde's traits.
 fn is_read(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("derive") && attribute.to_token_stream().to_string().contains("erialize")
@@ -414,7 +414,7 @@ fn renames(attributes: &[Attribute]) -> Option<String> {
     })
 }
 
-/// The comment without its examples and links to types.
+/// The comment, its examples and links to types left out.
 fn comment(attributes: &[Attribute]) -> String {
     let lines =
         attributes.iter().filter(|attribute| attribute.path().is_ident("doc")).filter_map(|attribute| {
@@ -458,7 +458,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The description of a value whose type is not on the page.
+/// What a value without a type of its own is.
 fn plain_kind(ty: &Type) -> Option<String> {
     let text = ty.to_token_stream().to_string().replace(' ', "");
     let inner = text.strip_prefix("Option<").and_then(|inner| inner.strip_suffix('>')).unwrap_or(&text);
@@ -473,7 +473,7 @@ fn plain_kind(ty: &Type) -> Option<String> {
     })
 }
 
-/// A default as TOML, if it is a plain value.
+/// A default as TOML, where it is a plain value.
 fn default_text(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Lit(literal) => Some(literal.to_token_stream().to_string().replace('_', "")),
@@ -490,7 +490,7 @@ fn default_text(expr: &Expr) -> Option<String> {
     }
 }
 
-/// Whether a field is internal to its type: one that is serialised as text, or that does not occur in files.
+/// Whether a field is what a type keeps to itself: one that is written as text, or that stands in no file.
 fn is_private(field: &syn::Field, definition: &Definition) -> bool {
     let is_skipped = field.attrs.iter().any(|attribute| {
         attribute.path().is_ident("serde") && attribute.to_token_stream().to_string().contains("(skip)")
@@ -499,14 +499,14 @@ fn is_private(field: &syn::Field, definition: &Definition) -> bool {
     is_hidden && matches!(definition.item, Item::Struct(_))
 }
 
-/// Whether serde skips the variant because it represents what a program adds.
+/// Whether serde leaves the variant out: it stands for what a program adds.
 fn is_skipped(variant: &syn::Variant) -> bool {
     variant.attrs.iter().any(|attribute| {
         attribute.path().is_ident("serde") && attribute.to_token_stream().to_string().contains("skip")
     })
 }
 
-/// The name of a variant in a file: by serde's rule, unless it is renamed.
+/// What a variant is called in a file: by serde's rule, unless it has a name of its own.
 fn variant_name(variant: &syn::Variant, kebab: bool) -> String {
     let own =
         variant.attrs.iter().filter(|attribute| attribute.path().is_ident("serde")).find_map(|attribute| {
@@ -516,13 +516,13 @@ fn variant_name(variant: &syn::Variant, kebab: bool) -> String {
     own.unwrap_or_else(|| snake(&variant.ident.to_string(), if kebab { '-' } else { '_' }))
 }
 
-/// A comment's first sentence, for use within another sentence.
+/// A comment's first sentence, as a part of another sentence.
 fn about(comment: &str) -> String {
     let text = one_line(comment.split("\n\n").next().unwrap_or(comment));
     let sentence = text.split(". ").next().unwrap_or(&text).trim_end_matches('.');
     let mut letters = sentence.chars();
     match (letters.next(), letters.clone().next()) {
-        // Not names or formulas.
+        // Neither names nor formulas.
         (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
             first.to_lowercase().chain(letters).collect()
         }

@@ -1,5 +1,5 @@
-//! `cargo xtask setup`: installs libtorch and links it into the workspace as `.libtorch/torch`, where
-//! `.cargo/config.toml` directs the build, the tests and the finished programs.
+//! `cargo xtask setup`: brings libtorch and links it into the workspace as `.libtorch/torch`, where
+//! `.cargo/config.toml` points the build, the tests and the finished programs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,8 +29,7 @@ pub(crate) struct SetupOptions {
     pub ignore_installed: bool,
 }
 
-/// Sets up the workspace in the folder `workspace` according to `options`; fast if there is nothing left to
-/// do.
+/// Does what `options` ask for the workspace in the folder `workspace`; fast where nothing is left to do.
 pub(crate) fn run(workspace: &Path, options: &SetupOptions) -> Result<()> {
     let link = libtorch::link_of(workspace);
     let (target, version) = match chosen_by_user(&link, options)? {
@@ -49,8 +48,8 @@ pub(crate) fn run(workspace: &Path, options: &SetupOptions) -> Result<()> {
     bring_nvrtc(workspace, &target, options)
 }
 
-/// The libtorch named by the variable `LIBTORCH`, if the user set it. Cargo also sets it, to the link in the
-/// workspace (`.cargo/config.toml`), which is not the user's choice.
+/// The libtorch that the variable `LIBTORCH` names, if the user set it. Cargo sets it too, to the link in
+/// the workspace (`.cargo/config.toml`): that is not a choice.
 fn chosen_by_user(link: &Path, options: &SetupOptions) -> Result<Option<(PathBuf, String)>> {
     let Some(folder) = std::env::var_os("LIBTORCH").filter(|value| !value.is_empty()).map(PathBuf::from)
     else {
@@ -70,7 +69,7 @@ fn chosen_by_user(link: &Path, options: &SetupOptions) -> Result<Option<(PathBuf
     Ok(Some((resolve(&folder)?, version)))
 }
 
-/// The libtorch that the workspace is already linked to, if it is suitable.
+/// What the workspace is linked to already, if it serves.
 fn in_place(link: &Path, options: &SetupOptions) -> Option<(PathBuf, String)> {
     let target = fs::canonicalize(link).ok()?;
     let version = serves(&target, options)?;
@@ -78,14 +77,14 @@ fn in_place(link: &Path, options: &SetupOptions) -> Option<(PathBuf, String)> {
     (own || !options.ignore_installed).then_some((target, version))
 }
 
-/// The version of the libtorch in `folder` if it is suitable, with CUDA if requested.
+/// The version of the libtorch in `folder` if it is a right one, with CUDA where that is asked.
 fn serves(folder: &Path, options: &SetupOptions) -> Option<String> {
     libtorch::check(folder).ok().filter(|_| !options.cuda || libtorch::has_cuda(folder))
 }
 
-/// Finds or downloads a libtorch: Python's, else an earlier download, else a new one.
+/// Finds or fetches a libtorch: Python's, else one kept from before, else a download.
 fn bring(options: &SetupOptions) -> Result<(PathBuf, String)> {
-    // Before a long download, check for anything that would stop the build afterwards.
+    // Before a long download: what would stop the build afterwards.
     compiler::check()?;
     if !options.ignore_installed
         && let Some(folder) = python::installed_torch()
@@ -130,7 +129,7 @@ fn bring(options: &SetupOptions) -> Result<(PathBuf, String)> {
     Ok((resolve(&torch)?, version))
 }
 
-/// Moves the files that a CPU build needs from unpacked `wheels` to `kept`.
+/// Moves what a CPU build needs from unpacked `wheels` to `kept`.
 fn keep_cpu(wheels: &Path, kept: &Path) -> Result<()> {
     let files = [
         "torch/include",
@@ -147,7 +146,7 @@ fn keep_cpu(wheels: &Path, kept: &Path) -> Result<()> {
     keep_version_and_licences(wheels, kept)
 }
 
-/// Moves all libraries and headers from unpacked `wheels` to `kept`, without Python files and static
+/// Moves all libraries and headers from unpacked `wheels` to `kept`; left out are Python's files and static
 /// libraries.
 fn keep_all(wheels: &Path, kept: &Path) -> Result<()> {
     for folder in ["torch/include", "torch/lib", "nvidia"] {
@@ -160,8 +159,8 @@ fn keep_all(wheels: &Path, kept: &Path) -> Result<()> {
     keep_version_and_licences(wheels, kept)
 }
 
-/// torch-sys reads the version from `build-version`, which the wheels do not have; in these, it is in a
-/// Python file.
+/// torch-sys reads the version from `build-version`, which the wheels do not have: there it is in a file of
+/// Python's.
 fn keep_version_and_licences(wheels: &Path, kept: &Path) -> Result<()> {
     move_file(wheels, kept, "torch/version.py")?;
     let version = libtorch::check(&kept.join("torch"))?;
@@ -198,7 +197,7 @@ fn remove_static_libraries(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Links NVRTC as `.libtorch/nvrtc`: the one beside libtorch, else, if requested, a downloaded copy.
+/// Links NVRTC as `.libtorch/nvrtc`: what lies beside libtorch, else, where it is asked for, a fetched copy.
 fn bring_nvrtc(workspace: &Path, torch: &Path, options: &SetupOptions) -> Result<()> {
     let link = workspace.join(".libtorch/nvrtc");
     let has_it = |folder: &Path| folder.join(NVRTC_LIBRARY).is_file();

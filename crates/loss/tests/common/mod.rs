@@ -185,6 +185,7 @@ impl Problem {
                 }
                 (vec![a, 1.0 - a], vec![self.mean_ce(config.label_smoothing), soft])
             }
+            other => panic!("{other:?} has no reference"),
         };
         let right_per_step = (0..self.steps)
             .map(|t| (0..self.samples).filter(|b| self.right(t, *b)).count() as f64 / samples)

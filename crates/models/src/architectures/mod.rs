@@ -8,9 +8,13 @@ mod spikformer;
 
 use std::fmt::Debug;
 
+use tch::nn;
+
 use crate::architecture::Architecture;
 use crate::builder::{Builder, WeightInit};
+use crate::config::{InputShape, NetworkConfig};
 use crate::error::ModelError;
+use crate::model::SpikingModel;
 
 pub use ms_resnet::MsResnetConfig;
 pub(crate) use resnet::{Names, push_sew_basic};
@@ -80,6 +84,20 @@ pub trait ArchitecturePlan: Debug + Send + Sync {
     /// # Errors
     /// A layer that does not fit what it gets.
     fn build(&self, builder: &mut Builder<'_>) -> Result<(), ModelError>;
+
+    /// A model that is not made of layers one after the other, for inputs of this shape, with its tensors under `path`.
+    /// Default: `None`, a [`crate::Network`] of what [`Self::build`] pushes.
+    ///
+    /// # Errors
+    /// What makes it impossible.
+    fn model(
+        &self,
+        _path: &nn::Path<'_>,
+        _config: &NetworkConfig,
+        _input: InputShape,
+    ) -> Result<Option<Box<dyn SpikingModel>>, ModelError> {
+        Ok(None)
+    }
 }
 
 impl ArchitecturePlan for fn(&mut Builder<'_>) -> Result<(), ModelError> {

@@ -41,7 +41,7 @@ pub use synaptic::SynapticLayer;
 ///
 /// ```
 /// use tch::{Device, Kind, Tensor, nn};
-/// use tks_models::{Builder, Execution, ForwardContext, Input, InputShape, Layer, ModelError, Network, NetworkConfig};
+/// use tks_models::{Builder, Execution, ForwardContext, Input, InputShape, Layer, ModelError, Network, NetworkConfig, SpikingModel};
 ///
 /// /// `x` times a learned number.
 /// #[derive(Debug)]

@@ -17,12 +17,11 @@ use std::sync::{Arc, LazyLock};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tks_neuron::{Neuron, NeuronError};
+use tks_registry::{Chosen, Entry, OpenEnum, Registry, open_enum};
 
 use crate::builder::Builder;
 use crate::config::config_error;
 use crate::error::ModelError;
-use crate::open_enum::{self, OpenEnum};
-use crate::registry::{Chosen, Entry, Registry};
 
 pub use avg_pool::AvgPoolConfig;
 pub use conv::ConvConfig;
@@ -117,7 +116,7 @@ pub enum LayerConfig {
 pub type OwnLayer = Chosen<dyn LayerPlan>;
 
 static REGISTRY: LazyLock<Registry<dyn LayerPlan>> =
-    LazyLock::new(|| Registry::new(open_enum::variants::<LayerConfig>()));
+    LazyLock::new(|| Registry::new("layer", open_enum::variants::<LayerConfig>()));
 
 impl OpenEnum for LayerConfig {
     type Plan = dyn LayerPlan;
@@ -147,17 +146,7 @@ impl OpenEnum for LayerConfig {
     }
 }
 
-impl<'de> Deserialize<'de> for LayerConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        open_enum::deserialize(deserializer)
-    }
-}
-
-impl Serialize for LayerConfig {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        open_enum::serialize(self, serializer)
-    }
-}
+tks_registry::serde_of_open_enum!(LayerConfig, open_enum::deserialize);
 
 impl LayerConfig {
     /// The names of all: of what ships, then of what was registered.
@@ -170,7 +159,7 @@ impl LayerConfig {
     /// # Errors
     /// [`ModelError::Config`] for a name that is taken, or that is not a snake_case word.
     pub fn register(name: &str, plan: impl LayerPlan + 'static) -> Result<(), ModelError> {
-        REGISTRY.add("layer", Entry::word(name, Arc::new(plan)))
+        Ok(REGISTRY.add(Entry::word(name, Arc::new(plan)))?)
     }
 
     /// Adds a layer whose name is followed by a table of settings, which is read as `P`: see [`LayerPlan`].
@@ -178,7 +167,7 @@ impl LayerConfig {
     /// # Errors
     /// As [`Self::register`].
     pub fn register_with<P: LayerPlan + DeserializeOwned + 'static>(name: &str) -> Result<(), ModelError> {
-        REGISTRY.add("layer", Entry::table(name, |plan: P| -> Arc<dyn LayerPlan> { Arc::new(plan) }))
+        Ok(REGISTRY.add(Entry::table(name, |plan: P| -> Arc<dyn LayerPlan> { Arc::new(plan) }))?)
     }
 
     /// Its name in a configuration.

@@ -2,7 +2,7 @@
 #![allow(dead_code)] // each test binary uses a part of it
 
 use tch::Tensor;
-use tks_models::Network;
+use tks_models::{Network, SpikingModel};
 
 /// 32 bits of FNV-1a.
 fn fnv1a(text: &str) -> u32 {

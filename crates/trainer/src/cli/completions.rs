@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use super::{Cli, print};
+use super::{Arguments, print};
 
 #[derive(Debug, Args)]
 pub(super) struct CompletionsArgs {
@@ -22,7 +22,7 @@ pub(super) struct ManArgs {
 
 pub(super) fn completions(args: &CompletionsArgs) -> Result<()> {
     let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "tks", &mut text);
+    clap_complete::generate(args.shell, &mut Arguments::command(), "tks", &mut text);
     print(String::from_utf8_lossy(&text).trim_end())?;
     Ok(())
 }
@@ -30,7 +30,7 @@ pub(super) fn completions(args: &CompletionsArgs) -> Result<()> {
 pub(super) fn man(args: &ManArgs) -> Result<()> {
     let folder = &args.folder;
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    clap_mangen::generate_to(Cli::command(), folder)
+    clap_mangen::generate_to(Arguments::command(), folder)
         .with_context(|| format!("cannot write man pages to {}", folder.display()))?;
     print(&format!("man pages are in {}: `man -l {}`", folder.display(), folder.join("tks.1").display()))?;
     Ok(())
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        Arguments::command().debug_assert();
     }
 
     #[test]

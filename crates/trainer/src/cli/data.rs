@@ -12,7 +12,7 @@ use tks_data::manifest::{Kind, Stated};
 use super::recording::{self, ConvertArgs, InfoArgs};
 use super::{ConfigArgs, print};
 use crate::config::at_least_one;
-use crate::data::{Data, FOLDER};
+use crate::data::{Data, FOLDER, registered};
 use crate::data_check::{self, CheckReport};
 use crate::datasets;
 use crate::display::counted;
@@ -121,6 +121,9 @@ fn list(args: &ListArgs) -> Result<()> {
             manifest.classes.count(),
             manifest.title
         ))?;
+    }
+    for name in registered() {
+        print(&format!("{name:width$}  of this program"))?;
     }
     Ok(())
 }

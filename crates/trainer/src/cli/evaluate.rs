@@ -46,7 +46,7 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
     let run = |loader: &Loader<Samples>, time_steps| {
         let bar = bar(verbosity);
         let execution = &trained.config.execution;
-        evaluate(&network, loader, &data.task.classes, time_steps, execution, |done, all| {
+        evaluate(network.as_ref(), loader, &data.task.classes, time_steps, execution, |done, all| {
             bar.set_length(all as u64);
             bar.set_position(done as u64);
             Ok(())

@@ -17,11 +17,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use serde::de::DeserializeOwned;
+use tks_loss::{Loss, LossConfig};
+use tks_models::{Architecture, ArchitecturePlan, LayerConfig, LayerPlan, SpikingModel};
 
 use crate::best::BestNetwork;
 use crate::checkpoint::{Checkpoint, CheckpointKind, Header};
 use crate::config::{Config, keys};
-use crate::data::Data;
+use crate::data::{Data, DataSource};
 use crate::display::Verbosity;
 use crate::message::{told, with_own_keys};
 use crate::output::{eprint, print, unless_closed};
@@ -35,7 +38,7 @@ use crate::trainer::{build_network, load_weights};
 /// one TOML file; `tks presets` lists complete ones, `tks presets NAME` prints one to begin with.
 #[derive(Debug, Parser)]
 #[command(name = "tks", version, disable_help_subcommand = true, max_term_width = 100)]
-pub struct Cli {
+struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
@@ -74,23 +77,113 @@ impl Command {
     }
 }
 
-/// Runs the program; the error's chain is printed once, here.
-pub fn main() -> ExitCode {
-    let mut has_reading_options = false;
-    let result = match Cli::try_parse() {
-        Ok(cli) => {
-            has_reading_options = cli.command.has_reading_options();
-            run(cli)
+/// The program `tks`, to which a program of one's own can add.
+///
+/// What is added is chosen by its name in a configuration, beside what ships, and has the whole command line: training and
+/// resuming, evaluation, reports, exports.
+///
+/// ```no_run
+/// use std::process::ExitCode;
+///
+/// use tks_models::{Builder, ModelError};
+/// use tks_trainer::cli::Cli;
+///
+/// fn two_layers(builder: &mut Builder<'_>) -> Result<(), ModelError> {
+///     builder.push_flatten();
+///     builder.push_linear("hidden", 128, Some("hidden.neurons"))?;
+///     builder.push_classifier("head")
+/// }
+///
+/// fn main() -> ExitCode {
+///     let plan: fn(&mut Builder<'_>) -> Result<(), ModelError> = two_layers;
+///     Cli::new().architecture("two_layers", plan).run()
+/// }
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "`run` runs the program"]
+pub struct Cli {
+    /// The first thing that could not be added.
+    problem: Option<anyhow::Error>,
+}
+
+impl Cli {
+    /// The program as it ships.
+    pub fn new() -> Self {
+        Cli::default()
+    }
+
+    /// Adds an architecture: `network.architecture = "<name>"`.
+    pub fn architecture(self, name: &str, plan: impl ArchitecturePlan + 'static) -> Self {
+        self.added(Architecture::register(name, plan))
+    }
+
+    /// Adds an architecture with parameters, which are read as `P`: `network.architecture = { <name> = { ... } }`.
+    pub fn architecture_with<P: ArchitecturePlan + DeserializeOwned + 'static>(self, name: &str) -> Self {
+        self.added(Architecture::register_with::<P>(name))
+    }
+
+    /// Adds a layer of `architecture = "sequential"`: `network.layers = ["<name>"]`.
+    pub fn layer(self, name: &str, plan: impl LayerPlan + 'static) -> Self {
+        self.added(LayerConfig::register(name, plan))
+    }
+
+    /// Adds a layer with settings, which are read as `P`: `network.layers = [{ <name> = { ... } }]`.
+    pub fn layer_with<P: LayerPlan + DeserializeOwned + 'static>(self, name: &str) -> Self {
+        self.added(LayerConfig::register_with::<P>(name))
+    }
+
+    /// Adds a loss: `loss = "<name>"`.
+    pub fn loss(self, name: &str, loss: impl Loss + 'static) -> Self {
+        self.added(LossConfig::register(name, loss))
+    }
+
+    /// Adds a loss with settings, which are read as `P`: `loss = { <name> = { ... } }`.
+    pub fn loss_with<P: Loss + DeserializeOwned + 'static>(self, name: &str) -> Self {
+        self.added(LossConfig::register_with::<P>(name))
+    }
+
+    /// Adds a data set: `data.name = "<name>"`.
+    pub fn data_set(self, name: &str, source: impl DataSource + 'static) -> Self {
+        self.added(crate::data::register(name, source))
+    }
+
+    /// Adds a data set with settings, which are read as `P`: `data.name = "<name>"` and `[data.own]`.
+    pub fn data_set_with<P: DataSource + DeserializeOwned + 'static>(self, name: &str) -> Self {
+        self.added(crate::data::register_with::<P>(name))
+    }
+
+    /// Adds a preset: a configuration for `tks train <name>`, whose first line is a comment that says what it is.
+    pub fn preset(self, name: &'static str, text: &'static str) -> Self {
+        self.added(preset_files::register(name, text))
+    }
+
+    fn added<E: Into<anyhow::Error>>(mut self, result: Result<(), E>) -> Self {
+        if let Err(error) = result {
+            self.problem.get_or_insert_with(|| error.into());
         }
-        Err(said) => say(&said),
-    };
-    result.unwrap_or_else(|error| {
-        let text = told(&error);
-        let text = if has_reading_options { text } else { with_own_keys(&text) };
-        // Where standard error cannot be written either, the exit code is all that is left to say it.
-        let _ = eprint(&format!("error: {text}"));
-        ExitCode::FAILURE
-    })
+        self
+    }
+
+    /// Runs the program; the error's chain is printed once, here.
+    pub fn run(self) -> ExitCode {
+        tks_autograd::runtime::prepare();
+        let mut has_reading_options = false;
+        let result = match (self.problem, Arguments::try_parse()) {
+            (Some(problem), _) => Err(problem),
+            (None, Ok(arguments)) => {
+                has_reading_options = arguments.command.has_reading_options();
+                run(arguments)
+            }
+            (None, Err(said)) => say(&said),
+        };
+        result.unwrap_or_else(|error| {
+            let text = told(&error);
+            let text = if has_reading_options { text } else { with_own_keys(&text) };
+            // Where standard error cannot be written either, the exit code is all that is left to say it.
+            let _ = eprint(&format!("error: {text}"));
+            ExitCode::FAILURE
+        })
+    }
 }
 
 /// Prints what the command line's parser has to say: help, the version, or what is wrong with the arguments.
@@ -130,9 +223,9 @@ fn key_flag(error: &clap::Error) -> Option<String> {
     ))
 }
 
-fn run(cli: Cli) -> Result<ExitCode> {
+fn run(arguments: Arguments) -> Result<ExitCode> {
     let done = |()| ExitCode::SUCCESS;
-    match cli.command {
+    match arguments.command {
         Command::Train(args) => train::train(&args),
         Command::Resume(args) => train::resume(&args),
         Command::Eval(args) => evaluate::run(&args).map(done),
@@ -281,11 +374,11 @@ fn warn(text: &str) {
 
 impl Trained {
     /// The network with its weights, on the configuration's device, and its data, whose classes are the network's.
-    fn with_data(&self) -> Result<(tks_models::Network, Data)> {
+    fn with_data(&self) -> Result<(Box<dyn SpikingModel>, Data)> {
         let task = self.run.task()?;
         let data = Data::open_for(&self.config, Some(&task))?;
         let network = build_network(&self.config, &data.task, self.config.hardware.prepare()?)?;
-        let loaded = load_weights(&network, &self.checkpoint);
+        let loaded = load_weights(network.as_ref(), &self.checkpoint);
         if data.task.input != task.input {
             let [trained, given] = [task.input, data.task.input]
                 .map(|input| format!("{} x {} x {}", input.channels, input.height, input.width));

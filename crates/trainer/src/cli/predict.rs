@@ -61,13 +61,13 @@ pub(super) fn run(args: &PredictArgs) -> Result<ExitCode> {
     let trained = args.run.open()?;
     let task = trained.run.task()?;
     let network = build_network(&trained.config, &task, trained.config.hardware.prepare()?)?;
-    load_weights(&network, &trained.checkpoint)?;
+    load_weights(network.as_ref(), &trained.checkpoint)?;
     let reader = Reader::new(&trained.config, &task)?;
     let options =
         PredictOptions { time_steps: args.time_steps, top: args.top, bounding_box: args.bounding_box };
     let mut code = ExitCode::SUCCESS;
     for file in &files {
-        let prediction = match predict(&network, &reader, file, &options) {
+        let prediction = match predict(network.as_ref(), &reader, file, &options) {
             Ok(prediction) => prediction,
             // One file that cannot be read does not hide what the others are.
             Err(error) => {

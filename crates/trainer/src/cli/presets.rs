@@ -16,7 +16,7 @@ pub(super) fn run(args: &PresetsArgs) -> Result<()> {
     match &args.name {
         Some(name) => print(presets::text(name)?.trim_end())?,
         None => {
-            let width = presets::names().map(str::len).max().unwrap_or(0);
+            let width = presets::names().into_iter().map(str::len).max().unwrap_or(0);
             for (name, about) in presets::all() {
                 print(&format!("{name:width$}  {about}"))?;
             }

@@ -32,10 +32,14 @@ pub(super) fn run(args: &ReportArgs) -> Result<()> {
         None => {
             let loader = data.test_loader()?;
             let execution = &trained.config.execution;
-            let evaluation =
-                evaluate(&network, &loader, &data.task.classes, data.task.time_steps, execution, |_, _| {
-                    Ok(())
-                })?;
+            let evaluation = evaluate(
+                network.as_ref(),
+                &loader,
+                &data.task.classes,
+                data.task.time_steps,
+                execution,
+                |_, _| Ok(()),
+            )?;
             if let Err(error) = trained.run.write_json(EVALUATION, &evaluation) {
                 // What took long to compute is shown all the same.
                 print(&accuracy_table(&evaluation.accuracy_by_steps))?;
@@ -57,7 +61,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<()> {
     }
     // The table first: it does not need the page.
     print(&table(&report::step_accuracy([&trained.run].into_iter().chain(&beside))?))?;
-    let page = report::write(&trained.run, &network, &data, &trained.config, &evaluation, &beside)
+    let page = report::write(&trained.run, network.as_ref(), &data, &trained.config, &evaluation, &beside)
         .context("the report was not written")?;
     print(&format!("report: {}", page.display()))
 }

@@ -124,6 +124,9 @@ pub struct DataConfig {
     /// Images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<ImageConfig>,
+    /// Settings of a data set that a program registered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub own: Option<toml::Table>,
 }
 
 impl Default for DataConfig {
@@ -142,6 +145,7 @@ impl Default for DataConfig {
             last_batch: None,
             events: None,
             images: None,
+            own: None,
         }
     }
 }

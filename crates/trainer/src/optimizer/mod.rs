@@ -14,7 +14,7 @@ use crate::config::{OptimizerConfig, OptimizerName};
 /// Parameters of at least two dimensions are decayed; biases, batch norms and learned neuron constants only where the
 /// configuration says so.
 #[derive(Debug)]
-pub struct Optimizer {
+pub(crate) struct Optimizer {
     config: OptimizerConfig,
     groups: [Group; 2],
     steps: u64,
@@ -46,7 +46,7 @@ impl Optimizer {
     ///
     /// # Errors
     /// What libtorch refuses.
-    pub fn new(config: &OptimizerConfig, parameters: &[(String, Tensor)]) -> Result<Self> {
+    pub(crate) fn new(config: &OptimizerConfig, parameters: &[(String, Tensor)]) -> Result<Self> {
         let trained = parameters.iter().filter(|(_, parameter)| parameter.requires_grad());
         let (decayed, spared): (Vec<_>, Vec<_>) =
             trained.partition(|(_, parameter)| config.decay_norm_and_bias || parameter.dim() >= 2);
@@ -70,12 +70,12 @@ impl Optimizer {
     }
 
     /// The trained parameters.
-    pub fn parameters(&self) -> impl Iterator<Item = &Tensor> {
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &Tensor> {
         self.groups.iter().flat_map(|group| &group.parameters)
     }
 
     /// Steps made.
-    pub fn steps(&self) -> u64 {
+    pub(crate) fn steps(&self) -> u64 {
         self.steps
     }
 
@@ -84,7 +84,7 @@ impl Optimizer {
     ///
     /// # Errors
     /// What libtorch refuses.
-    pub fn step(&mut self, lr: f64) -> Result<()> {
+    pub(crate) fn step(&mut self, lr: f64) -> Result<()> {
         let OptimizerConfig { betas, eps, momentum, nesterov, .. } = self.config;
         let is_first = self.steps == 0;
         for group in &mut self.groups {
@@ -118,7 +118,7 @@ impl Optimizer {
     }
 
     /// The state to be saved: tensors by `<parameter>.<what it is>`.
-    pub fn state(&self) -> Vec<(String, Tensor)> {
+    pub(crate) fn state(&self) -> Vec<(String, Tensor)> {
         let kinds = state_names(&self.config);
         let of_group = |group: &Group| -> Vec<(String, Tensor)> {
             let of_kind = |(kind, tensors): (&&str, &Vec<Tensor>)| -> Vec<(String, Tensor)> {
@@ -134,7 +134,7 @@ impl Optimizer {
     ///
     /// # Errors
     /// A tensor that is missing or of another shape.
-    pub fn restore(&mut self, steps: u64, find: impl Fn(&str) -> Result<Tensor>) -> Result<()> {
+    pub(crate) fn restore(&mut self, steps: u64, find: impl Fn(&str) -> Result<Tensor>) -> Result<()> {
         let kinds = state_names(&self.config);
         for group in &mut self.groups {
             for (kind, tensors) in kinds.iter().zip(&mut group.state) {
@@ -175,7 +175,7 @@ fn gradients(parameters: &[Tensor]) -> Result<Vec<Tensor>> {
 ///
 /// # Errors
 /// What libtorch refuses.
-pub fn gradient_norm<'a>(parameters: impl Iterator<Item = &'a Tensor>) -> Result<f64> {
+pub(crate) fn gradient_norm<'a>(parameters: impl Iterator<Item = &'a Tensor>) -> Result<f64> {
     let mut norms = Vec::new();
     for parameter in parameters {
         let gradient = parameter.f_grad()?;
@@ -193,7 +193,7 @@ pub fn gradient_norm<'a>(parameters: impl Iterator<Item = &'a Tensor>) -> Result
 ///
 /// # Errors
 /// What libtorch refuses.
-pub fn scale_gradients<'a>(parameters: impl Iterator<Item = &'a Tensor>, factor: f64) -> Result<()> {
+pub(crate) fn scale_gradients<'a>(parameters: impl Iterator<Item = &'a Tensor>, factor: f64) -> Result<()> {
     for parameter in parameters {
         let mut gradient = parameter.f_grad()?;
         if gradient.defined() {

@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, anyhow};
 use tks_autograd::clear_grad;
 use tks_loss::{LossError, LossOutput, Progress};
-use tks_models::LayerRates;
+use tks_models::{FiringRates, LayerRates};
 
 use super::Trainer;
 use crate::data::TensorBatch;
@@ -86,12 +86,14 @@ impl Trainer {
             self.step_start.take(&self.position)?;
             self.optimizer.parameters().try_for_each(clear_grad)?;
         }
-        if watched {
-            self.network.start_recording();
-        }
         let input = batch.input(self.data.task.time_steps);
-        let logits = self.network.forward(input, true, &self.config.execution)?;
-        let rates = if watched { self.network.take_firing_rates() } else { Vec::new() };
+        let mut rates = FiringRates::default();
+        let logits = if watched {
+            self.network.forward_observed(input, true, &self.config.execution, &mut rates)?
+        } else {
+            self.network.forward(input, true, &self.config.execution)?
+        };
+        let rates = rates.layers();
         let progress = Progress { epoch, epochs: training.epochs };
         let computed = self.config.loss.compute(&logits, batch.target(), progress);
         if let Some(layer) = rates.iter().find(|layer| !layer.finite) {
@@ -136,7 +138,7 @@ impl Trainer {
         if !rates.is_empty() {
             // Every neuron counts alike, as in an evaluation.
             let of_layer =
-                |layer: &LayerRates| (neuron_count(&self.network, &layer.name) as f64, layer.mean());
+                |layer: &LayerRates| (neuron_count(self.network.as_ref(), &layer.name) as f64, layer.mean());
             let (neurons, spikes) = rates
                 .iter()
                 .map(of_layer)

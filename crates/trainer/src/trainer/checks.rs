@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use tks_data::LastBatch;
-use tks_models::Network;
+use tks_models::SpikingModel;
 
 use super::Trainer;
 use crate::config::Config;
@@ -14,7 +14,7 @@ use crate::health::{Health, Moment};
 const STATISTICS_SAMPLES: usize = 8;
 
 /// That every batch of an epoch has what batch norm needs, the smaller last one included.
-pub(super) fn check_batches(config: &Config, data: &Data, network: &Network) -> Result<()> {
+pub(super) fn check_batches(config: &Config, data: &Data, network: &dyn SpikingModel) -> Result<()> {
     let loader = data.train.config();
     let epoch = loader.sampler.epoch_len(data.train.dataset().len());
     let rest = match loader.last_batch {

@@ -11,7 +11,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, anyhow, ensure};
 use tch::{Device, nn};
 use tks_data::whole_file;
-use tks_models::{Network, NetworkConfig};
+use tks_models::{NetworkConfig, SpikingModel};
 use tks_report::{Environment, EventWriter};
 
 use crate::basis::Basis;
@@ -48,7 +48,7 @@ pub struct Trainer {
     run: RunFolder,
     device: Device,
     data: Data,
-    network: Network,
+    network: Box<dyn SpikingModel>,
     optimizer: Optimizer,
     ema: Option<Ema>,
     state: RunState,
@@ -158,7 +158,7 @@ impl Trainer {
         let known: Option<Task> = run.read_json(TASK).unwrap_or_default();
         let data = Data::open_for(&config, known.as_ref())?;
         let network = build_network(&config, &data.task, device)?;
-        check_batches(&config, &data, &network)?;
+        check_batches(&config, &data, network.as_ref())?;
         let tensors = network.named_tensors();
         let ema = config.training.ema_decay.map(|decay| Ema::new(decay, tensors)).transpose()?;
         Ok(Trainer {
@@ -220,7 +220,7 @@ impl Trainer {
     }
 
     fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
-        load_tensors(&self.network, checkpoint, "network")?;
+        load_tensors(self.network.as_ref(), checkpoint, "network")?;
         self.optimizer.restore(checkpoint.position.steps, |name| {
             let found = checkpoint.tensors.get(&format!("optimizer.{name}"));
             let found =
@@ -334,7 +334,7 @@ impl Trainer {
             test_samples: self.data.test.len(),
             network: self.config.network.architecture.name(),
             parameters: self.network.summary().parameters(),
-            loss: self.config.loss.name().into(),
+            loss: self.config.loss.name(),
             time_steps: self.data.task.time_steps,
             device: device_name(self.device),
             threads: usize::try_from(tch::get_num_threads()).unwrap_or(1),
@@ -416,9 +416,18 @@ impl Trainer {
     fn evaluate_weights(&mut self) -> Result<Evaluation> {
         let Trainer { network, data, config, listeners, .. } = self;
         let Task { classes, time_steps, .. } = &data.task;
-        evaluate(network, &data.test_loader()?, classes, *time_steps, &config.execution, |batch, batches| {
-            listeners.iter_mut().try_for_each(|listener| listener.hear(&Message::Testing { batch, batches }))
-        })
+        evaluate(
+            network.as_ref(),
+            &data.test_loader()?,
+            classes,
+            *time_steps,
+            &config.execution,
+            |batch, batches| {
+                listeners
+                    .iter_mut()
+                    .try_for_each(|listener| listener.hear(&Message::Testing { batch, batches }))
+            },
+        )
     }
 
     /// Evaluates the best epoch's network and writes the report. The checkpoint says that the run is finished when all
@@ -426,14 +435,24 @@ impl Trainer {
     fn finish(mut self) -> Result<Outcome> {
         let early = self.state == RunState::Finishing { early: true };
         if self.position.best.is_some() {
-            load_weights(&self.network, &Checkpoint::read(&self.run.checkpoint(CheckpointKind::Best))?)?;
+            load_weights(
+                self.network.as_ref(),
+                &Checkpoint::read(&self.run.checkpoint(CheckpointKind::Best))?,
+            )?;
         } else if let Some(average) = &mut self.ema {
             average.swap(self.network.named_tensors())?;
         }
         let evaluation = self.evaluate_weights()?;
         self.run.write_json(EVALUATION, &evaluation)?;
         let report = if self.config.output.report {
-            Some(crate::report::write(&self.run, &self.network, &self.data, &self.config, &evaluation, &[])?)
+            Some(crate::report::write(
+                &self.run,
+                self.network.as_ref(),
+                &self.data,
+                &self.config,
+                &evaluation,
+                &[],
+            )?)
         } else {
             None
         };
@@ -477,7 +496,7 @@ fn read_to_resume(run: &RunFolder, path: &std::path::Path) -> Result<Checkpoint>
 ///
 /// # Errors
 /// A network that does not fit the data.
-pub fn build_network(config: &Config, task: &Task, device: Device) -> Result<Network> {
+pub fn build_network(config: &Config, task: &Task, device: Device) -> Result<Box<dyn SpikingModel>> {
     let classes = task.classes.len();
     if let Some(stated) = config.given_classes()
         && stated != classes
@@ -489,19 +508,19 @@ pub fn build_network(config: &Config, task: &Task, device: Device) -> Result<Net
     let network = NetworkConfig { classes, ..config.network.clone() };
     tch::manual_seed(config.seed as i64);
     let store = nn::VarStore::new(device);
-    Network::new(&store.root(), &network, task.input).context("`network` does not fit the data")
+    network.build(&store.root(), task.input).context("`network` does not fit the data")
 }
 
 /// Gives a network the weights to be evaluated of a checkpoint: the moving average where there is one.
 ///
 /// # Errors
 /// A checkpoint of another network.
-pub fn load_weights(network: &Network, checkpoint: &Checkpoint) -> Result<()> {
+pub fn load_weights(network: &dyn SpikingModel, checkpoint: &Checkpoint) -> Result<()> {
     let has_average = checkpoint.of("ema").next().is_some();
     load_tensors(network, checkpoint, if has_average { "ema" } else { "network" })
 }
 
-fn load_tensors(network: &Network, checkpoint: &Checkpoint, prefix: &str) -> Result<()> {
+fn load_tensors(network: &dyn SpikingModel, checkpoint: &Checkpoint, prefix: &str) -> Result<()> {
     let mut surplus: std::collections::BTreeSet<&str> = checkpoint.of(prefix).map(|(name, _)| name).collect();
     for (name, tensor) in network.named_tensors() {
         surplus.remove(name.as_str());

@@ -1,4 +1,4 @@
-//! Inserts mutants into a source text, each behind its own switch.
+//! Puts mutants into a source text, each behind a switch of its own.
 
 use std::ops::Range;
 
@@ -11,9 +11,9 @@ use super::{Mutant, Position};
 /// A source text with its mutants.
 pub(crate) struct Instrumented {
     pub(crate) text: String,
-    /// For each mutant, the bytes of `text` that it changed, the largest first.
+    /// By mutant: the bytes of `text` that it changed, the largest first.
     places: Vec<(usize, Range<usize>)>,
-    /// Mutants whose location was not found.
+    /// Mutants whose place was not found.
     pub(crate) unplaced: Vec<usize>,
 }
 
@@ -25,9 +25,8 @@ struct Wrap {
     after: &'static str,
 }
 
-/// The function that returns whether a mutant is switched on, for the end of a crate's root. The environment
-/// variable `TKS_MUTANT` holds its number; `trace` writes the numbers of the mutants that are reached to the
-/// file `TKS_MUTANT_TRACE`.
+/// The function that tells whether a mutant is switched on, for the end of a crate's root. The environment variable
+/// `TKS_MUTANT` holds its number; `trace` writes the numbers of those that are come by to the file `TKS_MUTANT_TRACE`.
 pub(crate) fn switch(count: usize) -> String {
     format!(
         r#"
@@ -82,20 +81,19 @@ impl Instrumented {
     }
 }
 
-/// The byte offset of a line and column, both counted from 1.
+/// The byte of a line and column that count from 1.
 fn offset(source: &str, position: Position) -> usize {
     let line_start: usize = source.split_inclusive('\n').take(position.line - 1).map(str::len).sum();
     let characters = source[line_start..].chars().take(position.column - 1);
     line_start + characters.map(char::len_utf8).sum::<usize>()
 }
 
-/// Makes all insertions at once: of two at the same place, the beginning of the outer one comes first and its
-/// end last.
+/// All insertions at once: of two at one place the outer one's beginning comes first and its end last.
 fn apply(source: &str, wraps: &[Wrap]) -> (String, Vec<(usize, Range<usize>)>) {
     let mut edits = Vec::new();
     for (order, wrap) in wraps.iter().enumerate() {
         let length = wrap.around.len() as isize;
-        // Ends before beginnings at the same place.
+        // Ends before beginnings at one place.
         edits.push((wrap.around.start, 1, (-length, order as isize), order, wrap.before.as_str()));
         // The end of an empty part would come before its beginning.
         if !wrap.around.is_empty() {
@@ -117,7 +115,7 @@ fn apply(source: &str, wraps: &[Wrap]) -> (String, Vec<(usize, Range<usize>)>) {
     (text, places)
 }
 
-/// Searches for the location of one mutant.
+/// Looks for the place of one mutant.
 struct Finder<'a> {
     source: &'a str,
     id: usize,
@@ -135,7 +133,7 @@ impl Finder<'_> {
         self.mutant.genre == genre && *range == self.span
     }
 
-    /// `mutated` in place of a node when the mutant is on.
+    /// `mutated` in the place of a node when the mutant is on.
     fn instead(&mut self, node: &impl Spanned, mutated: &str) {
         let before = format!("(if crate::__mutant({}) {{ {mutated} }} else {{ ", self.id);
         self.wrap = Some(Wrap { id: self.id, around: node.span().byte_range(), before, after: " })" });
@@ -147,8 +145,7 @@ impl Finder<'_> {
         if self.mutant.genre == "FnValue" && open.end <= self.span.start && self.span.end <= close.start {
             let before =
                 format!(" if crate::__mutant({}) {{ return {}; }} ", self.id, self.mutant.replacement);
-            // The whole body, since type errors may be reported for either return. That of an inner function
-            // is found later and takes precedence.
+            // The whole body, since errors of type are told of either return. An inner function's is found later and stands.
             self.wrap = Some(Wrap { id: self.id, around: open.end..close.start, before, after: "" });
         }
     }
@@ -191,7 +188,7 @@ impl<'ast> Visit<'ast> for Finder<'_> {
 
     fn visit_expr_struct(&mut self, node: &'ast syn::ExprStruct) {
         for field in &node.fields {
-            // With or without the comma after it.
+            // With or without the comma behind it.
             let range = field.span().byte_range();
             let fits = range.start == self.span.start && range.end <= self.span.end;
             if self.mutant.genre == "StructField"

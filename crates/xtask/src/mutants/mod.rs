@@ -1,6 +1,6 @@
-//! `cargo xtask mutants`: measures how much the tests notice. The mutants are those listed by cargo-mutants;
-//! here all of a sample are compiled at once, each behind a switch, so that a crate is built once instead of
-//! once per mutant: minutes instead of hours on two cores.
+//! `cargo xtask mutants`: how much the tests notice. The mutants are those that cargo-mutants lists; here all of a sample
+//! are compiled at once, each behind a switch, so that a crate is built once and not once a mutant: minutes instead of hours on
+//! two cores.
 
 mod instrument;
 mod run;
@@ -32,7 +32,7 @@ pub(crate) struct MutantsOptions {
     test: Vec<String>,
 }
 
-/// A mutant as described by `cargo mutants --list --json`.
+/// A mutant as `cargo mutants --list --json` describes it.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Mutant {
     name: String,
@@ -55,14 +55,14 @@ struct Position {
     column: usize,
 }
 
-/// The outcome of a mutant.
+/// What became of a mutant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Outcome {
-    /// A test failed or timed out.
+    /// A test failed, or ran longer than it may.
     Caught,
-    /// Every test that reaches it passed.
+    /// Every test that comes by it passed.
     Missed,
-    /// No test reaches it.
+    /// No test comes by it.
     NotReached,
     /// It does not compile behind a switch, as in a constant.
     NotJudged,
@@ -122,20 +122,19 @@ fn list(workspace: &Path, options: &MutantsOptions) -> Result<Vec<Mutant>> {
     }
     let mut mutants: Vec<Mutant> =
         serde_json::from_slice(&output.stdout).context("cannot understand the list of cargo-mutants")?;
-    // A program's own root has no switch; it is a thin shell around the library.
+    // A program's own root has no switch; it is a shell over the library.
     mutants.retain(|mutant| !mutant.file.ends_with("src/main.rs"));
     Ok(mutants)
 }
 
-/// Every n-th mutant, so that the same sources give the same sample.
+/// Every so manieth, so that the same sources give the same sample.
 fn sample(mutants: Vec<Mutant>, most: usize) -> Vec<Mutant> {
     let (all, most) = (mutants.len(), most.min(mutants.len()));
     let chosen: Vec<usize> = (0..most).map(|i| i * all / most).collect();
     chosen.into_iter().map(|at| mutants[at].clone()).collect()
 }
 
-/// Copies the tracked files as they are in the working tree; unchanged files keep their time, and removed
-/// files are deleted.
+/// The tracked files as they are in the working tree; what is the same already keeps its time, what is no longer there goes.
 fn copy_tracked(workspace: &Path, tree: &Path) -> Result<()> {
     let output = Command::new("git").current_dir(workspace).args(["ls-files", "-z"]).output();
     let output = output.context("cannot run git")?;
@@ -177,8 +176,8 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
-    /// Leaves out mutants that do not compile behind a switch until the rest compiles; returns the test
-    /// programs and the numbers of the mutants left out.
+    /// Leaves out what does not compile behind a switch, until the rest does; gives the test programs and the numbers of
+    /// what was left out.
     fn until_it_compiles(&mut self, mutants: &[Mutant]) -> Result<(Vec<run::Program>, Vec<usize>)> {
         let mut originals = BTreeMap::new();
         for mutant in mutants {
@@ -251,11 +250,11 @@ impl Build<'_> {
     }
 }
 
-/// The result of a build by cargo.
+/// What cargo said of a build.
 #[derive(Default)]
 struct Messages {
     programs: Vec<run::Program>,
-    /// File and first byte offset.
+    /// File and first byte.
     errors: Vec<(PathBuf, usize)>,
     first_error: String,
 }

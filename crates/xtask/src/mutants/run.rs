@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use super::Outcome;
 
-/// A test program.
+/// A program of tests.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
     /// `lib`, or the name of its file.
@@ -20,22 +20,22 @@ pub(crate) struct Program {
     pub(crate) folder: PathBuf,
 }
 
-/// The test programs of a package, the fastest first.
+/// The programs of a package, the quickest first.
 pub(crate) struct Tests(Vec<Timed>);
 
-/// A program, its duration, and the mutants that it reaches.
+/// A program, how long it takes, and the mutants that it comes by.
 struct Timed {
     program: Program,
     time: Duration,
     reached: BTreeSet<usize>,
 }
 
-/// The time limit with a mutant: a multiple of the program's own time, and a constant added to it.
+/// The share of a program's own time that it may take with a mutant, and what is added to it.
 const SLOWDOWN: u32 = 5;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Tests {
-    /// Runs each program once without a mutant: it must pass.
+    /// Runs each program once without a mutant: it has to pass.
     pub(crate) fn new(programs: Vec<Program>, folder: &Path, mutants: usize) -> Result<Self> {
         let mut timed = Vec::new();
         for program in programs {
@@ -80,14 +80,14 @@ fn start_of(program: &Program, mutant: &str, trace: Option<&Path>) -> Result<Chi
     if let Some(trace) = trace {
         command.env("TKS_MUTANT_TRACE", trace);
     } else {
-        // The first failure decides. (This is an unstable option of the test harness.)
+        // The first failure decides. (An option of the test harness that has to be unlocked.)
         command.env("RUSTC_BOOTSTRAP", "1").args(["-Zunstable-options", "--fail-fast"]);
     }
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().with_context(|| format!("cannot run {}", program.path.display()))
 }
 
-/// Whether a program succeeds within the time limit.
+/// Whether a program ends well in time.
 fn passes(mut child: Child, limit: Duration) -> Result<bool> {
     let start = Instant::now();
     loop {

@@ -1,28 +1,56 @@
-//! What a program adds to the names that a configuration may have: architectures and layers of its own.
+//! What a program adds to the names that a configuration may have.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::config::config_error;
-use crate::error::ModelError;
+/// Why a name could not be added.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// It cannot stand in a configuration.
+    #[error("\"{name}\" is not a snake_case word, such as `my_{}`", kind.replace(' ', "_"))]
+    NotAWord {
+        /// What the registry is of, such as `loss`.
+        kind: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// It means something already.
+    #[error("there already is a {kind} called `{name}`: choose another name")]
+    Taken {
+        /// What the registry is of.
+        kind: &'static str,
+        /// The name.
+        name: String,
+    },
+}
 
 /// Makes a plan of its parameters, a table; the error says what is wrong with them.
 type Parse<P> = Box<dyn Fn(Value) -> Result<Arc<P>, String> + Send + Sync>;
 
 /// Something that can be chosen by name.
-pub(crate) struct Entry<P: ?Sized> {
-    pub(crate) name: &'static str,
+pub struct Entry<P: ?Sized> {
+    name: &'static str,
     /// Whether the name is followed by a table of parameters.
-    pub(crate) has_parameters: bool,
+    has_parameters: bool,
     parse: Parse<P>,
+}
+
+impl<P: ?Sized> Debug for Entry<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("name", &self.name)
+            .field("has_parameters", &self.has_parameters)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<P: ?Sized> Entry<P> {
     /// A name that stands alone.
-    pub(crate) fn word(name: &str, plan: Arc<P>) -> Self
+    pub fn word(name: &str, plan: Arc<P>) -> Self
     where
         P: Send + Sync + 'static,
     {
@@ -34,7 +62,7 @@ impl<P: ?Sized> Entry<P> {
     }
 
     /// A name with a table of parameters, which are read as `T`.
-    pub(crate) fn table<T: DeserializeOwned>(
+    pub fn table<T: DeserializeOwned>(
         name: &str,
         plan: impl Fn(T) -> Arc<P> + Send + Sync + 'static,
     ) -> Self {
@@ -43,6 +71,11 @@ impl<P: ?Sized> Entry<P> {
             Err(error) => Err(error.to_string()),
         };
         Entry { name: String::from(name).leak(), has_parameters: true, parse: Box::new(parse) }
+    }
+
+    /// Whether the name is followed by a table of parameters.
+    pub(crate) fn has_parameters(&self) -> bool {
+        self.has_parameters
     }
 
     /// The choice of this entry, by its parameters.
@@ -67,10 +100,10 @@ fn has_null(value: &Value) -> bool {
 
 /// A registered name that a configuration chose, with its parameters.
 pub struct Chosen<P: ?Sized> {
-    pub(crate) name: &'static str,
+    name: &'static str,
     /// A table, where the name is followed by one.
-    pub(crate) parameters: Option<Value>,
-    pub(crate) plan: Arc<P>,
+    parameters: Option<Value>,
+    plan: Arc<P>,
 }
 
 impl<P: ?Sized> Chosen<P> {
@@ -82,6 +115,11 @@ impl<P: ?Sized> Chosen<P> {
     /// What was registered, with the parameters that were chosen.
     pub fn plan(&self) -> &P {
         &self.plan
+    }
+
+    /// The parameters as they were written, where the name is followed by some.
+    pub(crate) fn parameters(&self) -> Option<&Value> {
+        self.parameters.as_ref()
     }
 }
 
@@ -98,14 +136,14 @@ impl<P: ?Sized> PartialEq for Chosen<P> {
 }
 
 impl<P: ?Sized> Debug for Chosen<P> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct(self.name).field("parameters", &self.parameters).finish()
     }
 }
 
-/// The entries that a program added, and all names: one of these for the whole process, since a configuration is read where
-/// nobody can hand one over.
-pub(crate) struct Registry<P: ?Sized> {
+/// The entries that a program added to what ships, and all names.
+pub struct Registry<P: ?Sized> {
+    kind: &'static str,
     built_in: &'static [&'static str],
     added: RwLock<Added<P>>,
 }
@@ -116,44 +154,69 @@ struct Added<P: ?Sized> {
     names: &'static [&'static str],
 }
 
+impl<P: ?Sized> Debug for Registry<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").field("kind", &self.kind).field("names", &self.names()).finish()
+    }
+}
+
 impl<P: ?Sized> Registry<P> {
-    pub(crate) fn new(built_in: &'static [&'static str]) -> Self {
-        Registry { built_in, added: RwLock::new(Added { entries: Vec::new(), names: built_in }) }
+    /// A registry of what messages call `kind` (`loss`), beside the names of what ships.
+    pub fn new(kind: &'static str, built_in: &'static [&'static str]) -> Self {
+        Registry { kind, built_in, added: RwLock::new(Added { entries: Vec::new(), names: built_in }) }
+    }
+
+    /// What messages call an entry.
+    pub fn kind(&self) -> &'static str {
+        self.kind
     }
 
     /// The names of what ships.
-    pub(crate) fn built_in(&self) -> &'static [&'static str] {
+    pub fn built_in(&self) -> &'static [&'static str] {
         self.built_in
     }
 
-    /// Every name that can be chosen.
-    pub(crate) fn names(&self) -> &'static [&'static str] {
+    /// Every name that can be chosen: of what ships, then of what was added.
+    pub fn names(&self) -> &'static [&'static str] {
         self.added.read().unwrap_or_else(PoisonError::into_inner).names
     }
 
-    /// Adds an entry; `what` is what the entry is called in messages.
-    pub(crate) fn add(&self, what: &str, entry: Entry<P>) -> Result<(), ModelError> {
-        let name = entry.name;
+    /// Adds an entry, for every configuration that the process reads from then on.
+    ///
+    /// # Errors
+    /// A name that is taken, or that is not a snake_case word.
+    pub fn add(&self, entry: Entry<P>) -> Result<(), RegistryError> {
+        let (kind, name) = (self.kind, entry.name);
         let is_word = name.starts_with(|letter: char| letter.is_ascii_lowercase())
             && name.chars().all(|letter| matches!(letter, 'a'..='z' | '0'..='9' | '_'));
         if !is_word {
-            let problem = format!("\"{name}\" is not a snake_case word, such as `my_{what}`");
-            return Err(config_error(what, problem));
+            return Err(RegistryError::NotAWord { kind, name: name.to_owned() });
         }
         let mut added = self.added.write().unwrap_or_else(PoisonError::into_inner);
         if added.names.contains(&name) {
-            return Err(config_error(
-                what,
-                format!("there already is one called `{name}`: choose another name"),
-            ));
+            return Err(RegistryError::Taken { kind, name: name.to_owned() });
         }
         added.names = added.names.iter().copied().chain([name]).collect::<Vec<_>>().leak();
         added.entries.push(Arc::new(entry));
         Ok(())
     }
 
-    /// The entry that a program added by this name.
-    pub(crate) fn find(&self, name: &str) -> Option<Arc<Entry<P>>> {
+    /// What stands behind a name that was added, with its parameters; `None` for a name that was not. Without parameters they
+    /// have their defaults.
+    ///
+    /// # Errors
+    /// Parameters that do not fit, in a sentence.
+    pub fn choose(&self, name: &str, parameters: Option<Value>) -> Option<Result<Arc<P>, String>> {
+        let entry = self.find(name)?;
+        if parameters.is_some() && !entry.has_parameters {
+            return Some(Err("it has no parameters".to_owned()));
+        }
+        let parameters = parameters.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+        Some(entry.choose(parameters).map(|chosen| chosen.plan))
+    }
+
+    /// The entry that was added by this name.
+    pub fn find(&self, name: &str) -> Option<Arc<Entry<P>>> {
         let added = self.added.read().unwrap_or_else(PoisonError::into_inner);
         added.entries.iter().find(|entry| entry.name == name).cloned()
     }

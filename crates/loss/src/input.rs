@@ -1,4 +1,4 @@
-//! Labels, hard or soft, in the one form that the losses compute with; what is wrong with a batch.
+//! Logits and labels, hard or soft, in the one form that the losses compute with; what is wrong with a batch.
 
 use tch::{Device, Kind, Tensor};
 
@@ -20,10 +20,16 @@ pub(crate) const KIND: Kind = Kind::Double;
 /// How far the sum of a soft label may be from 1: mixing in `f32`, and in `bf16` by others, rounds.
 const SOFT_LABEL_TOLERANCE: f64 = 1e-2;
 
-/// A batch that has been looked at.
-pub(crate) struct Batch {
-    /// `[T, B, K]`, `f64`.
+/// A batch as a [`Loss`](crate::Loss) gets it: looked at, and in `f64`.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct LossInput {
+    /// `[T, B, K]`, `f64`: the last layer's output at each step.
     pub logits: Tensor,
+    /// `[B, K]`, `f64`: the logits' mean over the steps.
+    pub mean: Tensor,
+    /// `[T, B]`, bool: whether a step alone gets the sample right. No gradient.
+    pub right: Tensor,
     /// `[B, K]`, a distribution per sample, `f64`.
     pub distribution: Tensor,
     /// `[B]`, the likeliest class per sample.
@@ -31,10 +37,10 @@ pub(crate) struct Batch {
     /// `[B, K]`, 1 at the label: `distribution`, unless that is soft.
     pub one_hot: Tensor,
     /// Where reading would stall the device: what is to be looked at later.
-    pub faults: Option<Faults>,
+    pub(crate) faults: Option<Faults>,
 }
 
-impl Batch {
+impl LossInput {
     pub(crate) fn new(logits: &Tensor, target: Target) -> Result<Self, LossError> {
         let size = logits.size();
         let &[steps, samples, classes] = size.as_slice() else {
@@ -95,18 +101,20 @@ impl Batch {
                 (soft, label, one_hot)
             }
         };
-        let mut batch = Self { logits, distribution, label, one_hot, faults: None };
+        let right = logits.f_detach()?.f_argmax(2, false)?.f_eq_tensor(&label)?;
+        let mean = logits.f_mean_dim(0, false, None)?;
+        let mut input = Self { logits, mean, right, distribution, label, one_hot, faults: None };
         let faults = Faults {
-            counts: batch.fault_counts()?,
-            logits: batch.logits.f_detach()?,
+            counts: input.fault_counts()?,
+            logits: input.logits.f_detach()?,
             target: target_tensor.shallow_clone(),
         };
         if device == Device::Cpu {
             faults.check()?;
         } else {
-            batch.faults = Some(faults);
+            input.faults = Some(faults);
         }
-        Ok(batch)
+        Ok(input)
     }
 
     /// `[2]`: how many logits are not finite, how many targets are no distributions.

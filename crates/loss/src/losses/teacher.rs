@@ -2,15 +2,16 @@
 
 use tch::{Kind, Tensor};
 
-use crate::config::{Assembly, NoCorrect, Selection, TeacherGradient, TksConfig};
+use super::tks::{Assembly, NoCorrect, Selection, TeacherGradient, TksConfig};
 use crate::error::LossError;
-use crate::target::Batch;
+use crate::input::LossInput;
 
 /// Stands for the logarithm of no probability at all; finite, so that a sample without a teacher gives no NaN.
 const LOG_OF_NOTHING: f64 = -1e30;
 
 /// What is taught to each sample.
-pub(crate) struct Teacher {
+#[derive(Debug)]
+pub struct Teacher {
     /// `[B, K]`: the soft target; all zero where there is none.
     pub target: Tensor,
     /// `[B]`, bool: whether some step teaches the sample.
@@ -20,18 +21,17 @@ pub(crate) struct Teacher {
     pub entropy: Tensor,
 }
 
-/// `right`: `[T, B]`, bool, whether a step alone gets the sample right. `log_probabilities`: `[T, B, K]`.
-pub(crate) fn teacher(
+/// `log_probabilities`: `[T, B, K]`.
+pub(super) fn teacher(
     config: &TksConfig,
-    batch: &Batch,
-    right: &Tensor,
+    input: &LossInput,
     log_probabilities: &Tensor,
 ) -> Result<Teacher, LossError> {
     let label_log_probability =
-        (log_probabilities.f_mul(&batch.one_hot)?).f_sum_dim_intlist(2, false, None)?;
-    let teaches = teaching_steps(config.selection, right, &label_log_probability)?;
+        (log_probabilities.f_mul(&input.one_hot)?).f_sum_dim_intlist(2, false, None)?;
+    let teaches = teaching_steps(config.selection, &input.right, &label_log_probability)?;
     let weights = step_weights(config.assembly, &teaches, &label_log_probability)?;
-    let mut logits = weights.f_unsqueeze(2)?.f_mul(&batch.logits)?.f_sum_dim_intlist(0, false, None)?;
+    let mut logits = weights.f_unsqueeze(2)?.f_mul(&input.logits)?.f_sum_dim_intlist(0, false, None)?;
     if config.gradient == TeacherGradient::Detached {
         logits = logits.f_detach()?;
     }
@@ -43,7 +43,7 @@ pub(crate) fn teacher(
     let target = match config.no_correct {
         // The logits of a sample without a teacher are zero.
         NoCorrect::Uniform => target,
-        NoCorrect::Label => target.f_where_self(&row, &batch.distribution)?,
+        NoCorrect::Label => target.f_where_self(&row, &input.distribution)?,
         NoCorrect::Skip => target.f_mul(&row)?,
     };
     Ok(Teacher { target, taught, entropy: entropy.f_neg()? })

@@ -1,0 +1,203 @@
+//! Recordings of events as a source of samples.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context, Result, bail, ensure};
+use tch::Tensor;
+use tks_data::Manifest;
+use tks_events::datasets::{EventFrames, EventSet, RecordingReader, SetOptions};
+use tks_events::frames::FramesMut;
+use tks_events::recipe::{Recipe, Scratch};
+use tks_events::slicing::Slicing;
+use tks_models::InputShape;
+
+use super::source::{BatchHook, DataSource, InputDescription, OpenedData, SampleReader};
+use super::{Samples, Task, path_of};
+use crate::config::{BadEvents, Config, EventConfig, FewerSteps, PartConfig};
+use crate::datasets;
+use crate::export::EventInput;
+
+/// A data set of recordings that has a manifest.
+#[derive(Debug)]
+pub(super) struct EventSource(pub(super) Manifest);
+
+impl DataSource for EventSource {
+    fn open(&self, config: &Config) -> Result<OpenedData> {
+        let EventSource(manifest) = self;
+        let data = &config.data;
+        ensure!(
+            data.images.is_none(),
+            "`data.images` is for images, but `{}` holds recordings: use `data.events`",
+            data.name
+        );
+        let (events, time_steps) = event_config(config)?;
+        let options = SetOptions {
+            strict: !data.accept_counts,
+            orientation: events.orientation,
+            lenient: data.bad_events == BadEvents::Drop,
+            ..SetOptions::default()
+        };
+        let set = Arc::new(EventSet::open(manifest.clone(), &path_of(data, Some(manifest))?, options)?);
+        let parts = set.parts(data.split.as_deref(), &datasets::catalogue())?;
+        let part = |key: &str, part: &PartConfig| -> Result<Vec<usize>> {
+            match parts.get(&part.part) {
+                Some(indices) => Ok(indices[part.range(key, indices.len())?].to_vec()),
+                None => Err(no_part(key, &part.part, parts.keys().map(String::as_str))),
+            }
+        };
+        let (train, test) = (part("train", &data.train)?, part("test", &data.test)?);
+        let warnings = crate::data_warnings::of_recordings(&set, &parts, [&data.train.part, &data.test.part]);
+        let frames = |indices: Vec<usize>, recipe: Recipe, augment| -> Result<Arc<Samples>> {
+            Ok(Arc::new(EventFrames::<f32>::new(Arc::clone(&set), indices, recipe, augment)?))
+        };
+        let [_, channels, height, width] = events.recipe.shape(set.sensor())?;
+        let mix = events.mix.clone().filter(|mix| mix.methods().next().is_some());
+        let opened = OpenedData {
+            task: Task {
+                data: data.name.clone(),
+                classes: datasets::class_names(set.manifest()),
+                input: InputShape { channels, height, width },
+                time_steps,
+                is_static: false,
+            },
+            train: frames(train, events.recipe.clone(), true)?,
+            test: frames(test.clone(), events.recipe.clone(), false)?,
+            mix: mix.map(|mix| -> BatchHook { Box::new(move |batch, rng| Ok(mix.on_batch(batch, rng)?)) }),
+            warnings,
+            left_out: None,
+            rebin: None,
+        };
+        let told = AtomicUsize::new(0);
+        let of_left_out = Arc::clone(&set);
+        Ok(OpenedData {
+            left_out: Some(Box::new(move || {
+                let left_out = of_left_out.left_out();
+                let before = told.swap(left_out.recordings, Ordering::Relaxed);
+                (left_out.recordings > before).then(|| format!("{left_out} (`data.bad_events = \"drop\"`)"))
+            })),
+            rebin: Some(Box::new(move |time_steps| {
+                let recipe = rebinned(&events.recipe, time_steps)?;
+                Ok(Arc::new(EventFrames::<f32>::new(Arc::clone(&set), test.clone(), recipe, false)?))
+            })),
+            ..opened
+        })
+    }
+
+    fn describe(&self, config: &Config) -> Result<Task> {
+        let EventSource(manifest) = self;
+        let (events, time_steps) = event_config(config)?;
+        let [_, channels, height, width] = events.recipe.shape(sensor_of(manifest)?)?;
+        Ok(Task {
+            data: config.data.name.clone(),
+            classes: datasets::class_names(manifest),
+            input: InputShape { channels, height, width },
+            time_steps,
+            is_static: false,
+        })
+    }
+
+    fn reader(&self, config: &Config, _: &Task) -> Result<Box<dyn SampleReader>> {
+        let (events, time_steps) = event_config(config)?;
+        Ok(Box::new(RecordingFiles {
+            reader: recording_reader(config, &self.0)?,
+            recipe: events.recipe,
+            time_steps,
+            fewer_steps: config.evaluation.fewer_steps,
+        }))
+    }
+
+    fn describe_input(&self, config: &Config, _: &Task) -> Result<InputDescription> {
+        let (EventConfig { recipe, orientation, .. }, _) = event_config(config)?;
+        let sensor = recording_reader(config, &self.0)?.sensor();
+        let recipe = Recipe { event_augment: Vec::new(), frame_augment: Vec::new(), ..recipe };
+        Ok(InputDescription { events: Some(EventInput { sensor, orientation, recipe }), images: None })
+    }
+}
+
+/// Single recordings, read as those of the data set.
+#[derive(Debug)]
+struct RecordingFiles {
+    reader: RecordingReader,
+    recipe: Recipe,
+    time_steps: usize,
+    fewer_steps: FewerSteps,
+}
+
+impl SampleReader for RecordingFiles {
+    fn time_steps(&self) -> usize {
+        self.time_steps
+    }
+
+    fn read(&self, path: &Path, time_steps: usize, _: Option<[f32; 4]>) -> Result<Tensor> {
+        // As in evaluation: fewer steps are the first frames, unless they are to be the whole in fewer frames.
+        let usual = self.time_steps;
+        let whole = time_steps > usual || self.fewer_steps == FewerSteps::Rebin;
+        let changed =
+            if whole && time_steps != usual { Some(rebinned(&self.recipe, time_steps)?) } else { None };
+        let recipe = changed.as_ref().unwrap_or(&self.recipe);
+        let shape = recipe.shape(self.reader.sensor())?;
+        let mut values = vec![0.0f32; shape.iter().product()];
+        let mut frames = FramesMut::contiguous(&mut values, shape)?;
+        recipe.write(&self.reader.read(path)?.0.events(), &mut frames, &mut Scratch::default())?;
+        let [steps, channels, height, width] = shape.map(|length| length as i64);
+        let frames = Tensor::f_from_slice(&values)?.f_view([steps, 1, channels, height, width])?;
+        Ok(frames.f_narrow(0, 0, steps.min(time_steps as i64))?)
+    }
+}
+
+/// A recipe whose recordings become another number of frames.
+///
+/// # Errors
+/// A slicing whose steps do not follow a number of bins.
+fn rebinned(recipe: &Recipe, time_steps: usize) -> Result<Recipe> {
+    let mut recipe = recipe.clone();
+    match &mut recipe.slicing {
+        Slicing::TimeBins { bins, .. } | Slicing::EventBins { bins, .. } => *bins = time_steps,
+        _ => bail!(
+            "another number of time steps needs a slicing into a number of bins, which this recipe does not have"
+        ),
+    }
+    Ok(recipe)
+}
+
+/// How recordings become input, and their time steps; where the slicing was left out, it follows `time_steps`.
+///
+/// # Errors
+/// A recipe that makes no sense, or another number of frames than there are time steps.
+fn event_config(config: &Config) -> Result<(EventConfig, usize)> {
+    let mut events = config.data.events.clone().unwrap_or_default();
+    if let Some(wanted) = config.time_steps {
+        events.recipe.slicing = events.recipe.slicing.with_default_bins(wanted);
+    }
+    let steps = events.recipe.time_steps()?;
+    if let Some(wanted) = config.time_steps {
+        ensure!(
+            steps == wanted,
+            "`time_steps` is {wanted}, but `data.events.recipe` makes {steps} frames; leave one of them out"
+        );
+    }
+    Ok((events, steps))
+}
+
+fn no_part<'a>(key: &str, name: &str, known: impl Iterator<Item = &'a str>) -> anyhow::Error {
+    let known: Vec<_> = known.collect();
+    anyhow::anyhow!("`data.{key}` asks for the part `{name}`, but there are: {}", known.join(", "))
+}
+
+/// How recordings that are not of the data set, but like its own, are read: the same way up, and as lenient.
+///
+/// # Errors
+/// A configuration or a manifest that makes no sense for recordings.
+fn recording_reader(config: &Config, manifest: &Manifest) -> Result<RecordingReader> {
+    let orientation = event_config(config)?.0.orientation;
+    let lenient = config.data.bad_events == BadEvents::Drop;
+    Ok(RecordingReader::new(manifest, orientation, lenient)?)
+}
+
+/// The size that all recordings of a data set have.
+fn sensor_of(manifest: &Manifest) -> Result<tks_events::SensorSize> {
+    let size = manifest.size.fixed().context("recordings have one size")?;
+    Ok(tks_events::SensorSize { width: size.width.try_into()?, height: size.height.try_into()? })
+}
