@@ -47,7 +47,7 @@ fn every_kernel_compiles_for_sm_80_and_sm_90() {
             let ptx = cuda::compile(&program.text, capability).unwrap();
             has(ptx, ["neuron_forward", "neuron_backward"]);
         }
-        for surrogate in Surrogate::all() {
+        for &surrogate in Surrogate::all() {
             let text = spike_text(surrogate, true, Storage::F32);
             has(cuda::compile(&text, capability).unwrap(), ["spike_forward", "spike_backward"]);
         }
@@ -111,7 +111,7 @@ fn every_model_on_the_gpu_equals_plain_operations() {
 #[test]
 fn spikes_on_the_gpu_equal_those_here() {
     let Some(device) = gpu("spikes_on_the_gpu_equal_those_here") else { return };
-    for surrogate in Surrogate::all() {
+    for &surrogate in Surrogate::all() {
         let run = |device: Device| {
             let u = Noise::new(3).tensor(&[1000]).to_device(device).set_requires_grad(true);
             let s = spike(&u, &surrogate, false).unwrap();

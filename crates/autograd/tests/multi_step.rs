@@ -170,7 +170,7 @@ fn plain_equals_the_reference_in_value_and_every_gradient() {
 fn surrogates_of_the_plain_path_equal_the_core() {
     let u = Tensor::linspace(-2.5, 2.5, 1001, (Kind::Float, Device::Cpu)) + 0.0013;
     let values = Vec::<f32>::try_from(&u).unwrap();
-    for surrogate in Surrogate::all() {
+    for &surrogate in Surrogate::all() {
         let expected: Vec<f32> = values.iter().map(|&u| surrogate.derivative(u)).collect();
         let actual = plain::derivative(&u, &surrogate).unwrap();
         let error = error(&actual, &Tensor::from_slice(&expected));

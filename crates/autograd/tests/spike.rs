@@ -9,7 +9,7 @@ use tks_neuron::Surrogate;
 
 #[test]
 fn fused_spikes_equal_plain_ones_in_value_and_gradient() {
-    for (i, surrogate) in Surrogate::all().into_iter().enumerate() {
+    for (i, &surrogate) in Surrogate::all().iter().enumerate() {
         let strict = i % 2 == 0;
         let noise = Noise::new(i as u64);
         // Odd sizes, and a non-dense layout.

@@ -24,7 +24,7 @@ fn models() -> Vec<Model> {
 /// Every model with every option that it can have, with each surrogate in turn.
 pub fn test_neurons() -> Vec<Neuron> {
     let mut neurons = Vec::new();
-    let mut surrogates = Surrogate::all().into_iter().cycle();
+    let mut surrogates = Surrogate::all().iter().copied().cycle();
     for model in models() {
         for v_reset in [Some(0.0), Some(-0.3), None] {
             for strict in [false, true] {

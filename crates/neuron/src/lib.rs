@@ -34,6 +34,7 @@ pub mod error;
 pub mod kernel;
 pub mod model;
 pub mod neuron;
+mod range;
 pub mod reference;
 pub mod scalar;
 pub mod surrogate;

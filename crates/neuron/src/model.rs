@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::NeuronError;
+use crate::range::Range;
 
 /// How the membrane is charged, i.e. which differential equation the neuron discretises.
 ///
@@ -296,22 +296,20 @@ impl Model {
 
     /// The parameters, each with its valid range.
     pub(crate) fn parameters(&self) -> Vec<(&'static str, f32, Range)> {
-        use Range::{AboveOne, AboveZero, AtLeastOne, Finite, Share};
+        use Range::{AboveZero, Finite, LearnedTau, Share, Tau};
         match *self {
             Model::If => Vec::new(),
             Model::Lif { tau, .. }
             | Model::Klif { tau, .. }
             | Model::Clif { tau }
-            | Model::LeakyIntegrator { tau, .. } => vec![("tau", tau, AtLeastOne)],
-            Model::Plif { init_tau, .. } => vec![("init_tau", init_tau, AboveOne)],
+            | Model::LeakyIntegrator { tau, .. } => vec![("tau", tau, Tau)],
+            Model::Plif { init_tau, .. } => vec![("init_tau", init_tau, LearnedTau)],
             Model::CubaLif { tau, tau_synapse, .. } => {
-                vec![("tau", tau, AtLeastOne), ("tau_synapse", tau_synapse, AtLeastOne)]
+                vec![("tau", tau, Tau), ("tau_synapse", tau_synapse, Tau)]
             }
-            Model::Alif { tau, tau_adaptation, beta, .. } => vec![
-                ("tau", tau, AtLeastOne),
-                ("tau_adaptation", tau_adaptation, AtLeastOne),
-                ("beta", beta, Finite),
-            ],
+            Model::Alif { tau, tau_adaptation, beta, .. } => {
+                vec![("tau", tau, Tau), ("tau_adaptation", tau_adaptation, Tau), ("beta", beta, Finite)]
+            }
             Model::Glif { init_tau, init_linear_decay, init_v_subreset, init_conduct } => vec![
                 ("init_tau", init_tau, Share),
                 ("init_linear_decay", init_linear_decay, Share),
@@ -319,23 +317,23 @@ impl Model {
                 ("init_conduct", init_conduct, Share),
             ],
             Model::Qif { tau, v_c, a0, v_rest } => vec![
-                ("tau", tau, AtLeastOne),
+                ("tau", tau, Tau),
                 ("v_c", v_c, Finite),
                 ("a0", a0, AboveZero),
                 ("v_rest", v_rest, Finite),
             ],
             Model::Eif { tau, delta_t, theta_rh, v_rest } => vec![
-                ("tau", tau, AtLeastOne),
+                ("tau", tau, Tau),
                 ("delta_t", delta_t, AboveZero),
                 ("theta_rh", theta_rh, Finite),
                 ("v_rest", v_rest, Finite),
             ],
             Model::Izhikevich { tau, v_c, a0, v_rest, tau_w, a, b } => vec![
-                ("tau", tau, AtLeastOne),
+                ("tau", tau, Tau),
                 ("v_c", v_c, Finite),
                 ("a0", a0, AboveZero),
                 ("v_rest", v_rest, Finite),
-                ("tau_w", tau_w, AtLeastOne),
+                ("tau_w", tau_w, Tau),
                 ("a", a, Finite),
                 ("b", b, Finite),
             ],
@@ -346,37 +344,6 @@ impl Model {
 /// The parameter value whose `sigmoid` is this share.
 fn logit(share: f32) -> f32 {
     -(1.0 / share - 1.0).ln()
-}
-
-/// The valid range of a parameter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Range {
-    Finite,
-    AboveZero,
-    /// A time constant in steps.
-    AtLeastOne,
-    /// PLIF's time constant.
-    AboveOne,
-    /// GLIF's rates.
-    Share,
-}
-
-impl Range {
-    pub(crate) fn check(self, parameter: &'static str, value: f32) -> Result<(), NeuronError> {
-        let (fine, range) = match self {
-            Range::Finite => (true, "finite"),
-            Range::AboveZero => (value > 0.0, "finite and above 0"),
-            Range::AtLeastOne => (value >= 1.0, "finite and 1 or above (a time constant in steps)"),
-            Range::Share => {
-                (value > 0.0 && value < 1.0, "above 0 and below 1, since it is a sigmoid's value")
-            }
-            Range::AboveOne => (value > 1.0, "finite and above 1, since 1 / tau = sigmoid(w) is below 1"),
-        };
-        if fine && value.is_finite() {
-            return Ok(());
-        }
-        Err(NeuronError::OutOfRange { parameter, value: f64::from(value), range })
-    }
 }
 
 #[cfg(test)]

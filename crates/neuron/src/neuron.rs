@@ -6,7 +6,8 @@ use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::NeuronError;
-use crate::model::{Model, Range};
+use crate::model::Model;
+use crate::range::Range;
 use crate::surrogate::Surrogate;
 
 /// When a spike resets the membrane.

@@ -3,6 +3,8 @@
 #[path = "../examples/plot/figures.rs"]
 mod figures;
 
+use tks_neuron::{Model, Surrogate};
+
 #[test]
 fn the_committed_figures_are_drawn_by_this_code() {
     for (name, svg) in figures::all().unwrap() {
@@ -14,5 +16,17 @@ fn the_committed_figures_are_drawn_by_this_code() {
             "{} is not what the code draws: run `cargo run -p tks-neuron --example plot`",
             path.display()
         );
+    }
+}
+
+#[test]
+fn every_model_and_surrogate_has_its_place_in_a_figure() {
+    let [surrogates, membranes] = figures::all().unwrap().map(|(_, svg)| svg);
+    for surrogate in Surrogate::all() {
+        let title = format!("\n{} (", surrogate.name());
+        assert!(surrogates.contains(&title), "no panel of {}", surrogate.name());
+    }
+    for model in Model::all() {
+        assert!(membranes.contains(&format!("\n{}: input ", model.name())), "no panel of {}", model.name());
     }
 }

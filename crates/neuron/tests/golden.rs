@@ -3,7 +3,7 @@
 use tks_golden::{NeuronCase, cases_of_kind, relative_error, surrogate_of};
 use tks_neuron::kernel::{Backward, Forward, GradSpikes, Kernel, Spikes};
 use tks_neuron::reference::{Learned, State, gradient, run};
-use tks_neuron::{Neuron, NeuronError};
+use tks_neuron::{Neuron, NeuronError, Surrogate};
 
 /// Largest error allowed, relative to the largest magnitude of the tensor.
 const TOLERANCE: f64 = 1e-5;
@@ -102,6 +102,28 @@ fn golden_surrogates() {
         let actual: Vec<f32> = u.iter().map(|&u| surrogate.derivative(u)).collect();
         let error = relative_error(&actual, &case.tensor("grad").unwrap());
         assert!(error <= TOLERANCE, "{}: {error:.2e}", case.file);
+    }
+}
+
+/// Surrogates without a golden case of kind `surrogate`, and the reason.
+const WITHOUT_A_CASE: [(&str, &str); 1] = [(
+    "fast_sigmoid",
+    "snnTorch's; its values stand in the neuron cases `leaky_snt_*`, whose surrogate it is",
+)];
+
+#[test]
+fn every_surrogate_has_golden_values_or_a_reason_to_have_none() {
+    let cases: Vec<Surrogate> =
+        cases_of_kind("surrogate").unwrap().iter().map(|case| surrogate_of(case).unwrap()).collect();
+    for surrogate in Surrogate::all() {
+        let name = surrogate.name();
+        let has_case = cases.iter().any(|case| case.name() == name);
+        let has_reason = WITHOUT_A_CASE.iter().any(|(without, _)| *without == name);
+        assert!(has_case || has_reason, "`{name}`: no peer's values, and no reason in WITHOUT_A_CASE");
+        assert!(!(has_case && has_reason), "`{name}` has a case: take it out of WITHOUT_A_CASE");
+    }
+    for (without, _) in WITHOUT_A_CASE {
+        assert!(Surrogate::all().iter().any(|surrogate| surrogate.name() == without), "no `{without}`");
     }
 }
 

@@ -113,7 +113,7 @@ fn print_what_this_instruction_set_gives() {
     words.iter().for_each(|&value| bits.add(value));
     println!("formats: {:016x}", bits.0);
 
-    for surrogate in Surrogate::all() {
+    for &surrogate in Surrogate::all() {
         let (mut spikes, mut grad) = (vec![0.0; input.len()], vec![0.0; input.len()]);
         spike(&input, true, &mut spikes).unwrap();
         spike_backward(surrogate, &input, GradSpikes::Uniform(0.3), &mut grad).unwrap();

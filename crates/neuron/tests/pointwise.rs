@@ -28,7 +28,7 @@ fn its_gradient_is_the_surrogate_times_the_incoming_one() {
     let u = distances();
     let rows: Vec<f32> = (0..u.len()).map(|i| (i % 17) as f32 - 8.0).collect();
     let mut grad = vec![7.0; u.len()];
-    for surrogate in Surrogate::all() {
+    for &surrogate in Surrogate::all() {
         let check = |grad: &[f32], incoming: &dyn Fn(usize) -> f32| {
             for (i, (&u, &grad)) in u.iter().zip(grad).enumerate() {
                 let expected = surrogate.derivative(u) * incoming(i);

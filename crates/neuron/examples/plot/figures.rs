@@ -29,7 +29,7 @@ pub(crate) fn folder() -> PathBuf {
 /// Every figure: file name and SVG text.
 pub(crate) fn all() -> Result<[(&'static str, String); 2]> {
     Ok([
-        ("surrogates.svg", drawn((2000, 1720), surrogates)?),
+        ("surrogates.svg", drawn((2000, 60 + 415 * Surrogate::all().len().div_ceil(4) as u32), surrogates)?),
         ("membranes.svg", drawn((2000, 60 + 428 * shown().len().div_ceil(2) as u32), membranes)?),
     ])
 }
@@ -111,7 +111,8 @@ fn surrogates(area: &Area<'_>) -> Result<()> {
             ("derivative f'(u)", VERMILION, 5),
         ],
     )?;
-    for (area, surrogate) in body.split_evenly((4, 4)).iter().zip(Surrogate::all()) {
+    let all = Surrogate::all();
+    for (area, surrogate) in body.split_evenly((all.len().div_ceil(4), 4)).iter().zip(all) {
         let parameters: Vec<String> =
             surrogate.parameters().iter().map(|(name, value)| format!("{name} = {value}")).collect();
         let title = format!("{} ({})", surrogate.name(), parameters.join(", "));
