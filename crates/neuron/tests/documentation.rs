@@ -16,7 +16,7 @@ fn rows(chapter: &str) -> Vec<Vec<&str>> {
         .skip_while(|line| !line.starts_with("| `surrogate` |"))
         .skip(2)
         .map_while(|line| line.strip_prefix("| ")?.strip_suffix(" |"))
-        .map(|row| row.split(" | ").map(str::trim).collect())
+        .map(|row| row.split('|').map(str::trim).collect())
         .collect()
 }
 

@@ -115,9 +115,16 @@ fn surrogates(area: &Area<'_>) -> Result<()> {
     for (area, surrogate) in body.split_evenly((all.len().div_ceil(4), 4)).iter().zip(all) {
         let parameters: Vec<String> =
             surrogate.parameters().iter().map(|(name, value)| format!("{name} = {value}")).collect();
-        let title = format!("{} ({})", surrogate.name(), parameters.join(", "));
-        let mut chart = panel(area, &title, ([-RANGE, RANGE], [-0.15, 2.1]), ("u", "f(u), f'(u)"))?;
+        let title = match &parameters[..] {
+            [] => surrogate.name().to_owned(),
+            _ => format!("{} ({})", surrogate.name(), parameters.join(", ")),
+        };
         let points = || (-POINTS..=POINTS).map(|i| RANGE * f64::from(i) / f64::from(POINTS));
+        // The same scale for all, except where it would cut curves off.
+        let heights = points().flat_map(|u| [surrogate.primitive(u), surrogate.derivative_f64(u)]);
+        let [bottom, top] = heights.fold([0.0, 2.0], |[low, high], y| [y.min(low), y.max(high)]);
+        let y = if bottom < 0.0 || top > 2.0 { [bottom, top] } else { [-0.15, 2.1] };
+        let mut chart = panel(area, &title, ([-RANGE, RANGE], y), ("u", "f(u), f'(u)"))?;
         line(&mut chart, [(-RANGE, 0.0), (0.0, 0.0), (0.0, 1.0), (RANGE, 1.0)], GREY, 3)?;
         line(&mut chart, points().map(|u| (u, surrogate.primitive(u))), BLUE, 5)?;
         line(&mut chart, points().map(|u| (u, surrogate.derivative_f64(u))), VERMILION, 5)?;

@@ -132,6 +132,19 @@ pub enum Surrogate {
         #[serde(default = "one")]
         beta: f32,
     },
+    /// 1 everywhere, the straight-through estimator: the spike's gradient is passed on unchanged. Bengio,
+    /// Léonard and Courville, arXiv 1308.3432.
+    StraightThrough {},
+    /// `slope exp(-beta |u - 1|)`, the escape rate as snnTorch scales and places it, with its maximum at 1 above
+    /// the threshold. Gerstner and Kistler, "Spiking Neuron Models", 2002.
+    SpikeRateEscape {
+        /// Sharpness, above 0.
+        #[serde(default = "one")]
+        beta: f32,
+        /// Height at `u = 1`, above 0.
+        #[serde(default = "twenty_five")]
+        slope: f32,
+    },
 }
 
 fn zero() -> f32 {
@@ -173,6 +186,8 @@ surrogates! { $
     LogTailedRelu = log_tailed_relu { alpha: 0.0 in AtLeastZero };
     QPseudoSpike = q_pseudo_spike { alpha: 2.0 in AboveOne };
     S2nn = s2nn { alpha: 4.0 in AboveZero, beta: 1.0 in AboveZero };
+    StraightThrough = straight_through {};
+    SpikeRateEscape = spike_rate_escape { beta: 1.0 in AboveZero, slope: 25.0 in AboveZero };
 }
 
 pub(crate) mod atan {
@@ -414,5 +429,32 @@ pub(crate) mod s2nn {
 
     pub(crate) fn primitive(u: f64, alpha: f64, beta: f64) -> f64 {
         if u < 0.0 { sigmoid::primitive(u, alpha) } else { beta * (u + 1.0).ln() + 0.5 }
+    }
+}
+
+pub(crate) mod straight_through {
+    use super::*;
+
+    #[inline(always)]
+    pub(crate) fn derivative<F: Float>(_u: F) -> F {
+        F::of(1.0)
+    }
+
+    pub(crate) fn primitive(u: f64) -> f64 {
+        u + 0.5
+    }
+}
+
+pub(crate) mod spike_rate_escape {
+    use super::*;
+
+    #[inline(always)]
+    pub(crate) fn derivative<F: Float>(u: F, beta: F, slope: F) -> F {
+        slope * (-beta * (u - F::of(1.0)).abs()).exp()
+    }
+
+    pub(crate) fn primitive(u: f64, beta: f64, slope: f64) -> f64 {
+        let tail = slope / beta * (-beta * (u - 1.0).abs()).exp();
+        if u < 1.0 { tail } else { 2.0 * slope / beta - tail }
     }
 }
