@@ -18,6 +18,7 @@ pub trait Work {
 
 /// The instruction sets that kernels are compiled for, from narrowest to widest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum InstructionSet {
     /// The target of the whole program: SSE2 on x86-64.
     Baseline,

@@ -152,6 +152,7 @@ pub struct WinogradShape {
 
 /// The purpose of a transformed filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Filter {
     /// The convolution.
     Forward,

@@ -25,6 +25,7 @@ use crate::tape::{StepTape, derivative_text};
 
 /// The number format of the sequences (input, spikes and their gradients) in memory; states are always `f32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Storage {
     /// Single precision.
     F32,

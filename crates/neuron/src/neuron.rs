@@ -13,6 +13,7 @@ use crate::surrogate::Surrogate;
 /// When a spike resets the membrane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ResetTime {
     /// In the step of the spike, after it (SpikingJelly, BrainCog).
     #[default]

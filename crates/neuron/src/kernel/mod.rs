@@ -137,6 +137,7 @@ impl<'a> Forward<'a> {
 
 /// The incoming gradient of the spikes.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub enum GradSpikes<'a> {
     /// `[T, N]`
     Rows(&'a [f32]),

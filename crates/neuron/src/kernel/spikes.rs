@@ -8,6 +8,7 @@ use crate::error::NeuronError;
 
 /// An output buffer for spikes of shape `[T, N]`, in one of four formats.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Spikes<'a> {
     /// 0.0 or 1.0, `[T, N]`.
     F32(&'a mut [f32]),
