@@ -3,7 +3,8 @@
 //!
 //! A folder of golden cases holds `index.json`, a list of cases, and one safetensors file per case. The
 //! folder is `datasets/golden` of this repository unless the environment variable `TKS_GOLDEN_DIR` names
-//! another.
+//! another. The feature `neurons` adds neuron cases in terms of `tks-neuron`; without it, this crate does not
+//! depend on the crates that it tests.
 //!
 //! ```
 //! let surrogates = tks_golden::cases_of_kind("surrogate")?;
@@ -14,7 +15,9 @@
 //! # Ok::<(), tks_golden::GoldenError>(())
 //! ```
 
+#[cfg(feature = "neurons")]
 mod neuron;
+#[cfg(feature = "neurons")]
 mod neurons;
 
 use std::collections::BTreeMap;
@@ -25,7 +28,9 @@ use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 use serde_json::Value;
 
+#[cfg(feature = "neurons")]
 pub use neuron::{NeuronCase, surrogate_of};
+#[cfg(feature = "neurons")]
 pub use neurons::test_neurons;
 
 /// Environment variable that names another folder of golden cases.
@@ -33,6 +38,7 @@ pub const GOLDEN_DIR_VARIABLE: &str = "TKS_GOLDEN_DIR";
 
 /// Errors in reading golden cases.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum GoldenError {
     /// A file could not be read.
     #[error("cannot read {path}: {source}")]
