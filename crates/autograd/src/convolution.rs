@@ -3,7 +3,7 @@
 use tch::{Device, Kind, Tensor};
 use tks_kernels::convolution::{self as kernel, ConvShape};
 use tks_torch::BoxError;
-use tks_torch::custom::{Backward, record};
+use tks_torch::custom::{Backward, Gradients, Tensors, record};
 use tks_torch::memory::Fresh;
 
 use crate::error::AutogradError;
@@ -238,12 +238,7 @@ struct Node {
 }
 
 impl Backward for Node {
-    fn backward(
-        &self,
-        saved: &[Option<Tensor>],
-        grads: &[Option<Tensor>],
-        needed: &[bool],
-    ) -> Result<Vec<Option<Tensor>>, BoxError> {
+    fn backward(&self, saved: &Tensors, grads: &Tensors, needed: &[bool]) -> Result<Gradients, BoxError> {
         let ([Some(weight), x], [Some(grad)]) = (saved, grads) else { return Ok(vec![None, None]) };
         let grad_y = channels_last(grad)?;
         let grad_weight = needed[1].then(|| self.grad_weight(x.as_ref(), &grad_y)).transpose()?;

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 use tks_torch::BoxError;
-use tks_torch::custom::{Backward, record};
+use tks_torch::custom::{Backward, Gradients, Tensors, record};
 
 use crate::error::AutogradError;
 
@@ -44,12 +44,7 @@ struct Node {
 }
 
 impl Backward for Node {
-    fn backward(
-        &self,
-        _: &[Option<Tensor>],
-        grads: &[Option<Tensor>],
-        _: &[bool],
-    ) -> Result<Vec<Option<Tensor>>, BoxError> {
+    fn backward(&self, _: &Tensors, grads: &Tensors, _: &[bool]) -> Result<Gradients, BoxError> {
         let [Some(grad)] = grads else { return Ok(vec![None]) };
         let ([images, channels, height, width], size) = (self.shape, self.size);
         let (rows, columns) = (height / size, width / size);

@@ -4,7 +4,7 @@ use tch::{Device, Kind, Tensor};
 use tks_neuron::Surrogate;
 use tks_neuron::kernel::{self, GradSpikes};
 use tks_torch::BoxError;
-use tks_torch::custom::{Backward, record};
+use tks_torch::custom::{Backward, Gradients, Tensors, record};
 use tks_torch::memory::{Fresh, is_dense, laid_out_as};
 
 use crate::cuda;
@@ -56,12 +56,7 @@ struct Node {
 }
 
 impl Backward for Node {
-    fn backward(
-        &self,
-        saved: &[Option<Tensor>],
-        grads: &[Option<Tensor>],
-        _: &[bool],
-    ) -> Result<Vec<Option<Tensor>>, BoxError> {
+    fn backward(&self, saved: &Tensors, grads: &Tensors, _: &[bool]) -> Result<Gradients, BoxError> {
         let ([Some(u)], [Some(grad)]) = (saved, grads) else { return Ok(vec![None]) };
         if u.device() != Device::Cpu {
             let grad = laid_out_as(&grad.f_to_kind(u.kind())?, u)?;

@@ -60,6 +60,7 @@
 //! ```
 
 pub mod archive;
+pub mod array_dataset;
 pub mod batch;
 pub mod bytes;
 pub mod cache;
@@ -74,12 +75,14 @@ pub mod nearest;
 pub mod parse;
 pub mod regular_file;
 pub mod rng;
+pub mod sample_set;
 pub mod sampler;
 pub mod split;
 pub mod toml_file;
 pub mod whole_file;
 
 pub use archive::{Archive, ArchiveOptions};
+pub use array_dataset::ArrayDataset;
 pub use batch::Batch;
 pub use bytes::{ByteSource, Bytes};
 pub use cache::{CacheKey, SampleCache};
@@ -90,5 +93,6 @@ pub use fetch::{FetchOptions, fetch};
 pub use loader::{Epoch, Loader, LoaderConfig};
 pub use manifest::Manifest;
 pub use rng::{SampleRng, sample_rng};
+pub use sample_set::{PassedFiles, SampleSet, Tally};
 pub use sampler::{LastBatch, Sampler, Shard};
 pub use split::StoredSplit;

@@ -128,6 +128,14 @@ impl Classes {
             Classes::Names(names) => Some(names),
         }
     }
+
+    /// Their names, or their numbers if the manifest has none.
+    pub fn names_or_numbers(&self) -> Vec<String> {
+        match self {
+            Classes::Count(count) => (0..*count).map(|class| class.to_string()).collect(),
+            Classes::Names(names) => names.clone(),
+        }
+    }
 }
 
 /// One way to split a data set.

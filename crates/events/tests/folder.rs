@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tks_data::{Catalogue, Dataset};
+use tks_data::{Catalogue, Dataset, SampleSet};
 use tks_events::datasets::{EventFrames, EventSet, FolderOptions};
 use tks_events::formats::{Format, write_bytes};
 use tks_events::recipe::Recipe;
@@ -95,11 +95,11 @@ fn what_is_no_recording_is_passed_over_and_counted() {
     let told: Vec<String> =
         set.passed_over().iter().map(|files| format!("{} {files}", files.is_lost)).collect();
     let expected = [
-        "true 2 x a file that is no recording of a format that is known (the first is `docs/images/photo.jpg`)",
-        "false a file of the operating system (`train/left/._a.npz`)",
-        "false 2 x a hidden file (the first is `train/.cache/b.npz`)",
-        "true a recording in a folder that is not a class or a part (`train/stray.npz`)",
-        "false 3 x a text that is no recording (the first is `README.md`)",
+        "true 2 x file that is no recording of a format that is known (the first is `docs/images/photo.jpg`)",
+        "false 1 file of the operating system (`train/left/._a.npz`)",
+        "false 2 x hidden file (the first is `train/.cache/b.npz`)",
+        "true 1 recording in a folder that is not a class or a part (`train/stray.npz`)",
+        "false 3 x text that is no recording (the first is `README.md`)",
     ];
     let mut told = told;
     told.sort_by_key(|line| line.split_once(" a ").map(|(_, what)| what.to_owned()));
@@ -117,7 +117,7 @@ fn a_class_without_a_recording_keeps_its_place() {
     put(root, "train/c/a.npz.gz", b"\x1f\x8b\x08\0");
     let set = EventSet::open_folder(root, with_sensor()).unwrap();
     assert_eq!(set.manifest().classes.names().unwrap(), ["a", "b", "c"]);
-    assert_eq!(set.class_counts(), [0, 1, 0]);
+    assert_eq!(set.per_class(), [0, 1, 0]);
     assert_eq!(set.missing_classes(&[0]), [0, 2]);
 }
 
@@ -131,7 +131,7 @@ fn a_folder_without_recordings_is_told_what_is_wanted() {
     assert!(empty.to_string().contains("it holds no file"), "{empty}");
     put(root, "train/left/notes.txt", b"none yet");
     let notes = error().to_string();
-    assert!(notes.contains("a text that is no recording (`train/left/notes.txt`)"), "{notes}");
+    assert!(notes.contains("1 text that is no recording (`train/left/notes.txt`)"), "{notes}");
     // Classes without parts.
     put_recording(root, "left/a.npz", Format::Npz, SMALL, 1);
     let shallow = error().to_string();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tks_data::rng::sample_rng;
-use tks_data::{BoxError, Dataset, Loader, LoaderConfig, SampleContext, SampleShape, SampleSlot};
+use tks_data::{ArrayDataset, Loader, LoaderConfig, SampleShape};
 use tks_events::EventError;
 use tks_events::frames::FramesMut;
 use tks_events::mix::{
@@ -205,37 +205,11 @@ fn options_are_read_and_checked() {
     }
 }
 
-/// Sample `i` holds `i + 1` everywhere, and is of class `i`.
-struct Numbers;
-
-impl Dataset for Numbers {
-    type Element = f32;
-
-    fn len(&self) -> usize {
-        8
-    }
-
-    fn shape(&self) -> SampleShape {
-        SampleShape::frames(6, 2, 12, 10)
-    }
-
-    fn classes(&self) -> usize {
-        8
-    }
-
-    fn label(&self, index: usize) -> usize {
-        index
-    }
-
-    fn load(
-        &self,
-        index: usize,
-        _: &mut SampleContext,
-        mut slot: SampleSlot<'_, f32>,
-    ) -> Result<(), BoxError> {
-        slot.fill((index + 1) as f32);
-        Ok(())
-    }
+/// Sample `i` of eight holds `i + 1` everywhere, and is of class `i`.
+fn numbers() -> ArrayDataset {
+    let shape = SampleShape::frames(6, 2, 12, 10);
+    let values = (1..=8u8).flat_map(|value| vec![f32::from(value); shape.len()]).collect();
+    ArrayDataset::new(shape, values, (0..8).collect(), 8).unwrap()
 }
 
 #[test]
@@ -245,7 +219,7 @@ fn a_batch_is_mixed_with_its_labels() {
     {
         let config = LoaderConfig { batch_size: 8, seed: 3, ..LoaderConfig::default() };
         let hook = move |batch: &mut _, rng: &mut _| mix.on_batch(batch, rng).map_err(Into::into);
-        let loader = Loader::with_hook(Arc::new(Numbers), config, hook).unwrap();
+        let loader = Loader::with_hook(Arc::new(numbers()), config, hook).unwrap();
         let batch = loader.epoch(0).unwrap().next().expect("one batch").unwrap();
         let soft = batch.soft_labels().expect("soft labels");
         let mut mixed = 0;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tks_data::manifest::Manifest;
 use tks_data::split::{StoredSplit, balanced};
-use tks_data::{Dataset, LastBatch, Loader, LoaderConfig, SampleCache};
+use tks_data::{Dataset, LastBatch, Loader, LoaderConfig, SampleCache, SampleSet};
 use tks_events::datasets::{EventFrames, EventSet, SetOptions};
 use tks_events::recipe::Recipe;
 use tks_events::slicing::Slicing;

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use tks_data::Catalogue;
+use tks_data::SampleSet;
 use tks_data::manifest::{Manifest, Stated};
 use tks_events::datasets::{EventSet, SetOptions};
 

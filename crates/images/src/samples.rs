@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use tks_data::{BoxError, DataError, Dataset, SampleContext, SampleShape, SampleSlot};
+use tks_data::{BoxError, DataError, Dataset, SampleContext, SampleSet, SampleShape, SampleSlot};
 
 use crate::datasets::{self, ImageSet};
 use crate::error::ImageError;
@@ -125,7 +125,7 @@ impl<E: Level> Dataset for ImageSamples<E> {
     }
 
     fn classes(&self) -> usize {
-        self.set.classes().len()
+        self.set.class_names().len()
     }
 
     fn label(&self, index: usize) -> usize {
@@ -133,11 +133,11 @@ impl<E: Level> Dataset for ImageSamples<E> {
     }
 
     fn sample_name(&self, index: usize) -> String {
-        self.set.path(self.indices[index]).display().to_string()
+        self.set.sample_name(self.indices[index])
     }
 
     fn sample_size(&self, index: usize) -> Option<u64> {
-        Some(self.set.stored_size(self.indices[index]))
+        self.set.sample_size(self.indices[index])
     }
 
     fn load(

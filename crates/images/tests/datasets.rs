@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use common::{cifar10_batch, fixture, gzip, idx, jpeg, tar, write, write_cifar10};
 use sha2::{Digest, Sha256};
 use tks_data::Catalogue;
+use tks_data::SampleSet;
 use tks_data::manifest::Kind;
 use tks_images::datasets::{manifest, open, open_folder};
 use tks_images::{ImageBytes, ImageSet, OpenOptions};
@@ -405,7 +406,7 @@ fn cars_in_their_three_layouts() {
     let train = open_partial("stanford-cars", folder.path(), "train");
     assert_eq!(train.labels(), [13, 2, 90, 195]);
     assert_eq!(train.bounding_box(0), Some([39.0, 116.0, 530.0, 259.0]));
-    assert_eq!(train.classes()[195], "smart fortwo Convertible 2012");
+    assert_eq!(train.class_names()[195], "smart fortwo Convertible 2012");
     let test = open_partial("stanford-cars", folder.path(), "test");
     assert_eq!((test.labels(), contents(&test).1), (&[180, 102][..], vec![jpeg(101), jpeg(102)]));
 
@@ -425,7 +426,7 @@ fn cars_in_their_three_layouts() {
     write(mirror.path(), "car_data/test/AM General Hummer SUV 2000/00076.jpg", jpeg(3));
     let set = open_partial("stanford-cars", mirror.path(), "train");
     let classes: Vec<&str> =
-        set.labels().iter().map(|&label| set.classes()[label as usize].as_str()).collect();
+        set.labels().iter().map(|&label| set.class_names()[label as usize].as_str()).collect();
     assert_eq!(classes, ["AM General Hummer SUV 2000", "Ram C/V Cargo Van Minivan 2012"]);
     assert_eq!(open_partial("stanford-cars", mirror.path(), "test").labels(), [0]);
     write(mirror.path(), "car_data/train/Trabant 601/1.jpg", jpeg(4));
@@ -475,7 +476,7 @@ fn imagenet_training_images_by_folder_tar_and_tar_of_tars() {
     }
     let unpacked = open_partial("imagenet-1k", folder.path(), "train");
     assert_eq!(unpacked.labels(), labels);
-    assert!(unpacked.classes()[0].starts_with("n01440764 tench"));
+    assert!(unpacked.class_names()[0].starts_with("n01440764 tench"));
     assert_eq!(open_partial("imagenet-1k", &folder.path().join("train"), "train").labels(), labels);
 
     let inner: Vec<(String, Vec<u8>)> = images
@@ -588,7 +589,10 @@ fn any_folder_with_a_folder_a_class() {
     write(folder.path(), "train/cat/notes.txt", "no image");
     let set = open_folder(folder.path(), Some("train"), &OpenOptions::default()).unwrap();
     // byte by byte, as in torchvision: capitals first
-    assert_eq!((set.classes(), set.labels()), (&["Dog".to_owned(), "cat".to_owned()][..], &[0, 1, 1][..]));
+    assert_eq!(
+        (set.class_names(), set.labels()),
+        (&["Dog".to_owned(), "cat".to_owned()][..], &[0, 1, 1][..])
+    );
     assert_eq!(set.per_class(), [1, 2]);
     let empty = open_folder(folder.path(), Some("test"), &OpenOptions::default()).unwrap_err().to_string();
     assert!(empty.contains("`test/<class>/`"), "{empty}");

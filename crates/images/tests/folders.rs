@@ -10,6 +10,7 @@ use std::path::Path;
 
 use common::{gzip, jpeg, tar, write};
 use image::{ExtendedColorType, ImageEncoder};
+use tks_data::SampleSet;
 use tks_images::datasets::{CheckOptions, CheckReport, ImageBytes, ProblemKind, check_folder, open_folder};
 use tks_images::decode::{Decoder, dimensions};
 use tks_images::{Image, ImageError, ImageSet, OpenOptions};
@@ -78,8 +79,8 @@ fn webp_bmp_and_gif_are_read_whatever_their_names_say() {
     write(folder.path(), "train/other/1.tif", encoded("bmp", 10));
     write(folder.path(), "train/wrong/1.jpg", encoded("gif", 11));
     let set = open(folder.path(), "train").unwrap();
-    assert_eq!(set.classes(), ["bmp", "gif", "none", "other", "png", "webp", "wrong"]);
-    assert_eq!(set.left_out(), []);
+    assert_eq!(set.class_names(), ["bmp", "gif", "none", "other", "png", "webp", "wrong"]);
+    assert_eq!(set.passed_over(), []);
     let (mut scratch, mut image) = (Vec::new(), Image::default());
     for (index, (seed, exact)) in
         [(2, true), (4, false), (9, true), (10, true), (3, true), (1, true), (11, false)]
@@ -106,7 +107,7 @@ fn a_format_that_is_not_read_is_counted_and_an_error_where_a_class_is_lost_by_it
     write(folder.path(), "train/cat/.hidden.jpg", jpeg(1));
     let set = open(folder.path(), "train").unwrap();
     assert_eq!(set.per_class(), [2, 2, 2]);
-    let told: Vec<String> = set.left_out().iter().map(ToString::to_string).collect();
+    let told: Vec<String> = set.passed_over().iter().map(ToString::to_string).collect();
     assert_eq!(
         told,
         [
@@ -151,7 +152,7 @@ fn a_class_that_one_part_lacks_is_named() {
     assert_eq!(report.parts[1].counts.get(&ProblemKind::SimilarClasses), Some(&1));
     let [train, val] = ["train", "val"].map(|part| open(folder.path(), part).unwrap());
     let difference =
-        tks_images::datasets::class_difference(("train", train.classes()), ("val", val.classes()));
+        tks_images::datasets::class_difference(("train", train.class_names()), ("val", val.class_names()));
     assert_eq!(
         difference.unwrap(),
         "`val` lacks the class `dog`, which `train` has; `train` lacks the class `Emu`, which `val` has"
@@ -197,7 +198,7 @@ fn parts_are_found_in_any_spelling_and_packing() {
         for root in ["plain", "packed.tar", "packed.tar.gz"] {
             let root = folder.path().join(root);
             let [first, second] = ["train", "val"].map(|part| open(&root, part).unwrap());
-            assert_eq!(first.classes(), ["cat", "dog", "emu"], "{train} {}", root.display());
+            assert_eq!(first.class_names(), ["cat", "dog", "emu"], "{train} {}", root.display());
             assert_eq!(sorted(&first), [1, 2, 3].map(jpeg));
             assert_eq!(sorted(&second), [11, 12, 13].map(jpeg));
             let report = check(&root);
@@ -224,7 +225,7 @@ fn a_class_called_train_is_a_class() {
         write(folder.path(), &format!("{class}/1.jpg"), jpeg(class.len() as u8));
     }
     let set = open_folder(folder.path(), None, &OpenOptions::default()).unwrap();
-    assert_eq!(set.classes(), ["car", "test", "train"]);
+    assert_eq!(set.class_names(), ["car", "test", "train"]);
     // and nothing to train on
     assert!(problem(folder.path(), "train").contains("`train/<class>/`"));
     let report = check(folder.path());
@@ -243,8 +244,8 @@ fn what_lies_beside_the_classes_and_links_to_nothing_are_told() {
     write(folder.path(), "extra/cat/1.jpg", jpeg(80));
     std::os::unix::fs::symlink("/nowhere/1.jpg", folder.path().join("train/cat/link.jpg")).unwrap();
     let set = open(folder.path(), "train").unwrap();
-    assert_eq!((set.classes().len(), set.per_class()), (3, vec![3, 2, 2]));
-    let told: Vec<String> = set.left_out().iter().map(ToString::to_string).collect();
+    assert_eq!((set.class_names().len(), set.per_class()), (3, vec![3, 2, 2]));
+    let told: Vec<String> = set.passed_over().iter().map(ToString::to_string).collect();
     assert!(
         told.contains(&"1 image beside the folders of the classes (`train/stray.jpg`)".into()),
         "{told:?}"
@@ -267,7 +268,7 @@ fn a_name_that_is_not_utf8_is_read() {
     std::fs::create_dir(&class).unwrap();
     std::fs::write(class.join(OsStr::from_bytes(b"\xe9.jpg")), jpeg(50)).unwrap();
     let set = open(folder.path(), "train").unwrap();
-    assert_eq!(set.classes(), ["caf\\xe9", "cat", "dog", "emu"]);
+    assert_eq!(set.class_names(), ["caf\\xe9", "cat", "dog", "emu"]);
     let mut scratch = Vec::new();
     assert_eq!(set.image(0, &mut scratch).unwrap(), ImageBytes::Encoded(&jpeg(50)));
 }

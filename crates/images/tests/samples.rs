@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use common::{fixture, jpeg_fixture, write};
 use tks_data::rng::sample_rng;
-use tks_data::{LastBatch, Loader, LoaderConfig, Sampler, Shard};
+use tks_data::{LastBatch, Loader, LoaderConfig, SampleSet, Sampler, Shard};
 use tks_images::datasets::{OpenOptions, open_folder};
 use tks_images::decode::Decoder;
 use tks_images::recipe::{Level, Normalize, Recipe, Resize, Scratch};

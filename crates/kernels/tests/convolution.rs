@@ -43,6 +43,15 @@ fn spikes(seed: u64, count: usize, rate: f32) -> Vec<f32> {
     noise(seed, count).into_iter().map(|x| f32::from(0.5 * (x + 1.0) < rate)).collect()
 }
 
+/// Images, height and width, input and output channels, kernel, stride, padding.
+type Sizes = (usize, [usize; 2], [usize; 2], [usize; 2], [usize; 2], [usize; 2]);
+
+fn shape(
+    (images, [height, width], [in_channels, out_channels], kernel, stride, padding): Sizes,
+) -> ConvShape {
+    ConvShape { images, height, width, in_channels, out_channels, kernel, stride, padding }
+}
+
 #[test]
 fn spikes_are_convolved_as_defined() {
     let shapes = [
@@ -53,10 +62,9 @@ fn spikes_are_convolved_as_defined() {
         (1, [7, 12], [2, 40], [5, 3], [1, 3], [2, 1]),
         (1, [4, 1], [1, 1], [2, 1], [1, 1], [1, 0]),
     ];
-    for (seed, (images, [height, width], [in_channels, out_channels], kernel, stride, padding)) in
-        shapes.into_iter().enumerate()
-    {
-        let shape = ConvShape { images, height, width, in_channels, out_channels, kernel, stride, padding };
+    for (seed, sizes) in shapes.into_iter().enumerate() {
+        let shape = shape(sizes);
+        let ConvShape { images, height, width, in_channels, out_channels, kernel, .. } = shape;
         let [out_height, out_width] = shape.output().unwrap();
         let seed = 10 * seed as u64;
         let count = images * height * width * in_channels;
@@ -78,16 +86,7 @@ fn spikes_are_convolved_as_defined() {
 
 #[test]
 fn the_number_of_threads_changes_nothing() {
-    let shape = ConvShape {
-        images: 37,
-        height: 6,
-        width: 6,
-        in_channels: 8,
-        out_channels: 24,
-        kernel: [3, 3],
-        stride: [1, 1],
-        padding: [1, 1],
-    };
+    let shape = shape((37, [6, 6], [8, 24], [3, 3], [1, 1], [1, 1]));
     let x = spikes(1, 37 * 36 * 8, 0.3);
     let (weight, grad_y) = (noise(2, 24 * 8 * 9), noise(3, 37 * 36 * 24));
     let run = |threads: usize| {
@@ -104,16 +103,7 @@ fn the_number_of_threads_changes_nothing() {
 
 #[test]
 fn not_a_number_is_not_passed_over() {
-    let shape = ConvShape {
-        images: 1,
-        height: 1,
-        width: 2,
-        in_channels: 1,
-        out_channels: 1,
-        kernel: [1, 1],
-        stride: [1, 1],
-        padding: [0, 0],
-    };
+    let shape = shape((1, [1, 2], [1, 1], [1, 1], [1, 1], [0, 0]));
     let mut y = [0.0; 2];
     forward(&shape, &[f32::NAN, 2.0], &[3.0], &mut y).unwrap();
     assert!(y[0].is_nan() && y[1] == 6.0);
@@ -129,16 +119,7 @@ fn density_counts_what_is_not_zero() {
 
 #[test]
 fn sizes_that_do_not_fit_are_named() {
-    let shape = ConvShape {
-        images: 1,
-        height: 2,
-        width: 2,
-        in_channels: 1,
-        out_channels: 1,
-        kernel: [3, 3],
-        stride: [1, 1],
-        padding: [0, 0],
-    };
+    let shape = shape((1, [2, 2], [1, 1], [3, 3], [1, 1], [0, 0]));
     assert!(matches!(shape.output(), Err(KernelError::OutOfRange { parameter: "height", .. })));
     let shape = ConvShape { kernel: [1, 1], ..shape };
     let problem = forward(&shape, &[0.0; 3], &[1.0], &mut [0.0; 4]).unwrap_err().to_string();

@@ -2,7 +2,7 @@
 //! Chen et al., "Training Deep Nets with Sublinear Memory Cost", arXiv 1604.06174.
 
 use tch::{Kind, Tensor};
-use tks_autograd::custom::{Backward, record};
+use tks_autograd::custom::{Backward, Gradients, Tensors, record};
 use tks_autograd::{AutogradError, SavedTensor};
 use tks_torch::BoxError;
 
@@ -51,23 +51,13 @@ struct Node {
 struct Start;
 
 impl Backward for Start {
-    fn backward(
-        &self,
-        saved: &[Option<Tensor>],
-        _: &[Option<Tensor>],
-        _: &[bool],
-    ) -> Result<Vec<Option<Tensor>>, BoxError> {
+    fn backward(&self, saved: &Tensors, _: &Tensors, _: &[bool]) -> Result<Gradients, BoxError> {
         Ok(saved.iter().map(|grad| grad.as_ref().map(Tensor::shallow_clone)).collect())
     }
 }
 
 impl Backward for Node {
-    fn backward(
-        &self,
-        saved: &[Option<Tensor>],
-        grads: &[Option<Tensor>],
-        needed: &[bool],
-    ) -> Result<Vec<Option<Tensor>>, BoxError> {
+    fn backward(&self, saved: &Tensors, grads: &Tensors, needed: &[bool]) -> Result<Gradients, BoxError> {
         let none = || needed.iter().map(|_| None).collect();
         let ([x], [Some(grad)]) = (saved, grads) else { return Ok(none()) };
         let x = self.kept.restore(x.as_ref(), self.kind)?.f_set_requires_grad(needed[0])?;

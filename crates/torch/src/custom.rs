@@ -7,6 +7,12 @@ use tch::Tensor;
 use crate::error::{BoxError, TorchError};
 use crate::ffi;
 
+/// Tensors of which some may be missing.
+pub type Tensors = [Option<Tensor>];
+
+/// One gradient for each input, or `None` for zero.
+pub type Gradients = Vec<Option<Tensor>>;
+
 /// The backward half of a differentiable function. It may run on one of libtorch's threads, but never on two
 /// threads at once.
 pub trait Backward: Send {
@@ -18,12 +24,7 @@ pub trait Backward: Send {
     ///
     /// # Errors
     /// An error becomes that of the `backward` call that led here.
-    fn backward(
-        &self,
-        saved: &[Option<Tensor>],
-        grads: &[Option<Tensor>],
-        needed: &[bool],
-    ) -> Result<Vec<Option<Tensor>>, BoxError>;
+    fn backward(&self, saved: &Tensors, grads: &Tensors, needed: &[bool]) -> Result<Gradients, BoxError>;
 }
 
 /// Makes `outputs`, which were computed without recording, depend on `inputs` through `node`.
@@ -33,18 +34,13 @@ pub trait Backward: Send {
 ///
 /// ```
 /// use tch::{Kind, Tensor};
-/// use tks_torch::custom::{Backward, record};
+/// use tks_torch::custom::{Backward, Gradients, Tensors, record};
 /// use tks_torch::{BoxError, TorchError};
 ///
 /// struct Square;
 ///
 /// impl Backward for Square {
-///     fn backward(
-///         &self,
-///         saved: &[Option<Tensor>],
-///         grads: &[Option<Tensor>],
-///         _: &[bool],
-///     ) -> Result<Vec<Option<Tensor>>, BoxError> {
+///     fn backward(&self, saved: &Tensors, grads: &Tensors, _: &[bool]) -> Result<Gradients, BoxError> {
 ///         Ok(vec![saved[0].as_ref().zip(grads[0].as_ref()).map(|(x, grad)| x * 2.0 * grad)])
 ///     }
 /// }
@@ -80,12 +76,7 @@ mod tests {
     struct Fixed(fn() -> Result<Vec<Option<Tensor>>, BoxError>, Arc<AtomicUsize>);
 
     impl Backward for Fixed {
-        fn backward(
-            &self,
-            _: &[Option<Tensor>],
-            _: &[Option<Tensor>],
-            _: &[bool],
-        ) -> Result<Vec<Option<Tensor>>, BoxError> {
+        fn backward(&self, _: &Tensors, _: &Tensors, _: &[bool]) -> Result<Gradients, BoxError> {
             (self.0)()
         }
     }

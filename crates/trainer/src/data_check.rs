@@ -7,9 +7,9 @@ use std::path::Path;
 use anyhow::Result;
 use rayon::prelude::*;
 use serde::Serialize;
-use tks_data::Manifest;
 use tks_data::manifest::Kind;
-use tks_events::datasets::{EventSet, PassedFiles, SetOptions};
+use tks_data::{Manifest, PassedFiles, SampleSet};
+use tks_events::datasets::{EventSet, FolderOptions, SetOptions};
 use tks_images::datasets::{CheckOptions, CheckReport as ImageReport, ProblemKind};
 
 use crate::datasets;
@@ -66,9 +66,18 @@ pub(crate) fn check(manifest: Option<&Manifest>, path: &Path) -> Result<CheckRep
             path,
             &CheckOptions::default(),
         )?)),
-        None => {
-            Ok(CheckReport::Images(tks_images::datasets::check_folder(path, &[], &CheckOptions::default())?))
-        }
+        None => check_folder(path),
+    }
+}
+
+/// A folder of images, or else of recordings.
+fn check_folder(path: &Path) -> Result<CheckReport> {
+    let images = tks_images::datasets::check_folder(path, &[], &CheckOptions::default());
+    let has_images =
+        images.as_ref().is_ok_and(|report: &ImageReport| report.parts.iter().any(|part| part.images > 0));
+    match EventSet::open_folder(path, FolderOptions::default()) {
+        Ok(set) if !has_images => Ok(CheckReport::Events(walk(&set, None)?)),
+        _ => Ok(CheckReport::Images(images?)),
     }
 }
 
@@ -76,9 +85,14 @@ fn check_events(manifest: &Manifest, path: &Path) -> Result<EventReport> {
     let options = SetOptions { strict: false, ..SetOptions::default() };
     let set = EventSet::open(manifest.clone(), path, options)?;
     let strict = EventSet::open(manifest.clone(), path, SetOptions::default())?;
-    let catalogue = datasets::catalogue();
-    let parts = set.parts(None, &catalogue)?;
-    let names = datasets::class_names(manifest);
+    let split_problem = strict.parts(None, &datasets::catalogue()).err();
+    walk(&set, split_problem.map(|error| error.to_string()))
+}
+
+/// Reads every recording.
+fn walk(set: &EventSet, split_problem: Option<String>) -> Result<EventReport> {
+    let parts = set.parts(None, &datasets::catalogue())?;
+    let names = set.class_names().to_vec();
     let missing = parts.iter().flat_map(|(part, members)| {
         let name = |class: usize| (part.clone(), names[class].clone());
         set.missing_classes(members).into_iter().map(name)
@@ -91,14 +105,14 @@ fn check_events(manifest: &Manifest, path: &Path) -> Result<EventReport> {
     let read: Vec<_> = read.collect();
     let empty = read.iter().enumerate().filter(|(_, events)| **events == Ok(0));
     Ok(EventReport {
-        dataset: manifest.name.clone(),
+        dataset: set.manifest().name.clone(),
         recordings: set.len(),
         events: read.iter().flatten().sum(),
         missing_classes,
         passed_over: set.passed_over().to_vec(),
-        classes: names.into_iter().zip(set.class_counts()).collect(),
+        classes: names.into_iter().zip(set.per_class()).collect(),
         parts: parts.iter().map(|(name, members)| (name.clone(), members.len())).collect(),
-        split_problem: strict.parts(None, &catalogue).err().map(|error| error.to_string()),
+        split_problem,
         empty: empty.map(|(index, _)| set.name(index).to_string()).collect(),
         unreadable: read.into_iter().filter_map(Result::err).collect(),
     })

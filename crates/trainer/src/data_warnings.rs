@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use tch::Kind;
+use tks_data::SampleSet;
 use tks_data::archive::SkipReason;
 use tks_events::datasets::EventSet;
 use tks_images::ImageSet;
 use tks_images::datasets::shared_images;
 
 use crate::data::TensorBatch;
-use crate::datasets;
 
 /// Classes that are named in one warning, at most.
 const NAMED: usize = 5;
@@ -25,7 +25,7 @@ pub(crate) fn of_recordings(
     parts: &BTreeMap<String, Vec<usize>>,
     used: [&String; 2],
 ) -> Vec<String> {
-    let names = datasets::class_names(set.manifest());
+    let names = set.class_names();
     let mut warnings = Vec::new();
     let used = if used[0] == used[1] { &used[..1] } else { &used[..] };
     for part in used {
@@ -57,12 +57,12 @@ fn named<'a>(classes: impl ExactSizeIterator<Item = &'a str>) -> Option<String> 
 pub(crate) fn of_images(train: &ImageSet, test: &ImageSet, is_published: bool) -> Vec<String> {
     let is_one = train.part() == test.part();
     let sets = [train, test].into_iter().take(if is_one { 1 } else { 2 });
-    let lost = sets.flat_map(|set| set.left_out().iter().map(move |left_out| (set.part(), left_out)));
+    let lost = sets.flat_map(|set| set.passed_over().iter().map(move |files| (set.part(), files)));
     let mut warnings: Vec<String> = lost
-        .filter(|(_, left_out)| left_out.is_lost)
-        .map(|(part, left_out)| format!("passed over in `{part}`: {left_out}"))
+        .filter(|(_, files)| files.is_lost)
+        .map(|(part, files)| format!("passed over in `{part}`: {files}"))
         .collect();
-    if let [only] = train.classes() {
+    if let [only] = train.class_names() {
         warnings.push(format!(
             "`{only}` is the only class: whatever the network answers is right; give each class a folder of its name"
         ));

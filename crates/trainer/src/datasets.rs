@@ -65,14 +65,6 @@ pub fn manifests() -> Result<Vec<Manifest>> {
     Ok(catalogue().manifests()?)
 }
 
-/// The names of a data set's classes, their numbers where it has none.
-pub fn class_names(manifest: &Manifest) -> Vec<String> {
-    match manifest.classes.names() {
-        Some(names) => names.to_vec(),
-        None => (0..manifest.classes.count()).map(|class| class.to_string()).collect(),
-    }
-}
-
 /// Whether the data set ships with the program.
 pub fn is_shipped(manifest: &Manifest) -> bool {
     !manifest.files.is_empty() && manifest.files.iter().all(|file| file.url == Address::Shipped)

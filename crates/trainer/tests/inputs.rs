@@ -6,7 +6,7 @@ mod stand_ins;
 use std::path::{Path, PathBuf};
 
 use tch::Tensor;
-use tks_data::{SampleContext, SampleSlot};
+use tks_data::{SampleContext, SampleSet, SampleSlot};
 use tks_images::ImageBytes;
 use tks_images::datasets::{OpenOptions, open_manifest};
 use tks_trainer::config::Config;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 use common::{config, epochs, files, turn};
 use serde::Deserialize;
-use tks_data::{BoxError, Dataset, SampleContext, SampleShape, SampleSlot};
+use tks_data::{ArrayDataset, SampleShape};
 use tks_models::InputShape;
 use tks_trainer::config::Config;
 use tks_trainer::data::{Data, DataSource, OpenedData, Samples, Task, register, register_with, registered};
@@ -24,57 +24,21 @@ struct Stripes {
     brightness: Option<f32>,
 }
 
-struct StripeSamples {
-    count: usize,
-    side: usize,
-    brightness: f32,
-}
-
-impl Dataset for StripeSamples {
-    type Element = f32;
-
-    fn len(&self) -> usize {
-        self.count
-    }
-
-    fn shape(&self) -> SampleShape {
-        SampleShape::image(1, self.side, self.side)
-    }
-
-    fn classes(&self) -> usize {
-        2
-    }
-
-    fn label(&self, index: usize) -> usize {
-        index % 2
-    }
-
-    fn sample_name(&self, index: usize) -> String {
-        format!("stripe {index}")
-    }
-
-    fn load(
-        &self,
-        index: usize,
-        _: &mut SampleContext,
-        mut slot: SampleSlot<'_, f32>,
-    ) -> Result<(), BoxError> {
-        let place = (index / 2) % self.side;
-        for (at, pixel) in slot.step(0).iter_mut().enumerate() {
-            let (row, column) = (at / self.side, at % self.side);
-            let is_bright = if index % 2 == 0 { row == place } else { column == place };
-            *pixel = if is_bright { self.brightness } else { 0.0 };
-        }
-        Ok(())
-    }
-}
-
 impl DataSource for Stripes {
     fn open(&self, config: &Config) -> Result<OpenedData> {
         ensure!(self.side > 0, "`side` is 0");
-        let samples = |count| -> Arc<Samples> {
-            let brightness = self.brightness.unwrap_or(1.0);
-            Arc::new(StripeSamples { count, side: self.side, brightness })
+        let (side, brightness) = (self.side, self.brightness.unwrap_or(1.0));
+        let stripe = |index: usize| {
+            let place = (index / 2) % side;
+            (0..side * side).map(move |at| {
+                let is_bright = if index.is_multiple_of(2) { at / side == place } else { at % side == place };
+                if is_bright { brightness } else { 0.0 }
+            })
+        };
+        let samples = |count: usize| -> Result<Arc<Samples>> {
+            let values = (0..count).flat_map(stripe).collect();
+            let labels = (0..count).map(|index| index % 2).collect();
+            Ok(Arc::new(ArrayDataset::new(SampleShape::image(1, side, side), values, labels, 2)?))
         };
         let task = Task {
             data: config.data.name.clone(),
@@ -83,7 +47,7 @@ impl DataSource for Stripes {
             time_steps: config.time_steps.unwrap_or(4),
             is_static: true,
         };
-        Ok(OpenedData::new(task, samples(160), samples(32)))
+        Ok(OpenedData::new(task, samples(160)?, samples(32)?))
     }
 }
 

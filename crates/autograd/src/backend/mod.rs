@@ -6,7 +6,7 @@ mod cuda;
 use tch::{Device, Kind, Tensor};
 use tks_neuron::Neuron;
 use tks_torch::BoxError;
-use tks_torch::custom::{Backward, record};
+use tks_torch::custom::{Backward, Gradients, Tensors, record};
 use tks_torch::memory::{laid_out_as, time_first};
 
 use crate::error::AutogradError;
@@ -184,12 +184,7 @@ struct Node {
 }
 
 impl Backward for Node {
-    fn backward(
-        &self,
-        saved: &[Option<Tensor>],
-        grads: &[Option<Tensor>],
-        needed: &[bool],
-    ) -> Result<Vec<Option<Tensor>>, BoxError> {
+    fn backward(&self, saved: &Tensors, grads: &Tensors, needed: &[bool]) -> Result<Gradients, BoxError> {
         let [Some(input), membrane, auxiliary, parameters, v_threshold] = saved else {
             return Err(AutogradError::Invariant("the saved input is gone").into());
         };

@@ -33,14 +33,14 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
-    /// A description in the singular: "a link to nothing".
+    /// A description in the singular: "link to nothing".
     pub fn text(self) -> &'static str {
         match self {
-            SkipReason::System => "a file of the operating system",
-            SkipReason::DanglingLink => "a link to nothing",
-            SkipReason::Link => "a link that leads to no file of the archive",
-            SkipReason::Special => "a device, pipe or socket",
-            SkipReason::Replaced => "an entry with the name of a later one",
+            SkipReason::System => "file of the operating system",
+            SkipReason::DanglingLink => "link to nothing",
+            SkipReason::Link => "link that leads to no file of the archive",
+            SkipReason::Special => "device, pipe or socket",
+            SkipReason::Replaced => "entry with the name of a later one",
         }
     }
 }

@@ -5,10 +5,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tks_data::manifest::{Classes, Kind, Manifest, SampleSize, Size, SplitRule, SplitScheme, Stated};
-use tks_data::{Archive, ArchiveOptions, split};
+use tks_data::{Archive, ArchiveOptions, PassedFiles, Tally, split};
 
 use super::layout;
-use super::passed_over::{PassedFiles, Tally};
 use super::reader::RecordingReader;
 use super::sample::{Found, Sample};
 use super::set::{EventSet, SetOptions};
@@ -113,30 +112,34 @@ pub(super) fn list(
     for (entry, file) in archive.entries().iter().enumerate() {
         let name = file.name();
         if name.split('/').any(is_hidden) {
-            passed_over.add("a hidden file", name, false);
+            passed_over.add("hidden file", false, || name.to_owned());
         } else if layout::is_frames(name) {
-            passed_over.add("a file of SpikingJelly's frames", name, false);
+            passed_over.add("file of SpikingJelly's frames", false, || name.to_owned());
         } else {
             match (kind_of(archive, entry, read)?, place(name)) {
                 (FileKind::Recording, Some((part, class))) if is_listed(class) => {
                     placed.push((entry, part, class));
                 }
                 (FileKind::Recording, _) => {
-                    passed_over.add("a recording in a folder that is not a class or a part", name, true);
+                    passed_over
+                        .add("recording in a folder that is not a class or a part", true, || name.to_owned());
                     outside.get_or_insert(name);
                 }
-                (FileKind::Text, _) => passed_over.add("a text that is no recording", name, false),
+                (FileKind::Text, _) => {
+                    passed_over.add("text that is no recording", false, || name.to_owned())
+                }
                 (FileKind::Other, place) => {
                     passed_over.add(
-                        "a file that is no recording of a format that is known",
-                        name,
+                        "file that is no recording of a format that is known",
                         place.is_some(),
+                        || name.to_owned(),
                     );
                 }
             }
         }
     }
-    let passed_over = passed_over.finish(archive);
+    passed_over.add_skipped(archive.skipped());
+    let passed_over = passed_over.finish();
     if placed.is_empty() {
         return Err(nothing(archive, outside, &passed_over));
     }

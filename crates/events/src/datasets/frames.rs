@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use tks_data::{BoxError, CacheKey, Dataset, Element, SampleContext, SampleShape, SampleSlot};
+use tks_data::{BoxError, CacheKey, Dataset, Element, SampleContext, SampleSet, SampleShape, SampleSlot};
 
 use super::set::{EventSet, ReadScratch};
 use crate::error::EventError;
@@ -92,7 +92,7 @@ impl<E: Element + Count> Dataset for EventFrames<E> {
     }
 
     fn classes(&self) -> usize {
-        self.set.manifest().classes.count()
+        self.set.class_names().len()
     }
 
     fn label(&self, index: usize) -> usize {
@@ -100,11 +100,11 @@ impl<E: Element + Count> Dataset for EventFrames<E> {
     }
 
     fn sample_name(&self, index: usize) -> String {
-        self.set.name(self.indices[index]).to_string()
+        self.set.sample_name(self.indices[index])
     }
 
     fn sample_size(&self, index: usize) -> Option<u64> {
-        self.set.size(self.indices[index])
+        self.set.sample_size(self.indices[index])
     }
 
     fn load(

@@ -38,6 +38,5 @@ pub use folder::FolderOptions;
 pub use frames::EventFrames;
 pub use layout::Layout;
 pub use orientation::Orientation;
-pub use passed_over::PassedFiles;
 pub use reader::RecordingReader;
 pub use set::{EventSet, ReadScratch, SetLeftOut, SetOptions};

@@ -1,62 +1,12 @@
 //! The files of a data set that are no samples: counted and named.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
-use tks_data::Archive;
-use tks_data::archive::SkipReason;
 use tks_data::manifest::Manifest;
+use tks_data::{Archive, PassedFiles, Tally};
 
 use super::layout::{self, Layout};
 use super::sample::Found;
-
-/// Files of one kind that are no samples of a data set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PassedFiles {
-    /// What they are, in the singular: "a link to nothing".
-    pub what: String,
-    /// How many there are.
-    pub count: u64,
-    /// The first of them.
-    pub first: String,
-    /// Whether samples may be lost by it: files of the system and tables are none.
-    pub is_lost: bool,
-}
-
-impl std::fmt::Display for PassedFiles {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.count {
-            1 => write!(f, "{} (`{}`)", self.what, self.first),
-            count => write!(f, "{count} x {} (the first is `{}`)", self.what, self.first),
-        }
-    }
-}
-
-/// Counts files by what they are.
-#[derive(Debug, Default)]
-pub(super) struct Tally(BTreeMap<&'static str, PassedFiles>);
-
-impl Tally {
-    /// Counts one more.
-    pub(super) fn add(&mut self, what: &'static str, name: &str, is_lost: bool) {
-        let kind = self.0.entry(what).or_insert_with(|| PassedFiles {
-            what: what.to_owned(),
-            count: 0,
-            first: name.to_owned(),
-            is_lost,
-        });
-        kind.count += 1;
-    }
-
-    /// What was counted, and what the archive itself passes over.
-    pub(super) fn finish(mut self, archive: &Archive) -> Vec<PassedFiles> {
-        for skipped in archive.skipped() {
-            let is_lost = matches!(skipped.reason, SkipReason::DanglingLink | SkipReason::Link);
-            self.add(skipped.reason.text(), &skipped.name, is_lost);
-        }
-        self.0.into_values().collect()
-    }
-}
 
 /// What of an archive is no sample, by kind.
 pub(super) fn count(
@@ -71,17 +21,19 @@ pub(super) fn count(
     for (_, entry) in archive.entries().iter().enumerate().filter(|(index, _)| !used.contains(index)) {
         let name = entry.name();
         if layout::is_frames(name) {
-            tally.add("a file of SpikingJelly's frames", name, false);
+            tally.add("file of SpikingJelly's frames", false, || name.to_owned());
         } else if layout.is_recording(name) {
-            tally.add("a recording in a folder that is not a class or a part of the data set", name, true);
+            tally.add("recording in a folder that is not a class or a part of the data set", true, || {
+                name.to_owned()
+            });
         } else if layout.is_in_class(name, classes) {
             tally.add(
-                "a file in the folder of a class that is no recording of the data set's format",
-                name,
+                "file in the folder of a class that is no recording of the data set's format",
                 true,
+                || name.to_owned(),
             );
         } else {
-            tally.add("another file", name, false);
+            tally.add("another file", false, || name.to_owned());
         }
     }
     let (mut names, mut copies) = (BTreeSet::new(), Vec::new());
@@ -90,6 +42,7 @@ pub(super) fn count(
             copies.push(archive.entries()[sample.entry].name());
         }
     }
-    copies.into_iter().for_each(|name| tally.add("another copy of a recording", name, false));
-    tally.finish(archive)
+    copies.into_iter().for_each(|name| tally.add("another copy of a recording", false, || name.to_owned()));
+    tally.add_skipped(archive.skipped());
+    tally.finish()
 }

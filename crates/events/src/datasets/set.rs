@@ -7,16 +7,15 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use serde::{Deserialize, Serialize};
 use tks_data::manifest::{Manifest, SplitRule};
 use tks_data::split::{self, Parts};
-use tks_data::{Archive, ArchiveOptions, Catalogue};
+use tks_data::{Archive, ArchiveOptions, Catalogue, PassedFiles, SampleSet};
 
 use super::layout::Layout;
 use super::orientation::Orientation;
-use super::passed_over::{self, PassedFiles};
 use super::reader::RecordingReader;
 use super::sample::{Found, Sample};
 #[cfg(feature = "hdf5")]
 use super::spikes;
-use super::{folder, gesture, layout};
+use super::{folder, gesture, layout, passed_over};
 use crate::error::EventError;
 use crate::formats::{LeftOut, aedat3, read_aedat3_span};
 use crate::recipe::Recipe;
@@ -96,6 +95,7 @@ impl std::fmt::Display for SetLeftOut {
 #[derive(Debug)]
 pub struct EventSet {
     manifest: Manifest,
+    class_names: Vec<String>,
     archive: Archive,
     #[cfg(feature = "hdf5")]
     spikes: Vec<spikes::SpikeFile>,
@@ -223,6 +223,7 @@ impl EventSet {
         let cut = samples.iter().filter(|sample| sample.span.is_some());
         let indexes = cut.map(|sample| (sample.entry, OnceLock::new())).collect();
         EventSet {
+            class_names: manifest.classes.names_or_numbers(),
             manifest,
             archive,
             #[cfg(feature = "hdf5")]
@@ -248,48 +249,9 @@ impl EventSet {
         self.reader.sensor()
     }
 
-    /// Number of recordings.
-    pub fn len(&self) -> usize {
-        self.samples.len()
-    }
-
-    /// Whether there are none; a set that was opened has some.
-    pub fn is_empty(&self) -> bool {
-        self.samples.is_empty()
-    }
-
     /// Name of a recording: the same however the data set is stored, and the one that split files use.
     pub fn name(&self, index: usize) -> &str {
         &self.samples[index].name
-    }
-
-    /// Bytes of the file that holds a recording.
-    pub fn size(&self, index: usize) -> Option<u64> {
-        Some(self.archive.entries().get(self.samples[index].entry)?.size())
-    }
-
-    /// Class of a recording.
-    pub fn label(&self, index: usize) -> usize {
-        self.samples[index].class
-    }
-
-    /// The files beside the recordings, counted by what they are.
-    pub fn passed_over(&self) -> &[PassedFiles] {
-        &self.passed_over
-    }
-
-    /// Number of recordings of each class.
-    pub fn class_counts(&self) -> Vec<usize> {
-        let mut counts = vec![0; self.manifest.classes.count()];
-        self.samples.iter().for_each(|sample| counts[sample.class] += 1);
-        counts
-    }
-
-    /// The classes of which a part has no recording, by their numbers.
-    pub fn missing_classes(&self, part: &[usize]) -> Vec<usize> {
-        let mut is_there = vec![false; self.manifest.classes.count()];
-        part.iter().for_each(|&index| is_there[self.label(index)] = true);
-        (0..is_there.len()).filter(|&class| !is_there[class]).collect()
     }
 
     /// The parts of a split of the manifest, the first one for `None`. Stored splits are those of
@@ -400,6 +362,37 @@ impl EventSet {
     /// How its recordings are read, for others to be read alike.
     pub fn reader(&self) -> RecordingReader {
         self.reader
+    }
+}
+
+impl SampleSet for EventSet {
+    fn set_name(&self) -> &str {
+        &self.manifest.name
+    }
+
+    fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
+
+    fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    fn label(&self, index: usize) -> usize {
+        self.samples[index].class
+    }
+
+    fn sample_name(&self, index: usize) -> String {
+        self.name(index).to_owned()
+    }
+
+    /// The size of the file that holds it.
+    fn sample_size(&self, index: usize) -> Option<u64> {
+        Some(self.archive.entries().get(self.samples[index].entry)?.size())
+    }
+
+    fn passed_over(&self) -> &[PassedFiles] {
+        &self.passed_over
     }
 }
 

@@ -7,11 +7,10 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use tks_data::Manifest;
+use tks_data::{Manifest, PassedFiles};
 
 use super::files::Files;
 use super::folder::missing_classes;
-use super::left_out::LeftOut;
 use super::listing::Listing;
 use super::set::ImageBytes;
 use super::source::{OpenOptions, expected_count};
@@ -89,7 +88,7 @@ pub struct PartReport {
     pub problems: Vec<Problem>,
     /// Skipped files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub left_out: Vec<LeftOut>,
+    pub left_out: Vec<PassedFiles>,
 }
 
 /// The number of images of a class.

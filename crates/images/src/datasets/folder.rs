@@ -7,10 +7,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use tks_data::archive::SkipReason;
+use tks_data::Tally;
 
 use super::files::{FileId, Files};
-use super::left_out::Tally;
 use super::listing::Listing;
 use super::set::{ImageSet, Images};
 use super::source::OpenOptions;
@@ -33,7 +32,7 @@ const MOST_AROUND: usize = 4;
 /// With a part (`train`, `val`), the classes are those of the folder of that name in `root` or in the only
 /// folder inside `root`; if there is none, a folder with another spelling (`Train`, `training_set`; `valid`,
 /// `validation`) is used. Classes are in the order of their folder names, compared byte by byte, as in
-/// torchvision's `ImageFolder`. Skipped files are in [`ImageSet::left_out`].
+/// torchvision's `ImageFolder`. Skipped files are in [`ImageSet::passed_over`].
 ///
 /// # Errors
 /// A folder or archive that cannot be read, one without any image in a class folder, and a class whose folder
@@ -264,9 +263,9 @@ pub(super) fn list(files: &Arc<Files>, part: Option<&str>) -> Result<Listing, Im
         let kind = kind_of(files, id, name)?;
         match (name.split_once('/'), kind) {
             (Some((class, _)), Kind::Image) => classes.entry(class).or_default().images.push(id),
-            (Some((class, _)), kind) => classes.entry(class).or_default().left_out.add_kind(kind, full),
+            (Some((class, _)), kind) => skip(&mut classes.entry(class).or_default().left_out, kind, full),
             (None, Kind::Image) => left_out.add("image beside the folders of the classes", true, full),
-            (None, kind) => left_out.add_kind(kind, full),
+            (None, kind) => skip(&mut left_out, kind, full),
         }
     }
     for name in files.empty_folders().filter_map(|name| name.strip_prefix(place.as_str())) {
@@ -275,19 +274,13 @@ pub(super) fn list(files: &Arc<Files>, part: Option<&str>) -> Result<Listing, Im
             classes.entry(class).or_default();
         }
     }
-    for skipped in files.skipped().iter().filter(|skipped| skipped.name.starts_with(place.as_str())) {
-        let is_lost = skipped.reason != SkipReason::System;
-        left_out.add(
-            skipped.reason.text().trim_start_matches("a ").trim_start_matches("an "),
-            is_lost,
-            || skipped.name.to_string(),
-        );
-    }
+    let skipped = files.skipped().iter().filter(|skipped| skipped.name.starts_with(place.as_str()));
+    left_out.add_skipped(skipped);
     if classes.values().all(|class| class.images.is_empty()) {
         for class in classes.into_values() {
             left_out.merge(class.left_out);
         }
-        let passed = match left_out.tell() {
+        let passed = match left_out.line() {
             told if told.is_empty() => files.found(),
             told => format!("passed over: {told}"),
         };
@@ -303,7 +296,7 @@ pub(super) fn list(files: &Arc<Files>, part: Option<&str>) -> Result<Listing, Im
     let (mut ids, mut labels, mut vanished) = (Vec::new(), Vec::new(), Vec::new());
     for (label, (name, class)) in (0i64..).zip(classes) {
         if class.images.is_empty() {
-            let why = match class.left_out.tell() {
+            let why = match class.left_out.line() {
                 told if told.is_empty() => "nothing".to_owned(),
                 told => format!("no image that is read: {told}"),
             };
@@ -353,13 +346,12 @@ fn kind_of(files: &Files, id: FileId, name: &str) -> Result<Kind, ImageError> {
     })
 }
 
-impl Tally {
-    fn add_kind(&mut self, kind: Kind, name: impl FnOnce() -> String) {
-        match kind {
-            Kind::Image => {}
-            Kind::OtherImage(what) => self.add(&format!("{what}, which is not read"), true, name),
-            Kind::Other(what) => self.add(&what, false, name),
-        }
+/// Counts a file that is not an image to be read.
+fn skip(left_out: &mut Tally, kind: Kind, name: impl FnOnce() -> String) {
+    match kind {
+        Kind::Image => {}
+        Kind::OtherImage(what) => left_out.add(&format!("{what}, which is not read"), true, name),
+        Kind::Other(what) => left_out.add(&what, false, name),
     }
 }
 

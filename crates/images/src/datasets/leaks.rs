@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use tks_data::DataError;
+use tks_data::{DataError, SampleSet};
 
 use super::set::ImageSet;
 
@@ -27,9 +27,9 @@ pub struct SharedImages {
 /// # Errors
 /// An image that cannot be read.
 pub fn shared_images(train: &ImageSet, test: &ImageSet) -> Result<Option<SharedImages>, DataError> {
-    let mut by_size: HashMap<u64, Vec<usize>> = HashMap::new();
+    let mut by_size: HashMap<Option<u64>, Vec<usize>> = HashMap::new();
     for index in 0..train.len() {
-        by_size.entry(train.stored_size(index)).or_default().push(index);
+        by_size.entry(train.sample_size(index)).or_default().push(index);
     }
     let (mut here, mut there) = (Vec::new(), Vec::new());
     let mut read = 0;
@@ -40,7 +40,7 @@ pub fn shared_images(train: &ImageSet, test: &ImageSet) -> Result<Option<SharedI
             break;
         }
         looked_at += 1;
-        let alike = by_size.get(&test.stored_size(index)).map_or(&[][..], Vec::as_slice);
+        let alike = by_size.get(&test.sample_size(index)).map_or(&[][..], Vec::as_slice);
         for &other in alike.iter().take(MOST_READ - read) {
             read += 1;
             if test.image(index, &mut here)? != train.image(other, &mut there)? {

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use tks_data::Manifest;
+use tks_data::{Manifest, PassedFiles};
 
 use super::files::{FileId, Files};
-use super::left_out::LeftOut;
 use super::set::{ImageSet, Images};
 use super::source::OpenOptions;
 use crate::error::ImageError;
@@ -26,7 +25,7 @@ pub(super) struct Listing {
     /// Classes whose folder contains no readable image, with the contents of the folder.
     pub(super) vanished: Vec<(String, String)>,
     /// Skipped files.
-    pub(super) left_out: Vec<LeftOut>,
+    pub(super) left_out: Vec<PassedFiles>,
 }
 
 #[derive(Debug, Default)]

@@ -35,7 +35,6 @@ mod files;
 mod folder;
 mod imagenet;
 mod leaks;
-mod left_out;
 mod listing;
 mod mnist;
 mod set;
@@ -53,7 +52,6 @@ pub use check::{
 };
 pub use folder::{class_difference, open_folder};
 pub use leaks::{SharedImages, shared_images};
-pub use left_out::LeftOut;
 pub use set::{ImageBytes, ImageSet};
 
 use crate::error::ImageError;

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use tks_data::{Bytes, DataError};
+use tks_data::{Bytes, DataError, PassedFiles, SampleSet};
 
 use super::files::{FileId, Files};
-use super::left_out::LeftOut;
 use crate::decode::dimensions;
 use crate::error::ImageError;
 
@@ -23,7 +22,7 @@ pub struct ImageSet {
     pub(super) labels: Vec<u32>,
     pub(super) boxes: Option<Vec<[f32; 4]>>,
     pub(super) images: Images,
-    pub(super) left_out: Vec<LeftOut>,
+    pub(super) left_out: Vec<PassedFiles>,
 }
 
 /// The bytes of an image.
@@ -55,45 +54,16 @@ impl ImageSet {
         &self.part
     }
 
-    /// The number of images.
-    pub fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
-    }
-
-    /// The names of the classes, in the order of the labels.
-    pub fn classes(&self) -> &[String] {
-        &self.classes
-    }
-
     /// The labels: each is below the number of classes.
     pub fn labels(&self) -> &[u32] {
         &self.labels
     }
 
-    /// The label of an image.
+    /// The bounding box of the object in the image, if the data set has it: left, top, width and height in
+    /// pixels.
     ///
     /// # Panics
     /// If there is no image `index`; this applies to the functions below too.
-    pub fn label(&self, index: usize) -> usize {
-        self.labels[index] as usize
-    }
-
-    /// The number of images of each class.
-    pub fn per_class(&self) -> Vec<usize> {
-        let mut counts = vec![0; self.classes.len()];
-        for &label in &self.labels {
-            counts[label as usize] += 1;
-        }
-        counts
-    }
-
-    /// The bounding box of the object in the image, if the data set has it: left, top, width and height in
-    /// pixels.
     pub fn bounding_box(&self, index: usize) -> Option<[f32; 4]> {
         self.boxes.as_ref().map(|boxes| boxes[index])
     }
@@ -101,11 +71,6 @@ impl ImageSet {
     /// Whether the data set has bounding boxes.
     pub fn has_bounding_boxes(&self) -> bool {
         self.boxes.is_some()
-    }
-
-    /// Skipped files: images in unsupported formats, broken links, hidden files and others.
-    pub fn left_out(&self) -> &[LeftOut] {
-        &self.left_out
     }
 
     /// Channels of the images: 1 (grey) or 3 (colour, which JPEG and PNG files are always decoded to).
@@ -159,14 +124,6 @@ impl ImageSet {
         self.images.path(index)
     }
 
-    /// The stored size of an image in bytes: that of its file or of its pixels.
-    pub fn stored_size(&self, index: usize) -> u64 {
-        match &self.images {
-            Images::Planar(planar) => (planar.channels * planar.height * planar.width) as u64,
-            Images::Files { files, ids } => files.size(ids[index]),
-        }
-    }
-
     /// The bytes of an image: borrowed if they are in memory, else read into `scratch`, whose memory is
     /// reused from one image to the next.
     ///
@@ -174,6 +131,41 @@ impl ImageSet {
     /// A file that cannot be read, or a damaged entry of a compressed archive.
     pub fn image<'a>(&'a self, index: usize, scratch: &'a mut Vec<u8>) -> Result<ImageBytes<'a>, DataError> {
         self.images.image(index, scratch)
+    }
+}
+
+impl SampleSet for ImageSet {
+    fn set_name(&self) -> &str {
+        &self.name
+    }
+
+    fn class_names(&self) -> &[String] {
+        &self.classes
+    }
+
+    fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    fn label(&self, index: usize) -> usize {
+        self.labels[index] as usize
+    }
+
+    fn sample_name(&self, index: usize) -> String {
+        self.path(index).display().to_string()
+    }
+
+    /// The size of its file or of its pixels.
+    fn sample_size(&self, index: usize) -> Option<u64> {
+        Some(match &self.images {
+            Images::Planar(planar) => (planar.channels * planar.height * planar.width) as u64,
+            Images::Files { files, ids } => files.size(ids[index]),
+        })
+    }
+
+    /// Images in unsupported formats, broken links, hidden files and others.
+    fn passed_over(&self) -> &[PassedFiles] {
+        &self.left_out
     }
 }
 

@@ -4,47 +4,15 @@ use std::sync::Arc;
 
 use serde_json::json;
 use tks_data::rng::sample_rng;
-use tks_data::{BoxError, Dataset, Loader, LoaderConfig, SampleContext, SampleShape, SampleSlot};
+use tks_data::{ArrayDataset, Loader, LoaderConfig, SampleShape};
 use tks_images::augment::{Beta, Mix, MixMode};
 
-/// Sample `i` has the value `i + 1` everywhere and class `i`.
-struct Plain {
-    shape: SampleShape,
-}
-
-impl Dataset for Plain {
-    type Element = f32;
-
-    fn len(&self) -> usize {
-        7
-    }
-
-    fn shape(&self) -> SampleShape {
-        self.shape.clone()
-    }
-
-    fn classes(&self) -> usize {
-        7
-    }
-
-    fn label(&self, index: usize) -> usize {
-        index
-    }
-
-    fn load(
-        &self,
-        index: usize,
-        _: &mut SampleContext,
-        mut slot: SampleSlot<'_, f32>,
-    ) -> Result<(), BoxError> {
-        slot.fill(index as f32 + 1.0);
-        Ok(())
-    }
-}
-
+/// Seven samples, each of a class of its own: sample `i` has the value `i + 1` everywhere.
 fn batch(shape: SampleShape) -> tks_data::Batch<f32> {
     let config = LoaderConfig { batch_size: 7, workers: 1, seed: 3, ..LoaderConfig::default() };
-    let loader = Loader::new(Arc::new(Plain { shape }), config).unwrap();
+    let values = (1..=7u8).flat_map(|value| vec![f32::from(value); shape.len()]).collect();
+    let samples = ArrayDataset::new(shape, values, (0..7).collect(), 7).unwrap();
+    let loader = Loader::new(Arc::new(samples), config).unwrap();
     loader.epoch(0).unwrap().next().unwrap().unwrap()
 }
 

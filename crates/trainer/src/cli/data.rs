@@ -60,7 +60,7 @@ pub(super) struct FetchArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// The data set's name, or `folder` for a folder of images a class
+    /// The data set's name, or `folder` for any folder of images or recordings with a folder per class
     name: String,
     /// The folder or archive; left out: where it ships
     path: Option<PathBuf>,

@@ -71,6 +71,9 @@ pub struct EventConfig {
     pub recipe: tks_events::recipe::Recipe,
     /// Which way up the recordings are given.
     pub orientation: Orientation,
+    /// Width and height of the sensor in pixels, for a folder of recordings. Left out: as the first recording states.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sensor: Option<tks_events::SensorSize>,
     /// Mixing of two samples and their labels, in training only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mix: Option<tks_events::mix::Mix>,
@@ -91,8 +94,8 @@ pub struct ImageConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
-    /// The data set's name (`tks data list` has them), or `"folder"` for images in a folder a class below
-    /// `<path>/<part>`.
+    /// The data set's name (`tks data list` has them), or `"folder"` for a folder per class below `<path>/<part>`: of images,
+    /// or of recordings if `[data.events]` is given.
     pub name: String,
     /// The folder or archive that holds it. Left out: where it ships with the program.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail, ensure};
 use tch::Tensor;
-use tks_data::Manifest;
-use tks_events::datasets::{EventFrames, EventSet, RecordingReader, SetOptions};
+use tks_data::{Manifest, SampleSet};
+use tks_events::datasets::{EventFrames, EventSet, FolderOptions, Orientation, RecordingReader, SetOptions};
+use tks_events::formats::ReadOptions;
 use tks_events::frames::FramesMut;
 use tks_events::recipe::{Recipe, Scratch};
 use tks_events::slicing::Slicing;
@@ -19,13 +20,60 @@ use crate::config::{BadEvents, Config, EventConfig, FewerSteps, PartConfig};
 use crate::datasets;
 use crate::export::EventInput;
 
-/// A data set of recordings that has a manifest.
+/// Recordings of a data set that has a manifest, or of any folder with a folder per class.
 #[derive(Debug)]
-pub(super) struct EventSource(pub(super) Manifest);
+pub(super) struct EventSource(pub(super) Option<Manifest>);
+
+impl EventSource {
+    fn open_set(&self, config: &Config, events: &EventConfig) -> Result<EventSet> {
+        let data = &config.data;
+        let path = path_of(data, self.0.as_ref())?;
+        let lenient = data.bad_events == BadEvents::Drop;
+        Ok(match &self.0 {
+            Some(manifest) => {
+                ensure!(
+                    events.sensor.is_none(),
+                    "`data.events.sensor` is for a folder of recordings; the sensor of `{}` is known: leave it out",
+                    data.name
+                );
+                let options = SetOptions {
+                    strict: !data.accept_counts,
+                    orientation: events.orientation,
+                    lenient,
+                    ..SetOptions::default()
+                };
+                EventSet::open(manifest.clone(), &path, options)?
+            }
+            None => {
+                ensure!(
+                    data.split.is_none(),
+                    "`data.split` is for data sets with a manifest, but `{}` is split by its folders: leave it out",
+                    data.name
+                );
+                ensure!(
+                    events.orientation == Orientation::default(),
+                    "`data.events.orientation` is for data sets whose publishers turned them; recordings in a folder are \
+                     taken as they are: leave it out"
+                );
+                let read = ReadOptions { sensor: events.sensor, lenient, ..ReadOptions::default() };
+                EventSet::open_folder(&path, FolderOptions { read, ..FolderOptions::default() })?
+            }
+        })
+    }
+
+    /// Reads recordings that are not of the data set, but like its own: the same way up, and as leniently.
+    fn recording_reader(&self, config: &Config, events: &EventConfig) -> Result<RecordingReader> {
+        let lenient = config.data.bad_events == BadEvents::Drop;
+        match &self.0 {
+            Some(manifest) => Ok(RecordingReader::new(manifest, events.orientation, lenient)?),
+            // The folder knows the sensor.
+            None => Ok(self.open_set(config, events)?.reader()),
+        }
+    }
+}
 
 impl DataSource for EventSource {
     fn open(&self, config: &Config) -> Result<OpenedData> {
-        let EventSource(manifest) = self;
         let data = &config.data;
         ensure!(
             data.images.is_none(),
@@ -33,13 +81,7 @@ impl DataSource for EventSource {
             data.name
         );
         let (events, time_steps) = event_config(config)?;
-        let options = SetOptions {
-            strict: !data.accept_counts,
-            orientation: events.orientation,
-            lenient: data.bad_events == BadEvents::Drop,
-            ..SetOptions::default()
-        };
-        let set = Arc::new(EventSet::open(manifest.clone(), &path_of(data, Some(manifest))?, options)?);
+        let set = Arc::new(self.open_set(config, &events)?);
         let parts = set.parts(data.split.as_deref(), &datasets::catalogue())?;
         let part = |key: &str, part: &PartConfig| -> Result<Vec<usize>> {
             match parts.get(&part.part) {
@@ -57,7 +99,7 @@ impl DataSource for EventSource {
         let opened = OpenedData {
             task: Task {
                 data: data.name.clone(),
-                classes: datasets::class_names(set.manifest()),
+                classes: set.class_names().to_vec(),
                 input: InputShape { channels, height, width },
                 time_steps,
                 is_static: false,
@@ -86,12 +128,12 @@ impl DataSource for EventSource {
     }
 
     fn describe(&self, config: &Config) -> Result<Task> {
-        let EventSource(manifest) = self;
+        let Some(manifest) = &self.0 else { return Ok(self.open(config)?.task) };
         let (events, time_steps) = event_config(config)?;
         let [_, channels, height, width] = events.recipe.shape(sensor_of(manifest)?)?;
         Ok(Task {
             data: config.data.name.clone(),
-            classes: datasets::class_names(manifest),
+            classes: manifest.classes.names_or_numbers(),
             input: InputShape { channels, height, width },
             time_steps,
             is_static: false,
@@ -101,7 +143,7 @@ impl DataSource for EventSource {
     fn reader(&self, config: &Config, _: &Task) -> Result<Box<dyn SampleReader>> {
         let (events, time_steps) = event_config(config)?;
         Ok(Box::new(RecordingFiles {
-            reader: recording_reader(config, &self.0)?,
+            reader: self.recording_reader(config, &events)?,
             recipe: events.recipe,
             time_steps,
             fewer_steps: config.evaluation.fewer_steps,
@@ -109,8 +151,9 @@ impl DataSource for EventSource {
     }
 
     fn describe_input(&self, config: &Config, _: &Task) -> Result<InputDescription> {
-        let (EventConfig { recipe, orientation, .. }, _) = event_config(config)?;
-        let sensor = recording_reader(config, &self.0)?.sensor();
+        let (events, _) = event_config(config)?;
+        let sensor = self.recording_reader(config, &events)?.sensor();
+        let EventConfig { recipe, orientation, .. } = events;
         let recipe = Recipe { event_augment: Vec::new(), frame_augment: Vec::new(), ..recipe };
         Ok(InputDescription { events: Some(EventInput { sensor, orientation, recipe }), images: None })
     }
@@ -184,16 +227,6 @@ fn event_config(config: &Config) -> Result<(EventConfig, usize)> {
 fn no_part<'a>(key: &str, name: &str, known: impl Iterator<Item = &'a str>) -> anyhow::Error {
     let known: Vec<_> = known.collect();
     anyhow::anyhow!("`data.{key}` asks for the part `{name}`, but there are: {}", known.join(", "))
-}
-
-/// How recordings that are not of the data set, but like its own, are read: the same way up, and as lenient.
-///
-/// # Errors
-/// A configuration or a manifest that makes no sense for recordings.
-fn recording_reader(config: &Config, manifest: &Manifest) -> Result<RecordingReader> {
-    let orientation = event_config(config)?.0.orientation;
-    let lenient = config.data.bad_events == BadEvents::Drop;
-    Ok(RecordingReader::new(manifest, orientation, lenient)?)
 }
 
 /// The size that all recordings of a data set have.

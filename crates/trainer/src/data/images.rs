@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Result, bail, ensure};
 use tch::Tensor;
-use tks_data::Manifest;
+use tks_data::{Manifest, SampleSet};
 use tks_images::datasets::{OpenOptions, class_difference, open_folder, open_manifest};
 use tks_images::preprocess::PreprocessScratch;
 use tks_images::recipe::Normalize;
@@ -15,7 +15,6 @@ use tks_models::InputShape;
 use super::source::{BatchHook, DataSource, InputDescription, OpenedData, SampleReader};
 use super::{Samples, Task, path_of};
 use crate::config::{Config, DataConfig, PartConfig, STATIC_TIME_STEPS};
-use crate::datasets;
 use crate::export::ImageInput;
 
 /// Images of a data set that has a manifest, or of any folder with a folder a class.
@@ -52,8 +51,8 @@ impl DataSource for ImageSource {
         let train_set = open(&data.train.part)?;
         let test_set =
             if data.test.part == data.train.part { Arc::clone(&train_set) } else { open(&data.test.part)? };
-        let parts = (data.train.part.as_str(), train_set.classes());
-        if let Some(difference) = class_difference(parts, (&data.test.part, test_set.classes())) {
+        let parts = (data.train.part.as_str(), train_set.class_names());
+        if let Some(difference) = class_difference(parts, (&data.test.part, test_set.class_names())) {
             bail!("{difference}; give both parts a folder of each class, with images in it");
         }
         let warnings = crate::data_warnings::of_images(&train_set, &test_set, manifest.is_some());
@@ -85,7 +84,7 @@ impl DataSource for ImageSource {
         Ok(OpenedData {
             task: Task {
                 data: data.name.clone(),
-                classes: train_set.classes().to_vec(),
+                classes: train_set.class_names().to_vec(),
                 input: InputShape { channels, height, width },
                 time_steps: config.time_steps.unwrap_or(STATIC_TIME_STEPS),
                 is_static: true,
@@ -106,7 +105,7 @@ impl DataSource for ImageSource {
         let [channels, height, width] = recipe.shape(manifest.channels, size)?;
         Ok(Task {
             data: config.data.name.clone(),
-            classes: datasets::class_names(manifest),
+            classes: manifest.classes.names_or_numbers(),
             input: InputShape { channels, height, width },
             time_steps: config.time_steps.unwrap_or(STATIC_TIME_STEPS),
             is_static: true,

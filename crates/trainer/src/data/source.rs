@@ -169,11 +169,12 @@ pub(super) fn find(config: &Config) -> Result<Arc<dyn DataSource>> {
         );
     }
     if data.name == FOLDER {
-        return Ok(Arc::new(ImageSource(None)));
+        let has_events = data.events.is_some();
+        return Ok(if has_events { Arc::new(EventSource(None)) } else { Arc::new(ImageSource(None)) });
     }
     let manifest = datasets::manifest(&data.name)?;
     Ok(match manifest.kind {
-        Kind::Events => Arc::new(EventSource(manifest)),
+        Kind::Events => Arc::new(EventSource(Some(manifest))),
         Kind::Images => Arc::new(ImageSource(Some(manifest))),
     })
 }
