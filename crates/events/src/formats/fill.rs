@@ -98,29 +98,25 @@ pub(super) fn words<T>(
     most_a_word: usize,
     mut decode: impl FnMut(&T, &mut Block),
 ) {
-    let is_sought = decoded.seek.is_some();
-    if !is_sought {
+    let mut at_once = BLOCK / most_a_word;
+    if decoded.seek.is_some() {
+        at_once = 1;
+    } else {
         // Some words are for the time and the row, some hold many events: about half as many in all.
         decoded.reserve(words.len() / 2);
     }
     let mut block = Block { count: 0, t: [0; BLOCK], x: [0; BLOCK], y: [0; BLOCK], p: [0; BLOCK] };
-    for word in words {
-        if block.count + most_a_word > BLOCK {
-            block.add_to(decoded);
+    for words in words.chunks(at_once) {
+        words.iter().for_each(|word| decode(word, &mut block));
+        let (before, more) = (decoded.t.len(), block.count);
+        block.add_to(decoded);
+        if let Some(seek) = &mut decoded.seek {
+            seek.pass(before, more, words);
         }
-        decode(word, &mut block);
-        if is_sought {
-            let (before, more) = (decoded.t.len(), block.count);
-            block.add_to(decoded);
-            if let Some(seek) = &mut decoded.seek {
-                seek.pass(before, more, std::slice::from_ref(word));
-            }
-            if decoded.is_found() {
-                return;
-            }
+        if decoded.is_found() {
+            return;
         }
     }
-    block.add_to(decoded);
 }
 
 /// Events that are not in the columns yet: to put one into an array of fixed length takes one comparison, to push it
@@ -133,7 +129,8 @@ pub(super) struct Block {
     p: [u8; BLOCK],
 }
 
-const BLOCK: usize = 256;
+/// Few enough to stay in the innermost cache.
+const BLOCK: usize = 1536;
 
 impl Block {
     /// Adds an event.
