@@ -30,6 +30,9 @@ pub enum EventError {
         /// Why not.
         problem: String,
     },
+    /// A format's name that cannot be registered.
+    #[error(transparent)]
+    Register(#[from] tks_registry::RegistryError),
     /// Columns of different lengths.
     #[error(
         "an event stream's columns differ in length: t has {t} events, x {x}, y {y}, p {p}; each event needs \

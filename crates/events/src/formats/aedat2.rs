@@ -15,14 +15,68 @@
 //!
 //! [`ReadOptions::camera`]: super::ReadOptions::camera
 
+use super::ReadOptions;
 use super::camera::Camera;
 use super::cursor::{header_lines, key_value};
 use super::decoded::Decoded;
+use super::event_format::EventFormat;
 use super::fill::{self, Raw, Records, bits};
 use crate::sensor::SensorSize;
 
 const RECORD: usize = 8;
 const RECORD_1: usize = 6;
+
+/// AEDAT 1.0.
+#[derive(Debug)]
+pub(super) struct Aedat1;
+
+impl EventFormat for Aedat1 {
+    fn title(&self) -> &str {
+        "AEDAT 1.0"
+    }
+
+    fn claims(&self, bytes: &[u8]) -> bool {
+        bytes.starts_with(b"#!AER-DAT1")
+    }
+
+    fn endings(&self) -> &[&str] {
+        &["aedat"]
+    }
+
+    fn record_size(&self) -> Option<usize> {
+        Some(RECORD_1)
+    }
+
+    fn decode(&self, bytes: &[u8], options: &ReadOptions, decoded: Decoded) -> Decoded {
+        decode_1(bytes, options.camera, decoded)
+    }
+}
+
+/// AEDAT 2.0.
+#[derive(Debug)]
+pub(super) struct Aedat2;
+
+impl EventFormat for Aedat2 {
+    fn title(&self) -> &str {
+        "AEDAT 2.0"
+    }
+
+    fn claims(&self, bytes: &[u8]) -> bool {
+        bytes.starts_with(b"#!AER-DAT2")
+    }
+
+    fn endings(&self) -> &[&str] {
+        &["aedat"]
+    }
+
+    fn record_size(&self) -> Option<usize> {
+        Some(RECORD)
+    }
+
+    fn decode(&self, bytes: &[u8], options: &ReadOptions, decoded: Decoded) -> Decoded {
+        decode(bytes, options.camera, options.sensor, decoded)
+    }
+}
 
 struct Dvs128;
 

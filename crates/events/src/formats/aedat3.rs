@@ -11,8 +11,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
+use super::ReadOptions;
 use super::cursor::{bytes_at, header_lines, i32_at, key_value};
 use super::decoded::Decoded;
+use super::event_format::EventFormat;
 use super::fill::{self, Raw, Records, bits};
 use crate::error::EventError;
 use crate::sensor::SensorSize;
@@ -87,6 +89,28 @@ fn sensor_of(source: &str) -> Option<SensorSize> {
     .into_iter()
     .find(|(part, ..)| name.contains(part))
     .map(|(_, width, height)| SensorSize { width, height })
+}
+
+/// AEDAT 3.x.
+#[derive(Debug)]
+pub(super) struct Aedat3;
+
+impl EventFormat for Aedat3 {
+    fn title(&self) -> &str {
+        "AEDAT 3.1"
+    }
+
+    fn claims(&self, bytes: &[u8]) -> bool {
+        bytes.starts_with(b"#!AER-DAT3")
+    }
+
+    fn endings(&self) -> &[&str] {
+        &["aedat"]
+    }
+
+    fn decode(&self, bytes: &[u8], _: &ReadOptions, decoded: Decoded) -> Decoded {
+        decode(bytes, decoded)
+    }
 }
 
 /// A packet: where it begins, its events, and what its times start from.

@@ -11,8 +11,10 @@ use std::io::Read;
 
 use rayon::prelude::*;
 
+use super::ReadOptions;
 use super::cursor::{bytes_at, i32_at, u16_at, u32_at};
 use super::decoded::Decoded;
+use super::event_format::EventFormat;
 use super::fill::{self, Raw};
 use crate::sensor::SensorSize;
 
@@ -26,6 +28,28 @@ const MOST_RATIO: u64 = 1000;
 const ALWAYS: u64 = 1 << 16;
 /// Packets a thread that are unfolded before they are put together.
 const PACKETS_A_THREAD: usize = 16;
+
+/// AEDAT 4.
+#[derive(Debug)]
+pub(super) struct Aedat4;
+
+impl EventFormat for Aedat4 {
+    fn title(&self) -> &str {
+        "AEDAT 4"
+    }
+
+    fn claims(&self, bytes: &[u8]) -> bool {
+        bytes.starts_with(b"#!AER-DAT4")
+    }
+
+    fn endings(&self) -> &[&str] {
+        &["aedat4"]
+    }
+
+    fn decode(&self, bytes: &[u8], _: &ReadOptions, decoded: Decoded) -> Decoded {
+        decode(bytes, decoded)
+    }
+}
 
 /// A table of a flatbuffer: `bytes` from its size on.
 #[derive(Clone, Copy)]

@@ -6,10 +6,42 @@
 //! types 0 and 12; files of other events, such as triggers (14), are refused by name.
 
 use super::decoded::Decoded;
+use super::event_format::EventFormat;
 use super::fill::{self, Raw, Records, bits};
 use super::prophesee::Header;
+use super::{Format, ReadOptions, prophesee};
 
 const RECORD: usize = 8;
+
+/// Prophesee DAT.
+#[derive(Debug)]
+pub(super) struct Dat;
+
+impl EventFormat for Dat {
+    fn title(&self) -> &str {
+        "Prophesee DAT"
+    }
+
+    fn has_mark(&self) -> bool {
+        false
+    }
+
+    fn claims(&self, bytes: &[u8]) -> bool {
+        prophesee::told(bytes) == Some(Ok(Format::Dat))
+    }
+
+    fn endings(&self) -> &[&str] {
+        &["dat"]
+    }
+
+    fn record_size(&self) -> Option<usize> {
+        Some(RECORD)
+    }
+
+    fn decode(&self, bytes: &[u8], _: &ReadOptions, decoded: Decoded) -> Decoded {
+        decode(bytes, decoded)
+    }
+}
 
 struct Version2;
 

@@ -6,9 +6,11 @@ use crate::error::EventError;
 use crate::sensor::SensorSize;
 use crate::stream::EventStream;
 
-/// A file's events up to its end or first fault. Columns are of one length; polarities are 0 or 1.
+/// A file's events up to its end or first fault, and what else is to be told of it: what an
+/// [`EventFormat`](super::EventFormat) decodes to. Offsets are in bytes from the start of the file.
 #[derive(Debug, Default)]
-pub(super) struct Decoded {
+pub struct Decoded {
+    // Columns are of one length; polarities are 0 or 1.
     pub(super) t: Vec<i64>,
     pub(super) x: Vec<u16>,
     pub(super) y: Vec<u16>,
@@ -129,23 +131,35 @@ impl Decoded {
         Decoded { t, x, y, p, ..Decoded::default() }
     }
 
+    /// The size of the sensor, where the file states it. Events outside it are faults.
+    pub fn set_sensor(&mut self, sensor: SensorSize) {
+        self.sensor = Some(sensor);
+    }
+
+    /// Keeps what the file says of itself beside the events, such as the camera.
+    pub fn add_metadata(&mut self, key: impl Into<String>, value: impl Into<String>) {
+        self.metadata.push((key.into(), value.into()));
+    }
+
     /// Makes room for `count` more events.
-    pub(super) fn reserve(&mut self, count: usize) {
+    pub fn reserve(&mut self, count: usize) {
         self.t.reserve(count);
         self.x.reserve(count);
         self.y.reserve(count);
         self.p.reserve(count);
     }
 
-    pub(super) fn push(&mut self, t: i64, x: u16, y: u16, p: bool) {
+    /// Adds an event: time in us, column, row, and whether it is brighter.
+    pub fn push(&mut self, t: i64, x: u16, y: u16, p: bool) {
         self.t.push(t);
         self.x.push(x);
         self.y.push(y);
         self.p.push(u8::from(p));
     }
 
-    /// [`Decoded::push`] of an event that lies at byte `offset` of the file.
-    pub(super) fn push_at(&mut self, offset: usize, t: i64, x: u16, y: u16, p: bool) {
+    /// [`Decoded::push`] of an event that lies at byte `offset` of the file, which the message about a faulty one then
+    /// tells.
+    pub fn push_at(&mut self, offset: usize, t: i64, x: u16, y: u16, p: bool) {
         if let Some(seek) = &mut self.seek {
             seek.pass_at(self.t.len(), 1, offset);
         }
@@ -167,8 +181,8 @@ impl Decoded {
         self.seek.and_then(|seek| seek.found)
     }
 
-    /// Leaves out an event at byte `offset` whose values no event has.
-    pub(super) fn leave_out(&mut self, offset: usize, problem: impl FnOnce() -> String) {
+    /// Leaves out an event at byte `offset` whose values no event has: an error unless reading is lenient.
+    pub fn leave_out(&mut self, offset: usize, problem: impl FnOnce() -> String) {
         match &mut self.bad {
             Some(bad) => bad.count += 1,
             None => {
@@ -179,7 +193,7 @@ impl Decoded {
     }
 
     /// Counts `count` more records of a kind that are no events of pixels.
-    pub(super) fn pass_over(&mut self, kind: impl Into<String>, count: u64) {
+    pub fn pass_over(&mut self, kind: impl Into<String>, count: u64) {
         if count == 0 {
             return;
         }
@@ -190,8 +204,8 @@ impl Decoded {
         }
     }
 
-    /// Takes note that the file is not what it was taken for.
-    pub(super) fn refuse(&mut self, offset: usize, problem: impl Into<String>) {
+    /// Takes note that the file is not what it was taken for: an error, also of lenient reading.
+    pub fn refuse(&mut self, offset: usize, problem: impl Into<String>) {
         self.refusal.get_or_insert(Stop { offset, problem: problem.into() });
     }
 
@@ -263,7 +277,9 @@ impl Decoded {
         }
     }
 
-    pub(super) fn stop(&mut self, offset: usize, problem: impl Into<String>) {
+    /// Takes note of a fault at byte `offset` behind which nothing is read, such as a cut file: an error unless reading is
+    /// lenient. The first one counts.
+    pub fn stop(&mut self, offset: usize, problem: impl Into<String>) {
         self.stop.get_or_insert(Stop { offset, problem: problem.into() });
     }
 

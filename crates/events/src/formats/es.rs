@@ -6,12 +6,36 @@
 //! polarity and a bit that marks an exposure measurement, which is passed over and counted; 253 to 255 alone say that 63 us have
 //! passed as many times as the lower 2 bits say. `y` is as stored.
 
+use super::ReadOptions;
 use super::cursor::u16_at;
 use super::decoded::Decoded;
+use super::event_format::EventFormat;
 use crate::sensor::SensorSize;
 
 const MAGIC: &[u8] = b"Event Stream";
 const HEADER: usize = 20;
+
+/// Event Stream.
+#[derive(Debug)]
+pub(super) struct Es;
+
+impl EventFormat for Es {
+    fn title(&self) -> &str {
+        "Event Stream .es"
+    }
+
+    fn claims(&self, bytes: &[u8]) -> bool {
+        bytes.starts_with(MAGIC)
+    }
+
+    fn endings(&self) -> &[&str] {
+        &["es"]
+    }
+
+    fn decode(&self, bytes: &[u8], _: &ReadOptions, decoded: Decoded) -> Decoded {
+        decode(bytes, decoded)
+    }
+}
 
 pub(super) fn decode(bytes: &[u8], mut decoded: Decoded) -> Decoded {
     let (Some(&major), Some(&kind)) = (bytes.get(MAGIC.len()), bytes.get(MAGIC.len() + 3)) else {

@@ -7,13 +7,80 @@
 //! first time word have no time and are passed over and counted, as are triggers (10) and others (14, 15).
 
 use super::decoded::Decoded;
+use super::event_format::{EventFormat, Unwritable};
 use super::fill::{self, Raw, Records, bits};
 use super::order::is_no_clock;
 use super::prophesee::{Endianness, Header};
+use super::{Format, ReadOptions, prophesee};
+use crate::stream::Events;
 
 const TIME_HIGH: u32 = 8;
 /// The upper part of the time has 28 bits.
 const TURN: i64 = 1 << 28;
+
+/// EVT 2.0.
+#[derive(Debug)]
+pub(super) struct Evt2;
+
+impl EventFormat for Evt2 {
+    fn title(&self) -> &str {
+        "Prophesee RAW EVT 2.0"
+    }
+
+    fn has_mark(&self) -> bool {
+        false
+    }
+
+    fn claims(&self, bytes: &[u8]) -> bool {
+        prophesee::told(bytes) == Some(Ok(Format::Evt2))
+    }
+
+    fn endings(&self) -> &[&str] {
+        &["raw"]
+    }
+
+    fn record_size(&self) -> Option<usize> {
+        Some(4)
+    }
+
+    fn decode(&self, bytes: &[u8], _: &ReadOptions, decoded: Decoded) -> Decoded {
+        decode(bytes, decoded)
+    }
+
+    fn encode(&self, events: Events<'_>) -> Result<Vec<u8>, Unwritable> {
+        encode(events)
+    }
+}
+
+/// EVT 2.1.
+#[derive(Debug)]
+pub(super) struct Evt21;
+
+impl EventFormat for Evt21 {
+    fn title(&self) -> &str {
+        "Prophesee RAW EVT 2.1"
+    }
+
+    fn has_mark(&self) -> bool {
+        false
+    }
+
+    fn claims(&self, bytes: &[u8]) -> bool {
+        prophesee::told(bytes) == Some(Ok(Format::Evt21))
+    }
+
+    fn endings(&self) -> &[&str] {
+        &["raw"]
+    }
+
+    fn record_size(&self) -> Option<usize> {
+        Some(8)
+    }
+
+    fn decode(&self, bytes: &[u8], _: &ReadOptions, decoded: Decoded) -> Decoded {
+        decode_21(bytes, decoded)
+    }
+}
 
 /// The upper part of the time, followed over its turns.
 #[derive(Clone, Copy, Default)]
@@ -253,4 +320,35 @@ pub(super) fn decode_21(bytes: &[u8], empty: Decoded) -> Decoded {
         decoded.stop(bytes.len() - rest.len(), format!("the last word is cut: {} of 8 bytes", rest.len()));
     }
     decoded
+}
+
+fn encode(events: Events<'_>) -> Result<Vec<u8>, Unwritable> {
+    let refuse = |event, problem| Err(Unwritable { event, problem });
+    let sensor = events.sensor;
+    let mut bytes = format!(
+        "% evt 2.0\n% format EVT2;height={1};width={0}\n% geometry {0}x{1}\n% end\n",
+        sensor.width, sensor.height
+    )
+    .into_bytes();
+    let mut high = None;
+    for i in 0..events.len() {
+        let (t, x, y, p) = (events.t[i], events.x[i], events.y[i], events.p[i]);
+        if x > 2047 || y > 2047 {
+            return refuse(i, format!("x = {x}, y = {y}: it holds 0 to 2047"));
+        }
+        if !(0..1 << 34).contains(&t) {
+            return refuse(i, format!("t = {t} us: it holds 0 to 2^34 - 1"));
+        }
+        let now = (t >> 6) as u32;
+        if high.is_some_and(|before: u32| before > now) {
+            return refuse(i, format!("t = {t} us lies before the event before it: sort the recording"));
+        }
+        if high != Some(now) {
+            bytes.extend((0x8000_0000 | now).to_le_bytes());
+            high = Some(now);
+        }
+        let word = (u32::from(p) << 28) | ((t as u32 & 0x3f) << 22) | (u32::from(x) << 11) | u32::from(y);
+        bytes.extend(word.to_le_bytes());
+    }
+    Ok(bytes)
 }

@@ -6,9 +6,46 @@
 //! comes before the first upper time is passed over and counted, as are triggers (10) and others (7, 14, 15).
 
 use super::decoded::Decoded;
+use super::event_format::{EventFormat, Unwritable};
 use super::evt2::Kinds;
 use super::fill;
 use super::prophesee::Header;
+use super::{Format, ReadOptions, prophesee};
+use crate::stream::Events;
+
+/// EVT 3.0.
+#[derive(Debug)]
+pub(super) struct Evt3;
+
+impl EventFormat for Evt3 {
+    fn title(&self) -> &str {
+        "Prophesee RAW EVT 3.0"
+    }
+
+    fn has_mark(&self) -> bool {
+        false
+    }
+
+    fn claims(&self, bytes: &[u8]) -> bool {
+        prophesee::told(bytes) == Some(Ok(Format::Evt3))
+    }
+
+    fn endings(&self) -> &[&str] {
+        &["raw"]
+    }
+
+    fn record_size(&self) -> Option<usize> {
+        Some(2)
+    }
+
+    fn decode(&self, bytes: &[u8], _: &ReadOptions, decoded: Decoded) -> Decoded {
+        decode(bytes, decoded)
+    }
+
+    fn encode(&self, events: Events<'_>) -> Result<Vec<u8>, Unwritable> {
+        encode(events)
+    }
+}
 
 /// Types of words that the format defines.
 const KNOWN: [usize; 11] = [0, 2, 3, 4, 5, 6, 7, 8, 10, 14, 15];
@@ -64,4 +101,77 @@ pub(super) fn decode(bytes: &[u8], empty: Decoded) -> Decoded {
         decoded.stop(bytes.len() - rest.len(), "the last word is cut: 1 of 2 bytes");
     }
     decoded
+}
+
+/// Words only for what changes: 2 to 8 bytes an event, fewer where neighbours fire together.
+fn encode(events: Events<'_>) -> Result<Vec<u8>, Unwritable> {
+    let refuse = |event, problem| Err(Unwritable { event, problem });
+    let sensor = events.sensor;
+    let mut bytes = format!(
+        "% evt 3.0\n% format EVT3;height={1};width={0}\n% geometry {0}x{1}\n% end\n",
+        sensor.width, sensor.height
+    )
+    .into_bytes();
+    let mut word = |kind: u16, value: u16| bytes.extend(((kind << 12) | value).to_le_bytes());
+    // The upper 12 bits of the time count on beyond those that a word holds; of the file's clock at first 0.
+    let (mut high, mut low, mut row) = (None, 0, None);
+    let mut i = 0;
+    while i < events.len() {
+        let (t, x, y, p) = (events.t[i], events.x[i], events.y[i], u16::from(events.p[i]));
+        if x > 2047 || y > 2047 {
+            return refuse(i, format!("x = {x}, y = {y}: it holds 0 to 2047"));
+        }
+        let now = t >> 12;
+        let before = high.unwrap_or(0);
+        if t < 0 || now < before || (Some(now) == high && t & 0xfff < low) {
+            return refuse(i, format!("t = {t} us: sort the recording, to begin at 0 or later"));
+        }
+        // An hour of silence is 430 words, an epoch in us would be a hundred million.
+        if now - before > 1 << 28 {
+            return refuse(i, format!("t = {t} us is too late: shift the recording to begin at 0"));
+        }
+        if high != Some(now) {
+            // The reader takes a fall by more than half of the clock's range for a turn of it.
+            let mut step = before;
+            if high.is_none() && now >= 1 << 11 {
+                word(8, 0);
+            }
+            while now - step >= 1 << 11 {
+                step += (1 << 11) - 1;
+                word(8, (step & 0xfff) as u16);
+            }
+            word(8, (now & 0xfff) as u16);
+            (high, low) = (Some(now), 0);
+        }
+        if t & 0xfff != low {
+            low = t & 0xfff;
+            word(6, low as u16);
+        }
+        if row != Some(y) {
+            word(0, y);
+            row = Some(y);
+        }
+        // Neighbours to the right that fire at the same time, with the same polarity, go into one vector of 12.
+        let mut vector = 1u16;
+        let mut last = x;
+        let mut end = i + 1;
+        while end < events.len()
+            && (events.t[end], events.y[end], u16::from(events.p[end])) == (t, y, p)
+            && (last + 1..x + 12).contains(&events.x[end])
+            && events.x[end] <= 2047
+        {
+            last = events.x[end];
+            vector |= 1 << (last - x);
+            end += 1;
+        }
+        if end > i + 2 {
+            word(3, (p << 11) | x);
+            word(4, vector);
+            i = end;
+        } else {
+            word(2, (p << 11) | x);
+            i += 1;
+        }
+    }
+    Ok(bytes)
 }

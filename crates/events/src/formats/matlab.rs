@@ -13,9 +13,37 @@
 
 use tks_data::parse::mat::{MatNumbers, MatValue, parse_mat_within};
 
+use super::ReadOptions;
 use super::columns::{Column, ColumnOrder, Columns, listed, most_unpacked, places};
 use super::decoded::Decoded;
+use super::event_format::EventFormat;
 use super::hdf5;
+
+/// MATLAB.
+#[derive(Debug)]
+pub(super) struct Matlab;
+
+impl EventFormat for Matlab {
+    fn title(&self) -> &str {
+        "MATLAB .mat"
+    }
+
+    fn claims(&self, bytes: &[u8]) -> bool {
+        is_matlab(bytes)
+    }
+
+    fn endings(&self) -> &[&str] {
+        &["mat"]
+    }
+
+    fn has_columns(&self) -> bool {
+        true
+    }
+
+    fn decode(&self, bytes: &[u8], options: &ReadOptions, decoded: Decoded) -> Decoded {
+        decode(bytes, options.columns, decoded)
+    }
+}
 
 /// Whether this is a file of MATLAB's: every known writer begins its text so.
 pub(super) fn is_matlab(bytes: &[u8]) -> bool {

@@ -17,6 +17,8 @@
 //! | NumPy `.npz`, `.npy` | [`numpy`] | `.npz` |
 //! | text, CSV | [`text`] | yes |
 //!
+//! Each is an [`EventFormat`], found behind its [`Format`]; a program adds its own by [`Format::register`].
+//!
 //! ```
 //! use tks_events::formats::{Format, ReadOptions, read_bytes, write_bytes};
 //! use tks_events::{EventStream, SensorSize};
@@ -42,6 +44,7 @@ pub mod dat;
 mod decoded;
 mod detect;
 pub mod es;
+mod event_format;
 pub mod evt2;
 pub mod evt3;
 mod fill;
@@ -64,9 +67,11 @@ use crate::error::EventError;
 use crate::sensor::SensorSize;
 use crate::stream::EventStream;
 pub use camera::Camera;
-use decoded::{Decoded, Seek};
+pub use decoded::Decoded;
+use decoded::Seek;
 pub(crate) use detect::is_surely_a_recording;
-pub use format::Format;
+pub use event_format::{EventFormat, Unwritable};
+pub use format::{Format, OwnFormat};
 pub use left_out::{BadEvents, LeftOut, Lost, PassedOver};
 pub use write::{write, write_bytes};
 
@@ -159,41 +164,23 @@ pub(crate) fn read_like(
     }
     let refuse = |problem: String| fault(path, 0, 0, problem);
     let format = match options.format {
-        // The only format without a mark: other files that are named so are not taken for it.
-        Some(Format::Atis) => match foreign::kind(bytes).filter(|_| !atis::is_plausible(bytes)) {
-            Some(kind) => return Err(refuse(format!("this is {kind}: it is not an ATIS recording"))),
-            None => Format::Atis,
+        Some(format) => match format.implementation().refusal(bytes) {
+            Some(problem) => return Err(refuse(problem)),
+            None => format,
         },
-        Some(format) => format,
         None => Format::told_by(bytes).map_err(refuse)?,
     };
-    let zeros = format.record_size().map_or(0, |size| zeros_at_the_end(bytes, size));
+    let implementation = format.implementation();
+    let zeros = implementation.record_size().map_or(0, |size| zeros_at_the_end(bytes, size));
     let (whole, bytes) = (bytes.len(), &bytes[..bytes.len() - zeros]);
-    let decode = |empty: Decoded| match format {
-        Format::Aedat1 => aedat2::decode_1(bytes, options.camera, empty),
-        Format::Aedat2 => aedat2::decode(bytes, options.camera, options.sensor, empty),
-        Format::Aedat3 => aedat3::decode(bytes, empty),
-        Format::Aedat4 => aedat4::decode(bytes, empty),
-        Format::Atis => atis::decode(bytes, empty),
-        Format::Dat => dat::decode(bytes, empty),
-        Format::Evt2 => evt2::decode(bytes, empty),
-        Format::Evt21 => evt2::decode_21(bytes, empty),
-        Format::Evt3 => evt3::decode(bytes, empty),
-        Format::Es => es::decode(bytes, empty),
-        Format::Hdf5 => hdf5::decode(bytes, options.columns, empty),
-        Format::Matlab => matlab::decode(bytes, options.columns, empty),
-        Format::Npz => numpy::decode_npz(bytes, options.columns, empty),
-        Format::Npy => numpy::decode_npy(bytes, options.columns, empty),
-        Format::Text => text::decode(bytes, options.columns, empty),
-    };
+    let decode = |empty: Decoded| implementation.decode(bytes, options, empty);
     let mut decoded = decode(Decoded::in_memory_of(used));
     if zeros > 0 {
         let problem = "there are only zeros from here on, as an interrupted copy or a full disk leaves them";
         decoded.stop(bytes.len(), problem);
     }
     let place = |index| decode(Decoded::seeking(Seek::new(bytes, index))).found();
-    let has_columns =
-        matches!(format, Format::Hdf5 | Format::Matlab | Format::Npz | Format::Npy | Format::Text);
+    let has_columns = implementation.has_columns();
     // An order that somebody names is believed.
     let is_believed = has_columns && options.columns.given().is_some();
     if !is_believed

@@ -2,6 +2,7 @@
 
 use super::cursor::{header_lines, key_value};
 use super::format::Format;
+use super::text;
 use crate::sensor::SensorSize;
 
 /// What a header says.
@@ -76,6 +77,27 @@ const SENSORS: [(&str, u16, u16); 11] = [
     ("gen3.", 640, 480),
     ("gen3", 640, 480),
 ];
+
+/// The format that the header of a file of Prophesee's says, if it has one: lines that begin with `%`, and no text behind.
+///
+/// # Errors
+/// As [`Header::format`].
+pub(super) fn told(bytes: &[u8]) -> Option<Result<Format, String>> {
+    let has_header = bytes.starts_with(b"%")
+        && first_line_is_text(bytes)
+        && !text::looks_like(text::behind_comments(bytes));
+    has_header.then(|| Header::read(bytes).format())
+}
+
+/// Whether the first line is text: an ATIS recording whose first event lies in column 37 begins with `%` too.
+fn first_line_is_text(bytes: &[u8]) -> bool {
+    let start = &bytes[..bytes.len().min(1024)];
+    let line = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    // Four bytes reach into an ATIS event's time, which is no text where a recording begins.
+    line.len() >= 4
+        && line.len() < start.len()
+        && line.iter().all(|byte| matches!(byte, b'\t' | b'\r' | b' '..=b'~'))
+}
 
 /// How a word of EVT 2.1 is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -34,10 +34,38 @@ mod options;
 
 use super::columns::ColumnOrder;
 use super::decoded::Decoded;
+use super::event_format::EventFormat;
+use super::{ReadOptions, matlab};
 #[cfg(feature = "hdf5")]
 pub(crate) use filters::explain;
 #[cfg(feature = "hdf5")]
 pub(crate) use options::open_options;
+
+/// HDF5, but for MATLAB's.
+#[derive(Debug)]
+pub(super) struct Hdf5;
+
+impl EventFormat for Hdf5 {
+    fn title(&self) -> &str {
+        "HDF5"
+    }
+
+    fn claims(&self, bytes: &[u8]) -> bool {
+        is_hdf5(bytes) && !matlab::is_matlab(bytes)
+    }
+
+    fn endings(&self) -> &[&str] {
+        &["h5", "hdf5"]
+    }
+
+    fn has_columns(&self) -> bool {
+        true
+    }
+
+    fn decode(&self, bytes: &[u8], options: &ReadOptions, decoded: Decoded) -> Decoded {
+        decode(bytes, options.columns, decoded)
+    }
+}
 
 /// First bytes of a file, which may follow 512 bytes, or twice or four times as many and so on.
 const MAGIC: &[u8] = b"\x89HDF\r\n\x1a\n";

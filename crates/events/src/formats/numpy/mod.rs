@@ -15,11 +15,70 @@
 mod array;
 mod literal;
 
-use std::io::{Cursor, Read};
+use std::io::{Cursor, Read, Write};
 
+use super::ReadOptions;
 use super::columns::{ColumnOrder, Columns, TimeUnit, listed, most_unpacked, places};
 use super::decoded::Decoded;
+use super::event_format::{EventFormat, Unwritable};
+use crate::stream::Events;
 use array::{Array, FRAMES};
+
+/// NumPy's archive.
+#[derive(Debug)]
+pub(super) struct Npz;
+
+impl EventFormat for Npz {
+    fn title(&self) -> &str {
+        "NumPy .npz"
+    }
+
+    fn claims(&self, bytes: &[u8]) -> bool {
+        bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06")
+    }
+
+    fn endings(&self) -> &[&str] {
+        &["npz"]
+    }
+
+    fn has_columns(&self) -> bool {
+        true
+    }
+
+    fn decode(&self, bytes: &[u8], options: &ReadOptions, decoded: Decoded) -> Decoded {
+        decode_npz(bytes, options.columns, decoded)
+    }
+
+    fn encode(&self, events: Events<'_>) -> Result<Vec<u8>, Unwritable> {
+        encode(events)
+    }
+}
+
+/// One NumPy array.
+#[derive(Debug)]
+pub(super) struct Npy;
+
+impl EventFormat for Npy {
+    fn title(&self) -> &str {
+        "NumPy .npy"
+    }
+
+    fn claims(&self, bytes: &[u8]) -> bool {
+        bytes.starts_with(b"\x93NUMPY")
+    }
+
+    fn endings(&self) -> &[&str] {
+        &["npy"]
+    }
+
+    fn has_columns(&self) -> bool {
+        true
+    }
+
+    fn decode(&self, bytes: &[u8], options: &ReadOptions, decoded: Decoded) -> Decoded {
+        decode_npy(bytes, options.columns, decoded)
+    }
+}
 
 pub(super) fn decode_npy(bytes: &[u8], columns: ColumnOrder, mut decoded: Decoded) -> Decoded {
     let events = Array::parse(bytes).and_then(|array| Ok((array.columns(columns.given())?, array)));
@@ -44,14 +103,14 @@ pub(super) fn decode_npz(bytes: &[u8], columns: ColumnOrder, mut decoded: Decode
 }
 
 /// The arrays of an archive.
-struct Npz<'a> {
+struct Arrays<'a> {
     archive: zip::ZipArchive<Cursor<&'a [u8]>>,
     names: Vec<String>,
     /// Bytes that may still be unpacked.
     left: u64,
 }
 
-impl Npz<'_> {
+impl Arrays<'_> {
     /// An array's bytes, of a large one the first `at_most`.
     fn read(&mut self, i: usize, at_most: u64) -> Result<Vec<u8>, String> {
         let name = &self.names[i];
@@ -86,7 +145,7 @@ fn read_npz(bytes: &[u8], columns: ColumnOrder, decoded: &mut Decoded) -> Result
     let archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(failed)?;
     let plain = |name: std::borrow::Cow<'_, str>| name.strip_suffix(".npy").unwrap_or(&name).to_owned();
     let names = archive.file_names().map(|name| name.map(plain)).collect::<Result<_, _>>().map_err(failed)?;
-    let mut npz = Npz { archive, names, left: most_unpacked(bytes.len()) as u64 };
+    let mut npz = Arrays { archive, names, left: most_unpacked(bytes.len()) as u64 };
     if let Some((places, unit)) = places(npz.names.iter().map(String::as_str)) {
         return read_arrays(&mut npz, places, columns.unit().or(unit), decoded);
     }
@@ -116,7 +175,7 @@ fn read_npz(bytes: &[u8], columns: ColumnOrder, decoded: &mut Decoded) -> Result
 
 /// Adds the events of four arrays.
 fn read_arrays(
-    npz: &mut Npz<'_>,
+    npz: &mut Arrays<'_>,
     places: [usize; 4],
     unit: Option<TimeUnit>,
     decoded: &mut Decoded,
@@ -133,4 +192,40 @@ fn read_arrays(
     let columns = [t, column(1)?.0, column(2)?.0, column(3)?.0];
     Columns::new(columns, unit.or(stated)).fill(decoded, |_| 0);
     Ok(())
+}
+
+fn encode(events: Events<'_>) -> Result<Vec<u8>, Unwritable> {
+    let array = |kind: &str, values: Vec<u8>| {
+        let mut header =
+            format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({},), }}", events.len());
+        // The data begin at a multiple of 64 bytes, and the header ends with a line's end.
+        let padding = (10 + header.len() + 1).next_multiple_of(64) - (10 + header.len() + 1);
+        header.push_str(&" ".repeat(padding));
+        header.push('\n');
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((header.len() as u16).to_le_bytes());
+        bytes.extend(header.as_bytes());
+        bytes.extend(values);
+        bytes
+    };
+    let arrays = [
+        ("t.npy", array("<i8", events.t.iter().flat_map(|t| t.to_le_bytes()).collect())),
+        ("x.npy", array("<u2", events.x.iter().flat_map(|x| x.to_le_bytes()).collect())),
+        ("y.npy", array("<u2", events.y.iter().flat_map(|y| y.to_le_bytes()).collect())),
+        ("p.npy", array("|u1", events.p.to_vec())),
+    ];
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default()
+        .compression_method(zip::CompressionMethod::Deflated)
+        .last_modified_time(zip::DateTime::default())
+        .large_file(events.len() > 1 << 27);
+    let mut fill = || -> Result<(), zip::result::ZipError> {
+        for (name, bytes) in &arrays {
+            archive.start_file(*name, options)?;
+            archive.write_all(bytes)?;
+        }
+        Ok(())
+    };
+    let done = fill().and_then(|()| archive.finish());
+    done.map(Cursor::into_inner).map_err(|error| Unwritable { event: 0, problem: error.to_string() })
 }

@@ -17,49 +17,47 @@
 //! seconds. A first line of two numbers is the sensor's width and height (E2VID), as is `%geometry`. Other lines that
 //! begin with `#` or `%` are passed over.
 
+mod told;
+
+use super::ReadOptions;
 pub use super::columns::{ColumnOrder, ColumnOrderError};
 use super::columns::{Order, RealTimes, TimeUnit, how_to_name, places};
-use super::cursor::header_lines;
 use super::decoded::Decoded;
+use super::event_format::{EventFormat, Unwritable};
 use super::order::Look;
 use crate::sensor::SensorSize;
+use crate::stream::Events;
+use told::{BYTE_ORDER_MARK, is_utf16};
+pub(super) use told::{behind_comments, claims, looks_like};
 
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// Lines of numbers. No ending is theirs alone: many texts are no recordings.
+#[derive(Debug)]
+pub(super) struct Text;
 
-/// Whether a file's beginning is text of this kind.
-pub(super) fn looks_like(bytes: &[u8]) -> bool {
-    if is_utf16(bytes) {
-        return true;
+impl EventFormat for Text {
+    fn title(&self) -> &str {
+        "text"
     }
-    let start = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-    let start = &start[..start.len().min(256)];
-    let text = match std::str::from_utf8(start) {
-        Ok(text) => text,
-        // A character that the 256 bytes cut.
-        Err(error) if error.error_len().is_none() && start.len() == 256 => {
-            std::str::from_utf8(&start[..error.valid_up_to()]).unwrap_or_default()
-        }
-        Err(_) => return false,
-    };
-    let is_text = |char: char| matches!(char, '\t' | '\n' | '\r') || !char.is_control();
-    text.chars().all(is_text) && text.contains(|char: char| char.is_ascii_digit())
-}
 
-/// What follows the lines at the start that begin with `%`.
-pub(super) fn behind_comments(bytes: &[u8]) -> &[u8] {
-    let start = header_lines(bytes, b'%').last().map_or(0, |(_, after)| after);
-    &bytes[start..]
-}
+    fn has_mark(&self) -> bool {
+        false
+    }
 
-/// Whether this is text of two bytes a character, with its mark, and not events that begin with the mark's bytes.
-fn is_utf16(bytes: &[u8]) -> bool {
-    let zeros = match bytes {
-        [0xff, 0xfe, ..] => 1,
-        [0xfe, 0xff, ..] => 0,
-        _ => return false,
-    };
-    let units = &bytes[2..bytes.len().min(66)];
-    units.len() >= 8 && units.chunks_exact(2).all(|unit| unit[zeros] == 0)
+    fn claims(&self, bytes: &[u8]) -> bool {
+        claims(bytes)
+    }
+
+    fn has_columns(&self) -> bool {
+        true
+    }
+
+    fn decode(&self, bytes: &[u8], options: &ReadOptions, decoded: Decoded) -> Decoded {
+        decode(bytes, options.columns, decoded)
+    }
+
+    fn encode(&self, events: Events<'_>) -> Result<Vec<u8>, Unwritable> {
+        Ok(encode(events))
+    }
 }
 
 /// What separates the numbers of a line.
@@ -492,4 +490,16 @@ fn take_event(
         }
     }
     Ok(())
+}
+
+fn encode(events: Events<'_>) -> Vec<u8> {
+    let mut text = String::from("t,x,y,p\n");
+    for i in 0..events.len() {
+        // Writing to a string does not fail.
+        let _ = std::fmt::Write::write_fmt(
+            &mut text,
+            format_args!("{},{},{},{}\n", events.t[i], events.x[i], events.y[i], events.p[i]),
+        );
+    }
+    text.into_bytes()
 }
