@@ -1,5 +1,6 @@
 //! Formats that a program registers.
 
+use tks_data::SampleSet;
 use tks_events::datasets::{EventSet, FolderOptions};
 use tks_events::formats::{
     Decoded, EventFormat, Format, ReadOptions, Unwritable, read, read_bytes, write_bytes,
