@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use tks_data::{Catalogue, LastBatch, Loader, LoaderConfig};
+use tks_data::{Catalogue, LastBatch, Loader, LoaderConfig, SampleSet};
 use tks_events::datasets::{EventFrames, EventSet, SetOptions};
 use tks_events::recipe::Recipe;
 
