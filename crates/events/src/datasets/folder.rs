@@ -33,9 +33,9 @@ impl EventSet {
     ///
     /// The parts (`train`, `test`, `val`) are the folders of that level that hold recordings, as they are spelt, and
     /// [`EventSet::parts`] gives them. The classes are the names of the folders below, of all parts together, compared
-    /// byte by byte; [`EventSet::missing_classes`] tells those that a part has no recording of. A recording is a file
-    /// whose name ends as those of a format do ([`Format::endings`]), or whose content tells its format; the other files
-    /// are in [`EventSet::passed_over`].
+    /// byte by byte; [`SampleSet::missing_classes`](tks_data::SampleSet::missing_classes) tells those that a part has
+    /// no recording of. A recording is a file whose name ends as those of a format do ([`Format::endings`]), or whose
+    /// content tells its format; the other files are in [`SampleSet::passed_over`](tks_data::SampleSet::passed_over).
     ///
     /// Frames need one size of the sensor: `read.sensor`, or that of `read.camera`, else what the first recording
     /// states.
