@@ -23,21 +23,22 @@ const SPARSE_BEFORE_WINOGRAD: f64 = 0.3;
 /// their sums do not fit in the caches, and each spike waits for memory.
 const FEW_FILTERS: usize = 128 * 128;
 
-/// Which implementation convolves.
+/// The implementation of convolutions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConvBackend {
-    /// In `f32` on the CPU the fastest for the share of the input that is not zero; else libtorch's. Forward, where
-    /// rounding can tip a spike, sums of products alone: the sparse ones or libtorch's. Gradients also by Winograd's
-    /// filtering, whose rounding errors are some 10 times those.
+    /// In `f32` on the CPU, the fastest for the input's share of non-zero values; otherwise libtorch's. The
+    /// forward pass, where rounding can change a spike, uses only sums of products (the sparse ones or
+    /// libtorch's). Gradients can also use Winograd filtering, whose rounding errors are about 10 times as
+    /// large.
     #[default]
     Auto,
-    /// The sparse one; an error where it is not possible.
+    /// The sparse implementation; an error if it is not possible.
     Sparse,
-    /// Winograd's minimal filtering, forward too, where it is possible (3 x 3, stride 1, channels in multiples of
-    /// 16), else libtorch's.
+    /// Winograd's minimal filtering, in the forward pass too, if possible (3 x 3, stride 1, channels in
+    /// multiples of 16); otherwise libtorch's.
     Winograd,
-    /// libtorch's.
+    /// libtorch's implementation.
     Dense,
 }
 
@@ -48,7 +49,7 @@ pub struct ConvOptions {
     pub stride: [i64; 2],
     /// Zeros above and below, and on the left and right.
     pub padding: [i64; 2],
-    /// Which implementation convolves.
+    /// The implementation to use.
     pub backend: ConvBackend,
     /// Whether to compute the output, which is then `bf16`, and the gradient with respect to the input in
     /// `bf16`, densely. On the CPU, the weight gradient is computed in `f32` (in `bf16`, libtorch's takes up

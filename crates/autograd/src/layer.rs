@@ -23,15 +23,15 @@ pub struct LayerOptions {
     pub backend: Backend,
 }
 
-/// Which implementation computes a layer.
+/// The implementation of neurons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Backend {
-    /// The fused kernels where the model has one for the input's device (and, on a GPU, NVRTC is installed),
-    /// else plain operations.
+    /// The fused kernels if there is one for the model and the input's device (and, on a GPU, NVRTC is
+    /// installed); otherwise plain operations.
     #[default]
     Auto,
-    /// The fused kernels; an error where there is none.
+    /// The fused kernels; an error if there is none.
     Fused,
     /// Plain libtorch operations.
     Plain,

@@ -5,28 +5,28 @@ use serde::{Deserialize, Serialize};
 use crate::error::DataError;
 use crate::rng::{SampleRng, sample_rng, shuffle, unit};
 
-/// Which samples an epoch has, and in which order.
+/// The samples of an epoch and their order.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Sampler {
     /// Every sample once, in the data set's order: for evaluation.
     Sequential,
-    /// Every sample once, in an order drawn anew each epoch.
+    /// Every sample once, in a new random order in each epoch.
     #[default]
     Shuffled,
-    /// Every class equally often, one after another in rounds; a class's samples come up in turn, in an
-    /// order drawn anew whenever all had theirs.
+    /// Every class equally often, in turn; the samples of a class are also taken in turn, in a new random
+    /// order after each pass.
     ClassBalanced {
-        /// Samples in an epoch; as many as the data set has if not given.
+        /// Number of samples in an epoch; left out: as many as the data set has.
         #[serde(default)]
         per_epoch: Option<usize>,
     },
-    /// Drawn with replacement, each sample in proportion to its weight.
+    /// Samples drawn with replacement, with probabilities proportional to their weights.
     Weighted {
-        /// Weight of each sample, at least 0.
+        /// Weight of each sample, 0 or above.
         weights: Vec<f64>,
-        /// Samples in an epoch; as many as the data set has if not given.
+        /// Number of samples in an epoch; left out: as many as the data set has.
         #[serde(default)]
         per_epoch: Option<usize>,
     },
@@ -48,18 +48,18 @@ impl Default for Shard {
     }
 }
 
-/// What becomes of the samples that do not fill a batch.
+/// How the samples that do not fill a batch are handled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LastBatch {
-    /// They come as a smaller batch: for evaluation. With several ranks, those with a sample less repeat one
-    /// from the epoch's start, so that all have batches of the same size; it is not counted as valid.
+    /// They form a smaller batch, for evaluation. With several ranks, those with one sample less repeat one
+    /// from the start of the epoch, so that all have batches of the same size; it is not counted as valid.
     Keep,
     /// They are left out of this epoch.
     #[default]
     Drop,
-    /// Samples from the epoch's start fill the batch; they are not counted as valid.
+    /// The batch is filled with samples from the start of the epoch; they are not counted as valid.
     Pad,
 }
 

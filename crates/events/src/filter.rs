@@ -1,4 +1,4 @@
-//! Which events to leave out: noise, hot pixels, a time or an area.
+//! Filters that remove events: noise, hot pixels, time intervals or areas.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,99 +7,99 @@ use crate::sensor::SensorSize;
 use crate::spatial::within_sensor;
 use crate::stream::{EventStream, Events};
 
-/// Leaves out events, always the same ones. Its random relatives are in [`crate::augment`].
+/// Removes events deterministically. Random removal is in [`crate::augment`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Filter {
-    /// Leaves out what a pixel reports within `period_us` of its last event: an event is kept if
-    /// `t - last > period_us`. A pixel's first event is kept.
+    /// Removes the events of a pixel within `period_us` of its last event: an event is kept if `t - last >
+    /// period_us`. A pixel's first event is kept.
     Refractory {
         /// Refractory period in us, 0 or above.
         period_us: i64,
-        /// From when the period counts.
+        /// The event from which the period is counted.
         #[serde(default)]
         since: Since,
     },
-    /// Leaves out background activity: an event is kept if one of its pixel's neighbours fired less than
-    /// `window_us` before it. Delbruck, "Frame-free dynamic digital vision", 2008.
+    /// Removes background activity: an event is kept if a neighbouring pixel fired less than `window_us`
+    /// before it. Delbruck, "Frame-free dynamic digital vision", 2008.
     BackgroundActivity {
-        /// How far back a neighbour's event counts, in us, 1 or above.
+        /// Maximum age of a neighbour's event in us, exclusive, 1 or above.
         window_us: i64,
-        /// Which pixels are neighbours.
+        /// The pixels that count as neighbours.
         #[serde(default)]
         neighbours: Neighbours,
-        /// As if every pixel had fired at time 0 (tonic's denoise): keeps all that happens before
-        /// `window_us`.
+        /// Whether every pixel is treated as having fired at time 0 (as in tonic's denoise), which keeps all
+        /// events before `window_us`.
         #[serde(default)]
         warm_start: bool,
     },
-    /// Leaves out every event of the pixels that fire more than `max_rate_hz` times a second, on average
-    /// over the recording.
+    /// Removes all events of pixels that fire more than `max_rate_hz` times per second, averaged over the
+    /// recording.
     HotPixels {
-        /// Largest rate of a pixel that is kept, in Hz, 0 or above.
+        /// Maximum rate of a pixel that is kept, in Hz, 0 or above.
         max_rate_hz: f64,
     },
-    /// Leaves out every event of some pixels.
+    /// Removes all events of the given pixels.
     DropPixels {
         /// The pixels, `[x, y]` each.
         pixels: Vec<[u16; 2]>,
     },
-    /// Keeps what happens in `[start_us, end_us)`.
+    /// Keeps the events in `[start_us, end_us)`.
     CropTime {
-        /// From when on, in us; the beginning if left out.
+        /// Start of the interval in us; left out: the start of the recording.
         #[serde(default)]
         start_us: Option<i64>,
-        /// Until when, in us, exclusive; the end if left out.
+        /// End of the interval in us, exclusive; left out: the end of the recording.
         #[serde(default)]
         end_us: Option<i64>,
     },
-    /// Leaves out what happens in `[start_us, end_us)`.
+    /// Removes the events in `[start_us, end_us)`.
     DropTime {
-        /// From when on, in us.
+        /// Start of the interval in us.
         start_us: i64,
-        /// Until when, in us, exclusive.
+        /// End of the interval in us, exclusive.
         end_us: i64,
     },
-    /// Leaves out what happens in a rectangle.
+    /// Removes the events in a rectangle.
     DropArea {
-        /// Its left column.
+        /// Its leftmost column.
         x: u16,
-        /// Its upper row.
+        /// Its top row.
         y: u16,
-        /// Its columns.
+        /// Its width in pixels.
         width: u16,
-        /// Its rows.
+        /// Its height in pixels.
         height: u16,
     },
-    /// Keeps each `n`th event of a pixel.
+    /// Keeps every `n`th event of each pixel.
     Decimate {
-        /// One of how many, 1 or above.
+        /// The interval between kept events, 1 or above.
         n: u32,
     },
 }
 
-/// From when a refractory period counts.
+/// The event from which a refractory period is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Since {
-    /// From the pixel's last event, kept or not (tonic, jAER).
+    /// The pixel's last event, kept or not (tonic, jAER).
     #[default]
     Event,
-    /// From the pixel's last event that was kept, as in a pixel with a longer refractory period.
+    /// The pixel's last event that was kept, as in a pixel with a longer refractory period.
     Kept,
 }
 
-/// Which pixels are neighbours.
+/// The pixels that count as neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Neighbours {
-    /// The four that share a side (tonic).
+    /// The four pixels that share a side (tonic).
     #[default]
     Four,
-    /// The eight around (Delbruck).
+    /// The eight surrounding pixels (Delbruck).
     Eight,
 }
 
@@ -107,7 +107,7 @@ impl Filter {
     /// Checks every option.
     ///
     /// # Errors
-    /// [`EventError::Option`] for the first that makes no sense.
+    /// [`EventError::Option`] for the first invalid one.
     pub fn check(&self) -> Result<(), EventError> {
         let (option, value, expected) = match *self {
             Filter::Refractory { period_us, .. } if period_us < 0 => {
@@ -133,10 +133,10 @@ impl Filter {
         Err(EventError::Option { option, value, expected })
     }
 
-    /// Checks that what is left out lies on a sensor of this size.
+    /// Checks that the areas and pixels to remove are on a sensor of this size.
     ///
     /// # Errors
-    /// [`EventError::BeyondSensor`] for the first area or pixel that does not.
+    /// [`EventError::BeyondSensor`] for the first area or pixel that is not.
     pub fn check_sensor(&self, sensor: SensorSize) -> Result<(), EventError> {
         match self {
             Filter::DropArea { x, y, width, height } => {
@@ -149,7 +149,7 @@ impl Filter {
         }
     }
 
-    /// The events that are kept, in their order.
+    /// The events that are kept, in their original order.
     ///
     /// # Errors
     /// [`EventError::Option`]; [`EventError::Unsorted`] for filters that look back in time.
@@ -230,11 +230,11 @@ fn background_activity(
         Neighbours::Four => &[(-1, 0), (1, 0), (0, -1), (0, 1)],
         Neighbours::Eight => &[(-1, -1), (0, -1), (1, -1), (-1, 0), (1, 0), (-1, 1), (0, 1), (1, 1)],
     };
-    // A frame of pixels that never fire spares the question whether a neighbour lies on the sensor.
+    // A border of pixels that never fire avoids checking whether a neighbour is on the sensor.
     let stride = width + 2;
     let mut last: Vec<Option<i64>> = vec![None; (stride * (height + 2)) as usize];
     if warm_start {
-        // As tonic does, only as far as there are events.
+        // As in tonic, only as far as there are events.
         let right = events.x.iter().max().map_or(0, |&x| i32::from(x) + 1);
         let bottom = events.y.iter().max().map_or(0, |&y| i32::from(y) + 1);
         for y in 1..=bottom {

@@ -1,6 +1,6 @@
-//! Two samples made into one, with a label that says how much of each it holds.
+//! Mixing of two samples into one, with a label that states the share of each.
 //!
-//! MixUp and CutMix as for images, and EventMix, which was made for recordings.
+//! MixUp and CutMix as for images, and EventMix, which was designed for recordings.
 
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
@@ -11,21 +11,24 @@ use tks_data::{Batch, SampleRng};
 use crate::error::EventError;
 use crate::frames::FramesMut;
 
-/// How batches are mixed. Of several methods each batch is mixed by one, drawn evenly.
+/// How batches are mixed. If several methods are configured, one of them is drawn for each batch with equal
+/// probability.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mix {
-    /// `lambda` of the one and `1 - lambda` of the other, everywhere; left out: off. Zhang et al., "mixup: Beyond
-    /// Empirical Risk Minimization", ICLR 2018.
+    /// Blends two samples: `lambda` of one and `1 - lambda` of the other at every pixel; left out: off. Zhang
+    /// et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mixup: Option<MixUp>,
-    /// A rectangle of `1 - lambda` of the area from the other, the same for all time steps; its middle is
-    /// any pixel, what reaches beyond the border is cut off; left out: off. Yun et al., "CutMix", ICCV 2019.
+    /// Replaces a rectangle of `1 - lambda` of the area with the other sample's, the same for all time steps;
+    /// its centre is a random pixel, and it is clipped at the border; left out: off. Yun et al., "CutMix",
+    /// ICCV 2019.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cutmix: Option<CutMix>,
-    /// A region of `1 - lambda` of the volume `T x H x W` from the other: where a mixture of Gaussians with
-    /// random weights, middles and widths (0.05 to 0.5 of each side) is largest; left out: off. Shen et al., "EventMix:
-    /// An Efficient Augmentation Strategy for Event-Based Data", Information Sciences 644, 2023.
+    /// Replaces a region of `1 - lambda` of the volume `T x H x W` with the other sample's: where a mixture
+    /// of Gaussians with random weights, centres and widths (0.05 to 0.5 of each side) is largest; left out:
+    /// off. Shen et al., "EventMix: An Efficient Augmentation Strategy for Event-Based Data", Information
+    /// Sciences 644, 2023.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eventmix: Option<EventMix>,
 }
@@ -36,7 +39,7 @@ pub struct Mix {
 pub struct MixUp {
     /// Both parameters of the beta distribution, above 0.
     pub alpha: f64,
-    /// How probable it is that a sample is mixed, 0 to 1.
+    /// Probability that a sample is mixed, 0 to 1.
     pub probability: f64,
 }
 
@@ -46,9 +49,9 @@ pub struct MixUp {
 pub struct CutMix {
     /// Both parameters of the beta distribution, above 0.
     pub alpha: f64,
-    /// How probable it is that a sample is mixed, 0 to 1.
+    /// Probability that a sample is mixed, 0 to 1.
     pub probability: f64,
-    /// What the label goes by.
+    /// How the weights of the two labels are determined.
     pub label: LabelWeight,
 }
 
@@ -58,11 +61,11 @@ pub struct CutMix {
 pub struct EventMix {
     /// Both parameters of the beta distribution, above 0.
     pub alpha: f64,
-    /// How probable it is that a sample is mixed, 0 to 1.
+    /// Probability that a sample is mixed, 0 to 1.
     pub probability: f64,
-    /// Between which numbers of Gaussians it is drawn, both included, 1 or above.
+    /// Range of the number of Gaussians, both ends included, 1 or above.
     pub components: [usize; 2],
-    /// What the label goes by.
+    /// How the weights of the two labels are determined.
     pub label: LabelWeight,
 }
 
@@ -84,7 +87,7 @@ impl Default for EventMix {
     }
 }
 
-/// How two samples become one.
+/// A method for mixing two samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum MixMethod {
@@ -96,24 +99,24 @@ pub enum MixMethod {
     EventMix(EventMix),
 }
 
-/// What the label of two samples cut together goes by. `r_1` is the share of the first sample's events
-/// that are replaced, `r_2` the share of the second's that replace them.
+/// How the label of two combined samples is weighted. `r_1` is the share of the first sample's events that
+/// are replaced, `r_2` the share of the second's events that replace them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LabelWeight {
-    /// The share of the volume that is left of the first.
+    /// By the share of the volume that remains of the first sample.
     #[default]
     Area,
-    /// The share of its events: `(1 - r_1) / (1 - r_1 + r_2)` (EventMix; the reference recipe).
+    /// By the share of its events: `(1 - r_1) / (1 - r_1 + r_2)` (EventMix; the reference recipe).
     Events,
-    /// How near the result is to each: `d_2^2 / (d_1^2 + d_2^2)`, where `d_i` is the mean square difference
-    /// to sample `i` after averaging over 3 x 3 pixels (EventMix).
+    /// By the similarity of the result to each sample: `d_2^2 / (d_1^2 + d_2^2)`, where `d_i` is the mean
+    /// squared difference from sample `i` after averaging over 3 x 3 pixels (EventMix).
     Distance,
 }
 
 impl Mix {
-    /// The methods that are on.
+    /// The enabled methods.
     pub fn methods(&self) -> impl Iterator<Item = MixMethod> {
         let Mix { mixup, cutmix, eventmix } = *self;
         let methods =
@@ -124,7 +127,7 @@ impl Mix {
     /// Checks every option.
     ///
     /// # Errors
-    /// [`EventError::Option`] for the first that makes no sense.
+    /// [`EventError::Option`] for the first invalid one.
     pub fn check(&self) -> Result<(), EventError> {
         self.methods().try_for_each(MixMethod::check)
     }
@@ -141,7 +144,7 @@ impl MixMethod {
     /// Checks every option.
     ///
     /// # Errors
-    /// [`EventError::Option`] for the first that makes no sense.
+    /// [`EventError::Option`] for the first invalid one.
     pub fn check(self) -> Result<(), EventError> {
         let (alpha, probability) = self.alpha_and_probability();
         let fail = |option, value: String, expected| Err(EventError::Option { option, value, expected });
@@ -167,8 +170,8 @@ impl MixMethod {
         }
     }
 
-    /// Mixes `other` into `frames`, both `[T, C, H, W]`; the weight of the label of `frames`, 1 if they were
-    /// left alone. The weight of the other label is what is missing to 1, see [`soft_label`].
+    /// Mixes `other` into `frames`, both `[T, C, H, W]`, and returns the label weight of `frames`: 1 if they
+    /// were left unchanged. The other label's weight is the remainder to 1; see [`soft_label`].
     ///
     /// # Errors
     /// [`EventError::Option`]; [`EventError::Shape`] if the two differ in shape.
@@ -211,8 +214,8 @@ impl MixMethod {
 }
 
 impl Mix {
-    /// Mixes a batch `[T, B, C, H, W]` by one of the methods, as [`MixMethod::on_batch`] does; without any, it is left as it
-    /// is.
+    /// Mixes a batch `[T, B, C, H, W]` by one of the methods, like [`MixMethod::on_batch`]; if there are
+    /// none, the batch is unchanged.
     ///
     /// # Errors
     /// As [`MixMethod::on_batch`].
@@ -226,11 +229,11 @@ impl Mix {
 }
 
 impl MixMethod {
-    /// Mixes each sample of a batch `[T, B, C, H, W]`, or not, with another one of it as that was before, and
-    /// their soft labels `[B, K]` likewise: a hook of the loader's.
+    /// Mixes each sample of a batch `[T, B, C, H, W]`, with the configured probability, with another sample
+    /// of the original batch, and their soft labels `[B, K]` likewise; for use as a loader hook.
     ///
     /// # Errors
-    /// [`EventError::Option`]; [`EventError::Shape`] if the batch is not one of frames.
+    /// [`EventError::Option`]; [`EventError::Shape`] if the batch does not contain frames.
     pub fn on_batch(&self, batch: &mut Batch<f32>, rng: &mut impl Rng) -> Result<(), EventError> {
         self.check()?;
         let (inputs, labels) = batch.inputs_and_soft_labels();
@@ -258,7 +261,7 @@ impl MixMethod {
     }
 }
 
-/// Where a mixture of Gaussians is largest: true for `1 - lambda` of the volume `[T, H, W]`.
+/// The region where a mixture of Gaussians is largest: true for `1 - lambda` of the volume `[T, H, W]`.
 fn gaussian_mask(
     [time, height, width]: [usize; 3],
     components: usize,
@@ -268,7 +271,7 @@ fn gaussian_mask(
     let mut density = vec![0.0f32; time * height * width];
     for _ in 0..components {
         let weight: f32 = rng.random();
-        // A Gaussian in three dimensions is the product of three in one.
+        // A Gaussian in three dimensions is the product of three one-dimensional ones.
         let mut along = |side: usize| -> Vec<f32> {
             let middle = rng.random_range(0..side) as f32;
             let deviation = rng.random::<f32>().max(0.1) * side as f32 * 0.5;
@@ -288,7 +291,7 @@ fn gaussian_mask(
         return vec![false; density.len()];
     }
     let mut order: Vec<u32> = (0..density.len() as u32).collect();
-    // Ties are broken by place, so that the share is exact.
+    // Ties are broken by position, so that the share is exact.
     order.select_nth_unstable_by(kept, |&a, &b| {
         density[a as usize].total_cmp(&density[b as usize]).then(a.cmp(&b))
     });
@@ -299,7 +302,8 @@ fn gaussian_mask(
     mask
 }
 
-/// Takes what lies under the mask `[T, H, W]` from the other; the weight of the own label.
+/// Replaces the values under the mask `[T, H, W]` by the other sample's; returns the weight of the sample's
+/// own label.
 fn replace(frames: &mut FramesMut<f32>, other: &FramesMut<f32>, mask: &[bool], label: LabelWeight) -> f32 {
     let [_, channels, height, width] = frames.shape();
     let plane = height * width;
@@ -348,8 +352,8 @@ fn replace(frames: &mut FramesMut<f32>, other: &FramesMut<f32>, mask: &[bool], l
     (if weight.is_finite() { weight.clamp(0.0, 1.0) } else { area }) as f32
 }
 
-/// Sum of the square differences of two planes `[H, W]` after averaging over 3 x 3 pixels, beyond the
-/// border 0.
+/// Sum of the squared differences of two planes `[H, W]` after averaging over 3 x 3 pixels, with zeros beyond
+/// the border.
 fn blurred_difference(a: &[f32], b: &[f32], width: usize) -> f64 {
     let height = a.len() / width;
     let mut sum = 0.0;
@@ -367,8 +371,8 @@ fn blurred_difference(a: &[f32], b: &[f32], width: usize) -> f64 {
     sum
 }
 
-/// Writes the label of a mixed sample, `[K]`: `weight` for its own class and the rest for the other's, on
-/// top of each other where the two are the same.
+/// Writes the label of a mixed sample, `[K]`: `weight` for its own class and the rest for the other's. If the
+/// classes are the same, the weights are added.
 ///
 /// ```
 /// let mut target = [0.0; 3];
@@ -378,7 +382,7 @@ fn blurred_difference(a: &[f32], b: &[f32], width: usize) -> f64 {
 /// ```
 ///
 /// # Errors
-/// [`EventError::Label`] if a class is outside of `0..K`.
+/// [`EventError::Label`] if a class is outside `0..K`.
 pub fn soft_label(own: usize, other: usize, weight: f32, target: &mut [f32]) -> Result<(), EventError> {
     let classes = target.len();
     if let Some(&label) = [own, other].iter().find(|&&label| label >= classes) {

@@ -1,4 +1,4 @@
-//! From a recording to what a network sees, in one description.
+//! A description of how a recording becomes a network's input.
 
 use std::fmt;
 
@@ -18,8 +18,8 @@ use crate::slicing::{MAX_SLICES, Slice, Slicing};
 use crate::spatial::Spatial;
 use crate::stream::{EventStream, Events};
 
-/// How a recording becomes `[T, C, H, W]`, step by step in the order of the fields. The default is the
-/// reference recipe: 10 equal time bins, counts in two channels, 48 x 48 pixels with corners aligned.
+/// How a recording becomes `[T, C, H, W]`; the steps are applied in the order of the fields. The default is
+/// the reference recipe: 10 equal time bins, counts in two channels, 48 x 48 pixels with aligned corners.
 ///
 /// ```
 /// use tks_data::rng::sample_rng;
@@ -50,24 +50,25 @@ use crate::stream::{EventStream, Events};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Recipe {
-    /// Which events to leave out.
+    /// Filters that remove events.
     pub filters: Vec<Filter>,
-    /// Crops, and coarser pixels.
+    /// Crops and reductions of the spatial resolution.
     pub spatial: Vec<Spatial>,
-    /// Random changes to the recording, in training only.
+    /// Random augmentation of the recording, in training only.
     pub event_augment: Vec<Augment>,
-    /// Where one frame ends and the next begins.
+    /// How the recording is divided into frames.
     pub slicing: Slicing,
-    /// What a frame says about its events.
+    /// How the events of a slice are represented in a frame.
     pub representation: Representation,
-    /// Number of frames `T`, needed where the slicing makes as many as the recording is long: missing ones
-    /// are empty, further ones are left out.
+    /// Number of frames, `T`; required if the number of slices depends on the length of the recording.
+    /// Missing frames are empty, surplus ones are dropped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_steps: Option<usize>,
-    /// Another size for the frames; `"none"` keeps the sensor's. Whole numbers (`u8`, `u16`) are rounded.
+    /// Size to which frames are resized; `"none"` keeps the sensor's size. Integer types (`u8`, `u16`) are
+    /// rounded.
     #[serde(serialize_with = "write_resize", deserialize_with = "read_resize")]
     pub resize: Option<Resize>,
-    /// Random changes to the frames, in training only.
+    /// Random augmentation of the frames, in training only.
     pub frame_augment: Vec<Augment>,
 }
 
@@ -86,10 +87,10 @@ impl Default for Recipe {
     }
 }
 
-/// The most values that a sample may have: more is a slip of the finger, and would fill the memory.
+/// Maximum number of values in a sample: more is a typing error and would fill the memory.
 pub const MAX_VALUES: usize = 1 << 30;
 
-/// TOML has no null, so that "no resizing" has to be a word.
+/// TOML has no null, so "no resizing" needs a word.
 const NO_RESIZE: &str = "none";
 
 fn write_resize<S: Serializer>(resize: &Option<Resize>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -99,7 +100,7 @@ fn write_resize<S: Serializer>(resize: &Option<Resize>, serializer: S) -> Result
     }
 }
 
-/// By hand, so that a typo is named, which an untagged enum would not do.
+/// Implemented by hand so that a typo is named, unlike with an untagged enum.
 fn read_resize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Resize>, D::Error> {
     struct ResizeOrNone;
 
@@ -122,7 +123,7 @@ fn read_resize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Resi
     deserializer.deserialize_any(ResizeOrNone)
 }
 
-/// Memory that is used again from sample to sample; one a worker.
+/// Memory that is reused from sample to sample; one per worker.
 #[derive(Debug, Clone, Default)]
 pub struct Scratch {
     frames: Vec<f32>,
@@ -137,7 +138,7 @@ impl Recipe {
     /// Checks every option.
     ///
     /// # Errors
-    /// [`EventError::Option`] for the first that makes no sense.
+    /// [`EventError::Option`] for the first invalid one.
     pub fn check(&self) -> Result<(), EventError> {
         self.filters.iter().try_for_each(Filter::check)?;
         self.spatial.iter().try_for_each(Spatial::check)?;
@@ -176,10 +177,10 @@ impl Recipe {
         }
     }
 
-    /// Shape `[T, C, H, W]` of what comes out, for recordings of this sensor.
+    /// Shape `[T, C, H, W]` of the output, for recordings from this sensor.
     ///
     /// # Errors
-    /// As [`Recipe::time_steps`]; [`EventError::BeyondSensor`] for an area that does not lie on the sensor;
+    /// As [`Recipe::time_steps`]; [`EventError::BeyondSensor`] for an area that is not on the sensor;
     /// [`EventError::Option`] for more than [`MAX_VALUES`] values.
     pub fn shape(&self, sensor: SensorSize) -> Result<[usize; 4], EventError> {
         self.filters.iter().try_for_each(|filter| filter.check_sensor(sensor))?;
@@ -202,7 +203,7 @@ impl Recipe {
         Ok(shape)
     }
 
-    /// Writes a recording as frames of [`Recipe::shape`], without augmentation: to test a network on.
+    /// Writes a recording as frames of [`Recipe::shape`] without augmentation, for testing.
     ///
     /// # Errors
     /// Those of the steps: [`EventError::Option`], [`EventError::Shape`], [`EventError::Unsorted`],
@@ -216,7 +217,7 @@ impl Recipe {
         self.run(events, None::<&mut tks_data::rng::SampleRng>, out, scratch)
     }
 
-    /// Writes a recording as frames of [`Recipe::shape`], changed at random: to train a network on.
+    /// Writes a recording as frames of [`Recipe::shape`] with random augmentation, for training.
     ///
     /// # Errors
     /// As [`Recipe::write`].
@@ -278,7 +279,7 @@ impl Recipe {
         out: &mut FramesMut<E>,
         scratch: &mut Scratch,
     ) -> Result<Tally, EventError> {
-        // One frame at a time where that is possible: it then stays in the cache until it is resized.
+        // One frame at a time if possible, so that it stays in the cache until it is resized.
         let at_once = if self.representation.is_independent() { 1 } else { slices.len() };
         let shape = self.representation.shape(at_once, events.sensor);
         scratch.frames.resize(shape.iter().product(), 0.0);
@@ -291,7 +292,7 @@ impl Recipe {
     }
 }
 
-/// The recording as it is by now: changed, or still the one that was given.
+/// The recording at this point: changed, or still the one given.
 fn current<'a>(changed: &'a Option<EventStream>, given: &Events<'a>) -> Events<'a> {
     changed.as_ref().map_or(*given, EventStream::events)
 }

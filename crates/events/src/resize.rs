@@ -1,39 +1,40 @@
-//! Frames of another size, by bilinear interpolation.
+//! Resizing of frames by bilinear interpolation.
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::EventError;
 use crate::frames::{Count, FramesMut};
 
-/// Bilinear interpolation of frames, as `torch.nn.functional.interpolate(mode="bilinear")` computes it
+/// Bilinear interpolation of frames, equivalent to `torch.nn.functional.interpolate(mode="bilinear")`
 /// (without antialiasing).
 ///
-/// A value of the new frame is taken at `s(y), s(x)` of the old one, between its four neighbours, with
+/// A value of the new frame is sampled at `s(y), s(x)` of the old one, between its four neighbours, with
 /// `s(i) = i (in - 1) / (out - 1)` if `align_corners`, else `s(i) = max(0, (i + 1/2) in / out - 1/2)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Resize {
-    /// Rows of the new frames, 1 or above.
+    /// Height of the new frames in pixels, 1 or above.
     pub height: usize,
-    /// Columns of the new frames, 1 or above.
+    /// Width of the new frames in pixels, 1 or above.
     pub width: usize,
-    /// Whether the corner pixels' centres lie on each other, and not the frames' corners.
+    /// Whether the centres of the corner pixels are aligned, instead of the corners of the frames.
     pub align_corners: bool,
 }
 
 impl Default for Resize {
-    /// The reference recipe: 48 x 48, corners aligned.
+    /// The reference recipe: 48 x 48 with aligned corners.
     fn default() -> Self {
         Resize { height: 48, width: 48, align_corners: true }
     }
 }
 
-/// For each place along a side: the two neighbours, and the weight of the second.
+/// For each position along a side: the two neighbours, and the weight of the second.
 struct Axis(Vec<(usize, usize, f32)>);
 
 impl Axis {
     fn new(from: usize, to: usize, align_corners: bool) -> Self {
-        // In single precision, as torch does, so that a place on a border falls to the same side.
+        // In single precision, as in torch, so that positions on a boundary are rounded in the same
+        // direction.
         let scale = match (align_corners, to) {
             (true, 1) => 0.0,
             (true, _) => (from - 1) as f32 / (to - 1) as f32,
@@ -62,7 +63,7 @@ impl Resize {
     /// Checks every option.
     ///
     /// # Errors
-    /// [`EventError::Option`] for the first that makes no sense.
+    /// [`EventError::Option`] for the first invalid one.
     pub fn check(&self) -> Result<(), EventError> {
         for (option, value) in [("height", self.height), ("width", self.width)] {
             if !(1..=usize::from(u16::MAX)).contains(&value) {
@@ -75,7 +76,7 @@ impl Resize {
     /// Writes `[T, C, H, W]` as `[T, C, height, width]`.
     ///
     /// # Errors
-    /// [`EventError::Option`], [`EventError::Shape`] if `to` is not of that shape.
+    /// [`EventError::Option`], [`EventError::Shape`] if `to` does not have that shape.
     pub fn write<E: Count>(
         &self,
         from: &mut FramesMut<f32>,

@@ -1,8 +1,8 @@
-//! Where one frame ends and the next begins: slices of a recording by time or by number of events.
+//! The division of a recording into frames: slices by time or by number of events.
 //!
-//! Every slice is a half-open interval: of time `[start_us, end_us)`, hence of events `[first, end)`. The
-//! grid of times starts at the first event unless `start_us` says otherwise. By default no event is lost;
-//! what tonic and SpikingJelly do where it differs is at hand by name.
+//! Every slice is a half-open interval of time, `[start_us, end_us)`, and hence of events, `[first, end)`.
+//! The time grid starts at the first event unless `start_us` is given. By default, no event is lost; the
+//! different behaviour of tonic and SpikingJelly can be selected by name.
 
 use std::ops::Range;
 
@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use crate::error::EventError;
 use crate::stream::Events;
 
-/// The most slices that a recording may fall into.
+/// Maximum number of slices of a recording.
 pub const MAX_SLICES: usize = 1 << 20;
 
-/// How a recording is cut into slices, one a frame.
+/// How a recording is divided into slices, one per frame.
 ///
 /// With `N` events at times `t_0 <= ... <= t_{N-1}` and `D = t_{N-1} + 1 - t_0`:
 ///
@@ -30,108 +30,109 @@ pub const MAX_SLICES: usize = 1 << 20;
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Slicing {
-    /// `bins` slices of equal duration (to a us): slice `k` holds `e_k <= t < e_{k+1}` with
-    /// `e_k = t_0 + ceil(k D / bins)`. The last ends just after the last event, so that none is lost.
+    /// `bins` slices of equal duration (to within 1 us): slice `k` contains `e_k <= t < e_{k+1}` with `e_k =
+    /// t_0 + ceil(k D / bins)`. The last slice ends just after the last event, so that none is lost.
     TimeBins {
         /// Number of slices, 1 to 1048576 ([`MAX_SLICES`]); left out: `time_steps`, or 10.
         #[serde(default = "default_bins")]
         bins: usize,
-        /// By how much of its length a slice reaches into the one after it, 0 <= overlap < 1.
+        /// Overlap of a slice with the next, as a share of its length; 0 <= overlap < 1.
         #[serde(default)]
         overlap: f64,
-        /// Where the edges lie.
+        /// Placement of the edges between slices.
         #[serde(default)]
         edges: TimeEdges,
-        /// Where the grid starts, in us; the first event if left out. Earlier events are left out.
+        /// Start of the time grid in us; left out: the first event. Earlier events are dropped.
         #[serde(default)]
         start_us: Option<i64>,
-        /// Where the grid ends, in us, exclusive; just after the last event if left out. Later events are
-        /// left out.
+        /// End of the time grid in us, exclusive; left out: just after the last event. Later events are
+        /// dropped.
         #[serde(default)]
         end_us: Option<i64>,
     },
-    /// `bins` slices of equally many events (to one): slice `k` holds the events
-    /// `floor(k N / bins) .. floor((k + 1) N / bins)`.
+    /// `bins` slices with equal numbers of events (to within one): slice `k` contains the events `floor(k N /
+    /// bins) .. floor((k + 1) N / bins)`.
     EventBins {
         /// Number of slices, 1 to 1048576 ([`MAX_SLICES`]); left out: `time_steps`, or 10.
         #[serde(default = "default_bins")]
         bins: usize,
-        /// By how much of its length a slice reaches into the one after it, 0 <= overlap < 1.
+        /// Overlap of a slice with the next, as a share of its length; 0 <= overlap < 1.
         #[serde(default)]
         overlap: f64,
-        /// Where the events go that do not divide evenly.
+        /// How events that do not divide evenly are distributed.
         #[serde(default)]
         remainder: LeftoverEvents,
     },
-    /// As many slices of `window_us` as the recording lasts: slice `k` holds
-    /// `t_0 + k s <= t < t_0 + k s + window_us` with `s = window_us - overlap_us`.
+    /// Slices of `window_us`, as many as the recording is long: slice `k` contains `t_0 + k s <= t < t_0 + k
+    /// s + window_us` with `s = window_us - overlap_us`.
     TimeWindow {
         /// Length of a slice in us, 1 or above.
         window_us: i64,
-        /// By how much a slice reaches into the one after it, in us, 0 <= overlap_us < window_us.
+        /// Overlap of a slice with the next in us, 0 <= overlap_us < window_us.
         #[serde(default)]
         overlap_us: i64,
-        /// What becomes of the last slice, which the recording does not fill.
+        /// How a last slice that is not full is handled.
         #[serde(default)]
         tail: LastWindow,
-        /// Where the grid starts, in us; the first event if left out. Earlier events are left out.
+        /// Start of the time grid in us; left out: the first event. Earlier events are dropped.
         #[serde(default)]
         start_us: Option<i64>,
-        /// Where the grid ends, in us, exclusive; just after the last event if left out.
+        /// End of the time grid in us, exclusive; left out: just after the last event.
         #[serde(default)]
         end_us: Option<i64>,
     },
-    /// As many slices of `count` events as there are: slice `k` holds the events `k s .. k s + count` with
-    /// `s = count - overlap`.
+    /// Slices of `count` events, as many as there are: slice `k` contains the events `k s .. k s + count`
+    /// with `s = count - overlap`.
     EventCount {
         /// Number of events in a slice, 1 or above.
         count: usize,
-        /// How many of them it shares with the slice after it, below `count`.
+        /// Number of events shared with the next slice, below `count`.
         #[serde(default)]
         overlap: usize,
-        /// What becomes of the last slice, for which there are not `count` events.
+        /// How a last slice with fewer than `count` events is handled.
         #[serde(default)]
         tail: LastWindow,
     },
 }
 
-/// Bins where their number is left out: the reference recipe's.
+/// Default number of bins: the reference recipe's.
 const DEFAULT_BINS: usize = 10;
 
 fn default_bins() -> usize {
     DEFAULT_BINS
 }
 
-/// Where the edges of equal time bins lie.
+/// Placement of the edges between equal time bins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TimeEdges {
-    /// Equal to a us, and every event in a bin.
+    /// Equal bins (to within 1 us) that contain every event.
     #[default]
     Exact,
-    /// tonic 1.7: bins of `floor((t_{N-1} - t_0) / bins)` us; the events after the last are lost. With
-    /// `overlap = o`, bins are longer by the factor `1 + o`, and start after `1 - o` of that length.
+    /// tonic 1.7: bins of `floor((t_{N-1} - t_0) / bins)` us; the events after the last bin are lost. With
+    /// `overlap = o`, bins are longer by the factor `1 + o` and start at intervals of `1 - o` times that
+    /// length.
     Tonic,
-    /// SpikingJelly 2.0, split by time: tonic's bins, but the last takes every event that remains.
+    /// SpikingJelly 2.0, split by time: tonic's bins, except that the last contains all remaining events.
     SpikingJelly,
 }
 
-/// Where the events go that do not divide evenly into bins.
+/// How events that do not divide evenly into bins are distributed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LeftoverEvents {
-    /// One each into as many bins, spread evenly.
+    /// One each to as many bins, spread evenly.
     #[default]
     Spread,
-    /// tonic 1.7: bins of `floor(N / bins)` events; those after the last are lost.
+    /// tonic 1.7: bins of `floor(N / bins)` events; the events after the last bin are lost.
     Tonic,
-    /// SpikingJelly 2.0, split by number: all into the last bin.
+    /// SpikingJelly 2.0, split by number: all to the last bin.
     SpikingJelly,
 }
 
-/// What becomes of the last slice, which the recording does not fill.
+/// How a last slice that is not full is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -139,24 +140,24 @@ pub enum LastWindow {
     /// It is kept, so that no event is lost.
     #[default]
     Keep,
-    /// It is dropped, with its events, unless it is the only one (tonic's default): a window is kept if
-    /// `t_0 + k s + window_us <= t_{N-1}`, a count if all its events are there.
+    /// It is dropped, with its events, unless it is the only one (tonic's default). A window is kept if `t_0
+    /// + k s + window_us <= t_{N-1}`, a count if all its events are present.
     Drop,
-    /// tonic with `include_incomplete`: for windows, an event exactly at the end of the last is lost.
+    /// tonic with `include_incomplete`: for windows, an event exactly at the end of the last one is lost.
     Tonic,
-    /// SpikingJelly's fixed duration: `ceil((t_{N-1} - t_0) / window_us)` slices, the last of which takes
-    /// every event that remains. No overlap.
+    /// SpikingJelly's fixed duration: `ceil((t_{N-1} - t_0) / window_us)` slices, the last of which contains
+    /// all remaining events. No overlap.
     SpikingJelly,
 }
 
-/// One slice: the events that it holds, and its interval of time.
+/// A slice: its events and its time interval.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slice {
-    /// Which events, counted from 0.
+    /// The indices of its events, counted from 0.
     pub events: Range<usize>,
-    /// Where it starts, in us.
+    /// Its start in us.
     pub start_us: i64,
-    /// Where it ends, in us, exclusive. For slices by events: just after its last event.
+    /// Its end in us, exclusive. For slices by events: just after its last event.
     pub end_us: i64,
 }
 
@@ -175,27 +176,28 @@ impl Default for Slicing {
 }
 
 impl Slicing {
-    /// This many equal time bins, without overlap.
+    /// `bins` equal time bins without overlap.
     pub fn time_bins(bins: usize) -> Self {
         Slicing::TimeBins { bins, overlap: 0.0, edges: TimeEdges::Exact, start_us: None, end_us: None }
     }
 
-    /// This many bins of equally many events, without overlap.
+    /// `bins` bins with equal numbers of events, without overlap.
     pub fn event_bins(bins: usize) -> Self {
         Slicing::EventBins { bins, overlap: 0.0, remainder: LeftoverEvents::Spread }
     }
 
-    /// Windows of this many us, without overlap.
+    /// Windows of `window_us` us without overlap.
     pub fn time_window(window_us: i64) -> Self {
         Slicing::TimeWindow { window_us, overlap_us: 0, tail: LastWindow::Keep, start_us: None, end_us: None }
     }
 
-    /// Slices of this many events, without overlap.
+    /// Slices of `count` events without overlap.
     pub fn event_count(count: usize) -> Self {
         Slicing::EventCount { count, overlap: 0, tail: LastWindow::Keep }
     }
 
-    /// The same slicing into `steps` slices where it has the default number of bins, which says that none was given.
+    /// The same slicing into `steps` slices if its number of bins is the default, which means that none was
+    /// given.
     #[must_use]
     pub fn with_default_bins(mut self, steps: usize) -> Self {
         if let Slicing::TimeBins { bins, .. } | Slicing::EventBins { bins, .. } = &mut self
@@ -206,7 +208,7 @@ impl Slicing {
         self
     }
 
-    /// The number of slices where it does not depend on the recording: that of bins.
+    /// The number of slices if it does not depend on the recording, i.e. for bins.
     pub fn fixed_steps(&self) -> Option<usize> {
         match *self {
             Slicing::TimeBins { bins, .. } | Slicing::EventBins { bins, .. } => Some(bins),
@@ -217,7 +219,7 @@ impl Slicing {
     /// Checks every option.
     ///
     /// # Errors
-    /// [`EventError::Option`] for the first that makes no sense.
+    /// [`EventError::Option`] for the first invalid one.
     pub fn check(&self) -> Result<(), EventError> {
         match *self {
             Slicing::TimeBins { bins, overlap, edges, start_us, end_us } => {
@@ -283,12 +285,12 @@ impl Slicing {
 
     /// The slices of a recording, in order of time.
     ///
-    /// Bins give as many slices as asked for, also where there are few events or none; the others give at
-    /// least one.
+    /// Bins result in the requested number of slices even with few or no events; the others result in at
+    /// least one slice.
     ///
     /// # Errors
     /// [`EventError::Option`], [`EventError::Unsorted`], [`EventError::TooManySlices`];
-    /// [`EventError::Columns`] for events that were put together by hand.
+    /// [`EventError::Columns`] for events that were assembled by hand.
     pub fn slices(&self, events: &Events) -> Result<Vec<Slice>, EventError> {
         self.check()?;
         events.require_columns()?;
@@ -341,12 +343,13 @@ fn first_at(events: &Events, time: i128) -> usize {
     events.t.partition_point(|&t| i128::from(t) < time)
 }
 
-/// A time of the grid as a time stamp: what lies beyond its range holds no event.
+/// A grid time as a time stamp: there are no events outside its range.
 fn stamp(time: i128) -> i64 {
     time.clamp(i64::MIN.into(), i64::MAX.into()) as i64
 }
 
-/// First and one after last time of the recording; an empty interval at 0 where there are no events.
+/// The time of the first event, and one after that of the last; an empty interval at 0 if there are no
+/// events.
 fn span(events: &Events) -> (i128, i128) {
     match (events.t.first(), events.t.last()) {
         (Some(&first), Some(&last)) => (first.into(), i128::from(last) + 1),
@@ -377,7 +380,7 @@ fn exact_time_bins(
 
 fn floored_time_bins(events: &Events, bins: usize, overlap: f64, last_takes_all: bool) -> Vec<Slice> {
     let (first, after) = span(events);
-    // The peers compute these edges in floating point, so it has to be done here too.
+    // The peers compute these edges in floating point, so the same is done here.
     let window = ((after - 1 - first).max(0) / bins as i128) as f64 * (1.0 + overlap);
     let stride = window * (1.0 - overlap);
     let at = |edge: f64| events.t.partition_point(|&t| (t as f64) < edge);
@@ -403,7 +406,7 @@ fn event_bins(
     remainder: LeftoverEvents,
 ) -> impl Iterator<Item = Range<usize>> {
     let each = count / bins;
-    // Wide enough for any number of events times any number of bins.
+    // Wide enough for any number of events multiplied by any number of bins.
     let edge = move |k: usize| (k as u128 * count as u128 / bins as u128) as usize;
     (0..bins).map(move |k| match remainder {
         LeftoverEvents::Spread => {
@@ -444,7 +447,7 @@ fn time_windows(
     let (first, after) = span(events);
     let (window, stride) = (i128::from(window_us), i128::from(window_us - overlap_us));
     let start = start_us.map_or(first, i128::from);
-    // The peers' recordings end at the last event, ours after it.
+    // The peers' recordings end at the last event, ours just after it.
     let inclusive = (end_us.map_or(after - 1, i128::from) - start).max(0);
     let end = end_us.map_or(after, i128::from).max(start);
     let slices = match tail {

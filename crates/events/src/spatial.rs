@@ -1,4 +1,4 @@
-//! Another sensor for the same recording: crops, and coarser pixels.
+//! Changes to the sensor area of a recording: crops and reductions of the resolution.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,45 +7,45 @@ use crate::error::EventError;
 use crate::sensor::SensorSize;
 use crate::stream::{EventStream, Events};
 
-/// Moves events to a sensor of another size.
+/// Maps events to a sensor of another size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Spatial {
     /// Keeps a rectangle.
     Crop {
-        /// Its left column.
+        /// Its leftmost column.
         x: u16,
-        /// Its upper row.
+        /// Its top row.
         y: u16,
-        /// Its columns, 1 or above.
+        /// Its width in pixels, 1 or above.
         width: u16,
-        /// Its rows, 1 or above.
+        /// Its height in pixels, 1 or above.
         height: u16,
     },
-    /// Keeps the middle. A side that is longer than the sensor's is padded with pixels that never fire.
+    /// Keeps the centre. A side that is longer than the sensor's is padded with pixels that never fire.
     CenterCrop {
-        /// Columns that are kept, 1 or above.
+        /// Width in pixels, 1 or above.
         width: u16,
-        /// Rows that are kept, 1 or above.
+        /// Height in pixels, 1 or above.
         height: u16,
     },
-    /// Makes one pixel of each `factor` x `factor`: `x' = floor(x / factor)`. No event is lost; the last
-    /// column and row may stand for fewer pixels.
+    /// Merges each block of `factor` x `factor` pixels into one: `x' = floor(x / factor)`. No event is lost;
+    /// the last column and row may represent fewer pixels.
     Pool {
-        /// Pixels along a side, 1 or above.
+        /// Pixels along each side of a block, 1 or above.
         factor: u16,
     },
-    /// Spreads the pixels over a sensor of another size: `x' = floor(x width / W)`. No event is lost.
+    /// Maps the pixels to a sensor of another size: `x' = floor(x width / W)`. No event is lost.
     Downscale {
-        /// Columns of the new sensor, 1 or above.
+        /// Width of the new sensor in pixels, 1 or above.
         width: u16,
-        /// Rows of the new sensor, 1 or above.
+        /// Height of the new sensor in pixels, 1 or above.
         height: u16,
     },
 }
 
-/// That a rectangle (left, top, width, height) lies on a sensor.
+/// Checks that a rectangle (left, top, width, height) is on a sensor.
 pub(crate) fn within_sensor(
     option: &'static str,
     [x, y, width, height]: [u16; 4],
@@ -63,7 +63,7 @@ impl Spatial {
     /// Checks every option.
     ///
     /// # Errors
-    /// [`EventError::Option`] for the first that makes no sense.
+    /// [`EventError::Option`] for the first invalid one.
     pub fn check(&self) -> Result<(), EventError> {
         let (option, zero) = match *self {
             Spatial::Crop { width, height, .. }
@@ -79,10 +79,10 @@ impl Spatial {
         Ok(())
     }
 
-    /// Checks that what is kept lies on a sensor of this size.
+    /// Checks that the area to keep is on a sensor of this size.
     ///
     /// # Errors
-    /// [`EventError::BeyondSensor`] for a crop that reaches beyond it.
+    /// [`EventError::BeyondSensor`] for a crop that extends beyond it.
     pub fn check_sensor(&self, sensor: SensorSize) -> Result<(), EventError> {
         match *self {
             Spatial::Crop { x, y, width, height } => within_sensor("crop", [x, y, width, height], sensor),
@@ -93,7 +93,7 @@ impl Spatial {
         }
     }
 
-    /// The size of the sensor that comes out of this one.
+    /// The size of the resulting sensor.
     pub fn sensor(&self, sensor: SensorSize) -> SensorSize {
         match *self {
             Spatial::Crop { width, height, .. }
@@ -106,7 +106,7 @@ impl Spatial {
         }
     }
 
-    /// The events on the new sensor, in their order.
+    /// The events on the new sensor, in their original order.
     ///
     /// # Errors
     /// [`EventError::Option`].
@@ -136,7 +136,7 @@ impl Spatial {
     }
 }
 
-/// Events moved by so many columns and rows; those that leave the sensor are gone.
+/// Moves events by a number of columns and rows; those that leave the sensor are dropped.
 pub(crate) fn shift(
     events: &Events,
     sensor: SensorSize,

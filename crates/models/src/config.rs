@@ -1,4 +1,4 @@
-//! What network: its serialisable description.
+//! The serialisable description of a network.
 
 use serde::{Deserialize, Serialize};
 use tch::nn;
@@ -10,7 +10,7 @@ use crate::model::SpikingModel;
 use crate::network::Network;
 use crate::sequential::LayerConfig;
 
-/// Which network, and with which neurons. In TOML, the table `[network]`.
+/// The network and its neurons. In TOML, the table `[network]`.
 ///
 /// ```
 /// use tks_models::{Architecture, NetworkConfig};
@@ -29,28 +29,30 @@ use crate::sequential::LayerConfig;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NetworkConfig {
-    /// The network's plan; where it has parameters, a table of that name: `{ spikformer = { depth = 2 } }`. In `tks` the
-    /// name alone has all of their defaults.
+    /// The network's architecture; if it has parameters, a table of that name: `{ spikformer = { depth = 2 }
+    /// }`. In `tks`, the name alone selects the default parameters.
     pub architecture: Architecture,
-    /// Number of classes, `K`, 1 or above. A training takes that of its data, and refuses another number; a network by
-    /// itself has 10 where none is given.
+    /// Number of classes, `K`, 1 or above. Training uses the number of classes in its data and refuses a
+    /// different one; a network on its own has 10 by default.
     pub classes: usize,
-    /// How a SEW block joins its two branches (`sew_resnet*`, and `sew_block` in `layers`).
+    /// How a SEW block combines its two branches (`sew_resnet*`, and `sew_block` in `layers`).
     pub connect: Connect,
-    /// The neurons of every layer. Default: the reference recipe of TKS (LIF, `tau` 2, threshold 0.5, hard reset
-    /// without gradient, quadratic gate). Fields that are left out are those of [`Neuron::default`].
+    /// The neurons of every layer. Default: the reference recipe of TKS (LIF, `tau` 2, threshold 0.5, hard
+    /// reset without gradient, quadratic gate). Fields left out have the values of [`Neuron::default`].
     pub neuron: Neuron,
-    /// Learn each layer's threshold too, starting from the neuron's.
+    /// Whether each layer's threshold is learned too, starting from the neuron's.
     pub learn_threshold: bool,
-    /// Share of the features that training drops before the classifier, in `[0, 1)`; the same ones at every step.
+    /// Dropout rate before the classifier, in `[0, 1)`; the same features are dropped at every time step.
     pub dropout: f64,
-    /// Channels of the first layer of `small`, 1 or above; its later layers have two and four times as many.
+    /// Number of channels in the first layer of `small`, 1 or above; the later layers have two and four times
+    /// as many.
     pub width: usize,
-    /// The layers of `sequential`, from the input on. The classifier, a linear layer, follows by itself.
+    /// The layers of `sequential`, starting at the input. The classifier, a linear layer, is added
+    /// automatically.
     pub layers: Vec<LayerConfig>,
 }
 
-/// Classes of a network by itself.
+/// Default number of classes of a network on its own.
 const DEFAULT_CLASSES: usize = 10;
 
 impl Default for NetworkConfig {
@@ -79,12 +81,12 @@ fn reference_neuron() -> Neuron {
     }
 }
 
-/// How a SEW block joins the spikes of its residual branch, `A`, with those of its shortcut, `S` (Fang et al., 2021,
-/// table 1).
+/// How a SEW block combines the spikes of its residual branch, `A`, with those of its shortcut, `S` (Fang et
+/// al., 2021, table 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Connect {
-    /// `A + S`: whole numbers that may pass 1.
+    /// `A + S`: integers that may exceed 1.
     #[default]
     Add,
     /// `A * S`.
@@ -93,7 +95,7 @@ pub enum Connect {
     Iand,
 }
 
-/// The shape of one sample at one step: channels, height, width.
+/// The shape of one sample at one time step: channels, height, width.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputShape {
@@ -106,20 +108,20 @@ pub struct InputShape {
 }
 
 impl InputShape {
-    /// Channels, height, width.
+    /// The shape of `channels` x `height` x `width`.
     pub fn new(channels: usize, height: usize, width: usize) -> Self {
         InputShape { channels, height, width }
     }
 }
 
-/// Sizes above this are typing errors: products of a few of them still fit 63 bits.
+/// Sizes above this are typing errors; products of a few such sizes still fit in 63 bits.
 const LARGEST: usize = 1 << 16;
 
 pub(crate) fn config_error(field: impl Into<String>, problem: impl Into<String>) -> ModelError {
     ModelError::Config { field: field.into(), problem: problem.into() }
 }
 
-/// Whether a count is from `least` to `most`.
+/// Checks that a count is from `least` to `most`.
 pub(crate) fn in_range(field: &str, value: usize, least: usize, most: usize) -> Result<(), ModelError> {
     if (least..=most).contains(&value) {
         Ok(())
@@ -128,12 +130,12 @@ pub(crate) fn in_range(field: &str, value: usize, least: usize, most: usize) -> 
     }
 }
 
-/// Whether a size is one.
+/// Checks that a size is valid.
 pub(crate) fn check_size(field: &str, value: usize) -> Result<(), ModelError> {
     in_range(field, value, 1, LARGEST)
 }
 
-/// Whether a share of what is dropped is one.
+/// Checks that a dropout rate is valid.
 pub(crate) fn check_rate(field: &str, value: f64) -> Result<(), ModelError> {
     if (0.0..1.0).contains(&value) {
         Ok(())
@@ -142,7 +144,7 @@ pub(crate) fn check_rate(field: &str, value: f64) -> Result<(), ModelError> {
     }
 }
 
-/// An error of the part of a configuration that is called `above`, with the whole name of its field.
+/// Prefixes an error's field with `above`, the name of the enclosing part of the configuration.
 pub(crate) fn below(above: &str, error: ModelError) -> ModelError {
     match error {
         ModelError::Config { field, problem } => config_error(format!("{above}.{field}"), problem),
@@ -151,8 +153,8 @@ pub(crate) fn below(above: &str, error: ModelError) -> ModelError {
 }
 
 impl NetworkConfig {
-    /// Builds the network that is described, for inputs of this shape, with its tensors under `path`: a
-    /// [`Network`](crate::Network), or the model that a registered architecture makes.
+    /// Builds the described network for inputs of this shape, with its tensors under `path`: a
+    /// [`Network`](crate::Network), or the model built by a registered architecture.
     ///
     /// # Errors
     /// As [`Network::new`](crate::Network::new).
@@ -165,7 +167,7 @@ impl NetworkConfig {
         }
     }
 
-    /// Checks every field, and the fields against each other.
+    /// Checks every field, and the consistency of the fields.
     ///
     /// # Errors
     /// [`ModelError::Config`] or [`ModelError::Neuron`], naming the field.

@@ -1,4 +1,4 @@
-//! How a network runs: none of it changes what is computed, but for rounding.
+//! How a network is executed, without effect on the results except for rounding.
 
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -7,39 +7,42 @@ use tks_autograd::layer::Backend;
 
 use crate::error::ModelError;
 
-/// How a network runs. In TOML, the table `[execution]`.
+/// How a network is executed. In TOML, the table `[execution]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Execution {
-    /// All steps of a layer before the next layer, or all layers of a step before the next step.
+    /// Order of computation: all time steps of a layer before the next layer, or all layers of a time step
+    /// before the next step.
     pub mode: Mode,
-    /// Keep each pixel's channels side by side in memory, also where libtorch's own convolutions run (the sparse ones
-    /// always do).
+    /// Whether the channels of each pixel are adjacent in memory for libtorch's own convolutions too (for the
+    /// sparse ones, they always are).
     pub channels_last: bool,
-    /// Convolutions and linear layers in `bf16`; weights, batch norm and neurons stay in `f32`.
+    /// Whether convolutions and linear layers use `bf16`; weights, batch norm and neurons stay in `f32`.
     pub bf16: bool,
-    /// Keep only each block's input for the backward pass and compute the rest again: less memory, a third more time.
+    /// Whether only the input of each block is kept for the backward pass and the rest is recomputed: less
+    /// memory, a third more time.
     pub checkpoint_blocks: bool,
-    /// Which implementation of neurons.
+    /// The implementation of neurons.
     pub neurons: Backend,
-    /// Which implementation of convolutions.
+    /// The implementation of convolutions.
     pub convolution: ConvBackend,
 }
 
-/// The order in which steps and layers are computed.
+/// The order in which time steps and layers are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// All steps of a layer, then the next layer: the fastest, and what batch norm over all steps needs in training.
+    /// All steps of a layer, then the next layer: the fastest, and required in training for batch norm over
+    /// all steps.
     #[default]
     LayerByLayer,
-    /// All layers of a step, then the next step: the memory of one step. Not for training with batch norm, which
-    /// would take each step's statistics by themselves and so compute something else.
+    /// All layers of a step, then the next step: uses the memory of one step. Not for training with batch
+    /// norm, which would normalise each step separately and so change the results.
     StepByStep,
 }
 
 impl Execution {
-    /// `[..., C, H, W]` in the layout asked for.
+    /// `[..., C, H, W]` in the requested memory layout.
     pub(crate) fn laid_out(&self, x: &Tensor) -> Result<Tensor, ModelError> {
         if !self.channels_last {
             return Ok(x.shallow_clone());

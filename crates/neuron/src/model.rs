@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::range::Range;
 
-/// How the membrane is charged, i.e. which differential equation the neuron discretises.
+/// The neuron model: the differential equation that is discretised to charge the membrane.
 ///
-/// `v` is the membrane, `x` the input of the step, `v_rest` the reset potential (0 for a soft reset)
-/// unless the model names its own. Time constants are in steps. In TOML: `model = "if"` or
-/// `model = { lif = { tau = 2.0 } }`; parameters that are left out have SpikingJelly's defaults.
+/// `v` is the membrane potential, `x` the input of the step, `v_rest` the reset potential (0 for a soft
+/// reset) unless the model has its own. Time constants are in time steps. In TOML: `model = "if"` or `model =
+/// { lif = { tau = 2.0 } }`; parameters left out have SpikingJelly's defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
@@ -25,17 +25,17 @@ pub enum Model {
         #[serde(default = "yes")]
         decay_input: bool,
     },
-    /// Parametric LIF: LIF with `1 / tau = sigmoid(w)`, `w` learned. Fang et al., ICCV 2021.
+    /// Parametric LIF: LIF with `1 / tau = sigmoid(w)`, where `w` is learned. Fang et al., ICCV 2021.
     Plif {
-        /// Time constant in steps from which `w` starts, above 1.
+        /// Initial membrane time constant in steps, above 1.
         #[serde(default = "default_tau")]
         init_tau: f32,
         /// Whether the input is multiplied by `sigmoid(w)` too.
         #[serde(default = "yes")]
         decay_input: bool,
     },
-    /// LIF with a synaptic current (current-based, CuBa): `i = (1 - 1 / tau_synapse) i + x` takes the
-    /// place of the input.
+    /// LIF with a synaptic current (current-based, CuBa): `i = (1 - 1 / tau_synapse) i + x` replaces the
+    /// input.
     CubaLif {
         /// Membrane time constant in steps, 1 or above.
         #[serde(default = "default_tau")]
@@ -47,17 +47,16 @@ pub enum Model {
         #[serde(default = "yes")]
         decay_input: bool,
     },
-    /// LIF with an adaptive threshold `v_threshold + beta b`, where each spike raises
-    /// `b = (1 - 1 / tau_adaptation) b + s / tau_adaptation` for the steps after it. Bellec et al.,
-    /// NeurIPS 2018.
+    /// LIF with an adaptive threshold `v_threshold + beta b`: each spike raises `b = (1 - 1 / tau_adaptation)
+    /// b + s / tau_adaptation` for the following steps. Bellec et al., NeurIPS 2018.
     Alif {
         /// Membrane time constant in steps, 1 or above.
         #[serde(default = "default_tau")]
         tau: f32,
-        /// Time constant of the threshold in steps, 1 or above.
+        /// Time constant of the threshold's adaptation in steps, 1 or above.
         #[serde(default = "default_tau_adaptation")]
         tau_adaptation: f32,
-        /// How much `b` raises the threshold, finite.
+        /// Factor by which `b` raises the threshold, finite.
         #[serde(default = "default_beta")]
         beta: f32,
         /// Whether the input is divided by `tau`.
@@ -133,33 +132,35 @@ pub enum Model {
         #[serde(default)]
         b: f32,
     },
-    /// Complementary LIF: LIF without `decay_input` beside a complementary potential
-    /// `m = m sigmoid(h / tau) + s`, `h` the charged membrane. A spike takes `v_threshold + sigmoid(m)` off the membrane:
-    /// its reset is its own. Huang et al., "CLIF", ICML 2024.
+    /// Complementary LIF: LIF without `decay_input` and with a complementary potential `m = m sigmoid(h /
+    /// tau) + s`, where `h` is the charged membrane potential. A spike subtracts `v_threshold + sigmoid(m)`
+    /// from the membrane potential: the model has its own reset. Huang et al., "CLIF", ICML 2024.
     Clif {
         /// Membrane time constant in steps, 1 or above.
         #[serde(default = "default_tau")]
         tau: f32,
     },
-    /// Gated LIF: learned gates blend two ways to leak (by a share and by an amount), to take the input (as it is and
-    /// by a conductance) and to be reset (to 0 and by an amount), with every rate a `sigmoid` of a learned parameter. A
-    /// spike resets the membrane as it is charged in the next step: its reset is its own. The gates start at 1/2; one set
-    /// of parameters for all neurons of a layer and one conductance for all steps. Yao et al., "GLIF", NeurIPS 2022.
+    /// Gated LIF: learned gates blend two kinds of leak (by a share and by an amount), of input (unchanged
+    /// and scaled by a conductance) and of reset (to 0 and by an amount), where every rate is a `sigmoid` of
+    /// a learned parameter. A spike resets the membrane while it is charged in the next step: the model has
+    /// its own reset. The gates start at 1/2; all neurons of a layer share one set of parameters, and all
+    /// steps share one conductance. Yao et al., "GLIF", NeurIPS 2022.
     Glif {
-        /// Share of the membrane that the leak by a share keeps in a step; above 0, below 1.
+        /// Initial share of the membrane potential that the proportional leak keeps in a step; above 0, below
+        /// 1.
         #[serde(default = "default_glif_tau")]
         init_tau: f32,
-        /// Amount that the leak by an amount takes in a step; above 0, below 1.
+        /// Initial amount that the linear leak subtracts in a step; above 0, below 1.
         #[serde(default = "default_linear_decay")]
         init_linear_decay: f32,
-        /// Amount that the reset by an amount takes; above 0, below 1.
+        /// Initial amount that the subtractive reset takes; above 0, below 1.
         #[serde(default = "half")]
         init_v_subreset: f32,
-        /// Conductance, the share of the input that is taken by it; above 0, below 1.
+        /// Initial conductance, which scales the input; above 0, below 1.
         #[serde(default = "half")]
         init_conduct: f32,
     },
-    /// A LIF that never fires: the read-out of a membrane.
+    /// A LIF neuron that never fires, for reading out a membrane potential.
     LeakyIntegrator {
         /// Membrane time constant in steps, 1 or above.
         #[serde(default = "default_tau")]

@@ -10,20 +10,20 @@ use crate::model::Model;
 use crate::range::Range;
 use crate::surrogate::Surrogate;
 
-/// When a spike resets the membrane.
+/// When a spike resets the membrane potential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ResetTime {
-    /// In the step of the spike, after it (SpikingJelly, BrainCog).
+    /// In the time step of the spike, after it (SpikingJelly, BrainCog).
     #[default]
     SameStep,
-    /// In the next step (snnTorch): a hard reset before the membrane is charged, a soft one on the charged
-    /// membrane. The membrane after a step is then the one that fired.
+    /// In the next time step (snnTorch): a hard reset before the membrane is charged, a soft reset on the
+    /// charged membrane. The membrane potential after a step is then the one that fired.
     NextStep,
 }
 
-/// A neuron: its model, when it fires, how it is reset, and its surrogate.
+/// A neuron: its model, firing condition, reset and surrogate gradient.
 ///
 /// ```
 /// use tks_neuron::{Model, Neuron, Surrogate};
@@ -45,21 +45,22 @@ pub enum ResetTime {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Neuron {
-    /// How the membrane is charged.
+    /// The model that determines how the membrane is charged.
     pub model: Model,
-    /// Membrane at which the neuron fires, above 0.
+    /// Firing threshold of the membrane potential, above 0.
     pub v_threshold: f32,
-    /// Hard reset: the membrane after a spike, below `v_threshold`. `"none"` in TOML for a soft reset, which takes
-    /// the threshold away from the membrane.
+    /// Membrane potential after a spike (hard reset), below `v_threshold`. `"none"` in TOML for a soft reset,
+    /// which subtracts the threshold from the membrane potential.
     #[serde(serialize_with = "write_reset", deserialize_with = "read_reset")]
     pub v_reset: Option<f32>,
-    /// Whether no gradient flows through the reset.
+    /// Whether the reset is excluded from the gradient.
     pub detach_reset: bool,
-    /// Fires where `v > v_threshold` (BrainCog, snnTorch) and not where `v >= v_threshold` (SpikingJelly).
+    /// Whether the neuron fires if `v > v_threshold` (BrainCog, snnTorch) instead of `v >= v_threshold`
+    /// (SpikingJelly).
     pub strict: bool,
-    /// When a spike resets the membrane.
+    /// When a spike resets the membrane potential.
     pub reset_time: ResetTime,
-    /// Stand-in for the derivative of the spike.
+    /// Surrogate gradient: the replacement for the derivative of the spike.
     pub surrogate: Surrogate,
 }
 

@@ -1,8 +1,8 @@
-//! Random changes to recordings and to frames, so that a network sees each sample in many guises.
+//! Random changes to recordings and frames, so that a network sees many variants of each sample.
 //!
-//! Every draw comes from one generator, best that of the sample and epoch
-//! ([`tks_data::rng::sample_rng`]): the same seed gives the same changes, with any number of workers. One
-//! draw holds for a whole recording, for all its time steps and channels.
+//! Every draw comes from one random generator, preferably that of the sample and epoch
+//! ([`tks_data::rng::sample_rng`]), so the same seed gives the same changes with any number of workers. One
+//! draw applies to a whole recording, with all its time steps and channels.
 
 mod geometry;
 mod on_events;
@@ -19,8 +19,8 @@ pub use step::{Augment, Interpolation};
 use step::{MOST_NOISE, between, shift};
 
 impl Augment {
-    /// The reference recipe's for recordings: a random crop with a padding of a twelfth of 48 pixels,
-    /// horizontal flips, rotations of up to 15 degrees. On frames.
+    /// The reference recipe's augmentation for recordings, applied to frames: a random crop with a padding of
+    /// a twelfth of 48 pixels, horizontal flips, rotations of up to 15 degrees.
     pub fn reference() -> Vec<Augment> {
         vec![
             Augment::Translate { pixels: 4 },
@@ -32,7 +32,7 @@ impl Augment {
     /// Checks every option.
     ///
     /// # Errors
-    /// [`EventError::Option`] for the first that makes no sense.
+    /// [`EventError::Option`] for the first invalid one.
     pub fn check(&self) -> Result<(), EventError> {
         let within = |option: &'static str, value: f64, low: f64, high: f64, expected: &'static str| {
             if (low..=high).contains(&value) {
@@ -93,7 +93,7 @@ impl Augment {
         }
     }
 
-    /// Whether this can be done to frames.
+    /// Whether this can be applied to frames.
     pub fn works_on_frames(&self) -> bool {
         !matches!(
             self,
@@ -106,7 +106,7 @@ impl Augment {
         )
     }
 
-    /// A recording, changed.
+    /// Applies the change to a recording.
     ///
     /// ```
     /// use tks_data::rng::sample_rng;
@@ -122,17 +122,17 @@ impl Augment {
     /// ```
     ///
     /// # Errors
-    /// [`EventError::Option`]; [`EventError::Unsorted`] for what depends on the order of time.
+    /// [`EventError::Option`]; [`EventError::Unsorted`] for changes that depend on the temporal order.
     pub fn on_events(&self, events: &Events, rng: &mut impl Rng) -> Result<EventStream, EventError> {
         self.check()?;
         events.require_valid()?;
         on_events::apply(self, events, rng)
     }
 
-    /// Frames `[T, C, H, W]`, changed in place.
+    /// Changes frames `[T, C, H, W]` in place.
     ///
     /// # Errors
-    /// [`EventError::Option`], also for what needs single events.
+    /// [`EventError::Option`], also for changes that need individual events.
     pub fn on_frames<E: Count>(
         &self,
         frames: &mut FramesMut<E>,
@@ -149,7 +149,8 @@ impl Augment {
         on_frames::apply(self, frames, rng)
     }
 
-    /// What this does to places, drawn for a sensor or a frame of `width` x `height`; empty for the rest.
+    /// The change of positions, drawn for a sensor or frame of `width` x `height`; empty for the other
+    /// changes.
     fn geometry(&self, width: usize, height: usize, rng: &mut impl Rng) -> Vec<Geometry> {
         let angle = |degrees: f64, rng: &mut _| between(rng, [-degrees, degrees]);
         match *self {

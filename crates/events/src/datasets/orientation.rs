@@ -1,16 +1,16 @@
-//! Which way up recordings are given.
+//! The orientation in which recordings are provided.
 
 use serde::{Deserialize, Serialize};
 
-/// Which way up recordings are given.
+/// The orientation in which recordings are provided.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Orientation {
-    /// As the file has it.
+    /// As stored in the file.
     #[default]
     Stored,
-    /// As SpikingJelly gives them, on which published results stand. CIFAR10-DVS: `x = W - 1 - y`, `y = H - 1 - x`,
-    /// `p = 1 - p`; ASL-DVS: `x = W - 1 - x`, `y = H - 1 - y`. The others it gives as they are stored.
+    /// As provided by SpikingJelly, which published results are based on. CIFAR10-DVS: `x = W - 1 - y`, `y =
+    /// H - 1 - x`, `p = 1 - p`; ASL-DVS: `x = W - 1 - x`, `y = H - 1 - y`. The other data sets are unchanged.
     Spikingjelly,
 }

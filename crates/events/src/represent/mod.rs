@@ -1,7 +1,7 @@
-//! What a frame says about the events of its slice: counts, voxel grids, time surfaces, binary codes.
+//! Representations of a slice's events as a frame: counts, voxel grids, time surfaces, binary codes.
 //!
-//! Every representation is `[T, C, H, W]` with one time step a slice, written into place with
-//! [`Representation::write`] or into an array of its own with [`Representation::to_array`].
+//! Every representation is `[T, C, H, W]` with one time step per slice, written in place with
+//! [`Representation::write`] or into a new array with [`Representation::to_array`].
 
 mod averaged_surface;
 mod bina_rep;
@@ -24,55 +24,56 @@ pub use bina_rep::bina_rep;
 pub use options::{Decay, Polarity, VoxelTime};
 pub use sparse::{SparseFrames, sparse_frames};
 
-/// What a frame says about the events of its slice.
+/// How the events of a slice are represented in a frame.
 ///
-/// `x_i, y_i, p_i, t_i` are an event's place, polarity and time; `[.]` is 1 where its condition holds.
+/// `x_i, y_i, p_i, t_i` are the position, polarity and time of an event; `[.]` is 1 if its condition holds,
+/// else 0.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Representation {
     /// Number of events at each pixel: `F[t, c, y, x] = sum_{i in slice t} [x_i = x, y_i = y, p_i = c]`.
     Frames {
-        /// Whether events are counted.
+        /// Whether events are counted or only marked.
         #[serde(default)]
         value: FrameValue,
-        /// What the channels are.
+        /// The channels.
         #[serde(default)]
         polarity: Polarity,
     },
-    /// Each event shared between the two time bins nearest to it, in proportion:
-    /// `V[b, c, y, x] = sum_i w_i max(0, 1 - |b - b_i|)` over the whole recording. Zhu et al., "Unsupervised
-    /// Event-Based Learning of Optical Flow, Depth and Egomotion", CVPR 2019. There are as many bins as
-    /// the slicing has slices; where those begin and end does not matter.
+    /// Each event distributed proportionally over its two nearest time bins: `V[b, c, y, x] = sum_i w_i
+    /// max(0, 1 - |b - b_i|)` over the whole recording. Zhu et al., "Unsupervised Event-Based Learning of
+    /// Optical Flow, Depth and Egomotion", CVPR 2019. There are as many bins as the slicing has slices; the
+    /// limits of the slices are not used.
     VoxelGrid {
-        /// What the channels are: [`Polarity::Signed`] as in the paper, or one a polarity.
+        /// The channels: [`Polarity::Signed`] as in the paper, or one per polarity.
         #[serde(default = "signed")]
         polarity: Polarity,
-        /// Where an event lies among the bins.
+        /// Position of an event among the bins.
         #[serde(default)]
         grid: VoxelTime,
     },
-    /// How long ago each pixel last fired, at the end of each slice: `exp(-(end_t - last[c, y, x]) / tau_us)`,
-    /// 0 where it never did. What happened in earlier slices counts. Lagorce et al., "HOTS: A Hierarchy of
+    /// How long ago each pixel last fired, at the end of each slice: `exp(-(end_t - last[c, y, x]) /
+    /// tau_us)`, or 0 if it never did. Earlier slices count. Lagorce et al., "HOTS: A Hierarchy of
     /// Event-Based Time-Surfaces for Pattern Recognition", TPAMI 2017.
     TimeSurface {
         /// Time constant in us, above 0.
         #[serde(default = "default_tau_us")]
         tau_us: f64,
-        /// How a pixel fades.
+        /// The decay function of a pixel.
         #[serde(default)]
         decay: Decay,
     },
-    /// Histograms of averaged time surfaces: the sensor is cut into square cells; each event sees the
-    /// events of its cell, polarity and slice in the `window_us` before it, as a surface of
-    /// `surface` x `surface` pixels around it; a cell's histogram is the mean over its events. The histograms
-    /// stand side by side as the cells do: `[T, 2, ceil(H / cell) * surface, ceil(W / cell) * surface]`.
-    /// Sironi et al., "HATS: Histograms of Averaged Time Surfaces", CVPR 2018.
+    /// Histograms of averaged time surfaces, arranged like the square cells into which the sensor is divided:
+    /// `[T, 2, ceil(H / cell) * surface, ceil(W / cell) * surface]`. Each event sees the events of its cell,
+    /// polarity and slice in the preceding `window_us` as a surface of `surface` x `surface` pixels around
+    /// it; a cell's histogram is the mean over its events. Sironi et al., "HATS: Histograms of Averaged Time
+    /// Surfaces", CVPR 2018.
     AveragedTimeSurface {
-        /// Pixels along a cell's side, 1 or above.
+        /// Pixels along each side of a cell, 1 or above.
         #[serde(default = "default_cell")]
         cell: usize,
-        /// Pixels along a surface's side: odd, at most `cell`.
+        /// Pixels along each side of a surface: odd, at most `cell`.
         #[serde(default = "default_surface")]
         surface: usize,
         /// How far back an event looks, in us, 0 or above.
@@ -81,12 +82,12 @@ pub enum Representation {
         /// Time constant in us, above 0.
         #[serde(default = "default_surface_tau_us")]
         tau_us: f64,
-        /// How an event fades.
+        /// The decay function of an event.
         #[serde(default)]
         decay: Decay,
     },
-    /// Each slice cut into `bits` parts of equal time, whose binary frames `B_0, B_1, ...` are the digits of
-    /// a number, the first the most significant: `sum_i 2^(bits - 1 - i) B_i / (2^bits - 1)`. Barchid et
+    /// Each slice divided into `bits` parts of equal duration, whose binary frames `B_0, B_1, ...` are the
+    /// digits of a number, most significant first: `sum_i 2^(bits - 1 - i) B_i / (2^bits - 1)`. Barchid et
     /// al., "Bina-Rep Event Frames", ICIP 2022.
     BinaRep {
         /// Number of parts, 2 to 24.
@@ -95,7 +96,7 @@ pub enum Representation {
     },
 }
 
-/// Whether events are counted.
+/// Whether events are counted or only marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -103,19 +104,19 @@ pub enum FrameValue {
     /// The number of events.
     #[default]
     Count,
-    /// 1 where there is an event.
+    /// 1 if there is an event.
     Binary,
 }
 
-/// What became of the events.
+/// How many events are represented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
-    /// Events in the slices, each counted once a slice that holds it. The sum of frames of counts is
+    /// Events in the slices, each counted once per slice that contains it. The sum of frames of counts is
     /// `kept - saturated`, until they are resized or augmented.
     pub kept: usize,
-    /// Events in no slice.
+    /// Events that are not in any slice.
     pub left_out: usize,
-    /// Events that found no room in their pixel's `u8` or `u16`.
+    /// Events not counted because their pixel's `u8` or `u16` was saturated.
     pub saturated: usize,
 }
 
@@ -148,7 +149,7 @@ fn default_bits() -> u32 {
 }
 
 impl Default for Representation {
-    /// The reference recipe: counts, one channel a polarity.
+    /// The reference recipe: counts, with one channel per polarity.
     fn default() -> Self {
         Representation::Frames { value: FrameValue::Count, polarity: Polarity::Split }
     }
@@ -158,7 +159,7 @@ impl Representation {
     /// Checks every option.
     ///
     /// # Errors
-    /// [`EventError::Option`] for the first that makes no sense.
+    /// [`EventError::Option`] for the first invalid one.
     pub fn check(&self) -> Result<(), EventError> {
         let fail = |option, value: String, expected| Err(EventError::Option { option, value, expected });
         match *self {
@@ -193,7 +194,7 @@ impl Representation {
         }
     }
 
-    /// Shape `[T, C, H, W]` of this representation for so many slices of a sensor's events.
+    /// Shape `[T, C, H, W]` of this representation for this number of slices and this sensor.
     pub fn shape(&self, slices: usize, sensor: SensorSize) -> [usize; 4] {
         let (height, width) = (usize::from(sensor.height), usize::from(sensor.width));
         match *self {
@@ -208,17 +209,18 @@ impl Representation {
         }
     }
 
-    /// Whether a step shows nothing but its own slice, so that steps can be written one by one.
+    /// Whether a step depends only on its own slice, so that steps can be written one by one.
     pub(crate) fn is_independent(&self) -> bool {
         !matches!(self, Representation::VoxelGrid { .. } | Representation::TimeSurface { .. })
     }
 
-    /// Writes the representation of `slices` into `out`, of [`Representation::shape`]; what stood there
-    /// is overwritten. Split and merged [`Representation::Frames`] fit every number type, the others `f32`.
+    /// Writes the representation of `slices` into `out`, of [`Representation::shape`], overwriting its
+    /// contents. Split and merged [`Representation::Frames`] support every number type, the others only
+    /// `f32`.
     ///
     /// # Errors
-    /// [`EventError::Option`], also for what needs `f32`; [`EventError::Shape`];
-    /// [`EventError::OutsideSensor`] for events that were put together by hand.
+    /// [`EventError::Option`], also for representations that need `f32`; [`EventError::Shape`];
+    /// [`EventError::OutsideSensor`] for events that were assembled by hand.
     pub fn write<E: Count>(
         &self,
         events: &Events,
@@ -289,7 +291,7 @@ impl Representation {
 impl Tally {
     pub(crate) fn of(events: &Events, slices: &[Slice]) -> Self {
         let kept = slices.iter().map(|slice| slice.events.len()).sum();
-        // Slices come in order, so what is new in one lies after all that came before.
+        // Slices are in order, so the new events of one come after all earlier ones.
         let (mut held, mut end) = (0, 0);
         for slice in slices {
             held += slice.events.end.saturating_sub(slice.events.start.max(end));

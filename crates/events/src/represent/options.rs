@@ -1,22 +1,22 @@
-//! Options of several representations.
+//! Options shared by several representations.
 
 use serde::{Deserialize, Serialize};
 
-/// What the channels are.
+/// The channels of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Polarity {
-    /// Two channels: darker events (0), brighter events (1).
+    /// Two channels: OFF events (darker, 0) and ON events (brighter, 1).
     #[default]
     Split,
     /// One channel: events of both polarities.
     Merged,
-    /// One channel: brighter events minus darker ones.
+    /// One channel: ON events (brighter) minus OFF events (darker).
     Signed,
 }
 
-/// Where an event lies among the bins of a voxel grid.
+/// Position of an event among the bins of a voxel grid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -24,11 +24,11 @@ pub enum VoxelTime {
     /// As in the paper: `b_i = (bins - 1) (t_i - t_0) / (t_{N-1} - t_0)`. The weights of an event sum to 1.
     #[default]
     Zhu,
-    /// tonic 1.7: `b_i = bins (t_i - t_0) / (t_{N-1} - t_0)`. What falls beyond the last bin is lost.
+    /// tonic 1.7: `b_i = bins (t_i - t_0) / (t_{N-1} - t_0)`. Weights beyond the last bin are lost.
     Tonic,
 }
 
-/// How the past fades.
+/// The decay function of past events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -49,14 +49,14 @@ impl Polarity {
         }
     }
 
-    /// How far the channel of brighter events lies after that of darker ones, in values.
+    /// Distance in values from the channel of OFF events to that of ON events.
     pub(super) fn stride(self, plane: usize) -> usize {
         if self == Polarity::Split { plane } else { 0 }
     }
 }
 
 impl Decay {
-    /// What is left of 1 after `age_us`.
+    /// The remainder of 1 after `age_us`.
     pub(super) fn after(self, age_us: i64, tau_us: f64) -> f32 {
         let age = age_us as f64 / tau_us;
         match self {

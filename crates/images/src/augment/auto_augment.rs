@@ -11,7 +11,7 @@ use super::ops::Operation;
 use super::policies::{self, BinnedPair, LeveledPair};
 use super::timm_policy::{Parts, Spread};
 
-/// Which of AutoAugment's policies: in a configuration a string.
+/// The AutoAugment policy; in a configuration, a string.
 ///
 /// | string | policy | magnitudes |
 /// |---|---|---|
@@ -20,8 +20,8 @@ use super::timm_policy::{Parts, Spread};
 /// | `originalr` | the same, posterising more at higher levels | timm's |
 /// | `v0`, `v0r` | EfficientNet's for ImageNet, and likewise | timm's |
 ///
-/// Those with timm's magnitudes may be followed by a standard deviation of them: `original-mstd0.5`. Cubuk et
-/// al., "AutoAugment: Learning Augmentation Strategies from Data", CVPR 2019.
+/// Policies with timm's magnitudes may be followed by a standard deviation of the magnitudes:
+/// `original-mstd0.5`. Cubuk et al., "AutoAugment: Learning Augmentation Strategies from Data", CVPR 2019.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AutoPolicy {

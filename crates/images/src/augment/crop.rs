@@ -8,7 +8,7 @@ use crate::error::ImageError;
 use crate::image::Image;
 use crate::resize::{Filter, Region, resize};
 
-/// What lies beyond an image's border.
+/// The content of the padding around an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -18,9 +18,9 @@ pub enum PaddingMode {
     Constant,
     /// The outermost pixel.
     Edge,
-    /// The image's mirror image, without the outermost pixel: `2 1 | 0 1 2 | 1 0`.
+    /// The image's reflection without the outermost pixel: `2 1 | 0 1 2 | 1 0`.
     Reflect,
-    /// The image's mirror image: `1 0 | 0 1 2 | 2 1`.
+    /// The image's reflection including the outermost pixel: `1 0 | 0 1 2 | 2 1`.
     Symmetric,
 }
 

@@ -4,16 +4,16 @@ use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
 
-/// What stands in an erased rectangle of a normalised image.
+/// The content of erased rectangles of a normalised image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EraseMode {
-    /// 0: the data set's mean.
+    /// 0, the data set's mean.
     Const,
-    /// One normally distributed number a channel.
+    /// One normally distributed number per channel.
     Rand,
-    /// A normally distributed number each pixel and channel.
+    /// A normally distributed number for each pixel and channel.
     #[default]
     Pixel,
 }

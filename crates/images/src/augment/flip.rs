@@ -2,7 +2,7 @@
 
 use crate::image::Image;
 
-/// Left becomes right.
+/// Mirrors left and right.
 pub(super) fn horizontal(image: &mut Image) {
     let (stride, channels) = (image.stride().max(1), image.channels);
     for row in image.pixels.chunks_exact_mut(stride) {
@@ -13,7 +13,7 @@ pub(super) fn horizontal(image: &mut Image) {
     }
 }
 
-/// Top becomes bottom.
+/// Mirrors top and bottom.
 pub(super) fn vertical(image: &mut Image) {
     let (stride, height) = (image.stride(), image.height);
     for y in 0..height / 2 {

@@ -9,11 +9,12 @@ use tks_data::mixing::{CutBox, draw_lambda};
 use super::{setting, within};
 use crate::error::ImageError;
 
-/// MixUp, CutMix or both by turns, and label smoothing, of a batch. Each sample is mixed with the one at the
-/// same distance from the batch's other end: with the loader's order, another one each epoch.
+/// MixUp, CutMix or both in alternation, and label smoothing, for batches. Each sample is mixed with the one
+/// at the same distance from the other end of the batch; with the loader's order, this is a different one in
+/// each epoch.
 ///
-/// Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018; Yun et al., "CutMix", ICCV 2019; names
-/// and order of choice as in timm.
+/// Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018; Yun et al., "CutMix", ICCV 2019;
+/// names and order of choice as in timm.
 ///
 /// ```
 /// use tks_images::augment::Mix;
@@ -25,24 +26,24 @@ use crate::error::ImageError;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mix {
-    /// `lambda` of the one and `1 - lambda` of the other, everywhere; left out: off.
+    /// Blends two images: `lambda` of one and `1 - lambda` of the other at every pixel; left out: off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mixup: Option<Beta>,
-    /// A rectangle of `1 - lambda` of the area from the other; its middle is any pixel, what reaches
-    /// beyond the border is cut off, and the label goes by the area that is left; left out: off.
+    /// Replaces a rectangle of `1 - lambda` of the area with the other image's; its centre is a random pixel,
+    /// it is clipped at the border, and the label is weighted by the remaining area; left out: off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cutmix: Option<Beta>,
-    /// How probable it is that anything is mixed, 0 to 1.
+    /// Probability of mixing, 0 to 1.
     pub probability: f64,
-    /// How probable CutMix is where both are on, 0 to 1.
+    /// Probability of CutMix if both are enabled, 0 to 1.
     pub switch_probability: f64,
-    /// For what one draw holds.
+    /// The samples to which one random draw applies.
     pub mode: MixMode,
-    /// Share of each label that is spread evenly over all classes, 0 to below 1, mixed or not.
+    /// Share of each label, mixed or not, that is spread evenly over all classes, 0 to below 1.
     pub label_smoothing: f64,
 }
 
-/// How much of each image a mix takes.
+/// The distribution of `lambda`, the share of the first image.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Beta {
@@ -56,7 +57,7 @@ impl Default for Beta {
     }
 }
 
-/// For what one draw of [`Mix`] holds.
+/// The samples to which one random draw of [`Mix`] applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -55,156 +55,156 @@ use ops::{Interpolation, Operation, Sampling};
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Augment {
-    /// A part of the image with `padding` pixels around it, at a random place.
+    /// Crops at a random position, with `padding` pixels around the image.
     RandomCrop {
-        /// Rows of the part; left out: those of the image.
+        /// Height of the crop in pixels; left out: the image's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         height: Option<usize>,
-        /// Pixels of its rows; left out: those of the image.
+        /// Width of the crop in pixels; left out: the image's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         width: Option<usize>,
-        /// Pixels on each side of the image, up to 65535.
+        /// Padding on each side in pixels, up to 65535.
         #[serde(default = "defaults::padding")]
         padding: usize,
-        /// What they are.
+        /// The content of the padding.
         #[serde(default)]
         padding_mode: PaddingMode,
-        /// Their colour where that is constant: red, green, blue. Grey images take the first.
+        /// Colour of constant padding: red, green, blue. Grey images use the first.
         #[serde(default)]
         fill: [u8; 3],
     },
-    /// A rectangle of random area and shape, at a random place, brought to a size. Szegedy et al., "Going Deeper
-    /// with Convolutions", CVPR 2015, as torchvision has it.
+    /// Crops a rectangle of random area and aspect ratio at a random position and resizes it. Szegedy et al.,
+    /// "Going Deeper with Convolutions", CVPR 2015, as in torchvision.
     RandomResizedCrop {
-        /// Rows it is brought to.
+        /// Height of the result in pixels.
         #[serde(default = "defaults::size")]
         height: usize,
-        /// Columns it is brought to.
+        /// Width of the result in pixels.
         #[serde(default = "defaults::size")]
         width: usize,
-        /// Between which shares of the image's area, above 0, up to 1.
+        /// Range of the crop's share of the image's area, above 0, up to 1.
         #[serde(default = "defaults::scale")]
         scale: [f64; 2],
-        /// Between which ratios of width to height, above 0.
+        /// Range of the ratio of width to height, above 0.
         #[serde(default = "defaults::ratio")]
         ratio: [f64; 2],
-        /// How pixels are made.
+        /// The resampling filter.
         #[serde(default = "defaults::filter")]
         filter: Filter,
     },
-    /// Left becomes right.
+    /// Mirrors left and right.
     FlipHorizontal {
-        /// How probable it is, 0 to 1.
+        /// Probability of the change, 0 to 1.
         #[serde(default = "defaults::half")]
         probability: f64,
     },
-    /// Top becomes bottom.
+    /// Mirrors top and bottom.
     FlipVertical {
-        /// How probable it is, 0 to 1.
+        /// Probability of the change, 0 to 1.
         #[serde(default = "defaults::half")]
         probability: f64,
     },
-    /// Brightness, contrast, saturation and hue, each by a random factor, in random order. Of grey images,
-    /// the first two.
+    /// Changes brightness, contrast, saturation and hue by random amounts, in random order. For grey images,
+    /// only the first two.
     ColorJitter {
-        /// How probable it is, 0 to 1.
+        /// Probability of the change, 0 to 1.
         #[serde(default = "defaults::one")]
         probability: f64,
-        /// The factor is `max(0, 1 - brightness)` to `1 + brightness`.
+        /// Amount of change of the brightness: the factor is `max(0, 1 - brightness)` to `1 + brightness`.
         #[serde(default)]
         brightness: f64,
-        /// The factor is `max(0, 1 - contrast)` to `1 + contrast`.
+        /// Amount of change of the contrast: the factor is `max(0, 1 - contrast)` to `1 + contrast`.
         #[serde(default)]
         contrast: f64,
-        /// The factor is `max(0, 1 - saturation)` to `1 + saturation`.
+        /// Amount of change of the saturation: the factor is `max(0, 1 - saturation)` to `1 + saturation`.
         #[serde(default)]
         saturation: f64,
-        /// Up to how much of the circle of colours is added, 0 to 0.5, either way.
+        /// Maximum shift of the hue in either direction as a share of the colour circle, 0 to 0.5.
         #[serde(default)]
         hue: f64,
     },
-    /// Becomes grey; it keeps its channels.
+    /// Converts to grey, keeping the number of channels.
     Grayscale {
-        /// How probable it is, 0 to 1.
+        /// Probability of the change, 0 to 1.
         #[serde(default = "defaults::tenth")]
         probability: f64,
     },
-    /// Is blurred as by Pillow's `GaussianBlur`.
+    /// Blurs like Pillow's `GaussianBlur`.
     GaussianBlur {
-        /// How probable it is, 0 to 1.
+        /// Probability of the change, 0 to 1.
         #[serde(default = "defaults::half")]
         probability: f64,
-        /// Between which standard deviations, in pixels, 0 to 1000.
+        /// Range of the standard deviation in pixels, 0 to 1000.
         #[serde(default = "defaults::radius")]
         radius: [f64; 2],
     },
-    /// Some of the operations of [`ops`], all equally strong, see [`RandPolicy`].
+    /// Applies several of the operations of [`ops`], all with the same strength; see [`RandPolicy`].
     RandAugment {
-        /// Which, and how strongly: timm's string or torchvision's numbers.
+        /// Which operations and how strong: timm's string or torchvision's numbers.
         #[serde(default)]
         policy: RandPolicy,
-        /// How transforms sample; left out: bilinear or bicubic at random with timm's string, nearest with
-        /// torchvision's numbers.
+        /// Interpolation of geometric operations; left out: bilinear or bicubic at random with timm's string,
+        /// nearest with torchvision's numbers.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         interpolation: Option<Interpolation>,
-        /// Beyond the border: red, green, blue. Left out: 128 with timm's string, black with torchvision's
-        /// numbers. Grey images take the first.
+        /// Colour beyond the border: red, green, blue. Left out: 128 with timm's string, black with
+        /// torchvision's numbers. Grey images use the first.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fill: Option<[u8; 3]>,
     },
-    /// A pair of the operations of [`ops`] that was learned for a data set, see [`AutoPolicy`].
+    /// Applies a pair of the operations of [`ops`] that was learned for a data set; see [`AutoPolicy`].
     AutoAugment {
-        /// Learned for which data set, with whose magnitudes.
+        /// The learned policy, by data set and source of the magnitudes.
         #[serde(default)]
         policy: AutoPolicy,
-        /// How transforms sample; left out: bilinear or bicubic at random with timm's magnitudes, nearest with
-        /// torchvision's.
+        /// Interpolation of geometric operations; left out: bilinear or bicubic at random with timm's
+        /// magnitudes, nearest with torchvision's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         interpolation: Option<Interpolation>,
-        /// Beyond the border: red, green, blue. Left out: 128 with timm's magnitudes, black with
-        /// torchvision's. Grey images take the first.
+        /// Colour beyond the border: red, green, blue. Left out: 128 with timm's magnitudes, black with
+        /// torchvision's. Grey images use the first.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fill: Option<[u8; 3]>,
     },
-    /// One of the operations of [`ops`], of any strength: the paper's wide ranges. Müller and Hutter,
-    /// "TrivialAugment: Tuning-free Yet State-of-the-Art Data Augmentation", ICCV 2021.
+    /// Applies one of the operations of [`ops`] with random strength, from the paper's wide ranges. Müller
+    /// and Hutter, "TrivialAugment: Tuning-free Yet State-of-the-Art Data Augmentation", ICCV 2021.
     TrivialAugment {
         /// Number of magnitudes, 2 or above.
         #[serde(default = "defaults::bins")]
         num_magnitude_bins: usize,
-        /// How transforms sample.
+        /// Interpolation of geometric operations.
         #[serde(default)]
         interpolation: Interpolation,
-        /// Beyond the border: red, green, blue. Grey images take the first.
+        /// Colour beyond the border: red, green, blue. Grey images use the first.
         #[serde(default)]
         fill: [u8; 3],
     },
-    /// Rectangles of the normalised image are replaced. Zhong et al., "Random Erasing Data Augmentation",
-    /// AAAI 2020, as timm has it.
+    /// Replaces rectangles of the normalised image. Zhong et al., "Random Erasing Data Augmentation", AAAI
+    /// 2020, as in timm.
     RandomErasing {
-        /// How probable it is, 0 to 1.
+        /// Probability of the change, 0 to 1.
         #[serde(default = "defaults::quarter")]
         probability: f64,
-        /// By what.
+        /// The content of erased rectangles.
         #[serde(default)]
         mode: EraseMode,
-        /// Between which shares of the image's area all rectangles are together, 0 to 1.
+        /// Range of the total area of all rectangles as a share of the image's area, 0 to 1.
         #[serde(default = "defaults::area")]
         area: [f64; 2],
-        /// Between which ratios of height to width each is, above 0.
+        /// Range of each rectangle's ratio of height to width, above 0.
         #[serde(default = "defaults::aspect")]
         aspect: [f64; 2],
-        /// Between which numbers of rectangles, 1 to 100.
+        /// Range of the number of rectangles, 1 to 100.
         #[serde(default = "defaults::single")]
         count: [usize; 2],
     },
-    /// 0 in squares of the normalised image, whose middle is any pixel; what lies beyond the border is cut
-    /// off. DeVries and Taylor, arXiv 1708.04552; 16 pixels for CIFAR10, 8 for CIFAR100.
+    /// Sets squares of the normalised image to 0, centred on random pixels and clipped at the border. DeVries
+    /// and Taylor, arXiv 1708.04552; 16 pixels for CIFAR10, 8 for CIFAR100.
     Cutout {
-        /// Side in pixels, 1 or above; an odd one counts as one less.
+        /// Side of the squares in pixels, 1 or above; an odd side counts as one less.
         #[serde(default = "defaults::cutout")]
         length: usize,
-        /// How many squares, up to 100.
+        /// Number of squares, up to 100.
         #[serde(default = "defaults::count")]
         count: usize,
     },
@@ -256,8 +256,9 @@ fn require_valid(image: &Image) -> Result<(), ImageError> {
 }
 
 impl Augment {
-    /// The reference recipe's for small images: a random crop with 4 pixels of padding, horizontal flips,
-    /// RandAugment `rand-m9-mstd0.5-inc1`, random erasing of a quarter of the images with noise.
+    /// The reference recipe's augmentation for small images: a random crop with 4 pixels of padding,
+    /// horizontal flips, RandAugment `rand-m9-mstd0.5-inc1`, random erasing of a quarter of the images with
+    /// noise.
     pub fn reference() -> Vec<Augment> {
         vec![
             Augment::RandomCrop {

@@ -11,7 +11,7 @@ use super::level::{Binned, Bins};
 use super::ops::Operation;
 use super::timm_policy::TimmRandAugment;
 
-/// Which operations RandAugment does, and how strongly: in a configuration timm's string, such as
+/// The operations of RandAugment and their strength: in a configuration, timm's string, such as
 /// `"rand-m9-mstd0.5-inc1"`, or a table of torchvision's numbers, such as `{ num_ops = 2, magnitude = 9 }`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
@@ -34,14 +34,14 @@ impl Default for RandPolicy {
     }
 }
 
-/// RandAugment by torchvision's numbers: `num_ops` of 14 operations, each drawn anew, at one of
+/// RandAugment with torchvision's numbers: `num_ops` of 14 operations, drawn independently, each with one of
 /// `num_magnitude_bins` magnitudes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BinnedRandAugment {
-    /// Operations an image, up to 100.
+    /// Number of operations per image, up to 100.
     pub num_ops: usize,
-    /// Which magnitude, from 0 to below `num_magnitude_bins`.
+    /// Index of the magnitude, from 0 to below `num_magnitude_bins`.
     pub magnitude: usize,
     /// Number of magnitudes, 2 or above.
     pub num_magnitude_bins: usize,

@@ -15,7 +15,8 @@ use crate::error::ImageError;
 use crate::image::Image;
 use crate::resize::{self, Filter, Region, resize};
 
-/// How an image becomes `[C, H, W]`. The default is for images of one size: nothing but normalisation.
+/// How an image becomes `[C, H, W]`. The default is for images that all have the same size: normalisation
+/// only.
 ///
 /// In this order: bounding box, resizing, the steps of `augment` on images (training only), channels,
 /// normalisation, the steps of `augment` on values (training only).
@@ -46,48 +47,48 @@ use crate::resize::{self, Filter, Region, resize};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Recipe {
-    /// Cuts the image to the bounding box that the data set gives.
+    /// Crops the image to the bounding box given by the data set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bounding_box: Option<BoxCrop>,
-    /// To which size; left out, or `"none"`: the images' own, which then has to be one for all.
+    /// Size to which images are resized; left out or `"none"`: the images keep their size, which must then be
+    /// the same for all.
     ///
-    /// In training this is left to `augment` where a step there gives a size itself (a random resized crop).
+    /// Training skips this if a step of `augment` sets the size itself (a random resized crop).
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "resize_or_none")]
     pub resize: Option<Resize>,
-    /// Decodes large JPEG files at a half, a quarter or an eighth of their size (Pillow's `Image.draft`), as far as
-    /// what is resized from them stays at least as large as what it becomes: less to decode, and not quite the same
-    /// pixels. It holds where resizing, or a random resized crop, is the first that happens to an image.
+    /// Whether large JPEG files are decoded at a half, a quarter or an eighth of their size (Pillow's
+    /// `Image.draft`), as long as the part to be resized is not smaller than its target. This decodes less,
+    /// with slightly different pixels. It applies if resizing or a random resized crop is the first step.
     pub reduced_decoding: bool,
-    /// Random changes, in training only.
+    /// Random augmentation, in training only.
     pub augment: Vec<Augment>,
-    /// 1 for grey images, 3 for colour; left out: as in the data set.
+    /// Number of channels: 1 for grey, 3 for colour; left out: as in the data set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channels: Option<usize>,
-    /// How grey levels become numbers.
+    /// How grey levels are normalised.
     pub normalize: Normalize,
 }
 
-/// Cuts an image to its bounding box, with some of what is around it.
+/// Crops an image to its bounding box with a margin.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BoxCrop {
-    /// How much wider than the box the part is on each side, as a share of the box's size: 0 or above. It ends at
-    /// the image's border.
+    /// Margin on each side as a share of the box's size, 0 or above, clipped at the image's border.
     pub margin: f32,
 }
 
-/// Resizes the shorter side, then cuts the middle out, as is usual in evaluation.
+/// Resizes the shorter side, then takes a centre crop, as is usual in evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resize {
-    /// Rows of what comes out.
+    /// Height of the result in pixels.
     pub height: usize,
-    /// Pixels of a row of what comes out.
+    /// Width of the result in pixels.
     pub width: usize,
-    /// The share of the resized image's shorter side that is kept, above 0 and up to 1.
+    /// Share of the resized image's shorter side that is kept, above 0 and up to 1.
     #[serde(default = "default_crop")]
     pub crop: f64,
-    /// The filter.
+    /// The resampling filter.
     #[serde(default)]
     pub filter: Filter,
 }

@@ -5,25 +5,26 @@ use tks_data::{DataError, Element, Manifest};
 
 use crate::image::Image;
 
-/// How grey levels become numbers: `(level / 255 - mean) / std` for each channel.
+/// How grey levels are normalised: `(level / 255 - mean) / std` for each channel.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Normalize {
-    /// By the mean and standard deviation in the data set's manifest; by ImageNet's where it states none.
+    /// With the mean and standard deviation in the data set's manifest; ImageNet's if the manifest states
+    /// none.
     #[default]
     Dataset,
-    /// By ImageNet's.
+    /// With ImageNet's mean and standard deviation.
     Imagenet,
-    /// To -1 to 1: mean and standard deviation are a half.
+    /// To -1 to 1: mean and standard deviation are 0.5.
     Half,
     /// To 0 to 1.
     None,
-    /// By these.
+    /// With the given values.
     Values {
-        /// For each channel, on the scale of 0 to 1.
+        /// Mean of each channel, on the scale of 0 to 1.
         mean: Vec<f32>,
-        /// For each channel, on the scale of 0 to 1: above 0.
+        /// Standard deviation of each channel, on the scale of 0 to 1, above 0.
         std: Vec<f32>,
     },
 }

@@ -1,13 +1,13 @@
-//! How a pixel is made of those around it.
+//! Resampling filters.
 
 use serde::{Deserialize, Serialize};
 
-/// How a pixel is made of those around it.
+/// The resampling filter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Filter {
-    /// The pixel that lies there.
+    /// The pixel at that position.
     Nearest,
     /// A triangle over 2 pixels.
     Bilinear,

@@ -12,7 +12,7 @@ use crate::terms::{LossTerms, cross_entropy, smoothed};
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CeConfig {
-    /// Share of the label that is spread over all classes, 0 to below 1.
+    /// Share of the label that is spread evenly over all classes, 0 to below 1.
     pub label_smoothing: f64,
 }
 

@@ -1,4 +1,4 @@
-//! The losses, each in a file of its own: settings, ranges, equation.
+//! The losses, each in its own file with its settings, ranges and equation.
 
 mod ce;
 mod mse_rate;
@@ -19,9 +19,10 @@ pub use teacher::Teacher;
 pub use tet::TetConfig;
 pub use tks::{Assembly, NoCorrect, Schedule, Selection, TeacherGradient, TksConfig};
 
-/// A loss over the logits of every time step: its settings, and its equation.
+/// A loss over the logits of all time steps: its settings and its equation.
 ///
-/// One of a program's own is a type with this trait; registered, a configuration can choose it by name, like those that ship:
+/// A program can define its own as a type that implements this trait. Once registered, it can be selected by
+/// name in a configuration, like the built-in ones:
 ///
 /// ```
 /// use serde::Deserialize;
@@ -57,22 +58,22 @@ pub use tks::{Assembly, NoCorrect, Schedule, Selection, TeacherGradient, TksConf
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Loss: Debug + Send + Sync {
-    /// Whether each setting is in its range.
+    /// Checks that each setting is in its range.
     ///
     /// # Errors
-    /// [`LossError::Config`] with the first one that is not.
+    /// [`LossError::Config`] with the first invalid one.
     fn check(&self) -> Result<(), LossError> {
         Ok(())
     }
 
-    /// The loss of a batch, of shape `[]`, and what it is made of.
+    /// The loss of a batch, of shape `[]`, and its terms.
     ///
     /// # Errors
-    /// What libtorch refuses; [`LossError::Progress`].
+    /// Errors from libtorch; [`LossError::Progress`].
     fn terms(&self, input: &LossInput, progress: Progress) -> Result<LossTerms, LossError>;
 }
 
-/// That a share is from 0 to 1.
+/// Checks that a share is from 0 to 1.
 fn share(key: &'static str, value: f64) -> Result<(), LossError> {
     require(key, value, (0.0..=1.0).contains(&value), "a number from 0 to 1")
 }

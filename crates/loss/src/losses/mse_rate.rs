@@ -1,4 +1,4 @@
-//! Mean square error of the rates.
+//! Mean squared error of the rates.
 
 use serde::{Deserialize, Serialize};
 use tch::Reduction;

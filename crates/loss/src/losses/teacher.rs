@@ -1,4 +1,4 @@
-//! Which steps teach a sample, and what they teach it.
+//! Which time steps teach a sample, and the soft target that they give.
 
 use tch::{Kind, Tensor};
 
@@ -6,18 +6,19 @@ use super::tks::{Assembly, NoCorrect, Selection, TeacherGradient, TksConfig};
 use crate::error::LossError;
 use crate::input::LossInput;
 
-/// Stands for the logarithm of no probability at all; finite, so that a sample without a teacher gives no NaN.
+/// Stands for the logarithm of probability zero. It is finite, so that a sample without a teacher does not
+/// produce NaN.
 const LOG_OF_NOTHING: f64 = -1e30;
 
-/// What is taught to each sample.
+/// The soft targets of a batch.
 #[derive(Debug)]
 pub struct Teacher {
-    /// `[B, K]`: the soft target; all zero where there is none.
+    /// `[B, K]`: the soft target; all zero if there is none.
     pub target: Tensor,
-    /// `[B]`, bool: whether some step teaches the sample.
+    /// `[B]`, bool: whether any step teaches the sample.
     pub taught: Tensor,
-    /// `[B]`: entropy in nats of the distribution that the teacher gives, whatever stands in for it where there
-    /// is no teacher. No gradient.
+    /// `[B]`: entropy in nats of the teacher's distribution, or of its substitute if there is no teacher. No
+    /// gradient.
     pub entropy: Tensor,
 }
 
@@ -66,7 +67,7 @@ fn teaching_steps(
     })
 }
 
-/// `[T, B]`: what each step's logits count for; zero where it does not teach.
+/// `[T, B]`: the weight of each step's logits; zero if it does not teach.
 fn step_weights(
     assembly: Assembly,
     teaches: &Tensor,
@@ -77,7 +78,7 @@ fn step_weights(
     Ok(match assembly {
         Assembly::Sum => mask,
         Assembly::Mean => mask.f_div(&mask.f_sum_dim_intlist(0, true, None)?.f_clamp_min(1.0)?)?,
-        // The probabilities divided by their sum, in a form that cannot divide zero by zero.
+        // The probabilities divided by their sum, in a form that avoids 0 / 0.
         Assembly::Confidence => {
             let among = label_log_probability.f_masked_fill(&teaches.f_logical_not()?, LOG_OF_NOTHING)?;
             among.f_softmax(0, None)?.f_mul(&mask)?

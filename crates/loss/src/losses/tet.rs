@@ -13,11 +13,11 @@ use crate::terms::{LossTerms, cross_entropy, smoothed};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TetConfig {
-    /// Weight of the mean square error against `phi`, 0 to 1.
+    /// Weight of the mean squared error against `phi`, 0 to 1.
     pub lambda: f64,
-    /// What the logits are drawn to.
+    /// The value towards which the logits are drawn.
     pub phi: f64,
-    /// Share of the label that is spread over all classes, 0 to below 1.
+    /// Share of the label that is spread evenly over all classes, 0 to below 1.
     pub label_smoothing: f64,
 }
 

@@ -9,26 +9,28 @@ use crate::error::LossError;
 use crate::input::LossInput;
 use crate::terms::{LossTerms, cross_entropy, smoothed};
 
-/// Settings of [`LossConfig::Tks`](crate::LossConfig::Tks). The defaults are the authors' method with the temperature and `alpha` of
-/// the command that they published.
+/// Settings of [`LossConfig::Tks`](crate::LossConfig::Tks). The defaults are the authors' method, with the
+/// temperature and `alpha` of their published command.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TksConfig {
-    /// Temperature of the teacher, above 0. The steps that learn are at temperature 1.
+    /// Temperature of the teacher, above 0. The learning steps use temperature 1.
     pub tau: f64,
-    /// How far the weight of the labels goes down (`schedule`), or that weight itself where it is static; 0 to 1.
+    /// How far the weight of the labels decreases (see `schedule`), or that weight itself if the schedule is
+    /// static; 0 to 1.
     pub alpha: f64,
-    /// How the weight of the labels changes with the epochs.
+    /// How the weight of the labels changes over the epochs.
     pub schedule: Schedule,
     /// Which steps may teach.
     pub selection: Selection,
-    /// How the teacher is put together from these steps.
+    /// How the teacher is assembled from these steps.
     pub assembly: Assembly,
-    /// What a sample learns that has no teaching step.
+    /// Soft target of a sample that has no teaching step.
     pub no_correct: NoCorrect,
     /// Whether gradient flows through the teacher.
     pub gradient: TeacherGradient,
-    /// Share of the label that is spread over all classes in the cross entropy of the mean, 0 to below 1.
+    /// Share of the label that is spread evenly over all classes in the cross entropy of the mean, 0 to below
+    /// 1.
     pub label_smoothing: f64,
 }
 
@@ -48,10 +50,10 @@ impl Default for TksConfig {
 }
 
 impl TksConfig {
-    /// The weight `a` of the labels in this epoch; the teacher has `1 - a`.
+    /// The weight `a` of the labels in this epoch; the teacher's is `1 - a`.
     ///
     /// # Errors
-    /// [`LossError::Progress`] where the epoch is above the number of epochs, or there are none.
+    /// [`LossError::Progress`] if the epoch is above the number of epochs, or that number is 0.
     pub fn label_weight(&self, progress: Progress) -> Result<f64, LossError> {
         let Progress { epoch, epochs } = progress;
         if epochs == 0 || epoch > epochs {
@@ -81,7 +83,7 @@ impl Loss for TksConfig {
         let label_weight = self.label_weight(progress)?;
         let log_probabilities = input.logits.f_log_softmax(2, None)?;
         let teacher = teacher(self, input, &log_probabilities)?;
-        // The mean over the steps first: the target is the same for all of them.
+        // The mean over the steps comes first, since the target is the same for all of them.
         let learned = log_probabilities.f_mean_dim(0, false, None)?;
         let soft = cross_entropy(&learned, &teacher.target)?.f_mul_scalar(self.tau * self.tau)?;
         let label = smoothed(&input.distribution, self.label_smoothing)?;
@@ -95,7 +97,7 @@ impl Loss for TksConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Schedule {
-    /// `1 - alpha e / E`: training begins on labels alone. The authors' method.
+    /// `1 - alpha e / E`: training starts with labels alone. The authors' method.
     #[default]
     Linear,
     /// `alpha` throughout.
@@ -108,41 +110,41 @@ pub enum Schedule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Selection {
-    /// Those that alone get the sample right. The authors' method.
+    /// The steps that classify the sample correctly on their own. The authors' method.
     #[default]
     Correct,
-    /// All: plain self-distillation over time.
+    /// All steps: plain self-distillation over time.
     All,
-    /// The `k` steps that give the label the highest probability; all of them where there are fewer.
+    /// The `k` steps with the highest probability of the label; all of them if there are fewer.
     TopK(usize),
 }
 
-/// How the teacher's logits are put together from those of the teaching steps.
+/// How the teacher's logits are assembled from those of the teaching steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Assembly {
     /// Their sum. The authors' method.
     #[default]
     Sum,
-    /// Their mean, so that the teacher is no surer for being made of more steps.
+    /// Their mean, so that more steps do not make the teacher more confident.
     Mean,
-    /// Their mean weighted by the probability that each gives to the label.
+    /// Their mean, weighted by each step's probability of the label.
     Confidence,
-    /// The last of them: with [`Selection::Correct`] the last step that is right.
+    /// The last of them: with [`Selection::Correct`], the last correct step.
     LastCorrect,
 }
 
-/// What a sample learns that has no teaching step. With [`Selection::All`] and [`Selection::TopK`] there is none
-/// such.
+/// The soft target of a sample without a teaching step. With [`Selection::All`] and [`Selection::TopK`],
+/// every sample has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoCorrect {
-    /// The uniform distribution, which zero logits give: plain label smoothing. The authors' method.
+    /// The uniform distribution, given by zero logits: plain label smoothing. The authors' method.
     #[default]
     Uniform,
-    /// Its label (its soft label).
+    /// Its (soft) label.
     Label,
-    /// Nothing: it adds nothing to the soft loss, which is still divided by the size of the batch.
+    /// None: the sample contributes nothing to the soft loss, which is still divided by the batch size.
     Skip,
 }
 
@@ -150,10 +152,10 @@ pub enum NoCorrect {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TeacherGradient {
-    /// It does, through the weights of [`Assembly::Confidence`] too; the choice of steps has none. The authors'
-    /// method.
+    /// It does, including through the weights of [`Assembly::Confidence`]; the choice of steps has no
+    /// gradient. The authors' method.
     #[default]
     Attached,
-    /// It does not: the teacher is given.
+    /// It does not: the teacher is treated as constant.
     Detached,
 }

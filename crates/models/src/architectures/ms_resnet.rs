@@ -1,5 +1,5 @@
-//! Residual networks whose shortcuts carry membrane potentials: MS-ResNet. Hu et al., "Advancing Spiking Neural Networks
-//! Toward Deep Residual Learning", IEEE TNNLS 2024 (arXiv 2112.08954).
+//! MS-ResNet: residual networks whose shortcuts carry membrane potentials. Hu et al., "Advancing Spiking
+//! Neural Networks Toward Deep Residual Learning", IEEE TNNLS 2024 (arXiv 2112.08954).
 
 use serde::{Deserialize, Serialize};
 
@@ -13,17 +13,17 @@ use crate::layers::Join;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MsResnetConfig {
-    /// Blocks of each stage, 1 to 8 stages of 1 or more.
+    /// Number of blocks in each stage; 1 to 8 stages with 1 block or more.
     pub blocks: Vec<usize>,
-    /// Channels of each stage, as many as there are stages.
+    /// Number of channels in each stage; one number per stage.
     pub channels: Vec<usize>,
-    /// Channels of the first convolution, 1 or above.
+    /// Number of channels of the first convolution, 1 or above.
     pub stem_channels: usize,
     /// Height and width of the first convolution's kernel, an odd number.
     pub stem_kernel: usize,
-    /// Step of the first convolution, 1 or above.
+    /// Stride of the first convolution, 1 or above.
     pub stem_stride: usize,
-    /// Step of the first stage, 1 or above; that of the others is 2.
+    /// Stride of the first stage, 1 or above; that of the others is 2.
     pub first_stride: usize,
 }
 
@@ -85,8 +85,9 @@ impl ArchitecturePlan for MsResnetConfig {
     }
 }
 
-/// Neurons stand before each convolution, so that the shortcut passes none: membranes are added to membranes. The last batch
-/// norm's weight starts at 0, and the block as its shortcut.
+/// Neurons precede each convolution, so that the shortcut contains none: membrane potentials are added to
+/// membrane potentials. The last batch norm's weight starts at 0, so that the block initially equals its
+/// shortcut.
 fn push_block(
     builder: &mut Builder<'_>,
     name: &str,

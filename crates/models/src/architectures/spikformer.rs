@@ -1,4 +1,5 @@
-//! A transformer of spikes. Zhou et al., "Spikformer: When Spiking Neural Network Meets Transformer", ICLR 2023.
+//! A spiking transformer. Zhou et al., "Spikformer: When Spiking Neural Network Meets Transformer", ICLR
+//! 2023.
 
 use serde::{Deserialize, Serialize};
 use tks_neuron::Neuron;
@@ -9,20 +10,20 @@ use crate::config::{Connect, config_error, in_range};
 use crate::error::ModelError;
 use crate::layers::{Join, SynapticLayer};
 
-/// The sizes of a Spikformer. The defaults are those of Spikformer-4-384 for images of 32 x 32.
+/// The sizes of a Spikformer. The defaults are those of Spikformer-4-384 for 32 x 32 images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SpikformerConfig {
-    /// Transformer blocks, 1 or above.
+    /// Number of transformer blocks, 1 or above.
     pub depth: usize,
-    /// Features `D` of a token, a multiple of 8 and of `heads`.
+    /// Number of features of a token, `D`, a multiple of 8 and of `heads`.
     pub width: usize,
-    /// Heads of the attention, 1 or above.
+    /// Number of attention heads, 1 or above.
     pub heads: usize,
-    /// Features of a block's hidden layer, in multiples of `width`, 1 or above.
+    /// Number of features in a block's hidden layer, in multiples of `width`, 1 or above.
     pub mlp_ratio: usize,
-    /// Side of a token's patch in pixels: 1, 2, 4, 8 or 16, by so many pools in the last of the four convolutions that make
-    /// tokens.
+    /// Side of a token's patch in pixels: 1, 2, 4, 8 or 16. It determines how many of the four convolutions that
+    /// produce tokens are followed by pooling, counted from the last.
     pub patch_size: usize,
 }
 
@@ -32,10 +33,10 @@ impl Default for SpikformerConfig {
     }
 }
 
-/// Convolutions that make tokens.
+/// Number of convolutions that produce tokens.
 const STAGES: usize = 4;
 
-/// Of the product of queries, keys and values.
+/// The scaling factor of the product of queries, keys and values.
 const ATTENTION_SCALE: f64 = 0.125;
 
 impl ArchitecturePlan for SpikformerConfig {
@@ -75,7 +76,8 @@ impl ArchitecturePlan for SpikformerConfig {
 }
 
 impl SpikformerConfig {
-    /// Four convolutions, the last of them with pools, and a fifth beside a shortcut, which gives tokens their place.
+    /// Four convolutions, the last ones with pooling, and a fifth with a shortcut, which encodes the tokens'
+    /// positions.
     fn push_patches(&self, builder: &mut Builder<'_>) -> Result<(), ModelError> {
         let pools = self.patch_size.trailing_zeros() as usize;
         for stage in 0..STAGES {
@@ -95,7 +97,7 @@ impl SpikformerConfig {
         builder.push_tokens("patch_embed.tokens")
     }
 
-    /// Attention, then two linear layers, each beside a shortcut.
+    /// Attention, then two linear layers, each with a shortcut.
     fn push_block(&self, builder: &mut Builder<'_>, name: &str) -> Result<(), ModelError> {
         let width = self.width;
         push_beside_shortcut(builder, &format!("{name}.attn"), |builder, name| {
@@ -103,7 +105,7 @@ impl SpikformerConfig {
             let neurons = format!("{name}.qkv_lif");
             builder.push_token_linear(&format!("{qkv}.0"), 3 * width, &format!("{qkv}.1"), &neurons)?;
             builder.push_attention(&format!("{name}.product"), self.heads, ATTENTION_SCALE)?;
-            // The products are small: their neurons have half the network's threshold.
+            // The products are small, so their neurons have half the network's threshold.
             let neuron = builder.config().neuron;
             let neuron = Neuron { v_threshold: neuron.v_threshold / 2.0, ..neuron };
             let neurons = Some(builder.neurons_of(&format!("{name}.attn_lif"), neuron)?);

@@ -1,4 +1,4 @@
-//! Mean over squares.
+//! Average pooling.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use crate::error::ModelError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AvgPoolConfig {
-    /// Height and width of the square, and the step between squares; 1 or above.
+    /// Height and width of the square window, and the stride; 1 or above.
     pub size: usize,
 }
 

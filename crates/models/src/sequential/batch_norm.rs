@@ -1,4 +1,4 @@
-//! Batch norm by itself.
+//! Batch norm on its own.
 
 use super::LayerPlan;
 use crate::builder::Builder;

@@ -1,4 +1,4 @@
-//! Convolution, batch norm, neurons.
+//! Convolution, batch norm and neurons.
 
 use serde::{Deserialize, Serialize};
 use tks_neuron::Neuron;
@@ -13,35 +13,36 @@ use crate::layers::SynapticLayer;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConvConfig {
-    /// Output channels, 1 or above.
+    /// Number of output channels, 1 or above.
     pub channels: usize,
     /// Height and width of the kernel, 1 or above.
     #[serde(default = "three")]
     pub kernel: usize,
-    /// Step down and across, 1 or above.
+    /// Vertical and horizontal stride, 1 or above.
     #[serde(default = "one")]
     pub stride: usize,
-    /// Zeros on each side, less than the kernel reaches; left out: `dilation * (kernel - 1) / 2`.
+    /// Zero padding on each side, less than the reach of the kernel; left out: `dilation * (kernel - 1) / 2`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub padding: Option<usize>,
-    /// Pixels from one tap of the kernel to the next, 1 or above.
+    /// Distance in pixels between adjacent taps of the kernel, 1 or above.
     #[serde(default = "one")]
     pub dilation: usize,
-    /// Groups of channels, each convolved by itself, 1 or above; a divisor of the channels that come in and of `channels`.
-    /// As many as come in: a depthwise convolution. Groups and dilation are computed by libtorch.
+    /// Number of channel groups that are convolved separately, 1 or above; a divisor of the numbers of input
+    /// channels and output channels. As many groups as input channels make a depthwise convolution. Grouped
+    /// and dilated convolutions are computed by libtorch.
     #[serde(default = "one")]
     pub groups: usize,
-    /// Batch norm between convolution and neurons; without it the convolution has a bias.
+    /// Whether there is batch norm between convolution and neurons; without it, the convolution has a bias.
     #[serde(default = "yes")]
     pub batch_norm: bool,
-    /// Neurons of the layer's own; left out: the network's. Fields that are left out are those of
+    /// The neurons of this layer; left out: the network's. Fields left out have the values of
     /// [`Neuron::default`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub neuron: Option<Neuron>,
 }
 
 impl ConvConfig {
-    /// A 3x3 convolution with batch norm that keeps height and width.
+    /// A 3x3 convolution with batch norm that preserves height and width.
     pub fn new(channels: usize) -> Self {
         ConvConfig {
             channels,

@@ -1,4 +1,4 @@
-//! A vector of all features.
+//! Flattening to a vector of all features.
 
 use super::LayerPlan;
 use crate::builder::Builder;

@@ -1,4 +1,4 @@
-//! Mean over each channel's plane.
+//! Global average pooling.
 
 use super::LayerPlan;
 use crate::builder::Builder;

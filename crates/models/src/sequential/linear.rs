@@ -15,7 +15,7 @@ use crate::layers::SynapticLayer;
 pub struct LinearConfig {
     /// Number of neurons, 1 or above.
     pub features: usize,
-    /// Neurons of the layer's own; left out: the network's. Fields that are left out are those of
+    /// The neurons of this layer; left out: the network's. Fields left out have the values of
     /// [`Neuron::default`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub neuron: Option<Neuron>,

@@ -12,9 +12,9 @@ use crate::error::ModelError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SewBlockConfig {
-    /// Output channels, 1 or above.
+    /// Number of output channels, 1 or above.
     pub channels: usize,
-    /// Step of the first convolution and of the shortcut, 1 or above.
+    /// Stride of the first convolution and of the shortcut, 1 or above.
     #[serde(default = "one")]
     pub stride: usize,
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::scalar::Float;
 
-/// A surrogate with its parameters. In TOML: `surrogate = { atan = { alpha = 2.0 } }`.
+/// A surrogate gradient with its parameters. In TOML: `surrogate = { atan = { alpha = 2.0 } }`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
@@ -32,7 +32,7 @@ pub enum Surrogate {
         #[serde(default = "two")]
         alpha: f32,
     },
-    /// 1 on `|u| < 1 / alpha`, else 0: the gradient passes or it does not. Wu et al., "Spatio-temporal
+    /// 1 on `|u| < 1 / alpha`, else 0: the gradient either passes or does not. Wu et al., "Spatio-temporal
     /// backpropagation", Frontiers in Neuroscience 12, 2018.
     Gate {
         /// Inverse of the half width, above 0.

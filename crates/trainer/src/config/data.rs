@@ -1,4 +1,4 @@
-//! Which data set, which parts of it, and how a sample becomes the network's input.
+//! The data set, its parts, and how a sample becomes the network's input.
 
 use std::path::PathBuf;
 
@@ -10,22 +10,22 @@ use tks_events::datasets::Orientation;
 use super::check::{count, require, wrong};
 use super::training::MAX_THREADS;
 
-/// The most batches that a loading thread may be ahead.
+/// Maximum number of batches that a loading thread may be ahead.
 const MAX_PREFETCH: usize = 1024;
 
-/// The most samples in an epoch: indices have 32 bits.
+/// Maximum number of samples in an epoch: indices have 32 bits.
 const MAX_SAMPLES: usize = u32::MAX as usize;
 
-/// The samples of one part: all of it, or those of a range.
+/// The samples of one part: all of them, or a range.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PartConfig {
-    /// The part by its name in the data set, such as `train`, `test`, `val`.
+    /// Name of the part in the data set, such as `train`, `test` or `val`.
     pub part: String,
-    /// The first sample, counted from 0 in the part's order.
+    /// Index of the first sample, counted from 0 in the part's order.
     #[serde(default)]
     pub from: usize,
-    /// The sample after the last; left out: to the end.
+    /// Index after the last sample; left out: to the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<usize>,
 }
@@ -36,10 +36,10 @@ impl PartConfig {
         PartConfig { part: part.into(), from: 0, to: None }
     }
 
-    /// The samples that are meant of `len`.
+    /// The selected range of `len` samples.
     ///
     /// # Errors
-    /// A range that is empty or beyond the end.
+    /// A range that is empty or extends beyond the end.
     pub fn range(&self, key: &str, len: usize) -> Result<std::ops::Range<usize>> {
         let to = self.to.unwrap_or(len);
         ensure!(
@@ -52,14 +52,15 @@ impl PartConfig {
     }
 }
 
-/// What becomes of a recording with faulty events: outside the sensor, without a polarity, or behind a cut.
+/// How a recording with faulty events is handled: events outside the sensor, without a polarity, or after the
+/// point of truncation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BadEvents {
-    /// It ends the training, with the file and the byte.
+    /// Training stops with an error that names the file and the byte.
     #[default]
     Error,
-    /// The faulty events are left out and counted.
+    /// The faulty events are dropped and counted.
     Drop,
 }
 
@@ -67,11 +68,12 @@ pub enum BadEvents {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EventConfig {
-    /// From a recording to `[T, C, H, W]`. The bins of its `slicing` follow `time_steps` where it is left out.
+    /// How a recording becomes `[T, C, H, W]`. If its `slicing` is left out, the number of bins is `time_steps`.
     pub recipe: tks_events::recipe::Recipe,
-    /// Which way up the recordings are given.
+    /// Orientation in which the recordings are provided.
     pub orientation: Orientation,
-    /// Width and height of the sensor in pixels, for a folder of recordings. Left out: as the first recording states.
+    /// Width and height of the sensor in pixels, for a folder of recordings. Left out: as stated in the first
+    /// recording.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sensor: Option<tks_events::SensorSize>,
     /// Mixing of two samples and their labels, in training only.
@@ -83,51 +85,51 @@ pub struct EventConfig {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ImageConfig {
-    /// From an image to `[C, H, W]`.
+    /// How an image becomes `[C, H, W]`.
     pub recipe: tks_images::Recipe,
     /// Mixing of two samples and their labels, in training only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mix: Option<tks_images::augment::Mix>,
 }
 
-/// The data. Recordings of events have `[data.events]`, images `[data.images]`.
+/// The data. Recordings of events are configured by `[data.events]`, images by `[data.images]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
-    /// The data set's name (`tks data list` has them), or `"folder"` for a folder per class below `<path>/<part>`: of images,
-    /// or of recordings if `[data.events]` is given.
+    /// The data set's name (see `tks data list`), or `"folder"` for one folder per class below
+    /// `<path>/<part>`, containing images, or recordings if `[data.events]` is given.
     pub name: String,
-    /// The folder or archive that holds it. Left out: where it ships with the program.
+    /// The folder or archive that contains the data set. Left out: the copy that ships with the program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
-    /// How it is split, by the name in its manifest; left out: the first that is listed there.
+    /// Name in the manifest of how the data set is split; left out: the first split listed there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<String>,
-    /// What to train on.
+    /// The samples for training.
     pub train: PartConfig,
-    /// What to test on. A training refuses a part that shares a sample with `train`.
+    /// The samples for testing. A test part that shares a sample with `train` is refused.
     pub test: PartConfig,
-    /// Take another number of samples than the manifest states: for a part of a download.
+    /// Whether to accept a different number of samples than the manifest states, for a partial download.
     pub accept_counts: bool,
-    /// What becomes of a recording with faulty events.
+    /// How a recording with faulty events is handled.
     pub bad_events: BadEvents,
-    /// Threads that load, up to 1024; 0: the thread that trains does it.
+    /// Number of loading threads, up to 1024; 0: samples are loaded by the training thread.
     pub workers: usize,
-    /// Batches that a loading thread may be ahead, 1 to 1024.
+    /// Number of batches that a loading thread may be ahead, 1 to 1024.
     pub prefetch: usize,
-    /// Which training samples, in which order.
+    /// Selection and order of the training samples.
     pub sampler: Sampler,
-    /// What becomes of the samples that do not fill a batch in training. Left out: `"drop"` where they are less than a tenth
-    /// of an epoch, else `"keep"`.
+    /// How training handles the samples that do not fill a batch. Left out: `"drop"` if they are less than a
+    /// tenth of an epoch, else `"keep"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_batch: Option<LastBatch>,
-    /// Recordings of events.
+    /// Settings for recordings of events.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<EventConfig>,
-    /// Images.
+    /// Settings for images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<ImageConfig>,
-    /// Settings of a data set that a program registered.
+    /// Settings of a data set registered by a program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub own: Option<toml::Table>,
 }
@@ -154,16 +156,17 @@ impl Default for DataConfig {
 }
 
 impl DataConfig {
-    /// What becomes of the rest of an epoch of so many samples: where it is left open, less than a tenth may be lost.
+    /// How the last batch of an epoch of `epoch` samples is handled: unless configured, less than a tenth may
+    /// be dropped.
     pub fn last_batch_of(&self, epoch: usize, batch_size: usize) -> LastBatch {
         let rest = epoch % batch_size.max(1);
         self.last_batch.unwrap_or(if 10 * rest < epoch { LastBatch::Drop } else { LastBatch::Keep })
     }
 
-    /// Checks every value but those of recipes.
+    /// Checks every value except those of recipes.
     ///
     /// # Errors
-    /// [`ConfigError`](super::ConfigError) for the first that makes no sense.
+    /// [`ConfigError`](super::ConfigError) for the first invalid one.
     pub(super) fn check(&self) -> Result<()> {
         require(!self.name.is_empty(), "data.name", "empty", "the name of a data set, or \"folder\"")?;
         for (key, part) in [("train", &self.train), ("test", &self.test)] {
@@ -185,10 +188,10 @@ impl DataConfig {
         }
     }
 
-    /// Checks that what is tested on is not trained on.
+    /// Checks that no test sample is used for training.
     ///
     /// # Errors
-    /// [`ConfigError`](super::ConfigError) with what overlaps.
+    /// [`ConfigError`](super::ConfigError) that names the overlap.
     pub fn check_apart(&self) -> Result<()> {
         let (train, test) = (&self.train, &self.test);
         let overlaps = train.part == test.part

@@ -1,4 +1,4 @@
-//! The configuration: everything that a user can choose, as one TOML file.
+//! The configuration: every user option, in one TOML file.
 
 mod check;
 mod data;
@@ -24,7 +24,7 @@ pub use training::{EvaluationConfig, FewerSteps, HardwareConfig, OutputConfig, T
 
 use error::Sources;
 
-/// A training, whole: data, network, loss, optimiser, and what it runs on.
+/// The complete configuration of a training run: data, network, loss, optimiser and hardware.
 ///
 /// ```
 /// use tks_trainer::config::Config;
@@ -40,34 +40,35 @@ use error::Sources;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The run's name: its folder is called by it.
+    /// The run's name, which is also the name of its folder.
     pub name: String,
-    /// Fixes initial weights, order, augmentation and dropout.
+    /// Random seed for initial weights, sample order, augmentation and dropout.
     pub seed: u64,
-    /// Time steps `T`, 1 or more. Left out: 4 for images; for recordings as many as `data.events.recipe` makes.
+    /// Number of time steps, `T`, 1 or more. Left out: 4 for images; for recordings, the number of steps that
+    /// `data.events.recipe` produces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_steps: Option<usize>,
     /// The data.
     pub data: DataConfig,
-    /// The network. Its input and its classes are those of the data.
+    /// The network. Its input shape and number of classes are taken from the data.
     pub network: NetworkConfig,
-    /// What is minimised.
+    /// The loss to minimise.
     pub loss: LossConfig,
     /// The optimiser.
     pub optimizer: OptimizerConfig,
-    /// The learning rate over time.
+    /// The learning rate schedule.
     pub schedule: ScheduleConfig,
-    /// How long, in which batches.
+    /// Training length and batches.
     pub training: TrainingConfig,
-    /// How it is evaluated.
+    /// How the network is evaluated.
     pub evaluation: EvaluationConfig,
-    /// How the network is run: the results are the same.
+    /// How the network is executed; this does not affect the results.
     pub execution: Execution,
-    /// What it runs on.
+    /// The hardware to run on.
     pub hardware: HardwareConfig,
-    /// Where results go.
+    /// Where results are written.
     pub output: OutputConfig,
-    /// Whether `network.classes` was given, even if as its default.
+    /// Whether `network.classes` was given, even if with the default value.
     #[serde(skip)]
     pub gives_classes: bool,
 }
@@ -93,30 +94,30 @@ impl Default for Config {
     }
 }
 
-/// Time steps of a static image where none are given.
+/// Default number of time steps for a static image.
 pub const STATIC_TIME_STEPS: usize = 4;
 
 impl Config {
-    /// The configuration in the file at `path`, changed by `overrides` of the form `section.key=value`.
+    /// Reads the configuration in the file at `path` and applies `overrides` of the form `section.key=value`.
     ///
     /// # Errors
-    /// A file that cannot be read, and as [`Config::parse`].
+    /// A file that cannot be read, and the errors of [`Config::parse`].
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
         let text = tks_data::regular_file::read_to_string(path)?;
         Config::parse(&text, path, overrides)
     }
 
-    /// The configuration that `text` holds; `origin` is what errors call it.
+    /// Parses a configuration from `text`; `origin` is its name in error messages.
     ///
     /// # Errors
-    /// An unknown key with the nearest known one, a value of another kind or out of its range: each with its key, and the
-    /// line or the change that has it.
+    /// An unknown key, with the nearest known one; a value of the wrong type or out of range. Each error
+    /// names the key and the line or override it is in.
     pub fn parse(text: &str, origin: &Path, overrides: &[String]) -> Result<Self> {
         Config::parse_from(text, Sources { origin, changes: overrides }, Sources::FILE)
     }
 
-    /// The configuration that a run keeps, `text` in the file `origin`: one that was written when defaults stood for
-    /// the data's number of classes gives none.
+    /// Parses the configuration kept by a run, `text` in the file `origin`. One written when defaults stood
+    /// for the data's number of classes counts as giving no number of classes.
     ///
     /// # Errors
     /// As [`Config::parse`].
@@ -124,7 +125,7 @@ impl Config {
         Config::parse_from(text, Sources { origin, changes: overrides }, Sources::FILE + 1)
     }
 
-    /// `first_given`: the first of the texts whose number of classes is one that somebody gave.
+    /// `first_given`: the index of the first text whose number of classes was given by a user.
     fn parse_from(text: &str, sources: Sources<'_>, first_given: usize) -> Result<Self> {
         let overrides = sources.changes;
         let nothing = Item::parse("", Sources::DEFAULTS)?;
@@ -137,7 +138,7 @@ impl Config {
             Ok(config)
         };
         let mut config = read(&whole)?;
-        // With defaults written out, so that a part of a table can be changed that the file does not have.
+        // With defaults written out, so that an override can change part of a table that is not in the file.
         let mut complete = Item::parse(&config.to_toml()?, Sources::DEFAULTS)?;
         overrides::take_places(&mut complete, &whole);
         if !overrides.is_empty() {
@@ -152,16 +153,16 @@ impl Config {
         Ok(config)
     }
 
-    /// The number of classes that was given; not given, it is that of the data.
+    /// The number of classes if given; otherwise it is that of the data.
     pub fn given_classes(&self) -> Option<usize> {
         let classes = self.network.classes;
         (self.gives_classes || classes != NetworkConfig::default().classes).then_some(classes)
     }
 
-    /// The configuration as TOML, with `network.classes` only where it was given.
+    /// The configuration as TOML, with `network.classes` only if it was given.
     ///
     /// # Errors
-    /// What TOML cannot express, which no configuration that was read holds.
+    /// Values that TOML cannot express; a configuration that was read has none.
     pub fn to_toml(&self) -> Result<String> {
         let text = toml::to_string(self)?;
         if self.given_classes().is_some() {

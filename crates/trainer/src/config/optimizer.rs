@@ -1,47 +1,50 @@
-//! Which optimiser, and how its learning rate changes.
+//! The optimiser and the learning rate schedule.
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::check::{require, wrong};
 
-/// Which optimiser.
+/// The optimisation algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OptimizerName {
-    /// Adam with decoupled weight decay: Loshchilov and Hutter, ICLR 2019. libtorch's fused kernel.
+    /// Adam with decoupled weight decay, using libtorch's fused kernel. Loshchilov and Hutter, ICLR 2019.
     #[default]
     Adamw,
-    /// Stochastic gradient descent with momentum; weight decay is added to the gradient. libtorch's fused kernel.
+    /// Stochastic gradient descent with momentum, using libtorch's fused kernel; weight decay is added to the
+    /// gradient.
     Sgd,
-    /// Adam whose step is scaled layer by layer, for large batches: You et al., ICLR 2020.
+    /// Adam with steps scaled per layer, for large batches. You et al., ICLR 2020.
     Lamb,
-    /// The sign of a momentum: Chen et al., "Symbolic Discovery of Optimization Algorithms", NeurIPS 2023.
+    /// The sign of a momentum. Chen et al., "Symbolic Discovery of Optimization Algorithms", NeurIPS 2023.
     Lion,
 }
 
-/// The optimiser. The default is the reference recipe's: AdamW, learning rate 5e-3 for a batch of 1024.
+/// The optimiser. The default is that of the reference recipe: AdamW with a learning rate of 5e-3 for a batch
+/// of 1024.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OptimizerConfig {
-    /// Which one.
+    /// The optimisation algorithm.
     pub name: OptimizerName,
     /// Learning rate, above 0, for a batch of `lr_batch`.
     pub lr: f64,
-    /// The learning rate is scaled linearly from a batch of this many samples to the real one (accumulation
-    /// included); 0 takes `lr` as it is.
+    /// Batch size for which `lr` is given; the learning rate is scaled linearly to the actual batch size
+    /// (including accumulation). 0: `lr` is used unchanged.
     pub lr_batch: usize,
     /// Weight decay, 0 or above.
     pub weight_decay: f64,
-    /// Decay biases and batch norms too; usually they are left alone.
+    /// Whether weight decay also applies to biases and batch norms; usually it does not.
     pub decay_norm_and_bias: bool,
-    /// Decay rates of the first and second moment (Adam, LAMB; Lion's usual ones are 0.9 and 0.99), 0 to below 1.
+    /// Decay rates of the first and second moments, 0 to below 1 (Adam, LAMB, Lion; usual values for Lion are
+    /// 0.9 and 0.99).
     pub betas: [f64; 2],
-    /// Added to the root of the second moment (Adam, LAMB), above 0.
+    /// Constant added to the square root of the second moment, above 0 (Adam, LAMB).
     pub eps: f64,
-    /// SGD's momentum, 0 to below 1.
+    /// Momentum of SGD, 0 to below 1.
     pub momentum: f64,
-    /// SGD with Nesterov's momentum.
+    /// Whether SGD uses Nesterov momentum.
     pub nesterov: bool,
 }
 
@@ -62,7 +65,7 @@ impl Default for OptimizerConfig {
 }
 
 impl OptimizerConfig {
-    /// The learning rate for batches of `batch` samples, accumulation included.
+    /// The learning rate for batches of `batch` samples, including accumulation.
     pub fn scaled_lr(&self, batch: usize) -> f64 {
         match self.lr_batch {
             0 => self.lr,
@@ -70,10 +73,10 @@ impl OptimizerConfig {
         }
     }
 
-    /// Nothing, if every value is in its range.
+    /// Checks that every value is in its range.
     ///
     /// # Errors
-    /// Names the first that is not.
+    /// Names the first value that is not.
     pub fn check(&self) -> Result<()> {
         let share = |value: f64| (0.0..1.0).contains(&value);
         let positive = |value: f64| value > 0.0 && value.is_finite();
@@ -96,53 +99,53 @@ impl OptimizerConfig {
     }
 }
 
-/// How the learning rate changes.
+/// The shape of the learning rate schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ScheduleName {
-    /// Down a half cosine to `min_lr`: Loshchilov and Hutter, ICLR 2017.
+    /// Half a cosine down to `min_lr`. Loshchilov and Hutter, ICLR 2017.
     #[default]
     Cosine,
-    /// Times `step_factor` every `step_epochs`.
+    /// Multiplied by `step_factor` every `step_epochs`.
     Step,
-    /// Up to the peak over the first 30% (after `warmup_lr`), down to `min_lr`, both by half cosines: Smith and
-    /// Topin, 2019. `warmup_epochs` are the way up where they are given, and above 0.
+    /// Up to the peak over the first 30% (from `warmup_lr`), then down to `min_lr`, both as half cosines.
+    /// Smith and Topin, 2019. If `warmup_epochs` is given and above 0, it is the length of the rise.
     OneCycle,
-    /// As it is, after the warm-up.
+    /// Constant after the warm-up.
     Constant,
 }
 
-/// When the learning rate changes.
+/// When the learning rate is updated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SchedulePace {
-    /// Once an epoch, as in the reference recipe: for many epochs.
+    /// Once per epoch, as in the reference recipe; for many epochs.
     Epoch,
     /// With every batch.
     #[default]
     Batch,
 }
 
-/// The learning rate's schedule. The default is a cosine to 1e-5 after a warm-up from 1e-6. The reference recipe has 5
-/// epochs of warm-up and moves once an epoch.
+/// The learning rate schedule. The default is a cosine to 1e-5 after a warm-up from 1e-6. The reference
+/// recipe has 5 epochs of warm-up and updates once per epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ScheduleConfig {
-    /// Its shape.
+    /// The shape of the schedule.
     pub name: ScheduleName,
-    /// When it moves.
+    /// When the learning rate is updated.
     pub pace: SchedulePace,
-    /// Epochs over which the learning rate grows from `warmup_lr`, 0 or above. Left out: a tenth of the training, 5 epochs
-    /// at most; for `one_cycle` 30% of the training.
+    /// Number of epochs over which the learning rate rises from `warmup_lr`, 0 or above. Left out: a tenth of
+    /// the training, at most 5 epochs; for `one_cycle`, 30% of the training.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warmup_epochs: Option<f64>,
-    /// Where the warm-up begins, 0 or above.
+    /// Learning rate at the start of the warm-up, 0 or above.
     pub warmup_lr: f64,
-    /// Where it ends, 0 or above.
+    /// Learning rate at the end of the schedule, 0 or above.
     pub min_lr: f64,
-    /// For `step`: epochs between two steps, above 0.
+    /// For `step`: number of epochs between steps, above 0.
     pub step_epochs: f64,
-    /// For `step`: the factor, above 0.
+    /// For `step`: factor applied at each step, above 0.
     pub step_factor: f64,
 }
 
@@ -160,16 +163,16 @@ impl Default for ScheduleConfig {
     }
 }
 
-/// The share of a one-cycle schedule that goes up, where no warm-up is given.
+/// Default share of a one-cycle schedule that rises.
 const ONE_CYCLE_UP: f64 = 0.3;
 
-/// The share of other schedules that is warm-up where none is given, and the most epochs that it takes.
+/// Default share of the other schedules that is warm-up, and the maximum number of warm-up epochs.
 const WARMUP_SHARE: f64 = 0.1;
 const MOST_WARMUP_EPOCHS: f64 = 5.0;
 
 impl ScheduleConfig {
-    /// The learning rate at a moment of the training: `time` in epochs, fractions included, of `epochs`; `peak` is
-    /// the optimiser's.
+    /// The learning rate at a point of the training: `time` is in epochs (with fractions) out of `epochs`;
+    /// `peak` is the optimiser's learning rate.
     ///
     /// ```
     /// use tks_trainer::config::ScheduleConfig;
@@ -209,7 +212,7 @@ impl ScheduleConfig {
         }
     }
 
-    /// The epochs in which the learning rate grows, of a training of so many.
+    /// Number of epochs in which the learning rate rises, out of `epochs`.
     pub fn warmup(&self, epochs: usize) -> f64 {
         let epochs = epochs as f64;
         match (self.name, self.warmup_epochs) {
@@ -219,10 +222,10 @@ impl ScheduleConfig {
         }
     }
 
-    /// Nothing, if every value is in its range.
+    /// Checks that every value is in its range.
     ///
     /// # Errors
-    /// Names the first that is not.
+    /// Names the first value that is not.
     pub fn check(&self) -> Result<()> {
         for (key, value) in [
             ("schedule.warmup_epochs", self.warmup_epochs.unwrap_or(0.0)),

@@ -1,4 +1,4 @@
-//! How long, in which batches, when to stop; how to evaluate; on what to run; where results go.
+//! Training length, batches and stopping; evaluation; hardware; output.
 
 use std::path::PathBuf;
 
@@ -7,41 +7,42 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{count, require};
 
-/// The most epochs, and batches between two looks.
+/// Maximum number of epochs, and of batches between two watched batches.
 const MAX_EPOCHS: usize = 1_000_000_000;
 
-/// The most samples in a batch, and batches of a step.
+/// Maximum number of samples in a batch, and of batches in a step.
 const MAX_BATCH: usize = 1 << 20;
 
-/// The most threads.
+/// Maximum number of threads.
 pub(super) const MAX_THREADS: usize = 1024;
 
-/// How long a training takes and in which batches.
+/// Training length, batches and stopping.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainingConfig {
     /// Passes over the training samples, 1 or more.
     pub epochs: usize,
-    /// Samples in a batch, 1 to 1048576.
+    /// Number of samples in a batch, 1 to 1048576.
     pub batch_size: usize,
-    /// Batches whose gradients are averaged before the optimiser's step, 1 to 1048576.
+    /// Number of batches whose gradients are averaged before each optimiser step, 1 to 1048576.
     pub accumulation: usize,
-    /// Gradients are scaled down to this norm where theirs is larger; above 0.
+    /// Maximum norm of the gradients, above 0; larger gradients are scaled down to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
-    /// Evaluate by an exponential moving average of the weights that keeps this share at each step, 0 to below 1
-    /// (such as 0.999).
+    /// Decay per step of an exponential moving average of the weights, which is then used for evaluation; 0
+    /// to below 1 (such as 0.999).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ema_decay: Option<f64>,
-    /// Stop after so many epochs without a better accuracy, above 0; below 1 it is that share of `epochs`. The warm-up
-    /// does not count. Left out: never.
+    /// Number of epochs without a better accuracy after which training stops, above 0; a value below 1 is a
+    /// share of `epochs`. Warm-up epochs do not count. Left out: never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patience: Option<f64>,
-    /// Minutes between two checkpoints within an epoch, above 0. There is one after every epoch anyway.
+    /// Minutes between checkpoints within an epoch, above 0. A checkpoint is also written after every epoch.
     pub checkpoint_minutes: f64,
-    /// Firing rates are taken from every so many batches, 1 or more.
+    /// Number of batches between measurements of the firing rates, 1 or more.
     pub watch_every: usize,
-    /// A layer that was silent or saturated in so many watched batches in a row is named in a warning; 0: never.
+    /// Number of consecutive measurements in which a layer must be silent or saturated to cause a warning; 0:
+    /// never.
     pub warn_after: usize,
 }
 
@@ -62,22 +63,22 @@ impl Default for TrainingConfig {
 }
 
 impl TrainingConfig {
-    /// The epochs to wait for a better accuracy, 1 or more.
+    /// The number of epochs to wait for a better accuracy, 1 or more.
     pub fn patience_epochs(&self) -> Option<usize> {
         let patience = self.patience?;
         let epochs = if patience < 1.0 { (patience * self.epochs as f64).ceil() } else { patience };
         Some((epochs as usize).max(1))
     }
 
-    /// Samples that one step of the optimiser sees.
+    /// Number of samples per optimiser step.
     pub fn samples_per_step(&self) -> usize {
         self.batch_size * self.accumulation
     }
 
-    /// Nothing, if every value is in its range.
+    /// Checks that every value is in its range.
     ///
     /// # Errors
-    /// Names the first that is not.
+    /// Names the first value that is not.
     pub fn check(&self) -> Result<()> {
         count("training.epochs", self.epochs, 1, MAX_EPOCHS)?;
         count("training.batch_size", self.batch_size, 1, MAX_BATCH)?;
@@ -99,15 +100,15 @@ impl TrainingConfig {
     }
 }
 
-/// How a network with fewer steps is tested on recordings of events.
+/// How a network is tested with fewer time steps on recordings of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FewerSteps {
-    /// The first steps of the full sequence: what a device sees that stops early. One pass serves every number of
-    /// steps. For static images there is no difference.
+    /// The first steps of the full sequence, as seen by a device that stops early. One pass covers every
+    /// number of steps. For static images, there is no difference.
     #[default]
     Prefix,
-    /// The whole recording in fewer, longer bins.
+    /// The whole recording, divided into fewer, longer bins.
     Rebin,
 }
 
@@ -115,12 +116,12 @@ pub enum FewerSteps {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvaluationConfig {
-    /// Epochs between two evaluations, 1 or more; the last epoch has one anyway.
+    /// Number of epochs between evaluations, 1 or more; the last epoch is always evaluated.
     pub every_epochs: usize,
-    /// Samples in a batch; left out: as many as in training.
+    /// Number of samples in a batch; left out: as in training.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_size: Option<usize>,
-    /// How fewer steps are understood for recordings of events.
+    /// How recordings of events are shortened to fewer time steps.
     pub fewer_steps: FewerSteps,
 }
 
@@ -131,24 +132,24 @@ impl Default for EvaluationConfig {
 }
 
 impl EvaluationConfig {
-    /// Nothing, if every value is in its range.
+    /// Checks that every value is in its range.
     ///
     /// # Errors
-    /// Names the first that is not.
+    /// Names the first value that is not.
     pub fn check(&self) -> Result<()> {
         count("evaluation.every_epochs", self.every_epochs, 1, MAX_EPOCHS)?;
         self.batch_size.map_or(Ok(()), |size| count("evaluation.batch_size", size, 1, MAX_BATCH))
     }
 }
 
-/// What to run on.
+/// The hardware to run on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HardwareConfig {
     /// `"auto"` (the first CUDA device, else the CPU), `"cpu"`, `"cuda"` or `"cuda:<number>"`.
     pub device: String,
-    /// Threads of the CPU that compute, up to 1024; 0: as many as there are cores. A run keeps the number, so that it goes
-    /// on to the same figures on a machine with other cores.
+    /// Number of CPU threads for computation, up to 1024; 0: one per core. A run keeps this number, so that
+    /// it resumes with identical results on a machine with a different number of cores.
     pub threads: usize,
 }
 
@@ -159,24 +160,21 @@ impl Default for HardwareConfig {
 }
 
 impl HardwareConfig {
-    /// Nothing, if every value is in its range.
+    /// Checks that every value is in its range.
     ///
     /// # Errors
-    /// Names the first that is not.
+    /// Names the first value that is not.
     pub fn check(&self) -> Result<()> {
         count("hardware.threads", self.threads, 0, MAX_THREADS)
     }
 
-    /// Sets the threads of this process, and gives the device.
-    ///
-    /// # Errors
-    /// As [`HardwareConfig::resolve`].
+    /// Sets the number of threads of this process and returns the device.
     pub fn prepare(&self) -> Result<tch::Device> {
         tks_autograd::runtime::set_threads(self.thread_count());
         self.resolve()
     }
 
-    /// Threads that compute, with 0 as this machine's number.
+    /// Number of threads for computation; 0 is replaced by this machine's number of cores.
     pub fn thread_count(&self) -> usize {
         match self.threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -184,10 +182,10 @@ impl HardwareConfig {
         }
     }
 
-    /// The device that is meant.
+    /// The selected device.
     ///
     /// # Errors
-    /// A name that is none, and a CUDA device that is not there.
+    /// An unknown device name, and a CUDA device that is not present.
     pub fn resolve(&self) -> Result<tch::Device> {
         let devices = tch::Cuda::device_count();
         let number = match self.device.as_str() {
@@ -211,15 +209,15 @@ impl HardwareConfig {
     }
 }
 
-/// Where results go.
+/// Where results are written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OutputConfig {
-    /// The folder in which each run gets a folder of its own.
+    /// The folder that contains a subfolder for each run.
     pub folder: PathBuf,
-    /// Write TensorBoard event files too.
+    /// Whether TensorBoard event files are written too.
     pub tensorboard: bool,
-    /// Make the report when the training ends.
+    /// Whether a report is written when training ends.
     pub report: bool,
 }
 

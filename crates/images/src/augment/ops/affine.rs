@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::image::Image;
 
-/// How a place between pixels gets its value.
+/// Interpolation between pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -14,9 +14,9 @@ pub enum Interpolation {
     /// The nearest pixel.
     #[default]
     Nearest,
-    /// Between four pixels.
+    /// Bilinear, between four pixels.
     Bilinear,
-    /// By cubic polynomials through sixteen pixels.
+    /// Bicubic, between sixteen pixels.
     Bicubic,
 }
 
