@@ -1,5 +1,6 @@
-//! Activation checkpointing: a layer keeps its input alone, spikes as bits, and is computed again in the backward pass.
-//! Chen et al., "Training Deep Nets with Sublinear Memory Cost", arXiv 1604.06174.
+//! Activation checkpointing: of a layer, only the input is kept, with spikes as bits, and the layer is
+//! recomputed in the backward pass. Chen et al., "Training Deep Nets with Sublinear Memory Cost", arXiv
+//! 1604.06174.
 
 use tch::{Kind, Tensor};
 use tks_autograd::custom::{Backward, Gradients, Tensors, record};
@@ -11,8 +12,8 @@ use crate::error::ModelError;
 use crate::execution::Execution;
 use crate::layers::Layer;
 
-/// As `layer.forward(x, context)`; where the network runs with checkpoints and the layer can be computed again, nothing
-/// but `x` is kept for the backward pass.
+/// Like `layer.forward(x, context)`. If the network uses checkpointing and the layer can be recomputed, only
+/// `x` is kept for the backward pass.
 pub(crate) fn forward(
     layer: &dyn Layer,
     x: &Tensor,
@@ -41,13 +42,14 @@ struct Node {
     layer: Box<dyn Layer>,
     train: bool,
     execution: Execution,
-    /// Of the input.
+    /// The input.
     kept: SavedTensor,
-    /// The input's.
+    /// The kind of the input.
     kind: Kind,
 }
 
-/// Hands a gradient to the tensor that it was recorded for: libtorch's call by tch starts from a scalar alone.
+/// Passes a gradient to the tensor for which it was recorded: through tch, libtorch's call can only start
+/// from a scalar.
 struct Start;
 
 impl Backward for Start {

@@ -1,4 +1,4 @@
-//! One forward pass of a network over a chunk of steps: what its layers share beside the signal.
+//! One forward pass of a network over a chunk of steps: the data shared by its layers besides the signal.
 
 use tch::Tensor;
 use tks_autograd::State;
@@ -7,13 +7,13 @@ use crate::error::ModelError;
 use crate::execution::Execution;
 use crate::observer::Observer;
 
-/// What the layers of a forward pass share.
+/// The data shared by the layers in a forward pass.
 pub struct ForwardContext<'a> {
     train: bool,
-    /// Whether training changes the running statistics: not where a layer is computed again for its gradients.
+    /// Whether training updates the running statistics: not when a layer is recomputed for its gradients.
     update_running: bool,
     execution: Execution,
-    /// The neurons' states by their layer's index, where the sequence goes on in another chunk.
+    /// The neurons' states by the index of their layer, if the sequence continues in another chunk.
     pub(crate) states: Option<Vec<Option<State>>>,
     observer: Option<&'a mut dyn Observer>,
 }
@@ -30,39 +30,39 @@ impl std::fmt::Debug for ForwardContext<'_> {
 }
 
 impl<'a> ForwardContext<'a> {
-    /// A pass over whole sequences, from rest, which nobody observes.
+    /// A pass over whole sequences, from rest, without an observer.
     pub fn new(train: bool, execution: Execution) -> Self {
         ForwardContext { train, update_running: true, execution, states: None, observer: None }
     }
 
-    /// The pass of a layer that is computed again, or that is only looked at: running statistics stay as they are.
+    /// The pass of a layer that is recomputed, or only observed: running statistics are unchanged.
     #[must_use]
     pub fn without_updates(self) -> Self {
         ForwardContext { update_running: false, ..self }
     }
 
-    /// The same pass, observed.
+    /// The same pass with an observer.
     #[must_use]
     pub fn observed(self, observer: &'a mut dyn Observer) -> Self {
         ForwardContext { observer: Some(observer), ..self }
     }
 
-    /// Whether the network is trained: batch norm by the statistics of the batch, dropout on.
+    /// Whether the pass is for training: batch norm uses the statistics of the batch, and dropout is on.
     pub fn is_training(&self) -> bool {
         self.train
     }
 
-    /// Whether a layer that keeps statistics over training updates them in this pass.
+    /// Whether a layer that keeps running statistics should update them in this pass.
     pub fn updates_running_statistics(&self) -> bool {
         self.train && self.update_running
     }
 
-    /// How the network runs.
+    /// The execution options.
     pub fn execution(&self) -> &Execution {
         &self.execution
     }
 
-    /// Whoever observes the pass.
+    /// The observer of the pass, if any.
     pub fn observer(&mut self) -> Option<&mut (dyn Observer + 'a)> {
         self.observer.as_deref_mut()
     }
@@ -71,7 +71,7 @@ impl<'a> ForwardContext<'a> {
 /// `[T, B, ...]` as `[T * B, ...]`.
 ///
 /// # Errors
-/// What libtorch refuses.
+/// Errors from libtorch.
 pub fn merge_steps(x: &Tensor) -> Result<Tensor, ModelError> {
     Ok(x.f_flatten(0, 1)?)
 }
@@ -79,7 +79,7 @@ pub fn merge_steps(x: &Tensor) -> Result<Tensor, ModelError> {
 /// `[T * B, ...]` as `[T, B, ...]`.
 ///
 /// # Errors
-/// What libtorch refuses.
+/// Errors from libtorch.
 pub fn split_steps(x: &Tensor, time_steps: i64) -> Result<Tensor, ModelError> {
     let size = x.size();
     let batch = size.first().copied().unwrap_or(0) / time_steps.max(1);

@@ -1,17 +1,18 @@
-//! A network's layers with all that another program needs to rebuild it: what follows what, shapes, tensors by name, and
-//! the numbers of its neurons as they were learned.
+//! A description of a network's layers from which another program can rebuild it: connections, shapes,
+//! tensors by name, and the learned parameters of its neurons.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tks_neuron::Neuron;
 
-/// A layer. Tensors have the layer's name and their own in the state dictionary: `conv1.weight`, `bn1.running_var`.
+/// A layer. The full name of a tensor is the layer's name followed by the tensor's name in the state
+/// dictionary: `conv1.weight`, `bn1.running_var`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LayerDescription {
-    /// Convolution of `[C, H, W]`, with zeros around it.
+    /// Convolution of `[C, H, W]` with zero padding.
     Convolution {
         /// Its name.
         name: String,
@@ -19,14 +20,14 @@ pub enum LayerDescription {
         weight: Vec<i64>,
         /// Whether there is a `bias`, `[O]`.
         bias: bool,
-        /// Pixels from one place of the kernel to the next.
+        /// Stride in pixels.
         stride: i64,
-        /// Zeros on each side.
+        /// Zero padding on each side.
         padding: i64,
-        /// Pixels from one tap of the kernel to the next.
+        /// Distance in pixels between adjacent taps of the kernel.
         #[serde(default = "one", skip_serializing_if = "is_one")]
         dilation: i64,
-        /// Groups of channels, each convolved by itself.
+        /// Number of channel groups that are convolved separately.
         #[serde(default = "one", skip_serializing_if = "is_one")]
         groups: i64,
         /// Shape of a sample's input at one step.
@@ -38,7 +39,7 @@ pub enum LayerDescription {
     Linear {
         /// Its name.
         name: String,
-        /// Shape of `weight`: `[O, F]`, or `[O, D, 1]` of tokens.
+        /// Shape of `weight`: `[O, F]`, or `[O, D, 1]` for tokens.
         weight: Vec<i64>,
         /// Whether there is a `bias`, `[O]`.
         bias: bool,
@@ -47,62 +48,62 @@ pub enum LayerDescription {
         /// Shape of its output.
         output: Vec<usize>,
     },
-    /// Batch norm by `running_mean` and `running_var`, then times `weight`, plus `bias`; each `[C]`. Of tokens
-    /// `[N, D]` over `D`.
+    /// Batch norm with `running_mean` and `running_var`, then multiplied by `weight`, plus `bias`; each
+    /// `[C]`. For tokens `[N, D]`, over `D`.
     BatchNorm {
         /// Its name.
         name: String,
-        /// Channels `C`.
+        /// Number of channels, `C`.
         channels: i64,
-        /// Added to the variance.
+        /// Constant added to the variance.
         eps: f64,
-        /// Share of a batch in the running statistics, in training.
+        /// Weight of a batch in the running statistics, in training.
         momentum: f64,
     },
-    /// Neurons, from rest at each sample's first step.
+    /// Neurons, at rest before each sample's first step.
     Neurons {
         /// Their name.
         name: String,
-        /// Their configuration, with the threshold as it was learned where it is learned.
+        /// Their configuration, with the learned threshold if it is learned.
         neuron: Neuron,
-        /// The membrane's time constant in steps, as it was learned where it is learned; none for neurons without one.
+        /// The membrane time constant in steps, as learned if it is learned; `None` for neurons without one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tau: Option<f64>,
-        /// What was learned, by the names in the state dictionary: `w` (`1 / tau = sigmoid(w)`), `k`, GLIF's
-        /// gates and rates, `v_threshold`.
+        /// The learned parameters under their names in the state dictionary: `w` (`1 / tau = sigmoid(w)`),
+        /// `k`, GLIF's gates and rates, `v_threshold`.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         learned: BTreeMap<String, f64>,
         /// Shape of their output at one step.
         output: Vec<usize>,
     },
-    /// Mean over squares that do not overlap.
+    /// Average pooling over non-overlapping square windows.
     AvgPool {
-        /// Side of a square in pixels.
+        /// Side of the window in pixels.
         size: i64,
     },
-    /// Maximum over squares.
+    /// Max pooling over square windows.
     MaxPool {
-        /// Side of a square in pixels.
+        /// Side of the window in pixels.
         size: i64,
-        /// Pixels from one square to the next.
+        /// Stride in pixels.
         stride: i64,
-        /// Pixels on each side that count as smaller than all.
+        /// Padding on each side in pixels, smaller than any value.
         padding: i64,
     },
-    /// Mean over each channel's plane: `[C, H, W]` to `[C]`.
+    /// Global average pooling: `[C, H, W]` to `[C]`.
     GlobalAvgPool,
     /// `[C, H, W]` or `[N, D]` to a vector.
     Flatten,
-    /// A token for each pixel, row by row: `[C, H, W]` to `[H * W, C]`.
+    /// One token per pixel, in row-major order: `[C, H, W]` to `[H * W, C]`.
     ToTokens,
     /// Mean over tokens: `[N, D]` to `[D]`.
     MeanOfTokens,
-    /// Spiking attention, `scale q k^T v` of each head without a softmax: tokens `[N, 3 D]`, the queries, keys and values
-    /// side by side and each of them head after head, to `[N, D]`.
+    /// Spiking attention, `scale q k^T v` for each head, without a softmax: tokens `[N, 3 D]`, containing
+    /// queries, keys and values in this order, each of them head by head, to `[N, D]`.
     Attention {
         /// Number of heads.
         heads: i64,
-        /// Factor of the product.
+        /// Scaling factor of the product.
         scale: f64,
     },
     /// Dropout, in training only.
@@ -110,7 +111,7 @@ pub enum LayerDescription {
         /// Share of the features that are dropped.
         rate: f64,
     },
-    /// Two branches from one input.
+    /// Two branches with the same input.
     Block {
         /// The residual branch.
         main: Vec<LayerDescription>,
@@ -118,10 +119,10 @@ pub enum LayerDescription {
         shortcut: Vec<LayerDescription>,
         /// How they are joined.
         join: JoinDescription,
-        /// What follows the join.
+        /// The layers after the join.
         after: Vec<LayerDescription>,
     },
-    /// A layer that a program defined, which says no more of itself.
+    /// A layer defined by a program, without further description.
     Own {
         /// The name of its type.
         type_name: String,

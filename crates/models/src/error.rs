@@ -1,4 +1,4 @@
-//! What can go wrong.
+//! Errors.
 
 use std::path::PathBuf;
 
@@ -7,30 +7,30 @@ use tks_neuron::NeuronError;
 use tks_registry::RegistryError;
 use tks_torch::BoxError;
 
-/// Why a network could not be built, run or filled with weights.
+/// Why a network could not be built, run or loaded with weights.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// What a layer or an observer of a program's own says.
+    /// The error of a layer or an observer defined by a program.
     #[error(transparent)]
     Other(BoxError),
-    /// A value of the configuration is out of its range, or does not go with the others.
+    /// A value of the configuration is out of range or inconsistent with others.
     #[error("`{field}`: {problem}")]
     Config {
-        /// The configuration's field, such as `layers[3].conv.kernel`.
+        /// The configuration field, such as `layers[3].conv.kernel`.
         field: String,
-        /// What is wrong with it, and what to do.
+        /// What is wrong with it and how to fix it.
         problem: String,
     },
-    /// The input does not have the shape that the network was built for.
+    /// The input does not have the shape for which the network was built.
     #[error("the input has the shape {actual:?}, but the network takes {expected}")]
     Input {
         /// Its shape.
         actual: Vec<i64>,
-        /// What is needed, in words.
+        /// The expected shape, in words.
         expected: String,
     },
-    /// The network cannot be run in the way that was asked for.
+    /// The network does not support the requested way of execution.
     #[error("{0}")]
     Execution(String),
     /// The variable store already has a tensor of this name under the path.
@@ -41,21 +41,21 @@ pub enum ModelError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         problem: String,
     },
-    /// A file's tensors are not those of the network.
+    /// A file's tensors do not match the network's.
     #[error("{} does not fit the network: {}", path.display(), mismatch)]
     Weights {
         /// The file.
         path: PathBuf,
-        /// What does not fit.
+        /// The differences.
         mismatch: Mismatch,
     },
-    /// A neuron's parameters are out of range.
+    /// A neuron parameter is out of range.
     #[error("`neuron`: {0}")]
     Neuron(#[from] NeuronError),
-    /// An operation refused.
+    /// An operation failed.
     #[error(transparent)]
     Autograd(#[from] AutogradError),
 }
@@ -76,19 +76,19 @@ impl From<tch::TchError> for ModelError {
     }
 }
 
-/// How a file's tensors differ from a network's.
+/// The differences between a file's tensors and a network's.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mismatch {
-    /// Tensors that the network has and the file lacks.
+    /// Tensors of the network that are missing in the file.
     pub missing: Vec<String>,
-    /// Tensors that the file has and the network lacks.
+    /// Tensors of the file that the network does not have.
     pub surplus: Vec<String>,
     /// Name, shape in the network, shape in the file.
     pub shapes: Vec<(String, Vec<i64>, Vec<i64>)>,
 }
 
 impl Mismatch {
-    /// Whether nothing differs.
+    /// Whether there are no differences.
     pub fn is_empty(&self) -> bool {
         self.missing.is_empty() && self.surplus.is_empty() && self.shapes.is_empty()
     }

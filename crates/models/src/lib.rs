@@ -1,16 +1,16 @@
 //! Spiking networks, built from a serialisable description.
 //!
-//! - [`config`]: what network: [`NetworkConfig`], with an [`Architecture`] by its name.
+//! - [`config`]: the description of a network: [`NetworkConfig`], with an [`Architecture`] by name.
 //! - [`sequential`]: the layers of `architecture = "sequential"`, [`LayerConfig`].
-//! - [`Builder`], [`layers`]: how a network is built, of layers that ship and of one's own.
-//! - [`execution`]: how it runs: [`Execution`].
-//! - [`network`], [`model`]: [`Network`], built and run; [`SpikingModel`], all that a trainer needs to know of one.
-//! - [`Observer`]: what is seen of a network while it runs.
-//! - [`record`]: firing rates, traces, synaptic activity, and where numbers stop being finite.
-//! - [`description`]: layers as another program needs them to rebuild the network.
+//! - [`Builder`], [`layers`]: building of networks, from built-in layers and your own.
+//! - [`execution`]: execution options: [`Execution`].
+//! - [`network`], [`model`]: [`Network`], and [`SpikingModel`], the interface that a trainer needs.
+//! - [`Observer`]: observation of a network while it runs.
+//! - [`record`]: firing rates, traces, synaptic activity, and the location of non-finite numbers.
+//! - [`description`]: the layers, described so that another program can rebuild the network.
 //! - [`summary`]: layers with their shapes, parameters and operations.
-//! - [`weights`]: weights from safetensors files, the peers' among them.
-//! - [`error`]: what can go wrong.
+//! - [`weights`]: weights from safetensors files, including the peers'.
+//! - [`error`]: errors.
 //!
 //! ```
 //! use tch::{Device, Kind, Tensor, nn};

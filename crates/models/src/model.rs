@@ -1,4 +1,4 @@
-//! What a trainer needs of a network: [`SpikingModel`].
+//! The interface between a network and a trainer: [`SpikingModel`].
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -19,10 +19,11 @@ use crate::weights;
 
 /// A spiking network that can be trained, evaluated and described.
 ///
-/// [`crate::Network`] is one, made of layers that run one after the other. A network that is none of this kind (with feedback
-/// between its layers, say) implements the four methods without a default, and is chosen by name where
-/// [`crate::ArchitecturePlan::model`] makes it. What an observer sees of it is what [`Self::run`] shows to
-/// [`ForwardContext::observer`]: without that its firing rates and traces are empty.
+/// [`crate::Network`] is one, consisting of layers that run in sequence. A network of another kind (for
+/// example, with feedback between its layers) implements the four methods without a default, and can be
+/// selected by name if [`crate::ArchitecturePlan::model`] creates it. An observer sees only what
+/// [`Self::run`] passes to
+/// [`ForwardContext::observer`]; without that, firing rates and traces are empty.
 ///
 /// ```
 /// use tch::{Device, nn};
@@ -45,23 +46,23 @@ pub trait SpikingModel: Debug {
     /// The layers, with their shapes, parameters and operations.
     fn summary(&self) -> &Summary;
 
-    /// Every tensor by its name, in an order that does not change: parameters (those that require a gradient) and running
+    /// All tensors with their names, in a fixed order: parameters (those that require a gradient) and running
     /// statistics.
     fn named_tensors(&self) -> &[(String, Tensor)];
 
-    /// Runs the network from rest; logits of each step, `[T, B, K]` in `f32`. `context` says how, and whether somebody
-    /// observes it.
+    /// Runs the network from rest and returns the logits of each step, `[T, B, K]` in `f32`. `context` holds
+    /// the execution options and an observer, if any.
     ///
     /// # Errors
-    /// [`ModelError::Input`] for another shape than the network was built for, [`ModelError::Execution`] for a way that it
-    /// cannot run.
+    /// [`ModelError::Input`] if the shape differs from the one the network was built for;
+    /// [`ModelError::Execution`] for an unsupported way of execution.
     fn run(&self, input: Input<'_>, context: &mut ForwardContext<'_>) -> Result<Tensor, ModelError>;
 
-    /// The layers in the order in which they run, with what was learned by their neurons: what an export holds for other
-    /// programs. Default: none.
+    /// The layers in the order in which they run, with the learned parameters of their neurons, for export to
+    /// other programs. Default: none.
     ///
     /// # Errors
-    /// What libtorch refuses.
+    /// Errors from libtorch.
     fn describe_layers(&self) -> Result<Vec<LayerDescription>, ModelError> {
         Ok(Vec::new())
     }
@@ -71,10 +72,11 @@ pub trait SpikingModel: Debug {
         self.named_tensors().first().map_or(Device::Cpu, |(_, tensor)| tensor.device())
     }
 
-    /// Runs the network from rest; logits of each step, `[T, B, K]` in `f32`.
+    /// Runs the network from rest and returns the logits of each step, `[T, B, K]` in `f32`.
     ///
-    /// `train`: batch norm by the statistics of all steps and samples together, which also move the running ones, and
-    /// dropout; else by the running ones. Gradients are recorded unless the caller forbids it (`tch::no_grad`).
+    /// `train`: batch norm uses the statistics over all steps and samples together, which also update the
+    /// running statistics, and dropout is on. Otherwise, batch norm uses the running statistics. Gradients
+    /// are recorded unless disabled by the caller (`tch::no_grad`).
     ///
     /// # Errors
     /// As [`Self::run`]; [`ModelError::Execution`] for training step by step with batch norm or dropout.
@@ -82,10 +84,10 @@ pub trait SpikingModel: Debug {
         self.run(input, &mut ForwardContext::new(train, *execution))
     }
 
-    /// As [`Self::forward`], seen by an observer, such as [`crate::FiringRates`].
+    /// Like [`Self::forward`], with an observer such as [`crate::FiringRates`].
     ///
     /// # Errors
-    /// As [`Self::forward`], and what the observer finds.
+    /// As [`Self::forward`], and errors returned by the observer.
     fn forward_observed(
         &self,
         input: Input<'_>,
@@ -97,8 +99,8 @@ pub trait SpikingModel: Debug {
         self.run(input, &mut ForwardContext::new(train, *execution).observed(observer))
     }
 
-    /// Checks that every batch norm gets more than one value a channel from a training batch of so many samples: the
-    /// variance of one value is not defined. `is_static`: for [`Input::Static`].
+    /// Checks that every batch norm gets more than one value per channel from a training batch of `samples`
+    /// samples, since the variance of one value is undefined. `is_static`: for [`Input::Static`].
     ///
     /// # Errors
     /// [`ModelError::Execution`] with the first batch norm that does not.
@@ -109,9 +111,9 @@ pub trait SpikingModel: Debug {
         is_static: bool,
     ) -> Result<(), ModelError> {
         for layer in self.summary().layers.iter().filter(|layer| layer.kind == LayerKind::BatchNorm) {
-            // What is the same at each step is normalised once.
+            // Values that are the same at each step are normalised once.
             let steps = if is_static && layer.is_static { 1 } else { time_steps };
-            // `[C, H, W]`, `[F]`, or tokens `[N, D]`: what stands beside the channels.
+            // `[C, H, W]`, `[F]`, or tokens `[N, D]`: the number of values per channel.
             let plane: usize = match layer.output.as_slice() {
                 [tokens, _] => *tokens,
                 sizes => sizes.iter().skip(1).product(),
@@ -123,11 +125,11 @@ pub trait SpikingModel: Debug {
         Ok(())
     }
 
-    /// Spikes and membranes of sample `sample` of the input, in evaluation: of each layer at most `neurons` of its
-    /// neurons, evenly spread over it.
+    /// Spikes and membrane potentials of sample `sample` of the input, in evaluation: for each layer, at most
+    /// `neurons` of its neurons, evenly spaced.
     ///
     /// # Errors
-    /// As [`Self::forward`]; [`ModelError::Input`] where there is no such sample.
+    /// As [`Self::forward`]; [`ModelError::Input`] if there is no such sample.
     fn trace(
         &self,
         input: Input<'_>,
@@ -138,8 +140,8 @@ pub trait SpikingModel: Debug {
         record::trace(self, input, sample, neurons, execution)
     }
 
-    /// How much of each convolution's and linear layer's input is not zero, in evaluation: with
-    /// [`crate::LayerSummary::macs`] it gives the synaptic operations. In the order of the forward pass.
+    /// The share of non-zero inputs of each convolution and linear layer, in evaluation, in the order of the
+    /// forward pass. Multiplied by [`crate::LayerSummary::macs`], it gives the number of synaptic operations.
     ///
     /// # Errors
     /// As [`Self::forward`].
@@ -151,8 +153,8 @@ pub trait SpikingModel: Debug {
         record::synaptic_activity(self, input, execution)
     }
 
-    /// How far the running statistics of each batch norm are from those of this batch, as training sees it. Changes
-    /// nothing. Empty for a network without batch norm.
+    /// The difference between the running statistics of each batch norm and those of this batch, as used in
+    /// training. Changes nothing. Empty for a network without batch norm.
     ///
     /// # Errors
     /// As [`Self::forward`] in training.
@@ -160,8 +162,8 @@ pub trait SpikingModel: Debug {
         record::norm_gaps(self, input, execution)
     }
 
-    /// The first layer whose output, or else the first parameter whose value, is not finite; `None` where all are.
-    /// Computes the network once more without a gradient, and leaves the running statistics as they are.
+    /// The first layer with a non-finite output, or else the first non-finite parameter; `None` if all are
+    /// finite. Computes the network once more without gradients; the running statistics are unchanged.
     ///
     /// # Errors
     /// As [`Self::forward`].
@@ -174,22 +176,22 @@ pub trait SpikingModel: Debug {
         record::locate_non_finite(self, input, train, execution)
     }
 
-    /// Loads the network's tensors from a safetensors file, such as a peer's state dictionary. All are checked before
-    /// the first is changed.
+    /// Loads the network's tensors from a safetensors file, such as a peer's state dictionary. All tensors
+    /// are checked before the first is changed.
     ///
-    /// Strict: every tensor of the network has to be in the file and the other way round (but for batch norm's
-    /// `num_batches_tracked`). Else what the two have in common is loaded. Returns what the two do not have in common:
-    /// nothing where strict.
+    /// If `strict`, every tensor of the network must be in the file and vice versa (except for batch norm's
+    /// `num_batches_tracked`). Otherwise, the tensors that the two have in common are loaded. Returns the
+    /// differences, which are empty if strict.
     ///
     /// # Errors
-    /// [`ModelError::Read`] for a file that is none, [`ModelError::Weights`] where tensors are of another shape or,
-    /// where strict, missing or surplus.
+    /// [`ModelError::Read`] for an invalid file, [`ModelError::Weights`] if tensors have different shapes or,
+    /// if strict, are missing or surplus.
     fn load_safetensors(&self, path: &Path, strict: bool) -> Result<Mismatch, ModelError> {
         weights::load_safetensors(self.named_tensors(), path, strict)
     }
 }
 
-/// Checks the shape, the kind and the device of an input.
+/// Checks the shape, kind and device of an input.
 pub(crate) fn check_input(shape: InputShape, device: Device, input: Input<'_>) -> Result<(), ModelError> {
     let InputShape { channels, height, width } = shape;
     let sample = [channels, height, width].map(|size| size as i64);

@@ -14,18 +14,18 @@ use crate::layers::{Layer, StaticPart};
 use crate::model::{SpikingModel, check_input};
 use crate::summary::Summary;
 
-/// What a network is shown.
+/// The input of a network.
 #[derive(Debug, Clone, Copy)]
 pub enum Input<'a> {
-    /// Another image at each step, `[T, B, C, H, W]`: the frames of a recording.
+    /// A different image at each step, `[T, B, C, H, W]`: the frames of a recording.
     Sequence(&'a Tensor),
-    /// The same image `[B, C, H, W]` at each of so many steps ("direct encoding"). Its first convolution and batch
-    /// norm are computed once.
+    /// The same image `[B, C, H, W]` at each of a number of steps ("direct encoding"). The first convolution
+    /// and batch norm are computed once.
     Static(&'a Tensor, usize),
 }
 
-/// A spiking network of layers that run one after the other; [`SpikingModel`] has its methods. Time comes first in every
-/// tensor, and there is no state to reset: each call begins at rest.
+/// A spiking network of layers that run in sequence; its methods are in [`SpikingModel`]. Time is the first
+/// dimension of every tensor, and there is no state to reset: each call begins at rest.
 #[derive(Debug)]
 pub struct Network {
     pub(crate) config: NetworkConfig,
@@ -37,23 +37,24 @@ pub struct Network {
 }
 
 impl Network {
-    /// Builds the network for inputs of this shape, with its parameters and running statistics under `path`, by the
-    /// names that its peer gives them. Weights start as the peer's do, drawn from torch's global generator: after
-    /// `tch::manual_seed` they are the same each time.
+    /// Builds the network for inputs of this shape, with its parameters and running statistics under `path`,
+    /// under the names used by its peer. Weights are initialised like the peer's, drawn from torch's global
+    /// generator, so they are reproducible after `tch::manual_seed`.
     ///
     /// # Errors
-    /// What [`NetworkConfig::check`] finds, a layer that does not fit the shape of what it gets, and
+    /// The errors of [`NetworkConfig::check`], a layer that does not fit the shape of its input, and
     /// [`ModelError::NameTaken`].
     pub fn new(path: &nn::Path<'_>, config: &NetworkConfig, input: InputShape) -> Result<Self, ModelError> {
         config.check()?;
         Network::from_plan(path, config, input, config.architecture.plan())
     }
 
-    /// As [`Self::new`], by a plan that needs no name: `config.architecture` and `config.layers` say nothing here.
+    /// Like [`Self::new`], with a plan that needs no name: `config.architecture` and `config.layers` are
+    /// ignored.
     ///
     /// # Errors
-    /// [`ModelError::Config`] for a number of classes or a dropout out of range and for what the plan's own check finds; a
-    /// layer that does not fit the shape of what it gets, and [`ModelError::NameTaken`].
+    /// [`ModelError::Config`] for a number of classes or a dropout rate out of range and for the errors of
+    /// the plan's own check; a layer that does not fit the shape of its input, and [`ModelError::NameTaken`].
     pub fn from_plan(
         path: &nn::Path<'_>,
         config: &NetworkConfig,
@@ -127,7 +128,8 @@ impl Network {
         Ok(Tensor::f_cat(&steps, 0)?)
     }
 
-    /// What is the same at each step of a static input: everything up to the first neurons.
+    /// Computes the part that is the same at each step of a static input: everything before the first
+    /// neurons.
     fn static_prefix(
         &self,
         x: &Tensor,
@@ -148,7 +150,7 @@ impl Network {
         Ok(StaticPrefix { at: self.layers.len(), begun: false, current })
     }
 
-    /// Goes on from the static prefix, which arrives at each of `time_steps` steps.
+    /// Continues after the static prefix, which is repeated at each of `time_steps` steps.
     fn run_suffix(
         &self,
         prefix: &StaticPrefix,
@@ -195,7 +197,7 @@ impl SpikingModel for Network {
     }
 }
 
-/// `x` of shape `[T, B, ...]` through some of a network's layers.
+/// Passes `x` of shape `[T, B, ...]` through some of a network's layers.
 fn through(
     layers: &[Box<dyn Layer>],
     x: &Tensor,
@@ -204,11 +206,11 @@ fn through(
     layers.iter().try_fold(x.shallow_clone(), |x, layer| checkpoint::forward(&**layer, &x, context))
 }
 
-/// How far a static input goes before its steps differ.
+/// The result of the steps of a network that are the same for a static input.
 struct StaticPrefix {
-    /// The layer that goes on.
+    /// The index of the layer to continue with.
     at: usize,
-    /// Whether that layer's own static prefix is done.
+    /// Whether that layer's own static prefix has been computed.
     begun: bool,
     /// `[B, ...]`
     current: Tensor,

@@ -1,4 +1,4 @@
-//! What can be seen of a network while it runs.
+//! Observation of a network while it runs.
 
 use tch::Tensor;
 use tks_autograd::{BatchNorm, NeuronLayer, State};
@@ -6,16 +6,17 @@ use tks_autograd::{BatchNorm, NeuronLayer, State};
 use crate::error::ModelError;
 use crate::layers::{BatchNormLayer, Neurons};
 
-/// Sees what flows through a network: [`crate::SpikingModel::forward_observed`]. Each method does nothing unless it is
-/// implemented.
+/// Observes the signals in a network: [`crate::SpikingModel::forward_observed`]. Each method does nothing
+/// unless implemented.
 pub trait Observer {
-    /// A call begins: its steps count from 0.
+    /// Called at the start of a forward pass, which counts its steps from 0.
     fn begin(&mut self) {}
 
-    /// The input of a convolution or linear layer, `[N, ...]` with `N = T * B`, or `N = B` for a static input.
+    /// The input of a convolution or linear layer, `[N, ...]` with `N = T * B`, or `N = B` for a static
+    /// input.
     ///
     /// # Errors
-    /// What the observer finds: the forward pass ends with it.
+    /// Errors of the observer, which end the forward pass.
     fn synapse_input(&mut self, _name: &str, _input: &Tensor) -> Result<(), ModelError> {
         Ok(())
     }
@@ -29,8 +30,8 @@ pub trait Observer {
         Ok(())
     }
 
-    /// What a batch norm is about to normalise, `[T, B, C, ...]`, or `[1, B, C, ...]` for a static input; tokens as
-    /// `[T, B, D, N]`.
+    /// The input of a batch norm, `[T, B, C, ...]`, or `[1, B, C, ...]` for a static input; tokens as `[T, B,
+    /// D, N]`.
     ///
     /// # Errors
     /// As [`Self::synapse_input`].
@@ -38,7 +39,7 @@ pub trait Observer {
         Ok(())
     }
 
-    /// What a layer of neurons gets.
+    /// The input of a layer of neurons.
     ///
     /// # Errors
     /// As [`Self::synapse_input`].
@@ -46,7 +47,8 @@ pub trait Observer {
         Ok(())
     }
 
-    /// A layer of neurons' spikes, `[T, B, ...]`, and membranes after the last step, `[B, ...]`.
+    /// The spikes of a layer of neurons, `[T, B, ...]`, and its membrane potentials after the last step, `[B,
+    /// ...]`.
     ///
     /// # Errors
     /// As [`Self::synapse_input`].
@@ -60,7 +62,7 @@ pub trait Observer {
     }
 }
 
-/// What a layer of neurons is about to be charged with.
+/// The input with which a layer of neurons is about to be charged.
 #[derive(Debug, Clone, Copy)]
 pub struct Charge<'a> {
     pub(crate) layer: &'a NeuronLayer,
@@ -68,25 +70,25 @@ pub struct Charge<'a> {
     /// `[T, B, ...]`; tokens with a norm as `[T, B, D, N]`.
     pub(crate) input: &'a Tensor,
     pub(crate) state: Option<&'a State>,
-    /// Whether the input's features come before its tokens.
+    /// Whether the input's features precede its tokens.
     pub(crate) features_first: bool,
 }
 
 impl Charge<'_> {
-    /// The membrane of the last step before that step's reset, which the threshold is compared with: `[B, ...]` in
-    /// `f32`, cut off from the graph.
+    /// The membrane potential of the last step before that step's reset, which is compared with the
+    /// threshold: `[B, ...]` in `f32`, detached from the graph.
     ///
     /// # Errors
-    /// What libtorch refuses.
+    /// Errors from libtorch.
     pub fn membrane(&self) -> Result<Tensor, ModelError> {
         let membrane = self.layer.charged_membrane(self.norm, self.input, self.state)?;
         if self.features_first { Ok(membrane.f_transpose(1, 2)?) } else { Ok(membrane) }
     }
 
-    /// The threshold: learned where it is; an adaptive one at rest.
+    /// The threshold, as learned if it is learned; an adaptive one at rest.
     ///
     /// # Errors
-    /// What libtorch refuses.
+    /// Errors from libtorch.
     pub fn v_threshold(&self) -> Result<f64, ModelError> {
         Ok(self.layer.v_threshold()?)
     }

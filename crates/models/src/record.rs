@@ -1,4 +1,4 @@
-//! What a network's neurons do: firing rates, a trace of a sample, and where numbers stop being finite.
+//! Recordings of neuron activity: firing rates, traces of a sample, and the location of non-finite numbers.
 
 use tch::{Kind, Tensor};
 
@@ -10,76 +10,78 @@ use crate::model::SpikingModel;
 use crate::network::Input;
 use crate::observer::{Charge, Observer};
 
-/// How often a layer's neurons fired.
+/// The firing rates of a layer's neurons.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerRates {
     /// The layer's name.
     pub name: String,
-    /// The share of its neurons that fired, at each step.
+    /// The share of its neurons that fired at each step.
     pub rates: Vec<f64>,
-    /// Whether every membrane was finite. Neurons whose membrane is not a number do not fire, so that the network's
-    /// output may look sound.
+    /// Whether every membrane potential was finite. Neurons with a NaN membrane potential do not fire, so the
+    /// network's output may look normal.
     pub finite: bool,
 }
 
 impl LayerRates {
-    /// The mean over steps; 0 where there is none.
+    /// The mean over steps; 0 if there are none.
     pub fn mean(&self) -> f64 {
         self.rates.iter().sum::<f64>() / (self.rates.len() as f64).max(1.0)
     }
 }
 
-/// What some neurons of a layer did in one sample.
+/// The activity of some neurons of a layer for one sample.
 #[derive(Debug)]
 pub struct LayerTrace {
     /// The layer's name.
     pub name: String,
-    /// Which neurons, by their places in the flattened layer (`C * H * W`, in this order).
+    /// The indices of the neurons in the flattened layer (`C * H * W`, in this order).
     pub neurons: Vec<usize>,
     /// 0 or 1, `[T, N]` in `f32` on the CPU.
     pub spikes: Tensor,
-    /// The membrane after each step's reset, `[T, N]` in `f32` on the CPU.
+    /// The membrane potential after each step's reset, `[T, N]` in `f32` on the CPU.
     pub membranes: Tensor,
-    /// The membrane of each step before its reset, which the threshold is compared with, `[T, N]` in `f32` on the CPU.
+    /// The membrane potential of each step before its reset, which is compared with the threshold, `[T, N]`
+    /// in `f32` on the CPU.
     pub before_reset: Tensor,
-    /// The threshold, learned where it is; an adaptive one at rest.
+    /// The threshold, as learned if it is learned; an adaptive one at rest.
     pub v_threshold: f64,
 }
 
-/// What a layer's synapses do for one input.
+/// The activity of a layer's synapses for one input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SynapticActivity {
-    /// The convolution's or linear layer's name.
+    /// The name of the convolution or linear layer.
     pub name: String,
-    /// The share of its input that is not zero.
+    /// The share of its inputs that are not zero.
     pub input_density: f64,
-    /// Spikes an input: the mean of its magnitudes, in units of the smallest that is not zero. A sum of two spikes
-    /// counts twice, and a mean over a square as many spikes as it had. Of no meaning for an input that is not made of spikes.
+    /// Spikes per input: the mean magnitude, in units of the smallest non-zero magnitude. A sum of two spikes
+    /// counts as two, and a mean over a window as the number of spikes in it. Meaningless for an input that
+    /// does not consist of spikes.
     pub spikes_per_input: f64,
 }
 
-/// Where a number stopped being finite.
+/// The location of the first non-finite number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NonFinite {
-    /// The layer whose output it is, or the parameter.
+    /// The layer that produced it, or the parameter.
     pub place: String,
-    /// The step, from 0; `None` for a parameter.
+    /// The step, counted from 0; `None` for a parameter.
     pub step: Option<usize>,
 }
 
-/// How far a batch norm's running statistics, by which evaluation normalises, are from those of a batch, by which
-/// training does. Means over channels.
+/// The difference between a batch norm's running statistics, used in evaluation, and those of a batch, used
+/// in training. Means over channels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NormGap {
     /// The batch norm's name.
     pub name: String,
-    /// Geometric mean of the running variance divided by the batch's; 1 where they agree.
+    /// Geometric mean of the running variance divided by the batch's; 1 if they are equal.
     pub variance_ratio: f64,
-    /// Distance of the means in standard deviations of the batch; 0 where they agree.
+    /// Distance between the means in standard deviations of the batch; 0 if they are equal.
     pub mean_distance: f64,
 }
 
-/// Sums of firing rates over calls: an observer of [`SpikingModel::forward_observed`].
+/// Accumulates firing rates over calls: an observer for [`SpikingModel::forward_observed`].
 ///
 /// ```
 /// use tch::{Device, Kind, Tensor, nn};
@@ -107,16 +109,16 @@ pub struct FiringRates {
 #[derive(Debug)]
 struct LayerSums {
     name: String,
-    /// By step: sum of rates, number of calls.
+    /// For each step: sum of rates, number of calls.
     steps: Vec<(f64, f64)>,
-    /// The step at which the next chunk begins, within a call.
+    /// The step at which the next chunk of a call begins.
     at: usize,
     finite: bool,
 }
 
 impl FiringRates {
-    /// The firing rate of each layer and step, averaged over neurons, samples and calls; layers in the order in which
-    /// they were built. Empty where nothing was seen.
+    /// The firing rate of each layer and step, averaged over neurons, samples and calls; layers in the order
+    /// in which they were built. Empty if nothing was observed.
     pub fn layers(&self) -> Vec<LayerRates> {
         let layer = |sums: &LayerSums| LayerRates {
             name: sums.name.clone(),
@@ -127,7 +129,7 @@ impl FiringRates {
     }
 }
 
-/// The entry of a layer by its index, made where it is not there yet.
+/// The entry for a layer's index, created if it does not exist.
 fn entry<T>(entries: &mut Vec<Option<T>>, index: usize, new: impl FnOnce() -> T) -> &mut T {
     entries.resize_with(entries.len().max(index + 1), || None);
     entries[index].get_or_insert_with(new)
@@ -139,7 +141,7 @@ impl Observer for FiringRates {
     }
 
     fn neurons(&mut self, neurons: &Neurons, spikes: &Tensor, membrane: &Tensor) -> Result<(), ModelError> {
-        // A membrane that is not a number stays so to the last step, which is the one that is given.
+        // A NaN membrane potential remains NaN up to the last step, which is the one passed here.
         let finite = all_finite(&membrane.f_detach()?)?;
         let rates = spikes.f_detach()?.f_flatten(1, -1)?.f_mean_dim(1i64, false, Kind::Float)?;
         let rates = Vec::<f64>::try_from(rates.f_to_kind(Kind::Double)?)?;
@@ -262,7 +264,7 @@ struct Trace {
 }
 
 impl Trace {
-    /// The values of the neurons that are looked at, at most `neurons`, on the CPU: `[N]`.
+    /// The values of the observed neurons, at most `neurons`, on the CPU: `[N]`.
     fn take(&mut self, tensor: &Tensor, neurons: usize) -> Result<Tensor, ModelError> {
         let flat = tensor.f_detach()?.f_to_kind(Kind::Float)?.f_reshape([-1])?;
         if self.places.is_empty() {
@@ -275,7 +277,7 @@ impl Trace {
     }
 }
 
-/// Takes some neurons of each layer out of a run step by step of one sample.
+/// Records some neurons of each layer during a step-by-step run of one sample.
 struct Tracer {
     neurons: usize,
     layers: Vec<Option<Trace>>,
@@ -313,7 +315,7 @@ struct ActivityRecorder(Vec<SynapticActivity>);
 
 impl Observer for ActivityRecorder {
     fn synapse_input(&mut self, name: &str, input: &Tensor) -> Result<(), ModelError> {
-        // Part by part, since the copies that this takes are large.
+        // In parts, since the copies this makes are large.
         const PARTS: i64 = 16;
         let (mut count, mut sum, mut smallest) = (0.0, 0.0, f64::INFINITY);
         for part in input.f_detach()?.f_chunk(PARTS, 0)? {

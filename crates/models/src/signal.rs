@@ -1,9 +1,9 @@
-//! What flows between two layers.
+//! The signals between layers.
 
 use crate::config::config_error;
 use crate::error::ModelError;
 
-/// The shape of one sample of a signal at one step. In a network's tensors `[T, B]` come before it.
+/// The shape of one sample of a signal at one step. In tensors, `[T, B]` precedes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Shape {
@@ -18,7 +18,7 @@ pub enum Shape {
     },
     /// `[F]`: a vector.
     Features(usize),
-    /// `[N, D]`: a sequence of vectors, as a transformer has them.
+    /// `[N, D]`: a sequence of vectors, as in a transformer.
     Tokens {
         /// `N`
         tokens: usize,
@@ -48,7 +48,7 @@ impl Shape {
         self.sizes().iter().product()
     }
 
-    /// What batch norm has a scale and a shift for: `C`, `F` or `D`.
+    /// The number of channels that batch norm scales and shifts: `C`, `F` or `D`.
     pub fn channels(self) -> usize {
         match self {
             Shape::Image { channels, .. } => channels,
@@ -94,13 +94,13 @@ impl Shape {
     }
 }
 
-/// What flows between two layers.
+/// The signal between two layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Signal {
-    /// Of one sample at one step.
+    /// The shape of one sample at one step.
     pub shape: Shape,
-    /// Whether it is made of spikes, or of sums or means of spikes.
+    /// Whether it consists of spikes, or of sums or means of spikes.
     pub spikes: bool,
-    /// Whether it is the same at every step where the network's input is, and so computed once.
+    /// Whether it is the same at every step if the network's input is, and so is computed once.
     pub is_static: bool,
 }

@@ -1,8 +1,8 @@
-//! What a network is made of, without running it.
+//! A summary of a network's layers, without running it.
 
 use serde::Serialize;
 
-/// What a layer is.
+/// The kind of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LayerKind {
@@ -14,13 +14,13 @@ pub enum LayerKind {
     BatchNorm,
     /// Neurons.
     Neurons,
-    /// Mean over squares, over a whole plane, or over tokens.
+    /// Average pooling over windows, over a whole plane, or over tokens.
     AvgPool,
-    /// Maximum over squares.
+    /// Max pooling over windows.
     MaxPool,
-    /// Attention's products.
+    /// The products of attention.
     Attention,
-    /// A layer that a program defined.
+    /// A layer defined by a program.
     Own,
 }
 
@@ -29,7 +29,7 @@ pub enum LayerKind {
 pub struct LayerSummary {
     /// Its name, as in the state dictionary.
     pub name: String,
-    /// What it is.
+    /// Its kind.
     pub kind: LayerKind,
     /// Shape of its input: `[C, H, W]`, `[F]` or `[N, D]`.
     pub input: Vec<usize>,
@@ -37,16 +37,17 @@ pub struct LayerSummary {
     pub output: Vec<usize>,
     /// Number of learned values.
     pub parameters: usize,
-    /// Multiplications with an addition, each step, of a dense input.
+    /// Multiply-accumulate operations per step, for a dense input.
     pub macs: u64,
-    /// Whether its input is made of spikes (or of sums or means of spikes). Then a synapse costs an addition for each
-    /// spike: synaptic operations are `macs` times the share of the input that is not zero.
+    /// Whether its input consists of spikes (or of sums or means of spikes). A synapse then costs one
+    /// addition per spike: the number of synaptic operations is `macs` multiplied by the share of non-zero
+    /// inputs.
     pub spiking_input: bool,
-    /// Whether it is computed once, and not at every step, where the network's input is the same at every step.
+    /// Whether it is computed once instead of at every step if the network's input is the same at every step.
     pub is_static: bool,
 }
 
-/// A network's layers in the order of its forward pass.
+/// The layers of a network, in the order of the forward pass.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Summary {
     /// The layers.
@@ -59,7 +60,7 @@ impl Summary {
         self.layers.iter().map(|layer| layer.parameters).sum()
     }
 
-    /// Multiplications with an addition for one sample, each step.
+    /// Multiply-accumulate operations for one sample, per step.
     pub fn macs(&self) -> u64 {
         self.layers.iter().map(|layer| layer.macs).sum()
     }

@@ -1,4 +1,4 @@
-//! Weights from files, the peers' among them.
+//! Loading of weights from files, including the peers'.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,10 +7,10 @@ use tch::Tensor;
 
 use crate::error::{Mismatch, ModelError};
 
-/// What torch's batch norm stores beside its statistics, and no peer uses with a fixed momentum.
+/// A tensor that torch's batch norm stores beside its statistics; no peer uses it with a fixed momentum.
 const UNUSED: &str = ".num_batches_tracked";
 
-/// Loads tensors by their names: see [`crate::SpikingModel::load_safetensors`].
+/// Loads tensors by name; see [`crate::SpikingModel::load_safetensors`].
 pub(crate) fn load_safetensors(
     own: &[(String, Tensor)],
     path: &Path,

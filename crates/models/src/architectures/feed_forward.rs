@@ -1,11 +1,11 @@
-//! Convolutions and pools, one after the other.
+//! Convolutions and pooling in sequence.
 
 use super::{ArchitecturePlan, InputKind};
 use crate::builder::Builder;
 use crate::error::ModelError;
 use crate::sequential::{AvgPoolConfig, ConvConfig, LayerConfig, build};
 
-/// VGG-SNN of BrainCog.
+/// BrainCog's VGG-SNN.
 #[derive(Debug)]
 pub(super) struct VggSnn;
 
@@ -23,7 +23,7 @@ impl ArchitecturePlan for VggSnn {
     }
 }
 
-/// Three convolutions of the configuration's `width`.
+/// Three convolutions sized by the configuration's `width`.
 #[derive(Debug)]
 pub(super) struct Small;
 

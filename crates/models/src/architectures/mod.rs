@@ -1,4 +1,4 @@
-//! The plans of the networks, each once, by the public [`Builder`] alone.
+//! The plans of the networks, each defined once, using only the public [`Builder`].
 
 mod feed_forward;
 mod ms_resnet;
@@ -20,9 +20,10 @@ pub use ms_resnet::MsResnetConfig;
 pub(crate) use resnet::{Names, push_sew_basic};
 pub use spikformer::SpikformerConfig;
 
-/// How a network is built: what stands behind an architecture's name.
+/// The plan behind an architecture's name: how the network is built.
 ///
-/// A function of a [`Builder`] is one, and so is a type with parameters of its own, which a configuration can then hold:
+/// It is implemented by functions of a [`Builder`], and can be implemented by a type with parameters, which a
+/// configuration can then set:
 ///
 /// ```
 /// use serde::Deserialize;
@@ -56,22 +57,22 @@ pub use spikformer::SpikformerConfig;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait ArchitecturePlan: Debug + Send + Sync {
-    /// How weights start. Default: as torch's.
+    /// The initialisation of weights. Default: as in torch.
     fn weight_init(&self) -> WeightInit {
         WeightInit::Uniform
     }
 
-    /// What the network is made for; any other input that its layers fit is taken, too.
+    /// The input for which the network is designed; any other input that its layers accept is allowed too.
     fn input(&self) -> InputKind {
         InputKind::Any
     }
 
-    /// Whether it has SEW blocks, which `connect` is for.
+    /// Whether it has SEW blocks, to which `connect` applies.
     fn has_sew_blocks(&self) -> bool {
         false
     }
 
-    /// Checks the parameters by themselves.
+    /// Checks the parameters on their own.
     ///
     /// # Errors
     /// [`ModelError::Config`] with the parameter as its field.
@@ -79,17 +80,18 @@ pub trait ArchitecturePlan: Debug + Send + Sync {
         Ok(())
     }
 
-    /// Builds the layers, the classifier included, from the builder's signal on, the input.
+    /// Builds the layers, including the classifier, starting from the builder's signal, the input.
     ///
     /// # Errors
-    /// A layer that does not fit what it gets.
+    /// A layer that does not fit its input.
     fn build(&self, builder: &mut Builder<'_>) -> Result<(), ModelError>;
 
-    /// A model that is not made of layers one after the other, for inputs of this shape, with its tensors under `path`.
-    /// Default: `None`, a [`crate::Network`] of what [`Self::build`] pushes.
+    /// Creates a model that does not consist of layers in sequence, for inputs of this shape, with its
+    /// tensors under `path`. Default: `None`, which means a [`crate::Network`] of the layers pushed by
+    /// [`Self::build`].
     ///
     /// # Errors
-    /// What makes it impossible.
+    /// The reason why it cannot be created.
     fn model(
         &self,
         _path: &nn::Path<'_>,
@@ -106,21 +108,21 @@ impl ArchitecturePlan for fn(&mut Builder<'_>) -> Result<(), ModelError> {
     }
 }
 
-/// What a network is made for.
+/// The input for which a network is designed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InputKind {
-    /// Anything that its layers fit.
+    /// Anything that its layers accept.
     Any,
-    /// Frames of events, some 48 x 48.
+    /// Frames of events, about 48 x 48.
     EventFrames,
-    /// Images of some 32 x 32.
+    /// Images of about 32 x 32.
     SmallImages,
-    /// Images of some 224 x 224.
+    /// Images of about 224 x 224.
     LargeImages,
 }
 
-/// What stands behind the names of what ships.
+/// The plans of the built-in architectures.
 pub(crate) fn plan(architecture: &Architecture) -> &dyn ArchitecturePlan {
     match architecture {
         Architecture::VggSnn => &feed_forward::VggSnn,

@@ -8,12 +8,12 @@ use crate::error::ModelError;
 use crate::layers::Join;
 use crate::signal::Signal;
 
-/// What a peer calls the neurons of a block.
+/// A peer's names for the neurons of a block.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Names {
-    /// Before a number: `node1`, `sn1`.
+    /// The prefix before a number: `node1`, `sn1`.
     neurons: &'static str,
-    /// After the shortcut.
+    /// The name after the shortcut.
     downsample: &'static str,
 }
 
@@ -22,24 +22,24 @@ impl Names {
     const SPIKINGJELLY: Names = Names { neurons: "sn", downsample: "downsample_sn" };
 }
 
-/// What a network's stages are made of.
+/// The blocks of a network's stages.
 #[derive(Debug, Clone, Copy)]
 enum Block {
     /// Fang et al., "Deep Residual Learning in Spiking Neural Networks", NeurIPS 2021.
     SewBasic,
     SewBottleneck,
-    /// Neurons in the place of rectifiers.
+    /// Spiking neurons instead of ReLUs.
     SpikingBasic,
     /// Zheng et al., "Going Deeper With Directly-Trained Larger Spiking Neural Networks", AAAI 2021.
     TdbnBasic,
 }
 
-/// What stands before the stages.
+/// The layers before the stages.
 #[derive(Debug, Clone, Copy)]
 enum Stem {
-    /// A 3x3 convolution of so many channels.
+    /// A 3x3 convolution with this many channels.
     Small(usize),
-    /// A 7x7 convolution and a pool, each of stride 2.
+    /// A 7x7 convolution and pooling, each with stride 2.
     Large,
 }
 
@@ -49,15 +49,15 @@ pub(super) struct ResNet {
     names: Names,
     stem: Stem,
     block: Block,
-    /// Blocks of each stage.
+    /// Number of blocks in each stage.
     blocks: &'static [usize],
-    /// Channels of the first stage; each later one has twice as many.
+    /// Number of channels in the first stage; each later one has twice as many as the one before.
     channels: usize,
-    /// Whether a hidden layer stands before the classifier.
+    /// Whether there is a hidden layer before the classifier.
     hidden: bool,
 }
 
-/// Of small images, by BrainCog's names.
+/// For small images, with BrainCog's names.
 const SMALL: ResNet = ResNet {
     names: Names::BRAINCOG,
     stem: Stem::Small(64),
@@ -67,7 +67,7 @@ const SMALL: ResNet = ResNet {
     hidden: true,
 };
 
-/// Of large images, by SpikingJelly's names.
+/// For large images, with SpikingJelly's names.
 const LARGE: ResNet = ResNet {
     names: Names::SPIKINGJELLY,
     stem: Stem::Large,
@@ -157,8 +157,8 @@ impl ResNet {
     }
 }
 
-/// Convolutions by their plans, each with batch norm whose weight starts at the number, and neurons, the last one's only on
-/// request.
+/// Convolutions, each with batch norm whose weight starts at the given number, and neurons; after the last
+/// one, neurons only on request.
 fn convolutions(
     builder: &mut Builder<'_>,
     name: &str,
@@ -182,7 +182,7 @@ fn convolutions(
     })
 }
 
-/// A 1x1 convolution with batch norm where the shortcut has to change channels or size, else nothing.
+/// A 1x1 convolution with batch norm if the shortcut has to change channels or size; otherwise nothing.
 fn downsample(
     builder: &mut Builder<'_>,
     name: &str,
@@ -202,7 +202,7 @@ fn downsample(
     })
 }
 
-/// Neurons of what two branches add up to.
+/// Pushes two branches whose sum is the input of neurons.
 fn push_joined(
     builder: &mut Builder<'_>,
     name: &str,
@@ -266,8 +266,8 @@ fn push_spiking_basic(
     push_joined(builder, name, "sn2", main, shortcut)
 }
 
-/// As [`push_spiking_basic`], with batch norm's weights by the threshold; the first block of a stage has batch norm in its
-/// shortcut also where the size stays.
+/// Like [`push_spiking_basic`], with batch norm weights set by the threshold; the first block of a stage has
+/// batch norm in its shortcut even if the size does not change.
 fn push_tdbn_basic(
     builder: &mut Builder<'_>,
     name: &str,

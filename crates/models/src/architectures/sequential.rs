@@ -1,11 +1,11 @@
-//! The layers that the configuration lists.
+//! The layers listed in the configuration.
 
 use super::ArchitecturePlan;
 use crate::builder::Builder;
 use crate::error::ModelError;
 use crate::sequential::build;
 
-/// The layers of `layers`, and a classifier.
+/// The layers of `layers` and a classifier.
 #[derive(Debug)]
 pub(super) struct Sequential;
 
