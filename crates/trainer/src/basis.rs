@@ -1,5 +1,5 @@
-//! What the numbers of a training depend on beside its configuration: kept in every checkpoint, so that going on
-//! elsewhere, or with other data, is seen.
+//! The conditions, besides its configuration, on which the numbers of a training depend. They are stored in
+//! every checkpoint, so that resuming elsewhere or with different data is noticed.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -9,58 +9,58 @@ use crate::config::{Config, DataConfig};
 use crate::data::Data;
 use crate::environment::{device_name, instruction_set};
 
-/// What a training ran on, and with which data.
+/// The environment and the data of a training.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Basis {
-    /// Threads that compute: they decide in which order sums are added.
+    /// Number of threads for computation, which determines the order in which sums are added.
     pub threads: usize,
     /// The device.
     pub device: String,
-    /// The widest vectors that the processor has.
+    /// The processor's widest vector instructions.
     pub instruction_set: String,
     /// The program's version.
     pub program: String,
     /// libtorch's version.
     pub libtorch: String,
-    /// SHA-256 of how stored samples become input: `data`, `time_steps` and `seed` of the configuration, without what
-    /// changes no number.
+    /// SHA-256 of how stored samples become input: `data`, `time_steps` and `seed` of the configuration,
+    /// without settings that do not affect the numbers.
     pub recipe: String,
-    /// The samples that it trains on.
+    /// The training samples.
     pub train: Fingerprint,
-    /// The samples that it is tested on.
+    /// The test samples.
     pub test: Fingerprint,
 }
 
-/// Samples that are looked at one value after the other.
+/// Number of samples whose values are hashed.
 const PROBED: usize = 16;
 
-/// Samples, told apart by what is known without loading them, and by some that are loaded. The texts are SHA-256 sums in
-/// the samples' order.
+/// A fingerprint of samples, from information that needs no loading and from some loaded samples. The texts
+/// are SHA-256 sums in the order of the samples.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fingerprint {
-    /// Samples.
+    /// Number of samples.
     pub samples: usize,
-    /// Of their names, without the folder that all of them lie in.
+    /// Sum of their names, without their common folder.
     pub names: String,
-    /// Of their labels.
+    /// Sum of their labels.
     pub labels: String,
-    /// Of their sizes as they are stored.
+    /// Sum of their stored sizes.
     pub sizes: String,
-    /// Of the values of some of them, as the network sees them in the first epoch.
+    /// Sum of the values of some of them, as the network sees them in the first epoch.
     pub values: String,
 }
 
 impl Fingerprint {
-    /// That of a data set, its values as a training of this seed loads them.
+    /// The fingerprint of a data set, with values as a training with this seed loads them.
     pub fn new<D: Dataset<Element = f32> + ?Sized>(samples: &D, seed: u64) -> Self {
         let count = samples.len();
         let common = common_folder((0..count).map(|index| samples.sample_name(index)));
         let [mut names, mut labels, mut sizes] = [Sha256::new(), Sha256::new(), Sha256::new()];
         for index in 0..count {
             let name = samples.sample_name(index);
-            // With its length, so that no two lists run into the same text.
+            // With its length, so that no two lists produce the same text.
             let own = name.get(common..).unwrap_or(&name);
             names.update((own.len() as u64).to_le_bytes());
             names.update(own);
@@ -76,7 +76,7 @@ impl Fingerprint {
         }
     }
 
-    /// What `now` has that this has not, in words.
+    /// How `now` differs from this, in words.
     fn difference(&self, now: &Self, same_recipe: bool) -> Option<String> {
         if self.samples != now.samples {
             return Some(format!("it has {} samples and had {}", now.samples, self.samples));
@@ -94,8 +94,8 @@ impl Fingerprint {
     }
 }
 
-/// SHA-256 over the values of some samples, evenly spread. One that cannot be loaded counts as empty: the training says
-/// what is wrong with it.
+/// SHA-256 over the values of some samples, evenly spaced. A sample that cannot be loaded counts as empty;
+/// the error is reported in training.
 fn values<D: Dataset<Element = f32> + ?Sized>(samples: &D, seed: u64) -> String {
     let (count, shape) = (samples.len(), samples.shape());
     let mut hash = Sha256::new();
@@ -111,7 +111,7 @@ fn values<D: Dataset<Element = f32> + ?Sized>(samples: &D, seed: u64) -> String 
     hex(hash)
 }
 
-/// The bytes that all names begin with, up to their last `/`.
+/// The length of the common prefix of all names, up to the last `/`.
 fn common_folder(mut names: impl Iterator<Item = String>) -> usize {
     let Some(first) = names.next() else { return 0 };
     let shared = names.fold(first.len(), |shared, name| {
@@ -134,7 +134,7 @@ pub(crate) fn hex(hash: Sha256) -> String {
 }
 
 impl Basis {
-    /// What this process computes with.
+    /// The conditions in this process.
     pub fn new(config: &Config, data: &Data, device: tch::Device) -> Self {
         let usual = DataConfig::default();
         let recipe = DataConfig {
@@ -143,7 +143,7 @@ impl Basis {
             prefetch: usual.prefetch,
             ..config.data.clone()
         };
-        // Every part of a configuration can be written as JSON; without that all recipes would count as one.
+        // Every part of a configuration can be written as JSON; otherwise, all recipes would count as equal.
         let recipe = serde_json::to_string(&(recipe, config.time_steps, config.seed)).unwrap_or_default();
         Basis {
             recipe: hex(Sha256::new_with_prefix(recipe)),
@@ -157,7 +157,7 @@ impl Basis {
         }
     }
 
-    /// What is another now, a sentence each.
+    /// The differences from `now`, one sentence each.
     pub fn changes(&self, now: &Self) -> Vec<String> {
         let same = self.recipe == now.recipe;
         let mut changes = Vec::new();
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
     use tks_data::{BoxError, SampleShape};
 
-    /// Samples by name, label and size; their one value is their size, if they can be loaded.
+    /// Samples by name, label and size; their only value is their size, if they can be loaded.
     struct Named(Vec<(&'static str, usize, u64)>);
 
     impl Dataset for Named {

@@ -1,8 +1,8 @@
-//! The network of a run's best epoch: which file holds it, whatever a kill left undone.
+//! The network of a run's best epoch: which file contains it, even if the process was killed.
 //!
-//! `last.safetensors` is written first and says which tensors are the best epoch's, by their digest; `best.safetensors`
-//! is then its second name. A kill between the two leaves an old `best.safetensors`, but then the best epoch's tensors are
-//! those of `last.safetensors`.
+//! `last.safetensors` is written first and identifies the best epoch's tensors by their digest;
+//! `best.safetensors` then becomes a second name of that file. If the process is killed in between,
+//! `best.safetensors` is outdated, but the best epoch's tensors are in `last.safetensors`.
 
 use anyhow::Result;
 use tks_data::whole_file;
@@ -11,21 +11,21 @@ use crate::checkpoint::{Best, Checkpoint, CheckpointKind, Header};
 use crate::display::percent;
 use crate::run_folder::RunFolder;
 
-/// Where the best epoch's network of a run is.
+/// The location of a run's best network.
 #[derive(Debug)]
 pub(crate) enum BestNetwork {
     /// In `best.safetensors`.
     Kept(Checkpoint),
-    /// In `last.safetensors`: the run was killed before that got its second name.
+    /// In `last.safetensors`: the run was killed before the file got its second name.
     Last,
-    /// In no file; another epoch's is in `best.safetensors`. What happened, for the user.
+    /// In no file: `best.safetensors` contains another epoch's. With an explanation for the user.
     Other(Checkpoint, String),
-    /// In no file. What happened, for the user; `None` where no epoch was evaluated yet.
+    /// In no file. With an explanation for the user; `None` if no epoch was evaluated yet.
     Missing(Option<String>),
 }
 
 impl BestNetwork {
-    /// Finds that of a run whose newest checkpoint is `last`.
+    /// Finds the best network of a run whose newest checkpoint is `last`.
     pub(crate) fn find(run: &RunFolder, last: &Header) -> Self {
         let path = run.checkpoint(CheckpointKind::Best);
         let wanted = last.position.best.as_ref();
@@ -65,11 +65,11 @@ impl BestNetwork {
         }
     }
 
-    /// Has `best.safetensors` hold the best network that there is, and `best` say which that is; a warning where it is not
-    /// the best that there was. Whoever calls this holds the run's lock.
+    /// Makes `best.safetensors` contain the best available network, and `best` identify it; returns a warning
+    /// if it is not the run's best. The caller must hold the run's lock.
     ///
     /// # Errors
-    /// A disk that refuses.
+    /// A failed write.
     pub(crate) fn recover(self, run: &RunFolder, best: &mut Option<Best>) -> Result<Option<String>> {
         let path = run.checkpoint(CheckpointKind::Best);
         match self {
@@ -93,12 +93,12 @@ impl BestNetwork {
     }
 }
 
-/// The best epoch of a checkpoint that is itself that epoch's.
+/// The best epoch of a checkpoint that belongs to that epoch itself.
 fn own_best(found: &Checkpoint) -> Option<&Best> {
     found.position.best.as_ref().filter(|best| best.digest == found.digest)
 }
 
-/// Whether the checkpoint at `path` holds the tensors of this digest.
+/// Whether the checkpoint at `path` contains the tensors with this digest.
 fn is_of(path: &std::path::Path, digest: &str) -> bool {
     path.exists() && Checkpoint::read(path).is_ok_and(|found| found.digest == digest)
 }

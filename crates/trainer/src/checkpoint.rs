@@ -1,11 +1,11 @@
-//! Checkpoints: everything that a training needs to go on as if it had never stopped, in one safetensors file.
+//! Checkpoints: everything needed to resume a training as if it had never stopped, in one safetensors file.
 //!
-//! Tensors are named `network.<name>`, `optimizer.<name>.<moment>` and `ema.<name>`; the rest is JSON in the file's
-//! metadata: the run's state, its position, what its numbers depend on, and a digest of the tensors, by which files that
-//! belong together know each other. Random numbers need no state: every batch begins with a seed made of the run's seed,
-//! the epoch and the batch's number.
+//! Tensors are named `network.<name>`, `optimizer.<name>.<moment>` and `ema.<name>`; the rest is JSON in the
+//! file's metadata: the run's state, its position, the conditions on which its numbers depend, and a digest
+//! of the tensors that identifies files that belong together. Random numbers need no state: the seed of every
+//! batch is derived from the run's seed, the epoch and the batch's number.
 //!
-//! Only finite numbers are written, and only finite numbers are read.
+//! Only finite numbers are written and read.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -21,27 +21,27 @@ use crate::basis::{Basis, hex};
 use crate::metrics::EpochMeters;
 use crate::run_state::{Progress, RunState};
 
-/// Raised when a checkpoint's meaning changes.
+/// Increased when the meaning of a checkpoint changes.
 const FORMAT: u32 = 2;
 
-/// More epochs, batches or steps than any run has: larger numbers are damage.
+/// Larger numbers of epochs, batches or steps than this indicate damage.
 const MOST: u64 = 1 << 53;
 
-/// Where in its training a run is.
+/// The position of a run in its training.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Position {
-    /// The epoch that is being made, from 0; as many as there are when the training has ended.
+    /// The current epoch, from 0; equal to the number of epochs when the training has ended.
     pub epoch: usize,
-    /// Batches of it that are done.
+    /// Number of completed batches of the epoch.
     pub batch: usize,
-    /// Steps that the optimiser has made.
+    /// Number of optimiser steps made.
     pub steps: u64,
     /// The best accuracy so far, 0 to 1, and its epoch.
     pub best: Option<Best>,
     /// Seconds of training so far.
     pub seconds: f64,
-    /// What the epoch's batches have added up so far.
+    /// Sums over the completed batches of the epoch.
     pub meters: EpochMeters,
 }
 
@@ -53,15 +53,15 @@ pub struct Best {
     pub epoch: usize,
     /// Its accuracy on the test part, 0 to 1.
     pub accuracy: f64,
-    /// The digest of the tensors that it ended with: `best.safetensors` is this epoch's if it has the same.
+    /// The digest of the tensors at its end: `best.safetensors` belongs to this epoch if its digest is equal.
     pub digest: String,
 }
 
 impl Position {
-    /// Nothing, if the numbers are some that a training can have.
+    /// Checks that the numbers are possible for a training.
     ///
     /// # Errors
-    /// Names the first that is not.
+    /// Names the first number that is not.
     pub fn check(&self) -> Result<()> {
         for (name, value) in
             [("epoch", self.epoch as u64), ("batch", self.batch as u64), ("steps", self.steps)]
@@ -81,7 +81,7 @@ impl Position {
         self.meters.check()
     }
 
-    /// How far that is, in epochs.
+    /// The progress in epochs.
     pub fn progress(&self) -> Progress {
         Progress {
             epochs: self.epoch,
@@ -91,16 +91,16 @@ impl Position {
     }
 }
 
-/// What a checkpoint holds beside its tensors.
+/// The contents of a checkpoint besides its tensors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
     format: u32,
-    /// Whether epochs are left, or only the end.
+    /// Whether epochs remain, or only the final steps.
     pub state: RunState,
-    /// Where the training was.
+    /// The position of the training.
     pub position: Position,
-    /// What its numbers depend on.
+    /// The conditions on which its numbers depend.
     pub basis: Basis,
     /// The digest of the tensors.
     pub digest: String,
@@ -109,11 +109,11 @@ pub struct Header {
 /// A checkpoint in memory.
 #[derive(Debug)]
 pub struct Checkpoint {
-    /// Whether epochs are left, or only the end.
+    /// Whether epochs remain, or only the final steps.
     pub state: RunState,
-    /// Where the training was.
+    /// The position of the training.
     pub position: Position,
-    /// What its numbers depend on.
+    /// The conditions on which its numbers depend.
     pub basis: Basis,
     /// The digest of the tensors.
     pub digest: String,
@@ -124,10 +124,10 @@ pub struct Checkpoint {
 const KEY: &str = "tks";
 
 impl Header {
-    /// Reads what a checkpoint holds beside its tensors.
+    /// Reads the contents of a checkpoint besides its tensors.
     ///
     /// # Errors
-    /// A file that is missing, cut short, damaged or of another kind.
+    /// A file that is missing, truncated, damaged or of another kind.
     pub fn read(path: &Path) -> Result<Self> {
         Header::parse(path, &WeightFile::read(path)?.metadata()?)
     }
@@ -141,7 +141,7 @@ impl Header {
             format: u32,
         }
         let damaged = || format!("{}: its metadata is not that of a checkpoint", path.display());
-        // What a parser says of metadata that nobody writes by hand helps nobody.
+        // The metadata is not written by hand, so the parser's message would not help.
         let Version { format } = serde_json::from_str(text).map_err(|_| anyhow!(damaged()))?;
         ensure!(
             format == FORMAT,
@@ -158,27 +158,27 @@ impl Header {
     }
 }
 
-/// What a checkpoint is written from.
+/// The data from which a checkpoint is written.
 #[derive(Debug)]
 pub struct Draft<'a> {
-    /// Whether epochs are left, or only the end.
+    /// Whether epochs remain, or only the final steps.
     pub state: RunState,
-    /// Where the training is.
+    /// The position of the training.
     pub position: &'a Position,
-    /// What its numbers depend on.
+    /// The conditions on which its numbers depend.
     pub basis: &'a Basis,
     /// All tensors by name.
     pub tensors: &'a [(String, Tensor)],
-    /// Whether these tensors are those of the position's best epoch.
+    /// Whether these tensors belong to the position's best epoch.
     pub is_best: bool,
 }
 
 impl Draft<'_> {
-    /// Writes a checkpoint, whole or not at all: whatever happens meanwhile, the file at `path` is the old one or the
-    /// new one. Returns the digest of its tensors.
+    /// Writes a checkpoint atomically: at any time, the file at `path` is either the old one or the new one.
+    /// Returns the digest of its tensors.
     ///
     /// # Errors
-    /// A number that is not finite, by the name of its tensor; a disk that is full or refuses.
+    /// A non-finite number, with the name of its tensor; a full disk or a failed write.
     pub fn write(&self, path: &Path) -> Result<String> {
         let held = held(self.tensors)?;
         let digest = digest(&views(&held)?);
@@ -198,7 +198,7 @@ impl Checkpoint {
     /// Reads a checkpoint.
     ///
     /// # Errors
-    /// A file that is missing, cut short, damaged or of another kind; one with a number that is not finite.
+    /// A file that is missing, truncated, damaged or of another kind; a file with a non-finite number.
     pub fn read(path: &Path) -> Result<Self> {
         let file = WeightFile::read(path)?;
         let header = Header::parse(path, &file.metadata()?)?;
@@ -212,17 +212,17 @@ impl Checkpoint {
         Ok(Checkpoint { state, position, basis, digest, tensors })
     }
 
-    /// Gives the checkpoint at `path` another state; all else stays.
+    /// Changes the state of the checkpoint at `path`; the rest is unchanged.
     ///
     /// # Errors
-    /// As [`Header::read`]; a disk that is full or refuses.
+    /// As [`Header::read`]; a full disk or a failed write.
     pub fn set_state(path: &Path, state: RunState) -> Result<()> {
         let file = WeightFile::read(path)?;
         let header = Header { state, ..Header::parse(path, &file.metadata()?)? };
         write_views(path, file.views()?, header.metadata()?)
     }
 
-    /// The tensors whose names begin with `prefix.`, by what follows.
+    /// The tensors whose names begin with `prefix.`, with the rest of their names.
     pub fn of<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a Tensor)> {
         self.tensors
             .iter()
@@ -230,7 +230,7 @@ impl Checkpoint {
     }
 }
 
-/// A tensor's bytes on the CPU.
+/// The bytes of a tensor on the CPU.
 struct Held {
     name: String,
     dtype: Dtype,
@@ -256,10 +256,10 @@ fn held(tensors: &[(String, Tensor)]) -> Result<Vec<Held>> {
     tensors.iter().map(hold).collect()
 }
 
-/// Nothing, if all values of all tensors are finite.
+/// Checks that all values of all tensors are finite.
 ///
 /// # Errors
-/// Names the first tensor that has others.
+/// Names the first tensor with other values.
 pub fn check_finite(tensors: &[(String, Tensor)]) -> Result<()> {
     tensors.iter().try_for_each(|(name, tensor)| ensure_finite(name, tensor))
 }
@@ -267,7 +267,7 @@ pub fn check_finite(tensors: &[(String, Tensor)]) -> Result<()> {
 /// Whether all values of a tensor are finite.
 ///
 /// # Errors
-/// What libtorch refuses.
+/// Errors from libtorch.
 pub fn is_finite(tensor: &Tensor) -> Result<bool> {
     Ok(!tensor.is_floating_point() || tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? != 0)
 }
@@ -290,7 +290,7 @@ fn views<'a>(held: &'a [Held]) -> Result<Views<'a>> {
     Ok(held.iter().map(view).collect::<Result<_, _>>()?)
 }
 
-/// SHA-256 over the tensors in the order of their names, whatever stands around them.
+/// SHA-256 over the tensors in the order of their names, independent of the rest of the file.
 fn digest(views: &Views<'_>) -> String {
     let mut order: Vec<_> = views.iter().collect();
     order.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -307,11 +307,11 @@ fn write_views(path: &Path, views: Views<'_>, metadata: HashMap<String, String>)
     Ok(tks_data::whole_file::write(path, &bytes)?)
 }
 
-/// Writes tensors with metadata to a safetensors file, whole or not at all.
+/// Writes tensors with metadata to a safetensors file, atomically.
 ///
 /// # Errors
-/// A number that is not finite, by the name of its tensor; a disk that is full or refuses; a kind of tensor that is
-/// neither `f32`, `bf16` nor `i64`.
+/// A non-finite number, with the name of its tensor; a full disk or a failed write; a tensor that is neither
+/// `f32`, `bf16` nor `i64`.
 pub fn write_tensors(
     path: &Path,
     tensors: &[(String, Tensor)],
@@ -320,11 +320,11 @@ pub fn write_tensors(
     write_views(path, views(&held(tensors)?)?, metadata)
 }
 
-/// All tensors of a safetensors file, and its metadata.
+/// Reads all tensors of a safetensors file and its metadata.
 ///
 /// # Errors
-/// A file that is missing, cut short or damaged; a number that is not finite, by the name of its tensor; a kind of tensor
-/// that is not known here.
+/// A file that is missing, truncated or damaged; a non-finite number, with the name of its tensor; an
+/// unsupported kind of tensor.
 pub fn read_tensors(path: &Path) -> Result<(HashMap<String, Tensor>, HashMap<String, String>)> {
     let file = WeightFile::read(path)?;
     Ok((file.tensors()?, file.metadata()?))
@@ -377,19 +377,19 @@ impl WeightFile {
     }
 }
 
-/// Where a run keeps its checkpoints.
+/// The checkpoints that a run keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckpointKind {
     /// The newest.
     Last,
-    /// That of the epoch with the best accuracy.
+    /// The epoch with the best accuracy.
     Best,
-    /// The one before the newest, until a training has gone on from the newest.
+    /// The one before the newest, until training has continued from the newest.
     Previous,
 }
 
 impl CheckpointKind {
-    /// The file within the run's folder.
+    /// The path of the file within the run's folder.
     pub fn path(self, run: &Path) -> PathBuf {
         run.join("checkpoints").join(match self {
             CheckpointKind::Last => "last.safetensors",

@@ -1,5 +1,5 @@
-//! Classes by their names: a trained network knows its classes in an order of its own, and the data that it is used on may
-//! have others.
+//! Mapping of classes by name: the class order of a trained network may differ from that of the data it is
+//! used on.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use tks_images::datasets::class_difference;
 
 use crate::data::Samples;
 
-/// More names than this are counted and not listed.
+/// Lists of more names than this are only counted.
 const LISTED: usize = 5;
 
-/// For each class of `found` its number in `known`: the classes are the same, and may stand in another order.
+/// The index in `known` of each class of `found`: the same classes, possibly in another order.
 ///
 /// # Errors
 /// Names the classes that only one of them has.
@@ -27,7 +27,7 @@ pub(crate) fn join(known: &[String], found: &[String]) -> Result<Vec<usize>> {
         class_difference(("run", known), ("data", found)).unwrap_or_else(|| "a class occurs twice".into())
     );
     let place = |class: &String| known.iter().position(|known| known == class).unwrap_or_default();
-    // The same order counts as such also where two classes have one name.
+    // The same order is recognised even if two classes have the same name.
     Ok(if known == found { (0..known.len()).collect() } else { found.iter().map(place).collect() })
 }
 
@@ -40,7 +40,7 @@ fn same(one: &[String], other: &[String]) -> bool {
     one == other || sorted(one) == sorted(other)
 }
 
-/// Names in a row, the first few of many.
+/// A list of names, shortened to the first few if there are many.
 fn list(classes: &[String]) -> String {
     let named: Vec<String> = classes.iter().take(LISTED).map(|class| format!("`{class}`")).collect();
     match classes.len().saturating_sub(LISTED) {
@@ -50,7 +50,7 @@ fn list(classes: &[String]) -> String {
     }
 }
 
-/// Samples whose labels are another's numbers of the same classes.
+/// Samples with labels converted to another numbering of the same classes.
 pub(crate) struct Relabeled {
     samples: Arc<Samples>,
     labels: Vec<usize>,
@@ -63,7 +63,7 @@ impl fmt::Debug for Relabeled {
 }
 
 impl Relabeled {
-    /// `samples` as they are where `labels` changes nothing; else label `k` becomes `labels[k]`.
+    /// `samples` unchanged if `labels` has no effect; otherwise, label `k` becomes `labels[k]`.
     pub(crate) fn wrap(samples: Arc<Samples>, labels: &[usize]) -> Arc<Samples> {
         if labels.iter().enumerate().all(|(from, &to)| from == to) {
             return samples;
@@ -89,7 +89,7 @@ impl Dataset for Relabeled {
 
     fn label(&self, index: usize) -> usize {
         let label = self.samples.label(index);
-        // A label that is no class stays one: the loader names its sample.
+        // An invalid label remains invalid: the loader names its sample.
         self.labels.get(label).copied().unwrap_or(label)
     }
 

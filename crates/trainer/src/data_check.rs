@@ -1,4 +1,4 @@
-//! Walks a data set before a long training does.
+//! Check of a data set before a long training.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,47 +15,47 @@ use tks_images::datasets::{CheckOptions, CheckReport as ImageReport, ProblemKind
 use crate::datasets;
 use crate::message::with_own_keys;
 
-/// The most that is listed of anything.
+/// Maximum length of any list.
 const LISTED: usize = 20;
 
-/// What a check found.
+/// The results of a check.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum CheckReport {
-    /// Of images.
+    /// For images.
     Images(ImageReport),
-    /// Of recordings.
+    /// For recordings.
     Events(EventReport),
 }
 
-/// What a check of recordings found.
+/// The results of a check of recordings.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct EventReport {
     /// The data set.
     pub dataset: String,
-    /// Recordings found.
+    /// Number of recordings found.
     pub recordings: usize,
-    /// Events in all that could be read.
+    /// Total number of events that could be read.
     pub events: u64,
-    /// Recordings of each class, in the order of the classes.
+    /// Number of recordings of each class, in the order of the classes.
     pub classes: Vec<(String, usize)>,
-    /// Recordings of each part of the default split.
+    /// Number of recordings in each part of the default split.
     pub parts: BTreeMap<String, usize>,
-    /// What keeps the split from being what the manifest states.
+    /// Why the split does not match the manifest, if so.
     pub split_problem: Option<String>,
     /// Recordings that cannot be read, with the reason.
     pub unreadable: Vec<(String, String)>,
-    /// Recordings without an event.
+    /// Recordings without events.
     pub empty: Vec<String>,
-    /// Classes of which a part has no recording: the part, and the class.
+    /// Classes without recordings in a part: the part and the class.
     pub missing_classes: Vec<(String, String)>,
-    /// Files that are no recordings.
+    /// Files that are not recordings.
     pub passed_over: Vec<PassedFiles>,
 }
 
-/// Walks a data set: every image is decoded, every recording read.
+/// Checks a data set by decoding every image or reading every recording.
 ///
 /// # Errors
-/// Nothing there is of this data set.
+/// No data of this data set are present.
 pub(crate) fn check(manifest: Option<&Manifest>, path: &Path) -> Result<CheckReport> {
     match manifest {
         Some(manifest) if manifest.kind == Kind::Events => {
@@ -70,7 +70,7 @@ pub(crate) fn check(manifest: Option<&Manifest>, path: &Path) -> Result<CheckRep
     }
 }
 
-/// A folder of images, or else of recordings.
+/// Checks a folder of images, or else of recordings.
 fn check_folder(path: &Path) -> Result<CheckReport> {
     let images = tks_images::datasets::check_folder(path, &[], &CheckOptions::default());
     let has_images =
@@ -119,7 +119,7 @@ fn walk(set: &EventSet, split_problem: Option<String>) -> Result<EventReport> {
 }
 
 impl CheckReport {
-    /// Whether nothing was found that keeps the data set from being used as its publisher means it.
+    /// Whether nothing was found that prevents the data set from being used as intended by its publisher.
     pub(crate) fn is_sound(&self) -> bool {
         match self {
             CheckReport::Images(report) => report.is_sound(),
@@ -136,7 +136,7 @@ impl CheckReport {
     /// As JSON.
     ///
     /// # Errors
-    /// None now.
+    /// None currently.
     pub(crate) fn json(&self) -> Result<String> {
         Ok(match self {
             CheckReport::Images(report) => serde_json::to_string_pretty(report)?,

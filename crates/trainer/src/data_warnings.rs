@@ -1,4 +1,4 @@
-//! What is odd about data that can be trained on all the same.
+//! Warnings about unusual data that can still be trained on.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +12,14 @@ use tks_images::datasets::shared_images;
 
 use crate::data::TensorBatch;
 
-/// Classes that are named in one warning, at most.
+/// Maximum number of classes named in one warning.
 const NAMED: usize = 5;
 
-/// Share of a batch without an event that is worth a warning.
+/// Share of recordings without events in a batch that causes a warning.
 const EMPTY_SHARE: f64 = 0.1;
 
-/// Of recordings: classes that a part has none of, and files that are no recordings. `used` are the parts to train and
-/// to test on.
+/// For recordings: classes without recordings in a part, and files that are not recordings. `used` are the
+/// parts for training and testing.
 pub(crate) fn of_recordings(
     set: &EventSet,
     parts: &BTreeMap<String, Vec<usize>>,
@@ -40,7 +40,7 @@ pub(crate) fn of_recordings(
     warnings
 }
 
-/// `the class `a``, or how many classes and the first of them; `None` without any.
+/// `the class `a``, or the number of classes and the first of them; `None` if there are none.
 fn named<'a>(classes: impl ExactSizeIterator<Item = &'a str>) -> Option<String> {
     let count = classes.len();
     let first: Vec<String> = classes.take(NAMED).map(|class| format!("`{class}`")).collect();
@@ -53,7 +53,7 @@ fn named<'a>(classes: impl ExactSizeIterator<Item = &'a str>) -> Option<String> 
     }
 }
 
-/// Of images: samples that are lost, one class alone, and images to test on that are trained on.
+/// For images: lost samples, a single class, and test images that are also training images.
 pub(crate) fn of_images(train: &ImageSet, test: &ImageSet, is_published: bool) -> Vec<String> {
     let is_one = train.part() == test.part();
     let sets = [train, test].into_iter().take(if is_one { 1 } else { 2 });
@@ -68,7 +68,7 @@ pub(crate) fn of_images(train: &ImageSet, test: &ImageSet, is_published: bool) -
         ));
     }
     if !is_one && !is_published {
-        // What cannot be read stops the training when its turn comes, by its own name.
+        // An unreadable image stops the training when it is loaded, with its own name.
         if let Ok(Some(shared)) = shared_images(train, test) {
             let [of_test, of_train] = &shared.first;
             warnings.push(format!(
@@ -86,10 +86,10 @@ pub(crate) fn of_images(train: &ImageSet, test: &ImageSet, is_published: bool) -
     warnings
 }
 
-/// Of the first batch: recordings of which the recipe leaves no event.
+/// For the first batch: recordings of which the recipe leaves no events.
 ///
 /// # Errors
-/// What libtorch refuses.
+/// Errors from libtorch.
 pub(crate) fn of_first_batch(batch: &TensorBatch) -> Result<Option<String>> {
     if batch.inputs.dim() != 5 {
         return Ok(None);

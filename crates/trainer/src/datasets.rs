@@ -1,4 +1,4 @@
-//! Where the data sets' manifests, stored splits and shipped data are taken from.
+//! The locations of the data sets' manifests, stored splits and shipped data.
 
 use std::path::{Path, PathBuf};
 
@@ -6,22 +6,23 @@ use anyhow::{Result, bail};
 use tks_data::manifest::Address;
 use tks_data::{Catalogue, Manifest};
 
-/// Names another folder of manifests.
+/// The environment variable that names another folder of manifests.
 pub const DATASETS_VARIABLE: &str = "TKS_DATASETS_DIR";
 
-/// Names a folder in which each data set lies in a folder of its name, for configurations without `data.path`.
+/// The environment variable that names a folder with a subfolder named after each data set, for
+/// configurations without `data.path`.
 pub const DATA_VARIABLE: &str = "TKS_DATA_DIR";
 
-/// A file that every folder of manifests has.
+/// A file that every folder of manifests contains.
 const WITNESS: &str = "cifar10.toml";
 
-/// The data sets that are known: those of the folder that [`DATASETS_VARIABLE`] names, else of the folder `datasets` in the
-/// current folder or above it, else those that this program was built with.
+/// The known data sets: those of the folder named by [`DATASETS_VARIABLE`], else of the folder `datasets` in
+/// the current folder or one of its parents, else those built into this program.
 pub fn catalogue() -> Catalogue {
     given_folder().map_or(Catalogue::BuiltIn, Catalogue::Folder)
 }
 
-/// A folder of manifests that the user names or stands in.
+/// A folder of manifests named by the user, or in the current folder or its parents.
 fn given_folder() -> Option<PathBuf> {
     if let Some(folder) = std::env::var_os(DATASETS_VARIABLE) {
         return Some(folder.into());
@@ -30,8 +31,7 @@ fn given_folder() -> Option<PathBuf> {
     here.ancestors().map(|folder| folder.join("datasets")).find(|folder| folder.join(WITNESS).is_file())
 }
 
-/// The folder `datasets` with the data that ship: the given one, else that in the sources that this program was built
-/// from.
+/// The folder `datasets` with the shipped data: the given one, else the one in this program's sources.
 ///
 /// # Errors
 /// There is none.
@@ -52,7 +52,7 @@ pub fn folder() -> Result<PathBuf> {
 /// The manifest of a data set.
 ///
 /// # Errors
-/// No such name, with the nearest one.
+/// An unknown name, with the nearest one.
 pub fn manifest(name: &str) -> Result<Manifest> {
     Ok(catalogue().manifest(name)?)
 }
@@ -70,11 +70,11 @@ pub fn is_shipped(manifest: &Manifest) -> bool {
     !manifest.files.is_empty() && manifest.files.iter().all(|file| file.url == Address::Shipped)
 }
 
-/// Where a data set lies for which the configuration names no path: where it ships, or in the folder of
+/// The location of a data set if the configuration gives no path: where it ships, or in the folder of
 /// [`DATA_VARIABLE`].
 ///
 /// # Errors
-/// Nowhere.
+/// The data set is in neither place.
 pub fn default_path(manifest: &Manifest) -> Result<PathBuf> {
     if is_shipped(manifest) {
         let file = folder()?.join(&manifest.files[0].name);

@@ -1,4 +1,4 @@
-//! What a person, or a script, sees of a training.
+//! Display of a training's progress, for people and scripts.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -17,22 +17,22 @@ pub enum Verbosity {
     /// A progress bar on a terminal, plain lines elsewhere.
     #[default]
     Normal,
-    /// The result alone; warnings go to standard error.
+    /// Only the result; warnings go to standard error.
     Quiet,
-    /// A JSON object a line on standard output, for programs.
+    /// One JSON object per line on standard output, for programs.
     Json,
 }
 
-/// Between two lines within an epoch, where there is no terminal.
+/// Interval between lines within an epoch, without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(30);
 
-/// Shows a training's messages.
+/// Displays a training's messages.
 #[derive(Debug)]
 pub struct Display {
     verbosity: Verbosity,
     bar: Option<ProgressBar>,
     last_line: Instant,
-    /// The first line that could not be written.
+    /// The error of the first line that could not be written.
     lost: Option<anyhow::Error>,
 }
 
@@ -48,7 +48,7 @@ impl Display {
         Display { verbosity, bar, last_line: Instant::now(), lost: None }
     }
 
-    /// A line that stays.
+    /// Prints a permanent line.
     fn line(&mut self, text: &str) {
         let written = match &self.bar {
             Some(bar) => bar.suspend(|| print(text)),
@@ -66,8 +66,8 @@ impl Display {
         self.note(written);
     }
 
-    /// A line that is lost is no reason to end a training, as its results are also in the run's files; it is one not to
-    /// call it a success.
+    /// A lost line does not end the training, since its results are also in the run's files, but the training
+    /// does not count as successful.
     fn note(&mut self, written: Result<()>) {
         let Err(error) = written else { return };
         if self.lost.is_none() {
@@ -244,7 +244,7 @@ fn batch_line(batch: &BatchMessage) -> String {
     )
 }
 
-/// Cross entropy of training and test, and the loss where it is another number.
+/// Cross entropy of training and test, and the loss if it differs.
 fn losses(digits: usize, train: Option<f64>, test: Option<f64>, loss: Option<f64>) -> String {
     let text = |value: f64| format!("{value:.digits$}");
     let (train, test, loss) = (train.map(text), test.map(text), loss.map(text));
@@ -286,7 +286,7 @@ pub fn accuracy_table(accuracy: &[f64]) -> String {
     format!("test time steps {steps}\naccuracy        {values}")
 }
 
-/// A number of things: `1 time step`, `4 time steps`.
+/// A count with its noun: `1 time step`, `4 time steps`.
 pub fn counted(count: usize, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }

@@ -1,9 +1,10 @@
-//! A moving average of the weights, which is evaluated in their place.
+//! A moving average of the weights, which is used for evaluation.
 
 use anyhow::Result;
 use tch::{Tensor, no_grad};
 
-/// Exponential moving average of a network's tensors, running statistics included: Polyak and Juditsky, 1992.
+/// Exponential moving average of a network's tensors, including running statistics. Polyak and Juditsky,
+/// 1992.
 #[derive(Debug)]
 pub(crate) struct Ema {
     decay: f64,
@@ -11,19 +12,19 @@ pub(crate) struct Ema {
 }
 
 impl Ema {
-    /// Begins at the network's values as they are. At each update the average keeps the share `decay` of itself.
+    /// Starts at the network's current values. At each update, the average keeps the share `decay` of itself.
     ///
     /// # Errors
-    /// What libtorch refuses.
+    /// Errors from libtorch.
     pub(crate) fn new(decay: f64, tensors: &[(String, Tensor)]) -> Result<Self> {
         let copy = |(name, tensor): &(String, Tensor)| Ok((name.clone(), copied(tensor)?));
         Ok(Ema { decay, average: tensors.iter().map(copy).collect::<Result<_>>()? })
     }
 
-    /// Moves towards the network's values.
+    /// Updates the average with the network's values.
     ///
     /// # Errors
-    /// What libtorch refuses.
+    /// Errors from libtorch.
     pub(crate) fn update(&mut self, tensors: &[(String, Tensor)]) -> Result<()> {
         no_grad(|| {
             for ((_, average), (_, tensor)) in self.average.iter_mut().zip(tensors) {
@@ -37,10 +38,10 @@ impl Ema {
         })
     }
 
-    /// Gives the network the average's values and takes its own; a second call gives them back.
+    /// Swaps the values of the network and the average; a second call swaps them back.
     ///
     /// # Errors
-    /// What libtorch refuses.
+    /// Errors from libtorch.
     pub(crate) fn swap(&mut self, tensors: &[(String, Tensor)]) -> Result<()> {
         no_grad(|| {
             for ((_, average), (_, tensor)) in self.average.iter_mut().zip(tensors) {
@@ -52,7 +53,7 @@ impl Ema {
         })
     }
 
-    /// The average's tensors by name.
+    /// The tensors of the average, with their names.
     pub(crate) fn tensors(&self) -> &[(String, Tensor)] {
         &self.average
     }

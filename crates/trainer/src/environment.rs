@@ -1,10 +1,10 @@
-//! What a run ran on: kept beside its results.
+//! The environment of a run, which is kept with its results.
 
 use std::time::SystemTime;
 
 use tks_report::Environment;
 
-/// That of this process.
+/// The environment of this process.
 pub(crate) fn of_this_process(device: tch::Device) -> Environment {
     let mut environment = Environment {
         version: Some(env!("CARGO_PKG_VERSION").into()),
@@ -23,7 +23,8 @@ pub(crate) fn of_this_process(device: tch::Device) -> Environment {
     environment
 }
 
-/// The widest vectors that libtorch may use here: its sums are added in another order on each.
+/// The widest vector instructions that libtorch may use here; they determine the order in which sums are
+/// added.
 pub(crate) fn instruction_set() -> String {
     // libtorch's own switch.
     if let Ok(chosen) = std::env::var("ATEN_CPU_CAPABILITY") {
@@ -56,12 +57,12 @@ fn processor() -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_string())
 }
 
-/// The most memory that this process has had so far, in MiB; `None` where the system does not tell.
+/// Peak memory of this process so far in MiB; `None` if the system does not provide it.
 pub(crate) fn peak_memory_mib() -> Option<f64> {
     memory_mib("/proc/self/status", "VmHWM:").map(|mib| mib as f64)
 }
 
-/// Memory in MiB that is free for this process; `None` where the system does not tell.
+/// Memory available to this process in MiB; `None` if the system does not provide it.
 pub(crate) fn available_memory_mib() -> Option<u64> {
     memory_mib("/proc/meminfo", "MemAvailable:")
 }

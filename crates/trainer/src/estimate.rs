@@ -1,4 +1,5 @@
-//! What a training will take, before it begins: memory by the network's shapes, time by a trial step.
+//! An estimate of the requirements of a training before it begins: memory from the network's shapes, time
+//! from a trial step.
 
 use std::fmt;
 
@@ -8,42 +9,45 @@ use tks_models::{Execution, LayerKind, LayerSummary, Summary};
 use crate::display::duration;
 use crate::environment::available_memory_mib;
 
-/// What a training will take. Rough: for a plan, and to see a mistake before it costs a night.
+/// An estimate of the requirements of a training. It is rough: for planning, and for noticing a mistake
+/// early.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Estimate {
-    /// Memory for parameters, gradients, the optimiser's moments, the moving average, in MiB.
+    /// Memory for parameters, gradients, optimiser moments and moving average, in MiB.
     pub parameters_mib: f64,
-    /// Memory for what the backward pass needs of a batch, in MiB.
+    /// Memory for the data that the backward pass needs from a batch, in MiB.
     pub activations_mib: f64,
-    /// Memory that is free now, in MiB, where the system tells.
+    /// Currently available memory in MiB, if the system provides it.
     pub available_mib: Option<u64>,
-    /// Samples a second in a trial step.
+    /// Samples per second in a trial step.
     pub throughput: f64,
-    /// Seconds for what is left of the training, evaluations included.
+    /// Remaining seconds of the training, including evaluations.
     pub seconds: f64,
 }
 
-/// What of a training decides its memory.
+/// The settings of a training that determine its memory use.
 #[derive(Debug, Clone, Copy)]
 pub struct MemoryInputs {
-    /// Time steps.
+    /// Number of time steps.
     pub time_steps: usize,
-    /// Samples in a batch.
+    /// Number of samples in a batch.
     pub batch: usize,
-    /// Numbers kept of each parameter beside itself: gradient, moments, moving average.
+    /// Number of copies kept of each parameter: gradient, moments, moving average.
     pub copies: usize,
-    /// On the CPU batch norm and neurons are one operation that keeps its input alone, and spikes are kept as bits.
+    /// Whether it runs on the CPU, where batch norm and neurons are one operation that keeps only its input,
+    /// and spikes are kept as bits.
     pub on_cpu: bool,
 }
 
 const MIB: f64 = (1 << 20) as f64;
 
-/// Values of a layer's output for one sample at one step.
+/// Number of values in a layer's output for one sample at one step.
 fn values(layer: &LayerSummary) -> f64 {
     layer.output.iter().product::<usize>() as f64
 }
 
-/// Bytes of a layer's output, for one sample at one step, that are kept until the backward pass by what follows it.
+/// Bytes of a layer's output, for one sample at one step, that the following layers keep until the backward
+/// pass.
 fn kept_bytes(layer: &LayerSummary, on_cpu: bool, bf16: bool) -> f64 {
     let weighed = if bf16 { 2.0 } else { 4.0 };
     let each = match layer.kind {
@@ -54,14 +58,14 @@ fn kept_bytes(layer: &LayerSummary, on_cpu: bool, bf16: bool) -> f64 {
         LayerKind::Neurons | LayerKind::AvgPool | LayerKind::Own => weighed,
         // Queries, keys, values and a product in f32, each as large as the output.
         LayerKind::Attention => 16.0,
-        // The places of the largest, whole numbers of 64 bits.
+        // The indices of the maxima, 64-bit integers.
         LayerKind::MaxPool => 8.0 + weighed,
     };
     values(layer) * each
 }
 
-/// Bytes of the gradients, and of `f32` copies for them, that are alive together where the backward pass goes through
-/// a layer's neurons.
+/// Bytes of the gradients and their `f32` copies that exist at the same time when the backward pass goes
+/// through a layer's neurons.
 fn gradient_bytes(layer: &LayerSummary, bf16: bool) -> f64 {
     match layer.kind {
         LayerKind::Neurons => values(layer) * if bf16 { 12.0 } else { 8.0 },
@@ -70,7 +74,7 @@ fn gradient_bytes(layer: &LayerSummary, bf16: bool) -> f64 {
 }
 
 impl Estimate {
-    /// For a network of this summary, at `throughput` samples a second.
+    /// The estimate for a network with this summary, at `throughput` samples per second.
     pub fn new(
         summary: &Summary,
         load: MemoryInputs,
@@ -81,14 +85,15 @@ impl Estimate {
         let parameters = summary.parameters();
         let sequence = (load.time_steps * load.batch) as f64;
         let largest = summary.layers.iter().map(values).fold(0.0, f64::max);
-        // Going back, a layer's gradients join what is still kept of those before it.
+        // In the backward pass, a layer's gradients are added to what is still kept of the layers before it.
         let (mut kept, mut peak) = (0.0, 0.0f64);
         for layer in &summary.layers {
             kept += kept_bytes(layer, load.on_cpu, execution.bf16);
             peak = peak.max(kept + gradient_bytes(layer, execution.bf16));
         }
         if execution.checkpoint_blocks {
-            // The blocks' inputs are kept, and one block's inside at a time: about the largest three.
+            // The inputs of the blocks are kept, and the inside of one block at a time: about the three
+            // largest layers.
             peak = peak.min(12.0 * largest + kept / 4.0);
         }
         Estimate {
@@ -100,7 +105,7 @@ impl Estimate {
         }
     }
 
-    /// Whether it will hardly fit into memory.
+    /// Whether it is unlikely to fit into memory.
     pub fn is_too_large(&self) -> bool {
         self.available_mib
             .is_some_and(|available| self.parameters_mib + self.activations_mib > available as f64)
@@ -152,16 +157,17 @@ mod tests {
     #[test]
     fn what_is_kept_and_the_gradients_beside_it_are_counted() {
         let load = MemoryInputs { time_steps: 3, batch: 2, copies: 4, on_cpu: true };
-        // The first layer: its input to batch norm and neurons, its spikes in bits; then two gradients of its size.
+        // The first layer: its input to batch norm and neurons, its spikes as bits; then two gradients of its
+        // size.
         let first = 1024.0 * (4.0 + 0.125 + 8.0);
         assert_eq!(activations(load, Execution::default()), 6.0 * first);
-        // Where more is kept, the last layer decides.
+        // If more is kept, the last layer determines the peak.
         let on_gpu = MemoryInputs { on_cpu: false, ..load };
         let last = 1024.0 * 12.0 + 256.0 * 4.0 + 512.0 * (12.0 + 8.0);
         assert_eq!(activations(on_gpu, Execution::default()), 6.0 * last);
         let half = Execution { bf16: true, ..Execution::default() };
         assert_eq!(activations(load, half), 6.0 * 1024.0 * (2.0 + 0.125 + 12.0));
-        // Three of the largest layer at a time, and a quarter of what would be kept.
+        // The largest layer three times, and a quarter of what would otherwise be kept.
         let blocks = Execution { checkpoint_blocks: true, ..Execution::default() };
         let kept = 1024.0 * 12.0 + 256.0 * 4.0 + 512.0 * 12.0;
         assert_eq!(activations(on_gpu, blocks), 6.0 * (12.0 * 1024.0 + kept / 4.0));

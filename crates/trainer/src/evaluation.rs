@@ -1,4 +1,4 @@
-//! How good a network is: accuracy after each number of steps, confusion, firing rates.
+//! Evaluation of a network: accuracy after each number of steps, confusion, firing rates.
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
@@ -9,17 +9,17 @@ use tks_report::{Confusion, LayerActivity};
 
 use crate::data::{Samples, TensorBatch};
 
-/// What an evaluation found.
+/// The results of an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evaluation {
-    /// Samples.
+    /// Number of samples.
     pub samples: usize,
-    /// Mean cross entropy of the mean logits of all steps.
+    /// Mean cross entropy of the mean logits over all steps.
     pub loss: f64,
-    /// Share of samples that the mean over the first 1, 2, ... T steps gets right, 0 to 1.
+    /// Share of samples classified correctly by the mean over the first 1, 2, ... T steps, 0 to 1.
     pub accuracy_by_steps: Vec<f64>,
-    /// Which classes were taken for which, with all steps.
+    /// The confusion matrix, with all steps.
     pub confusion: Confusion,
     /// Firing rates of each layer and step.
     pub activity: Vec<LayerActivity>,
@@ -40,11 +40,11 @@ impl Evaluation {
     }
 }
 
-/// Runs a network over the samples of `loader`, without gradients, with `time_steps` steps; `progress` gets the batches
-/// done and all.
+/// Evaluates a network on the samples of `loader`, without gradients, with `time_steps` steps; `progress`
+/// receives the number of completed batches and the total.
 ///
 /// # Errors
-/// A sample that cannot be read; weights, membranes or logits that are not finite; what libtorch refuses.
+/// A sample that cannot be read; non-finite weights, membrane potentials or logits; errors from libtorch.
 pub fn evaluate(
     network: &dyn SpikingModel,
     loader: &Loader<Samples>,
@@ -121,27 +121,27 @@ pub fn evaluate(
     })
 }
 
-/// Neurons of a layer for one sample, by its name; 0 where there is none of that name.
+/// Number of neurons of a layer for one sample, by the layer's name; 0 if there is no such layer.
 pub fn neuron_count(network: &dyn SpikingModel, name: &str) -> u64 {
     let layer = network.summary().layers.iter().find(|layer| layer.name == name);
     layer.map_or(0, |layer| layer.output.iter().product::<usize>() as u64)
 }
 
-/// What the logits of a batch, `[T, B, K]`, say.
+/// The results for the logits of a batch, `[T, B, K]`.
 struct Found {
-    /// Samples that the first t + 1 steps get right, `[T]`.
+    /// Number of samples classified correctly by the first t + 1 steps, `[T]`.
     right: Vec<i64>,
-    /// Classes by all steps, `[B]`.
+    /// Predicted classes with all steps, `[B]`.
     predictions: Vec<i64>,
-    /// Mean cross entropy by all steps.
+    /// Mean cross entropy with all steps.
     loss: f64,
-    /// Samples with a logit that is not finite, by their places in the batch.
+    /// Indices in the batch of samples with a non-finite logit.
     not_finite: Vec<usize>,
 }
 
 impl Found {
     fn new(logits: &Tensor, labels: &Tensor) -> Result<Self> {
-        // The sum over the first steps has its maximum where their mean has.
+        // The sum over the first steps has its maximum at the same class as their mean.
         let sums = logits.f_cumsum(0, Kind::Float)?;
         let classes = sums.f_argmax(2, false)?;
         let right = classes.f_eq_tensor(labels)?.f_sum_dim_intlist(1, false, Kind::Int64)?;

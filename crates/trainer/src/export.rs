@@ -1,5 +1,5 @@
-//! A trained network as files that others can use: weights as safetensors, and a description from which the network
-//! can be rebuilt.
+//! Export of a trained network for other programs: weights as safetensors, and a description from which the
+//! network can be rebuilt.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -16,61 +16,63 @@ use crate::config::Config;
 use crate::data::{Task, describe_input};
 use crate::trainer::{build_network, load_weights};
 
-/// The file with the weights, by the names of the network's state dictionary.
+/// The file with the weights, under the names of the network's state dictionary.
 pub const WEIGHTS: &str = "weights.safetensors";
 
 /// The file with the description.
 pub const DESCRIPTION: &str = "network.json";
 
-/// Raised when the description's meaning changes. 2: numbers in the place of references to data sets, and layers.
+/// Increased when the meaning of the description changes. 2: numbers instead of references to data sets, and
+/// layers.
 const FORMAT: u32 = 2;
 
-/// What an exported network is, and how its input is made: enough to rebuild both without this program and without the data
-/// set's manifest.
+/// The description of an exported network and its input, sufficient to rebuild both without this program and
+/// without the data set's manifest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Description {
-    /// The description's own version.
+    /// The version of the description's format.
     pub format: u32,
-    /// The network, as this program builds it.
+    /// The network's configuration in this program.
     pub network: NetworkConfig,
-    /// What it does: classes, input, time steps.
+    /// Its classes, input and time steps.
     pub task: Task,
-    /// How a recording becomes its input, if recordings do.
+    /// How a recording becomes its input, for networks of recordings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<EventInput>,
-    /// How an image becomes its input, if images do.
+    /// How an image becomes its input, for networks of images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<ImageInput>,
-    /// Its layers in the order in which they run: shapes, tensors by name, neurons with what they learned.
+    /// Its layers in the order in which they run: shapes, tensors by name, and neurons with their learned
+    /// parameters.
     pub layers: Vec<LayerDescription>,
 }
 
-/// From a recording to `[T, C, H, W]`.
+/// How a recording becomes `[T, C, H, W]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EventInput {
     /// Size of the sensor in pixels.
     pub sensor: SensorSize,
-    /// Which way up the recordings are given.
+    /// Orientation in which the recordings are provided.
     pub orientation: Orientation,
-    /// Filters, slicing, representation, size; without what training alone does.
+    /// Filters, slicing, representation and size, without steps for training only.
     pub recipe: tks_events::recipe::Recipe,
 }
 
-/// From an image to `[C, H, W]`.
+/// How an image becomes `[C, H, W]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageInput {
-    /// Size, channels, and normalisation by numbers: `(level / 255 - mean) / std` of each channel; without what training
-    /// alone does.
+    /// Size, channels, and normalisation with explicit numbers, `(level / 255 - mean) / std` for each
+    /// channel; without steps for training only.
     pub recipe: tks_images::Recipe,
 }
 
-/// Writes the network of a checkpoint, the moving average of its weights where there is one.
+/// Writes the network of a checkpoint, with the moving average of its weights if there is one.
 ///
 /// # Errors
-/// A checkpoint of another network; a disk that is full or refuses.
+/// A checkpoint of another network; a full disk or a failed write.
 pub fn write(folder: &Path, config: &Config, task: &Task, checkpoint: &Checkpoint) -> Result<()> {
     let network = build_network(config, task, Device::Cpu)?;
     load_weights(network.as_ref(), checkpoint)?;
@@ -94,7 +96,7 @@ pub fn write(folder: &Path, config: &Config, task: &Task, checkpoint: &Checkpoin
 /// Rebuilds an exported network.
 ///
 /// # Errors
-/// Files that are missing or damaged, weights of another network.
+/// Missing or damaged files, or weights of another network.
 pub fn read(folder: &Path, device: Device) -> Result<(Box<dyn SpikingModel>, Description)> {
     let path = folder.join(DESCRIPTION);
     let text = tks_data::regular_file::read(&path)?;

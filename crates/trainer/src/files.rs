@@ -1,4 +1,4 @@
-//! The run's files that grow while it trains: tables, the log, TensorBoard's event file.
+//! The files of a run that grow during training: tables, the log, TensorBoard's event file.
 
 use anyhow::Result;
 use tks_report::EpochRecord;
@@ -7,18 +7,18 @@ use tks_report::EventWriter;
 use crate::message::{BatchMessage, Listener, Message};
 use crate::run_folder::RunFolder;
 
-/// Writes all that a training says into its run's folder.
+/// Writes all messages of a training to its run's folder.
 #[derive(Debug)]
 pub struct RunFiles {
     run: RunFolder,
     wants_tensorboard: bool,
     tensorboard: Option<EventWriter>,
-    /// Batches in an epoch: TensorBoard's steps are batches, for epochs too.
+    /// Number of batches in an epoch: TensorBoard's steps are batches, also for values of an epoch.
     batches: usize,
 }
 
 impl RunFiles {
-    /// For `run`; with TensorBoard's event files if asked.
+    /// Creates the files for `run`, with TensorBoard's event files if requested.
     pub fn new(run: RunFolder, wants_tensorboard: bool) -> Self {
         RunFiles { run, wants_tensorboard, tensorboard: None, batches: 1 }
     }

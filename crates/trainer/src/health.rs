@@ -1,5 +1,5 @@
-//! Signs that a training does not work, which its figures alone do not tell: too few steps, one class for every sample,
-//! layers that are silent where it counts, statistics that never arrived.
+//! Signs of a training that does not work and that its figures alone do not show: too few steps, the same
+//! class for every sample, layers that are silent in evaluation, outdated running statistics.
 
 use std::collections::BTreeSet;
 
@@ -9,24 +9,24 @@ use crate::config::Config;
 use crate::evaluation::Evaluation;
 use crate::watch::SILENT;
 
-/// Fewer steps of the optimiser than this hardly move a network.
+/// With fewer optimiser steps than this, a network hardly changes.
 const FEW_STEPS: usize = 200;
 
-/// Fewer steps than this in an epoch, and a smaller batch would give more.
+/// With fewer steps per epoch than this, a smaller batch would be better.
 const FEW_STEPS_AN_EPOCH: usize = 5;
 
-/// The share of the training after which an evaluation should be better than chance.
+/// Share of the training after which an evaluation should be better than chance.
 const BEGINNING: f64 = 0.25;
 
-/// Running variances that differ from a batch's by more than this factor, or means by more than this many standard
-/// deviations, make another network of it in evaluation.
+/// If running variances differ from a batch's by more than this factor, or means by more than this many
+/// standard deviations, the network behaves differently in evaluation.
 const FAR_VARIANCE: f64 = 4.0;
 const FAR_MEAN: f64 = 1.0;
 
-/// Layers that are named; of more, their number.
+/// Number of layers listed by name; of more, only the number is given.
 const NAMED: usize = 3;
 
-/// What is looked for; each is told once in a training.
+/// The signs; each is reported once per training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Sign {
     Chance,
@@ -35,24 +35,24 @@ enum Sign {
     Average,
 }
 
-/// Looks at evaluations for signs that a training does not work.
+/// Checks evaluations for signs of a training that does not work.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     told: BTreeSet<Sign>,
 }
 
-/// Where a training stands when its evaluation is looked at.
+/// The position of a training when its evaluation is checked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
-    /// Epochs done.
+    /// Number of completed epochs.
     pub epochs: usize,
-    /// Steps of the optimiser done.
+    /// Number of completed optimiser steps.
     pub steps: usize,
 }
 
 impl Health {
-    /// Whether it is time to expect something of an evaluation: after the warm-up and the first part of a training, and
-    /// at its end.
+    /// Whether an evaluation should show progress: after the warm-up and the first part of a training, and at
+    /// its end.
     pub(crate) fn is_due(config: &Config, epochs_done: usize) -> bool {
         let epochs = config.training.epochs;
         let warmup = config.schedule.warmup(epochs).ceil();
@@ -60,7 +60,7 @@ impl Health {
         epochs_done >= epochs || epochs_done as f64 >= beginning.max(warmup + 1.0)
     }
 
-    /// The warnings that an evaluation is cause for and that were not told before; `gaps` are those of
+    /// The warnings for an evaluation that were not reported before; `gaps` are from
     /// [`tks_models::Network::norm_gaps`].
     pub(crate) fn look(
         &mut self,
@@ -81,7 +81,8 @@ impl Health {
     }
 }
 
-/// The warning for a training of few steps of the optimiser; `steps` are those of an epoch of so many samples.
+/// The warning for a training with few optimiser steps; `steps` is the number in an epoch of `samples`
+/// samples.
 pub(crate) fn few_steps(config: &Config, samples: usize, steps: usize) -> Option<String> {
     let training = &config.training;
     let all = steps * training.epochs;
@@ -105,7 +106,7 @@ pub(crate) fn few_steps(config: &Config, samples: usize, steps: usize) -> Option
     ))
 }
 
-/// A batch with which an epoch has ten steps or more, if it is smaller than the present one.
+/// A batch size that results in at least ten steps per epoch, if smaller than the present one.
 fn smaller_batch(samples: usize, present: usize) -> Option<usize> {
     let most = (samples / 10).max(1);
     let batch = 1usize << most.ilog2();
@@ -117,7 +118,7 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Accuracy no better than that of naming the most frequent class every time.
+/// Accuracy no better than always predicting the most frequent class.
 fn chance(evaluation: &Evaluation) -> Option<String> {
     let confusion = &evaluation.confusion;
     let classes = confusion.counts.len();
@@ -127,7 +128,7 @@ fn chance(evaluation: &Evaluation) -> Option<String> {
     let samples = evaluation.samples as f64;
     let (largest, count) = of_class.iter().enumerate().max_by_key(|(_, count)| **count)?;
     let share = *count as f64 / samples;
-    // A set of one class says nothing.
+    // A set with a single class is not informative.
     if classes < 2 || share >= 1.0 {
         return None;
     }
@@ -153,7 +154,7 @@ fn chance(evaluation: &Evaluation) -> Option<String> {
     })
 }
 
-/// Layers without spikes in evaluation, whatever they do in training.
+/// Layers without spikes in evaluation, regardless of training.
 fn silence(evaluation: &Evaluation) -> Option<String> {
     let silent =
         evaluation.activity.iter().filter(|layer| layer.mean_rate().is_some_and(|rate| rate < SILENT));
@@ -166,7 +167,7 @@ fn silence(evaluation: &Evaluation) -> Option<String> {
     ))
 }
 
-/// Running statistics that are not those of the batches.
+/// Running statistics that differ from those of the batches.
 fn statistics(gaps: &[NormGap], steps: usize) -> Option<String> {
     let is_far = |gap: &&NormGap| {
         gap.variance_ratio > FAR_VARIANCE
@@ -189,7 +190,7 @@ fn statistics(gaps: &[NormGap], steps: usize) -> Option<String> {
     ))
 }
 
-/// A moving average that has not left the initial weights behind.
+/// A moving average still dominated by the initial weights.
 fn average(config: &Config, steps: usize) -> Option<String> {
     let decay = config.training.ema_decay?;
     let left = decay.powf(steps as f64);
@@ -203,7 +204,7 @@ fn average(config: &Config, steps: usize) -> Option<String> {
     })
 }
 
-/// The first names of a list; nothing of an empty one.
+/// The first names of a list; `None` if it is empty.
 fn some_names(names: &[&str]) -> Option<String> {
     let listed: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
     match names.len().saturating_sub(NAMED) {
@@ -224,7 +225,7 @@ mod tests {
         config
     }
 
-    /// An evaluation with these counts, rows by class, and firing rates.
+    /// An evaluation with these counts, one row per class, and firing rates.
     fn evaluation(counts: &[[u64; 3]], rates: &[f64]) -> Evaluation {
         let mut confusion = Confusion::new(["ant", "bee", "cow"].map(str::to_owned).to_vec());
         for (class, row) in counts.iter().enumerate() {

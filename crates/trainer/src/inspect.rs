@@ -1,4 +1,4 @@
-//! What a network is made of: layers, shapes, parameters, operations.
+//! The structure of a network: layers, shapes, parameters, operations.
 
 use std::fmt;
 
@@ -15,34 +15,34 @@ use crate::evaluation::Evaluation;
 use crate::run_folder::RunFolder;
 use crate::trainer::{EVALUATION, build_network};
 
-/// A network, taken apart.
+/// The structure of a network.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Inspected {
     /// The architecture's name.
     pub architecture: String,
-    /// What it is for.
+    /// Its task.
     pub task: Task,
     /// Its layers with shapes for one sample at one step.
     pub layers: Vec<InspectedLayer>,
-    /// Trained numbers.
+    /// Number of learned values.
     pub parameters: usize,
-    /// Neurons.
+    /// Number of neurons.
     pub neurons: usize,
-    /// Multiplications with an addition, of a dense input, for one sample at all steps.
+    /// Multiply-accumulate operations for one sample at all steps, for a dense input.
     pub macs: u64,
 }
 
 /// A layer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct InspectedLayer {
-    /// What is known without running it.
+    /// The summary of the layer.
     #[serde(flatten)]
     pub summary: LayerSummary,
-    /// Its firing rate in the run's evaluation, where it is a layer of neurons.
+    /// Its firing rate in the run's evaluation, if it is a layer of neurons.
     pub firing_rate: Option<f64>,
 }
 
-/// The network of a configuration. No data are needed, but for a folder of images.
+/// The network of a configuration. No data are needed, except for a folder of images.
 ///
 /// # Errors
 /// A network that does not fit the data.
@@ -53,7 +53,7 @@ pub(crate) fn of_config(config: &Config) -> Result<Inspected> {
 /// The network of a run, with the firing rates of its evaluation.
 ///
 /// # Errors
-/// A run that never began.
+/// A run that never started.
 pub(crate) fn of_run(run: &RunFolder) -> Result<Inspected> {
     inspect(&run.config()?, run.task()?, run.read_json(EVALUATION)?)
 }
@@ -69,7 +69,7 @@ fn inspect(config: &Config, task: Task, evaluation: Option<Evaluation>) -> Resul
         .layers
         .iter()
         .map(|layer| InspectedLayer { summary: layer.clone(), firing_rate: rate(&layer.name) });
-    // The first layer of a static image is computed once.
+    // The first layer is computed only once for a static image.
     let macs = summary.layers.iter().map(|layer| {
         let times = if task.is_static && layer.is_static { 1 } else { task.time_steps };
         layer.macs * times as u64

@@ -1,16 +1,16 @@
 //! Training, evaluation and reports of spiking networks: the library behind the program `tks`.
 //!
-//! | module | what it holds |
+//! | module | contents |
 //! |---|---|
-//! | [`config`], [`presets`] | everything that a user can choose, as one TOML file; configurations by name |
-//! | [`datasets`], [`data`] | where data sets are; from the configuration to batches of tensors; data sets of one's own |
+//! | [`config`], [`presets`] | every user option, in one TOML file; configurations by name |
+//! | [`datasets`], [`data`] | locations of data sets; from the configuration to batches of tensors; your own data sets |
 //! | [`trainer`] | the training itself |
 //! | [`evaluation`] | accuracy after each number of steps, confusion, firing rates |
-//! | [`checkpoint`], [`run_folder`], [`run_state`] | what a training leaves on disk, and goes on from |
-//! | [`message`], [`display`], [`files`] | what a training says; the terminal and the files that hear it |
-//! | [`report`], [`export`], [`predict`] | what can be done with a trained network |
-//! | [`stop`] | asking a training to end |
-//! | [`cli`] | the program's command line, [`cli::Cli`], to which a program of one's own adds |
+//! | [`checkpoint`], [`run_folder`], [`run_state`] | the files of a training, from which it can be resumed |
+//! | [`message`], [`display`], [`files`] | the messages of a training; their output on the terminal and in files |
+//! | [`report`], [`export`], [`predict`] | uses of a trained network |
+//! | [`stop`] | requests to stop a training |
+//! | [`cli`] | the program's command line, [`cli::Cli`], which your own program can extend |
 //!
 //! ```no_run
 //! use tks_trainer::config::Config;

@@ -1,66 +1,66 @@
-//! What a training says while it runs, and who hears it: the terminal and the run's files.
+//! The messages of a training, and their listeners: the terminal and the run's files.
 
 use serde::Serialize;
 use tks_report::EpochRecord;
 
 use crate::estimate::Estimate;
 
-/// Something that a training has to say. As JSON each is an object with its kind in `event`.
+/// A message of a training. As JSON, it is an object with its kind in `event`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Message {
-    /// It begins, or goes on.
+    /// It starts, or resumes.
     Start {
         /// The run's folder.
         run: String,
         /// The data set.
         data: String,
-        /// Training samples.
+        /// Number of training samples.
         train_samples: usize,
-        /// Training batches in an epoch.
+        /// Number of training batches in an epoch.
         batches: usize,
-        /// Test samples.
+        /// Number of test samples.
         test_samples: usize,
         /// The network.
         network: String,
-        /// Its trained numbers.
+        /// Number of learned values.
         parameters: usize,
         /// The loss.
         loss: String,
-        /// Time steps.
+        /// Number of time steps.
         time_steps: usize,
         /// The device.
         device: String,
-        /// Threads that compute.
+        /// Number of threads for computation.
         threads: usize,
-        /// Epoch and batch (both from 0) that it goes on from, if it does.
+        /// Epoch and batch (both from 0) from which it resumes, if it does.
         resumed: Option<(usize, usize)>,
     },
-    /// What it will take.
+    /// Its estimated requirements.
     Estimate(Estimate),
-    /// A batch is done.
+    /// A batch is completed.
     Batch(BatchMessage),
-    /// An evaluation goes on.
+    /// Progress of an evaluation.
     Testing {
-        /// Batches done.
+        /// Number of completed batches.
         batch: usize,
-        /// Batches in all.
+        /// Total number of batches.
         batches: usize,
     },
-    /// An epoch is done.
+    /// An epoch is completed.
     Epoch(EpochRecord),
-    /// Something is odd.
+    /// A warning.
     Warning {
-        /// What, and what to do.
+        /// The problem and its remedy.
         text: String,
     },
-    /// It was asked to stop, and has saved.
+    /// It was asked to stop and has saved its state.
     Stopped {
         /// The run's folder.
         run: String,
-        /// Epochs that are whole.
+        /// Number of completed epochs.
         epochs: usize,
-        /// Batches of the next.
+        /// Number of completed batches of the next epoch.
         batches: usize,
     },
     /// It has ended.
@@ -71,37 +71,37 @@ pub enum Message {
         best: Option<(f64, usize)>,
         /// Accuracy after 1, 2, ... T steps of the best epoch's network, 0 to 1.
         test_accuracy: Vec<f64>,
-        /// Seconds in all.
+        /// Total duration in seconds.
         seconds: f64,
-        /// Whether it ended before its time for want of progress.
+        /// Whether it ended early because there was no progress.
         early: bool,
-        /// The report's page.
+        /// The path of the report's page.
         report: Option<String>,
     },
 }
 
-/// A batch of a training, with the epoch's means so far.
+/// The results of a training batch, with the epoch's means so far.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct BatchMessage {
     /// The epoch, from 1.
     pub epoch: usize,
-    /// Epochs in all.
+    /// Total number of epochs.
     pub epochs: usize,
     /// The batch, from 1.
     pub batch: usize,
-    /// Batches in an epoch.
+    /// Number of batches in an epoch.
     pub batches: usize,
     /// This batch's loss.
     pub loss: f64,
     /// This batch's cross entropy of the logits' mean over the steps.
     pub cross_entropy: f64,
-    /// This batch's share of right samples, 0 to 1.
+    /// This batch's share of correctly classified samples, 0 to 1.
     pub accuracy: f64,
-    /// This batch's share of steps that alone are right.
+    /// This batch's share of steps that are correct on their own.
     pub right_steps: f64,
     /// The learning rate.
     pub lr: f64,
-    /// Norm of the gradients, where the optimiser made a step.
+    /// Norm of the gradients, if the optimiser made a step.
     pub gradient_norm: Option<f64>,
     /// The epoch's mean loss so far.
     pub mean_loss: f64,
@@ -109,17 +109,17 @@ pub struct BatchMessage {
     pub mean_cross_entropy: f64,
     /// The epoch's accuracy so far.
     pub mean_accuracy: f64,
-    /// The epoch's share of right steps so far.
+    /// The epoch's share of correct steps so far.
     pub mean_right_steps: f64,
     /// The epoch's firing rate so far.
     pub firing_rate: Option<f64>,
-    /// Samples a second in this epoch.
+    /// Samples per second in this epoch.
     pub throughput: f64,
-    /// Seconds to the training's end, by what it took so far.
+    /// Estimated seconds until the end of the training, from the time taken so far.
     pub seconds_left: f64,
 }
 
-/// An error with its causes, each told once: many errors have their cause in their own text.
+/// An error with its causes, each listed once: many errors include their cause in their own text.
 pub fn told(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -132,8 +132,8 @@ pub fn told(error: &anyhow::Error) -> String {
     text
 }
 
-/// What readers of recordings advise, in brackets by the name of their option, as the commands have it that read
-/// recordings by a configuration.
+/// The advice in brackets in errors of recording readers, by the name of its option, and its replacement for
+/// commands that read recordings as configured.
 const ADVICE: [(&str, &str); 5] = [
     ("lenient", "`data.bad_events = \"drop\"` in the configuration, or `--set data.bad_events=drop`"),
     ("sensor", "`tks data convert --sensor WIDTHxHEIGHT` writes a copy of that size"),
@@ -142,7 +142,7 @@ const ADVICE: [(&str, &str); 5] = [
     ("columns", "`tks data convert --columns NAMES` reads it and writes a copy"),
 ];
 
-/// A text of a reader of recordings, whose advice names the options of `tks data info`, for the other commands.
+/// The text of an error from a recording reader, with advice adapted for commands other than `tks data info`.
 pub fn with_own_keys(text: &str) -> String {
     let mut rest = text;
     let mut translated = String::new();
@@ -161,12 +161,12 @@ pub fn with_own_keys(text: &str) -> String {
     translated + rest
 }
 
-/// Who hears messages.
+/// Receives messages.
 pub trait Listener {
-    /// Hears one.
+    /// Receives a message.
     ///
     /// # Errors
-    /// A file that cannot be written: the training stops with it.
+    /// A file that cannot be written; this stops the training.
     fn hear(&mut self, message: &Message) -> anyhow::Result<()>;
 }
 

@@ -1,4 +1,4 @@
-//! What a training adds up: sums over the batches of an epoch, and the record made of them.
+//! The metrics of a training: sums over the batches of an epoch, and the record derived from them.
 
 use std::collections::BTreeMap;
 
@@ -7,54 +7,56 @@ use serde::{Deserialize, Serialize};
 use tks_loss::TeacherSummary;
 use tks_report::EpochRecord;
 
-/// Sums over the batches of an epoch so far. They are kept in checkpoints, so that a resumed epoch has the same means.
+/// Sums over the completed batches of an epoch. They are stored in checkpoints, so that a resumed epoch has
+/// the same means.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EpochMeters {
-    /// Samples.
+    /// Number of samples.
     pub samples: usize,
-    /// Sum of each batch's loss times its samples.
+    /// Sum of each batch's loss multiplied by its number of samples.
     pub loss: f64,
-    /// Sum of the cross entropy of the mean over the steps times the samples, and these samples: checkpoints of before
-    /// it was measured have none.
+    /// Sum of the cross entropy of the mean over the steps, multiplied by the number of samples, and that
+    /// number; older checkpoints have none.
     #[serde(default)]
     pub cross_entropy: (f64, usize),
-    /// As `loss`, for the terms of the loss by name.
+    /// Like `loss`, for each term of the loss by name.
     pub parts: BTreeMap<String, f64>,
-    /// The weight of the labels against the teacher, where the loss has one.
+    /// The weight of the labels against the teacher, if the loss has one.
     pub label_weight: Option<f64>,
-    /// Sum of the share of samples that the mean over the steps gets right, times the samples.
+    /// Sum of the share of samples classified correctly by the mean over the steps, multiplied by the number
+    /// of samples.
     pub right: f64,
-    /// The same for the share of steps that alone are right.
+    /// The same for the share of steps that are correct on their own.
     pub right_steps: f64,
     /// The same for each step, `[T]`.
     pub right_per_step: Vec<f64>,
-    /// The same for the share of samples that no step gets right.
+    /// The same for the share of samples that no step classifies correctly.
     pub none_right: f64,
-    /// Sum of the teacher's entropy times the samples, and these samples.
+    /// Sum of the teacher's entropy multiplied by the number of samples, and that number.
     pub teacher_entropy: (f64, usize),
-    /// Sum and number of the watched batches' firing rates, over all layers.
+    /// Sum and number of the firing rates of the watched batches, over all layers.
     pub firing: (f64, usize),
-    /// Sum and number of the gradients' norms.
+    /// Sum and number of the gradient norms.
     pub gradient: (f64, usize),
     /// Seconds of training.
     pub seconds: f64,
 }
 
-/// What one batch gave.
+/// The metrics of one batch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BatchMetrics {
-    /// Samples.
+    /// Number of samples.
     pub samples: usize,
     /// The loss.
     pub loss: f64,
-    /// Cross entropy of the logits' mean over the steps, which is what a test measures.
+    /// Cross entropy of the logits' mean over the steps, as measured in a test.
     pub cross_entropy: f64,
     /// Terms of the loss by name.
     pub parts: Vec<(&'static str, f64)>,
     /// The weight of the labels against the teacher.
     pub label_weight: Option<f64>,
-    /// What the steps knew.
+    /// Statistics of the time steps and the teacher.
     pub knowledge: TeacherSummary,
 }
 
@@ -83,7 +85,7 @@ impl EpochMeters {
         }
     }
 
-    /// Nothing, if all sums are finite.
+    /// Checks that all sums are finite.
     ///
     /// # Errors
     /// Names the first that is not.
@@ -107,7 +109,7 @@ impl EpochMeters {
         }
     }
 
-    /// The mean over the samples of a sum of this.
+    /// The mean of a sum over the samples.
     fn mean(&self, sum: f64) -> f64 {
         sum / self.samples.max(1) as f64
     }
@@ -122,22 +124,22 @@ impl EpochMeters {
         mean_of(self.cross_entropy)
     }
 
-    /// Share of samples that the mean over the steps got right, 0 to 1.
+    /// Share of samples classified correctly by the mean over the steps, 0 to 1.
     pub fn accuracy(&self) -> f64 {
         self.mean(self.right)
     }
 
-    /// Share of steps that alone were right, 0 to 1.
+    /// Share of steps that were correct on their own, 0 to 1.
     pub fn right_step_share(&self) -> f64 {
         self.mean(self.right_steps)
     }
 
-    /// Mean firing rate of the watched batches, spikes a neuron and step.
+    /// Mean firing rate of the watched batches, in spikes per neuron and step.
     pub fn firing_rate(&self) -> Option<f64> {
         mean_of(self.firing)
     }
 
-    /// Samples a second.
+    /// Samples per second.
     pub fn throughput(&self) -> f64 {
         self.samples as f64 / self.seconds.max(f64::MIN_POSITIVE)
     }

@@ -1,5 +1,5 @@
-//! Lines on standard output and standard error. A line that a full disk swallows is an error, as a script that reads the
-//! file would take what is there for the whole; a reader that has gone (`| head`) is none.
+//! Output of lines on standard output and standard error. A line lost to a full disk is an error, since a
+//! script would mistake the incomplete file for the whole output; a closed reader (`| head`) is not.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 /// Prints a line on standard output.
 ///
 /// # Errors
-/// It cannot be written, other than to a pipe that was closed.
+/// A failed write, except to a closed pipe.
 pub(crate) fn print(text: &str) -> Result<()> {
     line(&mut io::stdout().lock(), text).context("cannot write to standard output")
 }
@@ -22,11 +22,11 @@ pub(crate) fn eprint(text: &str) -> Result<()> {
 }
 
 fn line(out: &mut impl Write, text: &str) -> io::Result<()> {
-    // Flushed here, since what is lost at the end of the process is lost without a word.
+    // Flushed here, since an error at the end of the process would not be noticed.
     unless_closed(writeln!(out, "{text}").and_then(|()| out.flush()))
 }
 
-/// What remains of the result of a write once closed pipes are forgiven.
+/// The result of a write, with closed pipes ignored.
 pub(crate) fn unless_closed(written: io::Result<()>) -> io::Result<()> {
     written.or_else(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => Ok(()),

@@ -1,4 +1,4 @@
-//! Classifies files with a trained network: images, or recordings of events.
+//! Classification of files with a trained network: images, or recordings of events.
 
 use std::path::{Path, PathBuf};
 
@@ -10,18 +10,18 @@ use tks_models::{Input, SpikingModel};
 use crate::config::Config;
 use crate::data::{self, SampleReader, Task};
 
-/// What a network takes a file for.
+/// The classification of a file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Prediction {
     /// The file.
     pub file: PathBuf,
-    /// Classes with their probabilities, the likeliest first.
+    /// Classes with their probabilities, most likely first.
     pub classes: Vec<(String, f64)>,
-    /// The likeliest class after 1, 2, ... steps.
+    /// The most likely class after 1, 2, ... steps.
     pub by_steps: Vec<String>,
 }
 
-/// Turns files into a network's input, as the samples of its data set become it.
+/// Converts files to a network's input, like the samples of its data set.
 #[derive(Debug)]
 pub struct Reader {
     config: Config,
@@ -30,7 +30,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// As the configuration's data are read to be tested on.
+    /// A reader that processes files like the configuration's test data.
     ///
     /// # Errors
     /// The manifest of its data set cannot be read, or the configuration does not fit it.
@@ -40,10 +40,10 @@ impl Reader {
         Ok(Reader { config: config.clone(), task, files })
     }
 
-    /// A file as a batch of one: [`SampleReader::read`].
+    /// Reads a file as a batch of one: [`SampleReader::read`].
     ///
     /// # Errors
-    /// A file that cannot be read or is of another kind or size.
+    /// A file that cannot be read or is of the wrong kind or size.
     pub fn read(&self, path: &Path, time_steps: usize, bounding_box: Option<[f32; 4]>) -> Result<Tensor> {
         self.files.read(path, time_steps, bounding_box).map_err(|error| {
             let named = error.chain().any(|cause| cause.to_string().contains(&*path.to_string_lossy()));
@@ -53,14 +53,15 @@ impl Reader {
     }
 }
 
-/// How files are classified.
+/// Options for the classification of files.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PredictOptions {
-    /// Time steps; not given: as many as in training.
+    /// Number of time steps; if not given, as in training.
     pub time_steps: Option<usize>,
-    /// So many classes are told.
+    /// Number of classes to return.
     pub top: usize,
-    /// Left, top, width and height in pixels, for a network that sees images cut to their bounding boxes.
+    /// Left, top, width and height in pixels, for a network trained on images cropped to their bounding
+    /// boxes.
     pub bounding_box: Option<[f32; 4]>,
 }
 
@@ -73,7 +74,7 @@ impl Default for PredictOptions {
 /// Classifies one file.
 ///
 /// # Errors
-/// A file that cannot be read, logits that are not finite; what libtorch refuses.
+/// A file that cannot be read, non-finite logits, errors from libtorch.
 pub fn predict(
     network: &dyn SpikingModel,
     reader: &Reader,

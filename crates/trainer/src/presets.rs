@@ -30,23 +30,23 @@ const PRESETS: &[(&str, &str)] = &[
     ("stanford-cars-sew-resnet18", include_str!("../presets/stanford-cars-sew-resnet18.toml")),
 ];
 
-/// Those that a program added.
+/// The presets added by a program.
 static REGISTERED: RwLock<Vec<Preset>> = RwLock::new(Vec::new());
 
 /// Name and text.
 type Preset = (&'static str, &'static str);
 
-/// Adds a preset; the text's first line is a comment that says what it is.
+/// Adds a preset; the text's first line is a comment that describes it.
 ///
 /// # Errors
-/// A name that is taken.
+/// A name that is already taken.
 pub fn register(name: &'static str, text: &'static str) -> Result<()> {
     ensure!(!names().contains(&name), "there already is a preset called `{name}`: choose another name");
     REGISTERED.write().unwrap_or_else(PoisonError::into_inner).push((name, text));
     Ok(())
 }
 
-/// What ships, then what was added.
+/// The built-in presets, then the registered ones.
 fn entries() -> Vec<Preset> {
     let registered = REGISTERED.read().unwrap_or_else(PoisonError::into_inner);
     PRESETS.iter().chain(registered.iter()).copied().collect()
@@ -57,7 +57,7 @@ pub fn names() -> Vec<&'static str> {
     entries().into_iter().map(|(name, _)| name).collect()
 }
 
-/// Each name with what it is: its text's first line.
+/// Each name with its description, from the first line of its text.
 pub fn all() -> Vec<(&'static str, &'static str)> {
     let about = |text: &'static str| text.lines().next().unwrap_or("").trim_start_matches(['#', ' ']);
     entries().into_iter().map(|(name, text)| (name, about(text))).collect()
@@ -66,7 +66,7 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
 /// The TOML text of a preset.
 ///
 /// # Errors
-/// No such name, with the nearest one.
+/// An unknown name, with the nearest one.
 pub fn text(name: &str) -> Result<&'static str> {
     match entries().into_iter().find(|(known, _)| *known == name) {
         Some((_, text)) => Ok(text),
@@ -91,7 +91,7 @@ mod tests {
             let config = Config::parse(text(name).unwrap(), name.as_ref(), &[]).unwrap();
             assert_eq!(config.name, name);
             assert!(about.len() > 20, "{name}: {about}");
-            // Written out and read again it is the same.
+            // Writing and reading it again results in the same configuration.
             assert_eq!(
                 Config::parse(&config.to_toml().unwrap(), name.as_ref(), &[]).unwrap(),
                 config,

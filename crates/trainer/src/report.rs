@@ -1,4 +1,4 @@
-//! The report of a run: filled here, drawn by `tks-report`.
+//! The report of a run: filled in here, drawn by `tks-report`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,20 +21,21 @@ use crate::evaluation::Evaluation;
 use crate::run_folder::RunFolder;
 use crate::trainer::{ENVIRONMENT, EVALUATION};
 
-/// Test samples of which synaptic operations are counted.
+/// Number of test samples for which synaptic operations are counted.
 const COUNTED: usize = 64;
 
-/// Neurons of each layer in a raster.
+/// Number of neurons of each layer in a raster plot.
 const RASTER_NEURONS: usize = 64;
 
-/// Membranes that are drawn of each layer, and layers of which they are drawn.
+/// Number of membrane potentials drawn per layer, and of layers for which they are drawn.
 const TRACES: usize = 1;
 const TRACED_LAYERS: usize = 4;
 
-/// Writes the report of a run into its folder `report`, its accuracy beside that of other runs; the page's path.
+/// Writes the report of a run to its folder `report`, with its accuracy beside that of other runs; returns
+/// the path of the page.
 ///
 /// # Errors
-/// Records that cannot be read, a disk that refuses.
+/// Records that cannot be read, a failed write.
 pub fn write(
     run: &RunFolder,
     network: &dyn SpikingModel,
@@ -97,11 +98,11 @@ fn fill(
     })
 }
 
-/// Accuracy by steps of evaluated runs; those whose configurations differ in nothing that decides a result but the seed
-/// are taken together.
+/// Accuracy by steps of evaluated runs; runs whose configurations differ only in the seed, and in settings
+/// that do not affect results, are combined.
 ///
 /// # Errors
-/// A run that was not evaluated, or its files cannot be read.
+/// A run that was not evaluated, or whose files cannot be read.
 pub fn step_accuracy<'a>(runs: impl IntoIterator<Item = &'a RunFolder>) -> Result<Vec<StepAccuracy>> {
     let mut groups: Vec<(Config, StepAccuracy)> = Vec::new();
     for run in runs {
@@ -130,7 +131,8 @@ pub fn step_accuracy<'a>(runs: impl IntoIterator<Item = &'a RunFolder>) -> Resul
     Ok(groups.into_iter().map(|(_, accuracy)| accuracy).collect())
 }
 
-/// Whether two trainings are the same but for their seed, and for what changes no result: names, places, hardware.
+/// Whether two trainings are the same except for their seed and settings that do not affect results: names,
+/// paths, hardware.
 fn differ_by_seed(one: &Config, other: &Config) -> bool {
     let rest = |config: &Config| {
         let mut rest = config.clone();
@@ -144,7 +146,7 @@ fn differ_by_seed(one: &Config, other: &Config) -> bool {
     rest(one) == rest(other)
 }
 
-/// A loss's name and the settings that are not its defaults, such as `TKS no_correct=label tau=2.0`.
+/// A loss's name and its non-default settings, such as `TKS no_correct=label tau=2.0`.
 fn loss_label(loss: &LossConfig) -> String {
     let settings = |loss: &LossConfig| {
         let value = serde_json::to_value(loss).unwrap_or_default();
@@ -190,7 +192,7 @@ fn key_figures(
     figures
 }
 
-/// Samples from all over the test part, which may be in the order of its classes.
+/// Samples spread over the test part, which may be ordered by class.
 struct Counted {
     batch: TensorBatch,
     name: String,
@@ -212,11 +214,11 @@ impl Counted {
     }
 }
 
-/// The operations of a sample: what the layers cost, by how much of their input is not zero and by the spikes that it
-/// stands for. A static image is dense; event frames are not.
+/// The operations for a sample: the cost of the layers, from the share of non-zero inputs and the number of
+/// spikes that they represent. A static image is dense; event frames are not.
 ///
 /// # Errors
-/// What libtorch refuses.
+/// Errors from libtorch.
 pub fn energy(
     network: &dyn SpikingModel,
     batch: &TensorBatch,
@@ -232,7 +234,7 @@ pub fn energy(
     let is_static = matches!(input, Input::Static(..));
     let layers = network.summary().layers.iter().filter(|layer| layer.macs > 0).map(|layer| {
         let input = match activity.get(&layer.name) {
-            // A layer of a program's own that shows nobody its input is counted as dense.
+            // A layer defined by a program that does not show its input is counted as dense.
             None => LayerInput::Analog { evaluations: time_steps as u64 },
             Some(&SynapticActivity { input_density: density, spikes_per_input: rate, .. }) => {
                 if layer.spiking_input {
@@ -240,10 +242,10 @@ pub fn energy(
                 } else if layer.is_static && is_static {
                     LayerInput::Analog { evaluations: 1 }
                 } else if !layer.is_static {
-                    // Behind neurons, but not made of spikes: membranes.
+                    // After neurons, but not consisting of spikes: membrane potentials.
                     LayerInput::Analog { evaluations: time_steps as u64 }
                 } else if rate <= density * (1.0 + 1e-9) {
-                    // Where no pixel holds more than one event, the frames are spikes.
+                    // If no pixel contains more than one event, the frames are spikes.
                     LayerInput::Spikes { rate }
                 } else {
                     LayerInput::Frames { density }
@@ -302,7 +304,8 @@ fn raster(layer: &LayerTrace) -> Result<SpikeRaster> {
     })
 }
 
-/// The membranes of the layer's neurons that fire most among those that were looked at: silent ones are dull.
+/// The membrane potentials of the most active of the observed neurons of the layer; silent ones are not
+/// interesting.
 fn busiest(layer: &LayerTrace) -> Result<Vec<Trace>> {
     let (spikes, membranes) = (rows(&layer.spikes)?, rows(&layer.membranes)?);
     let before_reset = rows(&layer.before_reset)?;
@@ -352,7 +355,7 @@ mod tests {
         assert_eq!(label("loss = \"mse_rate\""), "MSE_RATE");
     }
 
-    /// A convolution of 2 maps over 1 x 4 x 4, and a linear layer: 288 and 64 multiplications a step.
+    /// A convolution with 2 maps over 1 x 4 x 4, and a linear layer: 288 and 64 multiplications per step.
     fn small_network(store: &tch::nn::VarStore) -> tks_models::Network {
         let config = NetworkConfig {
             architecture: Architecture::Sequential,
@@ -378,7 +381,7 @@ mod tests {
     fn the_first_layer_of_event_frames_costs_what_is_not_zero() {
         let store = tch::nn::VarStore::new(Device::Cpu);
         let network = small_network(&store);
-        // Two steps of 16 pixels, 3 of which hold events.
+        // Two steps of 16 pixels, 3 of which contain events.
         let frames = energy_of(&network, &[(0, 1.0), (5, 2.0), (20, 1.0)], &[2, 1, 1, 4, 4]);
         assert_eq!(frames.layers.iter().map(|layer| layer.macs).collect::<Vec<_>>(), [288, 64]);
         assert_eq!(frames.layers[0].input, LayerInput::Frames { density: 3.0 / 32.0 });
@@ -387,7 +390,7 @@ mod tests {
         let LayerInput::Spikes { rate } = frames.layers[1].input else { panic!("{:?}", frames.layers[1]) };
         let joules = 54.0 * 4.6e-12 + 64.0 * 2.0 * rate * 0.9e-12;
         assert!((frames.snn_joules() - joules).abs() < 1e-18, "{}", frames.snn_joules());
-        // One event a pixel is a spike: a weight is added.
+        // One event per pixel is a spike: a weight is added.
         let spikes = energy_of(&network, &[(0, 1.0), (5, 1.0)], &[2, 1, 1, 4, 4]);
         assert_eq!(spikes.layers[0].input, LayerInput::Spikes { rate: 2.0 / 32.0 });
         assert_eq!((spikes.layers[0].snn_macs(2), spikes.layers[0].snn_acs(2)), (0.0, 36.0));

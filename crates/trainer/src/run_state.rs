@@ -1,4 +1,4 @@
-//! Where a run is between its first checkpoint and its end: one state, kept in the checkpoint with all else.
+//! The state of a run between its first checkpoint and its end, which is stored in the checkpoint.
 //!
 //! ```text
 //! created -> training -> finishing -> finished
@@ -6,8 +6,8 @@
 //!               +------------+-----------+   more epochs, or more patience
 //! ```
 //!
-//! A run without a checkpoint is created. While it is finishing, the epochs are done and the last evaluation and the
-//! report are not; whatever a kill leaves undone, `tks resume` does.
+//! A run without a checkpoint is in the state created. In the state finishing, all epochs are completed, but
+//! the last evaluation and the report are not; if the process is killed, `tks resume` completes them.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,18 +15,18 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum RunState {
-    /// It has a configuration and no checkpoint yet.
+    /// It has a configuration but no checkpoint yet.
     Created,
-    /// Epochs are left.
+    /// Epochs remain.
     Training,
-    /// No epochs are left; the evaluation of the best network and the report are.
+    /// No epochs remain; the evaluation of the best network and the report do.
     Finishing {
-        /// Whether epochs were left out for want of progress.
+        /// Whether epochs were skipped because there was no progress.
         early: bool,
     },
-    /// Nothing is left.
+    /// Nothing remains.
     Finished {
-        /// Whether epochs were left out for want of progress.
+        /// Whether epochs were skipped because there was no progress.
         early: bool,
     },
 }
@@ -34,20 +34,20 @@ pub enum RunState {
 /// How long a run should train.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
-    /// Epochs in all.
+    /// Total number of epochs.
     pub epochs: usize,
-    /// Epochs without a better accuracy after which it ends early.
+    /// Number of epochs without a better accuracy after which it ends early.
     pub patience: Option<usize>,
-    /// Epochs of warm-up, in which nothing is waited for.
+    /// Number of warm-up epochs, for which patience does not count.
     pub warmup: usize,
 }
 
-/// How far a run has trained.
+/// The progress of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Epochs that are whole.
+    /// Number of completed epochs.
     pub epochs: usize,
-    /// Whether the next one has begun.
+    /// Whether the next epoch has begun.
     pub within_epoch: bool,
     /// The best epoch, from 0.
     pub best: Option<usize>,
@@ -67,13 +67,13 @@ impl RunState {
         }
     }
 
-    /// The state of a run that goes on by `plan`, which may be another one than before.
+    /// The state of a run that is resumed with `plan`, which may differ from before.
     #[must_use]
     pub fn resumed(self, progress: Progress, plan: Plan) -> Self {
         if self == RunState::Created {
             return self;
         }
-        // Patience counts whole epochs: it decides nothing within one, nor before the first.
+        // Patience counts whole epochs: it has no effect within an epoch, or before the first one.
         let patience = plan.patience.filter(|_| !progress.within_epoch && progress.epochs > 0);
         match (self, RunState::after_epoch(progress, Plan { patience, ..plan })) {
             (RunState::Finished { .. }, RunState::Finishing { early }) => RunState::Finished { early },
@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(states, [Training, Training, Finishing { early: true }]);
         assert_eq!(RunState::after_epoch(progress(3, 1), plan(9, 2)), Training);
         assert_eq!(RunState::after_epoch(progress(4, 1), plan(9, 2)), Finishing { early: true });
-        // Without an evaluation there is nothing to wait for.
+        // Without an evaluation, there is nothing to wait for.
         let unknown = Progress { best: None, ..progress(8, 0) };
         assert_eq!(RunState::after_epoch(unknown, plan(9, 2)), Training);
     }
@@ -149,7 +149,7 @@ mod tests {
         for ended in [Finishing { early: true }, Finished { early: true }] {
             assert_eq!(ended.resumed(progress(3, 0), plan(9, 3)), Training);
             assert_eq!(ended.resumed(progress(3, 0), plan(9, None)), Training);
-            // More epochs alone do not change that there was no progress.
+            // More epochs alone do not change the lack of progress.
             assert_ne!(ended.resumed(progress(3, 0), plan(99, 2)), Training);
         }
     }

@@ -1,4 +1,4 @@
-//! Samples as an image, as a network sees them: a row a sample for recordings, a grid for images.
+//! A contact sheet of samples as seen by a network: one row per sample for recordings, a grid for images.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use crate::data::Samples;
 /// Pixels between two images.
 const GAP: usize = 2;
 
-/// The least height of an image on the sheet: smaller ones are enlarged by a whole number.
+/// Minimum height of an image on the sheet; smaller ones are enlarged by an integer factor.
 const LEAST_HEIGHT: usize = 64;
 
-/// Images in a row, for samples without time.
+/// Number of images in a row, for samples without time.
 const COLUMNS: usize = 8;
 
-/// An image of samples, `[H, W, 3]` grey levels.
+/// An image that shows samples, `[H, W, 3]` grey levels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ContactSheet {
     width: usize,
@@ -26,7 +26,7 @@ pub(crate) struct ContactSheet {
 }
 
 impl ContactSheet {
-    /// `count` samples from all over the set (most are sorted by class), as the first epoch of `seed` has them.
+    /// `count` samples spread over the set (most sets are sorted by class), as in the first epoch of `seed`.
     ///
     /// # Errors
     /// A sample that cannot be read, or has no height and width.
@@ -76,10 +76,10 @@ impl ContactSheet {
         self.pixels[at..at + 3].copy_from_slice(&colour);
     }
 
-    /// Writes it as PNG, whole or not at all.
+    /// Writes it as PNG, atomically.
     ///
     /// # Errors
-    /// A disk that is full or refuses.
+    /// A full disk or a failed write.
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
         let mut bytes = Vec::new();
         let mut encoder =
@@ -91,7 +91,8 @@ impl ContactSheet {
     }
 }
 
-/// What of a sample is black and what is white: images are normalised, and event counts have no upper end.
+/// The values of a sample that are shown as black and white: images are normalised, and event counts have no
+/// upper bound.
 struct Range {
     low: f32,
     high: f32,
@@ -101,12 +102,12 @@ impl Range {
     fn of(values: &[f32], channels: usize) -> Self {
         let low = values.iter().copied().fold(f32::INFINITY, f32::min);
         let high = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        // Nothing at all happened at 0 events: that is black, whatever the least count is.
+        // A count of 0 events is black, whatever the minimum count is.
         let low = if channels == 2 { low.min(0.0) } else { low };
         Range { low, high }
     }
 
-    /// Grey and colour as they are; of two polarities the first is blue, the second orange.
+    /// Grey and colour unchanged; of two polarities, the first is blue and the second orange.
     fn colour(&self, value: impl Fn(usize) -> f32, channels: usize) -> [u8; 3] {
         let level = |channel: usize| {
             let share = (value(channel) - self.low) / (self.high - self.low).max(f32::MIN_POSITIVE);

@@ -1,18 +1,18 @@
-//! Ctrl-C: the training ends after its batch, saved.
+//! Ctrl-C: the training saves and ends after its current batch.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
 
-/// Whether somebody asked to stop.
+/// Whether a stop was requested.
 #[derive(Debug, Clone, Default)]
 pub struct StopFlag(Arc<AtomicUsize>);
 
 impl StopFlag {
-    /// Follows Ctrl-C (SIGINT), SIGTERM and SIGHUP: the first asks to stop, the second ends the process at once. A signal
-    /// that whoever started this process had ignored stays ignored: so it is with SIGHUP under `nohup`, and with SIGINT
-    /// in a shell's background.
+    /// Handles Ctrl-C (SIGINT), SIGTERM and SIGHUP: the first signal requests a stop, the second ends the
+    /// process at once. A signal that the parent process had ignored remains ignored, as SIGHUP under `nohup`
+    /// and SIGINT in a shell's background.
     ///
     /// # Errors
     /// The system refuses a handler or a thread.
@@ -42,7 +42,7 @@ impl StopFlag {
         Ok(stop)
     }
 
-    /// Where there are no signals, nobody asks.
+    /// Without signals, no stop is requested.
     ///
     /// # Errors
     /// None.
@@ -51,12 +51,12 @@ impl StopFlag {
         Ok(StopFlag::default())
     }
 
-    /// Asks to stop.
+    /// Requests a stop.
     pub fn ask(&self) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Whether somebody asked.
+    /// Whether a stop was requested.
     pub fn is_asked(&self) -> bool {
         self.0.load(Ordering::SeqCst) > 0
     }
@@ -66,8 +66,8 @@ impl StopFlag {
 #[cfg(unix)]
 fn is_ignored(signal: i32) -> bool {
     let mut found = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: without a new action the call writes the present one to `found` and changes nothing; all bits zero are a
-    // `sigaction`, so that it is one even where the call fails.
+    // SAFETY: without a new action, the call writes the present one to `found` and changes nothing. All bits
+    // zero are a valid `sigaction`, so `found` is valid even if the call fails.
     let found = unsafe {
         let failed = libc::sigaction(signal, std::ptr::null(), found.as_mut_ptr()) != 0;
         (!failed).then(|| found.assume_init())
@@ -75,7 +75,7 @@ fn is_ignored(signal: i32) -> bool {
     found.is_some_and(|action| action.sa_sigaction == libc::SIG_IGN)
 }
 
-/// A line on standard error, which may be a terminal that is gone.
+/// Prints a line on standard error, which may be a closed terminal.
 #[cfg(unix)]
 fn say(text: &str) {
     use std::io::Write;

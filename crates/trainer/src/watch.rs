@@ -1,14 +1,14 @@
-//! Layers that do not do their work: silent ones pass nothing on, saturated ones say the same at every step.
+//! Detection of layers that do not work: silent ones transmit nothing, saturated ones the same at every step.
 
 use tks_models::LayerRates;
 
-/// Below this share of its neurons a layer counts as silent.
+/// A layer with a smaller share of firing neurons counts as silent.
 pub(crate) const SILENT: f64 = 1e-4;
 
-/// Above this share a layer counts as saturated.
+/// A layer with a larger share of firing neurons counts as saturated.
 const SATURATED: f64 = 0.98;
 
-/// Counts, for each layer, the watched batches in a row in which it was silent or saturated.
+/// Counts, for each layer, the consecutive watched batches in which it was silent or saturated.
 #[derive(Debug, Default)]
 pub(crate) struct LayerWatch {
     warn_after: usize,
@@ -23,12 +23,13 @@ struct State {
 }
 
 impl LayerWatch {
-    /// Warns after so many watched batches in a row; 0: never.
+    /// Warns after `warn_after` consecutive watched batches; 0: never.
     pub(crate) fn new(warn_after: usize) -> Self {
         LayerWatch { warn_after, layers: Vec::new() }
     }
 
-    /// Takes a batch's rates; the warnings that are due. Each layer is named once, until it works again.
+    /// Adds the rates of a batch and returns the resulting warnings. Each layer is reported once, until it
+    /// works again.
     pub(crate) fn see(&mut self, rates: &[LayerRates]) -> Vec<String> {
         let mut warnings = Vec::new();
         for layer in rates {

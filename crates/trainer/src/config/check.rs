@@ -1,5 +1,5 @@
-//! Whether the values of a configuration are in their ranges and agree with each other. Whatever makes no sense is
-//! refused before any data are opened, by its key.
+//! Checks that the values of a configuration are in range and consistent. Invalid values are refused, with
+//! their keys, before any data are opened.
 
 use anyhow::{Result, anyhow};
 use tks_events::{EventError, recipe::Recipe as EventRecipe};
@@ -10,28 +10,28 @@ use tks_neuron::NeuronError;
 
 use super::{Config, ConfigError, OptimizerName, ScheduleConfig, ScheduleName};
 
-/// The most time steps of a network.
+/// Maximum number of time steps of a network.
 pub const MAX_STEPS: usize = 1 << 16;
 
-/// An error that says of `key` what it is and what it should be.
+/// An error that states the value of `key` and its valid values.
 pub(super) fn wrong(key: impl Into<String>, problem: impl Into<String>) -> anyhow::Error {
     ConfigError::new(key, problem).into()
 }
 
-/// Whether `value` is in its range.
+/// Checks that `value` is in its range.
 pub(super) fn require(holds: bool, key: &str, value: impl std::fmt::Display, allowed: &str) -> Result<()> {
     if holds { Ok(()) } else { Err(wrong(key, format!("is {value}: it should be {allowed}"))) }
 }
 
-/// Whether a count is from `least` to `most`.
+/// Checks that a count is from `least` to `most`.
 pub(super) fn count(key: &str, value: usize, least: usize, most: usize) -> Result<()> {
     require((least..=most).contains(&value), key, value, &format!("{least} to {most}"))
 }
 
-/// Whether a number of the command line, such as `--time-steps`, is 1 to `most`.
+/// Checks that a number on the command line, such as `--time-steps`, is from 1 to `most`.
 ///
 /// # Errors
-/// Names the flag and what is allowed.
+/// Names the flag and its valid values.
 pub fn at_least_one(flag: &str, value: usize, most: usize) -> Result<()> {
     if (1..=most).contains(&value) {
         Ok(())
@@ -41,10 +41,10 @@ pub fn at_least_one(flag: &str, value: usize, most: usize) -> Result<()> {
 }
 
 impl Config {
-    /// Checks every value, and the values against each other.
+    /// Checks every value, and the consistency of the values.
     ///
     /// # Errors
-    /// [`ConfigError`] for the first that makes no sense.
+    /// [`ConfigError`] for the first invalid one.
     pub fn check(&self) -> Result<()> {
         let name = &self.name;
         let is_folder = !name.is_empty() && name.len() <= 200 && !name.contains(['/', '\\', '\0', '\n']);
@@ -86,7 +86,7 @@ impl Config {
         self.check_schedule()
     }
 
-    /// Checks the schedule against the training that it belongs to.
+    /// Checks the schedule against the training.
     fn check_schedule(&self) -> Result<()> {
         let ScheduleConfig { name, warmup_epochs, warmup_lr, min_lr, step_epochs, .. } = self.schedule;
         let epochs = self.training.epochs;
@@ -113,7 +113,8 @@ impl Config {
             );
             return Err(wrong("schedule.warmup_epochs", problem));
         }
-        // Very small batches bring the learning rate below the defaults, which nobody chose; that does no harm.
+        // Very small batches scale the learning rate below the defaults, which the user did not choose; this
+        // is harmless.
         let usual = ScheduleConfig::default();
         if self.schedule.warmup(epochs) > 0.0 && warmup_lr > peak && warmup_lr != usual.warmup_lr {
             return Err(wrong("schedule.warmup_lr", format!("is {warmup_lr}, above {}", peak_is())));
@@ -152,7 +153,7 @@ fn check_network(network: &NetworkConfig) -> Result<()> {
     Ok(())
 }
 
-/// A fault of an events option, which lies somewhere below `key`.
+/// The error for an invalid events option somewhere below `key`.
 fn of_events(key: &str, error: &EventError) -> anyhow::Error {
     match error {
         EventError::Option { option, value, expected } => {
@@ -171,7 +172,7 @@ fn of_images(key: &str, error: &ImageError) -> anyhow::Error {
     }
 }
 
-/// Each item of a list by itself, so that the error has its number.
+/// Checks each item of a list separately, so that the error includes its number.
 fn each<T, E>(
     key: &str,
     items: &[T],

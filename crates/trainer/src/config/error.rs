@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: which key, what it should be, and where it was written.
+//! Errors in a configuration: the key, its valid values, and where it was written.
 
 use std::fmt;
 use std::path::Path;
@@ -7,29 +7,30 @@ use tks_data::toml_file::{Fault, Item, Place, Problem};
 
 use super::keys::{self, Key};
 
-/// A value that makes no sense, by its key.
+/// An invalid value, with its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     /// The key, such as `training.epochs`.
     key: String,
-    /// A key somewhere below `key`, where the check that found it knows no more.
+    /// A key somewhere below `key`, if the check knows no more than that.
     below: Option<String>,
-    /// The sentence that begins with the key.
+    /// The rest of the sentence that begins with the key.
     problem: String,
 }
 
 impl ConfigError {
-    /// `problem` is the sentence that begins with the key, such as "is 0: it should be 1 or more".
+    /// `problem` is the rest of the sentence that begins with the key, such as "is 0: it should be 1 or
+    /// more".
     pub fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
         ConfigError { key: key.into(), below: None, problem: problem.into() }
     }
 
-    /// The same, of `name`, which lies somewhere below `key`.
+    /// The same for `name`, which is somewhere below `key`.
     pub fn below(key: impl Into<String>, name: impl Into<String>, problem: impl Into<String>) -> Self {
         ConfigError { key: key.into(), below: Some(name.into()), problem: problem.into() }
     }
 
-    /// The error with its whole key, as the configuration `whole` has it.
+    /// The error with its full key in the configuration `whole`.
     fn resolved(&self, whole: &Item) -> ConfigError {
         let Some(name) = &self.below else { return self.clone() };
         let place = whole.nearest(&self.key);
@@ -50,7 +51,7 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// The way down to the first key called `name`, or that ends in `.name` (`conv.kernel`).
+/// The path to the first key that is called `name` or ends in `.name` (`conv.kernel`).
 fn path_to(item: &Item, name: &str) -> Option<String> {
     if item.nearest(name) != item {
         return Some(name.to_string());
@@ -58,7 +59,7 @@ fn path_to(item: &Item, name: &str) -> Option<String> {
     item.entries()?.iter().find_map(|entry| Some(format!("{}.{}", entry.key, path_to(&entry.item, name)?)))
 }
 
-/// The texts that make up a configuration: a file or preset, and the changes of a command line.
+/// The texts that make up a configuration: a file or preset, and the overrides of a command line.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sources<'a> {
     pub(super) origin: &'a Path,
@@ -66,9 +67,9 @@ pub(super) struct Sources<'a> {
 }
 
 impl Sources<'_> {
-    /// The number of the file among the texts; the change `k` has number `k + 2`.
+    /// The number of the file among the texts; override `k` has number `k + 2`.
     pub(super) const FILE: usize = 1;
-    /// The number of what nobody wrote: the defaults.
+    /// The number of the defaults, which nobody wrote.
     pub(super) const DEFAULTS: usize = 0;
 
     fn name(&self, place: Place) -> String {
@@ -81,7 +82,7 @@ impl Sources<'_> {
         }
     }
 
-    /// A fault of the texts, with what the key is for and what was probably meant.
+    /// The message for a fault in the texts, with the key's purpose and what was probably meant.
     pub(super) fn explain(&self, fault: &Fault, whole: &Item) -> anyhow::Error {
         let key = fault.key();
         let said = match fault.problem() {
@@ -103,7 +104,7 @@ impl Sources<'_> {
         self.said(fault.place(), key, &said)
     }
 
-    /// A value that makes no sense, with where it was written.
+    /// The message for an invalid value, with where it was written.
     pub(super) fn locate(&self, error: anyhow::Error, whole: &Item) -> anyhow::Error {
         let Some(error) = error.downcast_ref::<ConfigError>() else {
             return error.context(format!("in {}", self.origin.display()));
@@ -112,7 +113,8 @@ impl Sources<'_> {
         self.said(whole.nearest(&error.key).newest(), &error.key, &error.to_string())
     }
 
-    /// A sentence about `key`, with where it was written. A change has its key and value in its own text.
+    /// A sentence about `key`, with where it was written. An override contains its key and value in its own
+    /// text.
     fn said(&self, place: Place, key: &str, sentence: &str) -> anyhow::Error {
         let change = place.source.checked_sub(2).and_then(|change| self.changes.get(change));
         let is_its_key =
@@ -125,7 +127,7 @@ impl Sources<'_> {
     }
 }
 
-/// What a value should be, with its range and what the key is for: `a whole number, 1 or more (passes over ...)`.
+/// The valid values of a key, with its range and purpose: `a whole number, 1 or more (passes over ...)`.
 fn with_purpose(key: &str, expected: &str) -> String {
     let about = keys::find(key).map_or("", Key::about);
     let is_range = |range: &str| {
@@ -141,7 +143,7 @@ fn with_purpose(key: &str, expected: &str) -> String {
     if about.is_empty() { expected } else { format!("{expected} ({about})") }
 }
 
-/// A change as a message can hold it.
+/// An override, shortened for a message.
 pub(super) fn shortened(change: &str) -> String {
     match change.char_indices().nth(80) {
         Some((end, _)) => format!("{}...", &change[..end]),
@@ -149,13 +151,13 @@ pub(super) fn shortened(change: &str) -> String {
     }
 }
 
-/// A key that is not known where it stands, but elsewhere: `epochs` for `training.epochs`.
+/// A key that is unknown here but valid elsewhere: `epochs` for `training.epochs`.
 fn unknown_key(key: &str, known: &[String], whole: &Item) -> Option<String> {
     let (section, own) = key.rsplit_once('.').unwrap_or(("", key));
     if let Some(now) = keys::renamed(key) {
         return Some(format!("unknown key `{key}`; did you mean `{now}`?"));
     }
-    // A typing error of a key that stands here comes first.
+    // A typing error in a key that is valid here takes precedence.
     if tks_data::nearest::nearest(own, known.iter().map(String::as_str)).is_some() {
         return None;
     }
@@ -163,7 +165,7 @@ fn unknown_key(key: &str, known: &[String], whole: &Item) -> Option<String> {
     Some(format!("unknown key `{key}`; did you mean `{found}`?"))
 }
 
-/// A key without a default was left out: which, what it is, and how to give it.
+/// The message for a missing key without a default: its name, purpose, and how to set it.
 fn missing(section: &str, field: &str) -> String {
     let whole = if section.is_empty() { field.to_string() } else { format!("{section}.{field}") };
     let Some(key) = keys::find(&whole) else { return format!("`{whole}` has to be given") };

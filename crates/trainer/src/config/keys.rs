@@ -1,12 +1,13 @@
-//! Every key of the configuration, with what it may be: the list that `cargo xtask reference` makes from the types.
+//! Every key of the configuration with its kind and purpose: the list generated from the types by `cargo
+//! xtask reference`.
 
 use tks_data::nearest::nearest;
 use tks_data::toml_file::Item;
 
-/// A line a key: the key, its kind, what it is for.
+/// One line per key: the key, its kind, its purpose.
 const LIST: &str = include_str!("keys.tsv");
 
-/// A key of the configuration. An item of a list is `[]`.
+/// A key of the configuration. `[]` stands for an item of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key {
     name: &'static str,
@@ -15,7 +16,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// The whole key, such as `network.layers[].conv.channels`.
+    /// The full key, such as `network.layers[].conv.channels`.
     pub fn name(self) -> &'static str {
         self.name
     }
@@ -25,12 +26,12 @@ impl Key {
         self.kind
     }
 
-    /// What it is for, as a part of a sentence.
+    /// Its purpose, as part of a sentence.
     pub fn about(self) -> &'static str {
         self.about
     }
 
-    /// A value that it may have, for those without a default.
+    /// An example value, for keys without a default.
     pub(super) fn example(self) -> &'static str {
         let last = self.name.rsplit('.').next().unwrap_or(self.name);
         match (last, self.kind) {
@@ -62,7 +63,7 @@ pub fn all() -> impl Iterator<Item = Key> {
     })
 }
 
-/// A key by its name, in which items of lists may have numbers.
+/// Finds a key by its name, in which list items may have numbers.
 pub fn find(name: &str) -> Option<Key> {
     let mut plain = String::with_capacity(name.len());
     let mut in_brackets = false;
@@ -75,19 +76,19 @@ pub fn find(name: &str) -> Option<Key> {
     all().find(|key| key.name == plain)
 }
 
-/// The whole key whose last part is `own`, or nearly so: `training.epochs` for `epochs`.
+/// The full key whose last part is `own` or similar: `training.epochs` for `epochs`.
 pub fn by_last_part(own: &str) -> Option<&'static str> {
     let nothing = Item { node: tks_data::toml_file::Node::Table(Vec::new()), place: Default::default() };
     elsewhere("", own, &nothing)
 }
 
-/// Keys that had another name before, with the one that they have now.
+/// Former names of keys, with the present ones.
 const RENAMED: [(&str, &str); 2] = [
     ("data.images.mix.mixup_alpha", "data.images.mix.mixup.alpha"),
     ("data.images.mix.cutmix_alpha", "data.images.mix.cutmix.alpha"),
 ];
 
-/// What others call a key.
+/// Names of keys in other programs.
 const MEANT: [(&str, &str); 8] = [
     ("t", "time_steps"),
     ("steps", "time_steps"),
@@ -99,23 +100,23 @@ const MEANT: [(&str, &str); 8] = [
     ("gpu", "hardware.device"),
 ];
 
-/// The whole key that others call `own`.
+/// The full key for the name `own` used by other programs.
 fn meant(own: &str) -> Option<&'static str> {
     MEANT.iter().find(|(other, _)| other.eq_ignore_ascii_case(own)).map(|(_, key)| *key)
 }
 
-/// What a key is called now that had another name before.
+/// The present name of a key that was renamed.
 pub(super) fn renamed(key: &str) -> Option<&'static str> {
     RENAMED.iter().find(|(before, _)| *before == key).map(|(_, now)| *now)
 }
 
-/// Whether `name` is a choice that has settings below it, and `below` one of its names.
+/// Whether `name` is a choice with settings below it, and `below` one of its options.
 pub(super) fn is_choice(name: &str, below: &str) -> bool {
     find(name).is_some_and(|key| key.kind == "choice") && find(&format!("{name}.{below}")).is_some()
 }
 
-/// The whole key that somebody meant who wrote `own` in `section`: below that section rather than elsewhere, and what
-/// `whole` has rather than what it would have with other choices.
+/// The full key probably meant by `own` in `section`: preferably below that section, and preferably one
+/// present in `whole` over one that would need other choices.
 pub(super) fn elsewhere(section: &str, own: &str, whole: &Item) -> Option<&'static str> {
     let within = |key: &Key| section.is_empty() || key.name.starts_with(&format!("{section}."));
     let last = |key: &Key| key.name.rsplit('.').next().unwrap_or(key.name);
@@ -126,7 +127,7 @@ pub(super) fn elsewhere(section: &str, own: &str, whole: &Item) -> Option<&'stat
     };
     let best = |own: &str| {
         let mut found: Vec<Key> = all().filter(|key| last(key) == own && !key.name.contains("[]")).collect();
-        // The order of the reference among equals.
+        // Among equals, in the order of the reference.
         found.sort_by_key(|key| (!within(key), !present(key.name), key.name.matches('.').count()));
         found.first().map(|key| key.name)
     };

@@ -1,4 +1,4 @@
-//! `--set section.key=value`: one value of the configuration changed from the command line.
+//! `--set section.key=value`: overrides one value of the configuration from the command line.
 
 use anyhow::{Result, bail};
 use tks_data::toml_file::{Entry, Item, MAX_DEPTH, Node, Place};
@@ -6,8 +6,9 @@ use tks_data::toml_file::{Entry, Item, MAX_DEPTH, Node, Place};
 use super::error::shortened;
 use super::keys;
 
-/// Changes `table` by `section.key=value`, which is the text of number `source`. The value is TOML; a word that is none
-/// is taken as text. A setting of another choice, such as `network.neuron.model.plif.init_tau`, makes that choice.
+/// Applies `section.key=value`, the text with number `source`, to `table`. The value is TOML; a word that is
+/// not TOML is read as text. A setting of an option that is not selected, such as
+/// `network.neuron.model.plif.init_tau`, selects that option.
 pub(super) fn apply(table: &mut Item, change: &str, source: usize) -> Result<()> {
     let said = shortened(change);
     let Some((path, value)) = change.split_once('=') else {
@@ -26,7 +27,7 @@ pub(super) fn apply(table: &mut Item, change: &str, source: usize) -> Result<()>
     let mut item = table;
     for (depth, key) in keys.iter().enumerate() {
         let above = keys[..depth].join(".");
-        // An option given as a word becomes a table where the change asks for one; a choice has one name.
+        // An option given as a word becomes a table if the override requires one; a choice has one name.
         let keep = matches!(&item.node, Node::Table(entries)
             if !keys::is_choice(&above, key) || entries.iter().all(|entry| entry.key == *key));
         if !keep {
@@ -47,7 +48,7 @@ pub(super) fn apply(table: &mut Item, change: &str, source: usize) -> Result<()>
 fn parse(value: &str, source: usize, said: &str) -> Result<Item> {
     match Item::parse_value(value, source) {
         Ok(item) => Ok(item),
-        // What was begun as a list, a table or quoted text is a typing error in it.
+        // A value that starts like a list, a table or quoted text contains a typing error.
         Err(fault) if value.starts_with(['[', '{', '"', '\'']) => bail!("`--set {said}`: {fault}"),
         Err(_) => {
             let place = Place { source, line: 1, column: 1 };
@@ -56,7 +57,7 @@ fn parse(value: &str, source: usize, said: &str) -> Result<Item> {
     }
 }
 
-/// All of a value comes from one place.
+/// Assigns one place to all parts of a value.
 fn set_place(item: &mut Item, place: Place) {
     item.place = place;
     match &mut item.node {
@@ -69,7 +70,7 @@ fn set_place(item: &mut Item, place: Place) {
     }
 }
 
-/// Gives `whole`, in which defaults are written out, the places of what `written` has of it.
+/// Copies the places of the values in `written` to `whole`, in which defaults are written out.
 pub(super) fn take_places(whole: &mut Item, written: &Item) {
     whole.place = written.place;
     match (&mut whole.node, &written.node) {
@@ -132,7 +133,7 @@ mod tests {
             (keys(&same), keys(same.get("lif").unwrap())),
             (vec!["lif".into()], vec!["tau".into(), "decay_input".into()])
         );
-        // A name that is none is kept beside the other, so that the error is about it.
+        // An unknown name is kept beside the other, so that the error is about it.
         assert_eq!(keys(&model("network.neuron.model.plof.tau=2")), ["lif", "plof"]);
     }
 

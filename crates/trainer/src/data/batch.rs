@@ -1,4 +1,4 @@
-//! A batch as the network and the loss take it.
+//! A batch as tensors for the network and the loss.
 
 use anyhow::{Context, Result};
 use tch::{Device, Tensor};
@@ -12,9 +12,9 @@ pub struct TensorBatch {
     pub inputs: Tensor,
     /// The classes, `[B]`, `i64`.
     pub labels: Tensor,
-    /// Soft labels `[B, K]`, where samples were mixed.
+    /// Soft labels `[B, K]`, if samples were mixed.
     pub soft: Option<Tensor>,
-    /// Samples.
+    /// Number of samples.
     pub len: usize,
 }
 
@@ -22,7 +22,7 @@ impl TensorBatch {
     /// Copies a batch to `device`.
     ///
     /// # Errors
-    /// What libtorch refuses.
+    /// Errors from libtorch.
     pub fn new(batch: &Batch<f32>, device: Device) -> Result<Self> {
         let shape: Vec<i64> = batch.inputs().shape().iter().map(|&length| length as i64).collect();
         let inputs = Tensor::f_from_slice(batch.as_slice())?.f_view(shape.as_slice())?.f_to_device(device)?;
@@ -38,7 +38,7 @@ impl TensorBatch {
         Ok(TensorBatch { inputs, labels, soft, len: batch.len() })
     }
 
-    /// What the network takes.
+    /// The network's input.
     pub fn input(&self, time_steps: usize) -> Input<'_> {
         match self.inputs.dim() {
             4 => Input::Static(&self.inputs, time_steps),
@@ -46,7 +46,7 @@ impl TensorBatch {
         }
     }
 
-    /// What the loss takes.
+    /// The loss's target.
     pub fn target(&self) -> tks_loss::Target<'_> {
         match &self.soft {
             Some(soft) => tks_loss::Target::Soft(soft),

@@ -1,4 +1,4 @@
-//! Recordings of events as a source of samples.
+//! Recordings of events as a data source.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::config::{BadEvents, Config, EventConfig, FewerSteps, PartConfig};
 use crate::datasets;
 use crate::export::EventInput;
 
-/// Recordings of a data set that has a manifest, or of any folder with a folder per class.
+/// Recordings of a data set with a manifest, or of any folder with one subfolder per class.
 #[derive(Debug)]
 pub(super) struct EventSource(pub(super) Option<Manifest>);
 
@@ -61,12 +61,13 @@ impl EventSource {
         })
     }
 
-    /// Reads recordings that are not of the data set, but like its own: the same way up, and as leniently.
+    /// A reader for recordings that are not in the data set but are processed like it: with the same
+    /// orientation and handling of faulty events.
     fn recording_reader(&self, config: &Config, events: &EventConfig) -> Result<RecordingReader> {
         let lenient = config.data.bad_events == BadEvents::Drop;
         match &self.0 {
             Some(manifest) => Ok(RecordingReader::new(manifest, events.orientation, lenient)?),
-            // The folder knows the sensor.
+            // The folder determines the sensor.
             None => Ok(self.open_set(config, events)?.reader()),
         }
     }
@@ -159,7 +160,7 @@ impl DataSource for EventSource {
     }
 }
 
-/// Single recordings, read as those of the data set.
+/// Individual recordings, processed like those of the data set.
 #[derive(Debug)]
 struct RecordingFiles {
     reader: RecordingReader,
@@ -174,7 +175,8 @@ impl SampleReader for RecordingFiles {
     }
 
     fn read(&self, path: &Path, time_steps: usize, _: Option<[f32; 4]>) -> Result<Tensor> {
-        // As in evaluation: fewer steps are the first frames, unless they are to be the whole in fewer frames.
+        // As in evaluation: fewer steps are the first frames, unless the whole recording is divided into
+        // fewer frames.
         let usual = self.time_steps;
         let whole = time_steps > usual || self.fewer_steps == FewerSteps::Rebin;
         let changed =
@@ -190,10 +192,10 @@ impl SampleReader for RecordingFiles {
     }
 }
 
-/// A recipe whose recordings become another number of frames.
+/// A recipe for another number of frames.
 ///
 /// # Errors
-/// A slicing whose steps do not follow a number of bins.
+/// A slicing whose steps are not determined by a number of bins.
 fn rebinned(recipe: &Recipe, time_steps: usize) -> Result<Recipe> {
     let mut recipe = recipe.clone();
     match &mut recipe.slicing {
@@ -205,10 +207,11 @@ fn rebinned(recipe: &Recipe, time_steps: usize) -> Result<Recipe> {
     Ok(recipe)
 }
 
-/// How recordings become input, and their time steps; where the slicing was left out, it follows `time_steps`.
+/// How recordings become input, and the number of time steps. If the slicing is left out, it uses
+/// `time_steps`.
 ///
 /// # Errors
-/// A recipe that makes no sense, or another number of frames than there are time steps.
+/// An invalid recipe, or a number of frames that differs from the number of time steps.
 fn event_config(config: &Config) -> Result<(EventConfig, usize)> {
     let mut events = config.data.events.clone().unwrap_or_default();
     if let Some(wanted) = config.time_steps {
@@ -229,7 +232,7 @@ fn no_part<'a>(key: &str, name: &str, known: impl Iterator<Item = &'a str>) -> a
     anyhow::anyhow!("`data.{key}` asks for the part `{name}`, but there are: {}", known.join(", "))
 }
 
-/// The size that all recordings of a data set have.
+/// The size of all recordings of a data set.
 fn sensor_of(manifest: &Manifest) -> Result<tks_events::SensorSize> {
     let size = manifest.size.fixed().context("recordings have one size")?;
     Ok(tks_events::SensorSize { width: size.width.try_into()?, height: size.height.try_into()? })

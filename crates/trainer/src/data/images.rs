@@ -1,4 +1,4 @@
-//! Images as a source of samples.
+//! Images as a data source.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +17,7 @@ use super::{Samples, Task, path_of};
 use crate::config::{Config, DataConfig, PartConfig, STATIC_TIME_STEPS};
 use crate::export::ImageInput;
 
-/// Images of a data set that has a manifest, or of any folder with a folder a class.
+/// Images of a data set with a manifest, or of any folder with one subfolder per class.
 #[derive(Debug)]
 pub(super) struct ImageSource(pub(super) Option<Manifest>);
 
@@ -31,7 +31,7 @@ impl DataSource for ImageSource {
             data.name
         );
         if let Some(split) = &data.split {
-            // Images have the parts that their publisher gave them.
+            // Images have the parts defined by their publisher.
             let published = manifest.and_then(|manifest| manifest.splits.first()).map(|split| &split.name);
             ensure!(
                 published == Some(split),
@@ -134,7 +134,8 @@ impl DataSource for ImageSource {
 }
 
 impl ImageSource {
-    /// How images that are not of the data set, but of its size and channels, become the input of a trained network.
+    /// How images that are not in the data set, but have its size and channels, become the input of a trained
+    /// network.
     fn preprocessor(&self, config: &Config, task: &Task) -> Result<Preprocessor> {
         let InputShape { channels, height, width } = task.input;
         let recipe = config.data.images.clone().unwrap_or_default().recipe;
@@ -142,12 +143,12 @@ impl ImageSource {
     }
 }
 
-/// Whether only a range of a part is asked for: then the part itself may be cut, too.
+/// Whether only a range of a part is selected: the part itself may then be incomplete.
 fn is_subset(data: &DataConfig) -> bool {
     data.train.to.is_some() && data.test.to.is_some()
 }
 
-/// Single images, read as those of the data set.
+/// Individual images, processed like those of the data set.
 #[derive(Debug)]
 struct ImageFiles {
     preprocessor: Preprocessor,

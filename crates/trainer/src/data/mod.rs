@@ -28,8 +28,8 @@ use crate::display::counted;
 /// Any data set of `f32` samples.
 pub type Samples = dyn Dataset<Element = f32>;
 
-/// What a network is for: its input and its classes. Kept with a trained network, so that it can be used without the
-/// data that it was trained on.
+/// The task of a network: its input and its classes. It is stored with a trained network, so that the network
+/// can be used without its training data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Task {
@@ -39,24 +39,24 @@ pub struct Task {
     pub classes: Vec<String>,
     /// Shape of a sample at one step.
     pub input: InputShape,
-    /// Time steps `T`.
+    /// Number of time steps, `T`.
     pub time_steps: usize,
-    /// Whether a sample is an image, the same at each step.
+    /// Whether a sample is an image, which is the same at each step.
     pub is_static: bool,
 }
 
-/// A data set, open: what to train on, what to test on, and what both are.
+/// An open data set: training data, test data and their task.
 pub struct Data {
-    /// What both are.
+    /// The classes, input and time steps.
     pub task: Task,
-    /// Training batches, changed at random.
+    /// Training batches, with random augmentation.
     pub train: Loader<Samples>,
-    /// Test samples, as they are.
+    /// Test samples, without augmentation.
     pub test: Arc<Samples>,
-    /// What of the data is passed over and should be known: files that are no samples, in a sentence each.
+    /// Warnings about skipped data, one sentence each, such as files that are not samples.
     pub warnings: Vec<String>,
     test_loader: LoaderConfig,
-    /// The network's number of each class of the data.
+    /// The network's index of each class of the data.
     labels: Vec<usize>,
     left_out: Option<Box<dyn Fn() -> Option<String> + Send + Sync>>,
     rebin: Option<Rebin>,
@@ -72,23 +72,23 @@ impl fmt::Debug for Data {
     }
 }
 
-/// Name of the data set that is any folder with a folder a class.
+/// Name of the data set for any folder with one subfolder per class.
 pub const FOLDER: &str = "folder";
 
 impl Data {
     /// Opens the data of a configuration.
     ///
     /// # Errors
-    /// A data set, part or file that is not there, a recipe that makes no sense, parts that overlap.
+    /// A data set, part or file that does not exist, an invalid recipe, overlapping parts.
     pub fn open(config: &Config) -> Result<Self> {
         Data::open_for(config, None)
     }
 
-    /// Opens the data of a configuration for a network that knows its classes: labels are its numbers of them, whatever
-    /// their order in the data.
+    /// Opens the data of a configuration for a network with known classes: labels are the network's class
+    /// indices, whatever their order in the data.
     ///
     /// # Errors
-    /// As [`Data::open`]; names the classes that only the network or only the data have.
+    /// As [`Data::open`]; also names the classes that only the network or only the data have.
     pub fn open_for(config: &Config, known: Option<&Task>) -> Result<Self> {
         Data::open_inner(config, known)
             .with_context(|| format!("cannot open the data set `{}`", config.data.name))
@@ -97,7 +97,7 @@ impl Data {
     fn open_inner(config: &Config, known: Option<&Task>) -> Result<Self> {
         let OpenedData { mut task, train, test, mix, warnings, left_out, rebin } =
             source::find(config)?.open(config)?;
-        // The network's order where it knows one.
+        // The network's order, if known.
         let known = known.map_or_else(|| task.classes.clone(), |known| known.classes.clone());
         let labels = join(&known, &task.classes)?;
         task.classes = known;
@@ -119,23 +119,24 @@ impl Data {
         })
     }
 
-    /// What `data.bad_events = "drop"` has left out of recordings, where it is more than was told before.
+    /// The events dropped from recordings by `data.bad_events = "drop"`, if more than last reported.
     pub fn left_out(&self) -> Option<String> {
         self.left_out.as_ref().and_then(|left_out| left_out())
     }
 
-    /// Batches of the test part, every sample once.
+    /// Batches of the test part, with every sample once.
     ///
     /// # Errors
-    /// A label that is no class.
+    /// An invalid label.
     pub fn test_loader(&self) -> Result<Loader<Samples>> {
         Ok(Loader::new(Arc::clone(&self.test), self.test_loader.clone())?)
     }
 
-    /// The test part with recordings in another number of bins; images are the same at each step anyway.
+    /// The test part with recordings divided into another number of bins; images are the same at each step
+    /// anyway.
     ///
     /// # Errors
-    /// A slicing whose steps do not follow a number of bins.
+    /// A slicing whose steps are not determined by a number of bins.
     pub fn rebinned(&self, time_steps: usize) -> Result<Loader<Samples>> {
         let Some(rebin) = &self.rebin else { return self.test_loader() };
         let samples = Relabeled::wrap(rebin(time_steps)?, &self.labels);
@@ -143,23 +144,24 @@ impl Data {
     }
 }
 
-/// What a network of this configuration is for, by the manifest alone: no data are needed, but for a folder of images.
+/// The task of a network of this configuration, from the manifest alone: no data are needed, except for a
+/// folder of images.
 ///
 /// # Errors
-/// No such data set, a recipe that makes no sense.
+/// An unknown data set, an invalid recipe.
 pub fn describe(config: &Config) -> Result<Task> {
     source::find(config)?.describe(config)
 }
 
-/// How single files become samples of a trained network, as those of its data set do.
+/// A reader that processes single files like the samples of a trained network's data set.
 ///
 /// # Errors
-/// No such data set; a configuration that does not fit it.
+/// An unknown data set; a configuration that does not fit it.
 pub fn reader(config: &Config, task: &Task) -> Result<Box<dyn SampleReader>> {
     source::find(config)?.reader(config, task)
 }
 
-/// How a sample becomes the network's input, in numbers.
+/// A numerical description of how a sample becomes the network's input.
 ///
 /// # Errors
 /// As [`reader`].
@@ -177,7 +179,7 @@ fn path_of(data: &DataConfig, manifest: Option<&Manifest>) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The loader of so many training samples.
+/// The loader configuration for `samples` training samples.
 fn train_loader(config: &Config, samples: usize) -> LoaderConfig {
     let epoch = config.data.sampler.epoch_len(samples);
     LoaderConfig {
@@ -196,7 +198,7 @@ fn test_loader(config: &Config) -> LoaderConfig {
     LoaderConfig { prefetch: config.data.prefetch, ..LoaderConfig::evaluation(batch, config.data.workers) }
 }
 
-/// That there is a batch at all, and that the batches that lie ready have room.
+/// Checks that there is at least one batch, and that the prefetched batches fit in memory.
 fn check_batches(samples: &Samples, loader: &LoaderConfig) -> Result<()> {
     let (batch, epoch) = (loader.batch_size, loader.sampler.epoch_len(samples.len()));
     if loader.last_batch == LastBatch::Drop && epoch < batch && epoch > 0 {
@@ -226,7 +228,7 @@ fn check_batches(samples: &Samples, loader: &LoaderConfig) -> Result<()> {
     Ok(())
 }
 
-/// Bytes of memory that the machine has, where the system tells.
+/// The machine's memory in bytes, if the system provides it.
 fn physical_memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
@@ -236,7 +238,7 @@ fn physical_memory() -> Option<u64> {
 /// The first `count` samples of a set, for a trial.
 ///
 /// # Errors
-/// None that a set of that length has.
+/// None for a set of at least this length.
 pub fn first(samples: &Arc<Samples>, count: usize) -> Result<Arc<Samples>> {
     Ok(Arc::new(Subset::new(Arc::clone(samples), (0..count.min(samples.len())).collect())?))
 }

@@ -1,4 +1,4 @@
-//! Where samples come from: what stands behind `data.name`.
+//! The data sources behind `data.name`.
 
 use std::fmt::{self, Debug};
 use std::path::Path;
@@ -18,19 +18,19 @@ use crate::config::Config;
 use crate::datasets;
 use crate::export::{EventInput, ImageInput};
 
-/// A data set that a configuration chooses by its name.
+/// A data set that a configuration selects by name.
 ///
-/// What ships is found by its manifest. A program adds its own by [`register`] or [`register_with`], and has the whole
-/// command line for it.
+/// Built-in data sets are found by their manifests. A program can add its own with [`register`] or
+/// [`register_with`] and use it with the whole command line.
 pub trait DataSource: Debug + Send + Sync {
-    /// Opens the parts to train and to test on.
+    /// Opens the training and test parts.
     ///
     /// # Errors
-    /// Data that are not there or not as they should be.
+    /// Missing or invalid data.
     fn open(&self, config: &Config) -> Result<OpenedData>;
 
-    /// What a network of this configuration is for. Default: what [`Self::open`] says; a source that knows it without the
-    /// data says it so, and `tks inspect` needs no data.
+    /// The task of a network of this configuration. Default: the task from [`Self::open`]. A source that
+    /// knows it without the data can return it here, so that `tks inspect` needs no data.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -38,7 +38,7 @@ pub trait DataSource: Debug + Send + Sync {
         Ok(self.open(config)?.task)
     }
 
-    /// How single files become samples, for `tks predict`. Default: there is no way.
+    /// A reader that turns single files into samples, for `tks predict`. Default: not supported.
     ///
     /// # Errors
     /// A configuration that does not fit such files.
@@ -49,7 +49,7 @@ pub trait DataSource: Debug + Send + Sync {
         )
     }
 
-    /// How a sample becomes the network's input, for an export. Default: nothing is said of it.
+    /// A description of how a sample becomes the network's input, for an export. Default: no description.
     ///
     /// # Errors
     /// A configuration that does not fit the data.
@@ -58,54 +58,55 @@ pub trait DataSource: Debug + Send + Sync {
     }
 }
 
-/// Single files as samples.
+/// Reads single files as samples.
 pub trait SampleReader: Debug {
-    /// Time steps of a sample, where nobody asks for another number.
+    /// Default number of time steps of a sample.
     fn time_steps(&self) -> usize;
 
-    /// A file as a batch of one: `[T, 1, C, H, W]` with `time_steps` frames, or `[1, C, H, W]` for an image.
-    /// `bounding_box`: left, top, width and height in pixels, for a network that sees images cut to theirs.
+    /// Reads a file as a batch of one: `[T, 1, C, H, W]` with `time_steps` frames, or `[1, C, H, W]` for an
+    /// image. `bounding_box`: left, top, width and height in pixels, for a network trained on cropped images.
     ///
     /// # Errors
-    /// A file that cannot be read or is of another kind or size.
+    /// A file that cannot be read or is of the wrong kind or size.
     fn read(&self, path: &Path, time_steps: usize, bounding_box: Option<[f32; 4]>) -> Result<Tensor>;
 }
 
 /// How a sample becomes a network's input.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct InputDescription {
-    /// A recording's way, if recordings are the samples.
+    /// For recordings.
     pub events: Option<EventInput>,
-    /// An image's way, if images are.
+    /// For images.
     pub images: Option<ImageInput>,
 }
 
 /// Mixes the samples of a training batch, and their labels.
 pub type BatchHook = Box<dyn Fn(&mut Batch<f32>, &mut SampleRng) -> Result<(), BoxError> + Send + Sync>;
 
-/// The test samples in another number of steps.
+/// Creates the test samples with another number of steps.
 pub type Rebin = Box<dyn Fn(usize) -> Result<Arc<Samples>> + Send + Sync>;
 
-/// A data set, open: its samples, and what they are.
+/// An open data set: its samples and their task.
 pub struct OpenedData {
     /// Classes, input, time steps.
     pub task: Task,
-    /// Samples to train on, changed at random.
+    /// Training samples, with random augmentation.
     pub train: Arc<Samples>,
-    /// Samples to test on, as they are.
+    /// Test samples, without augmentation.
     pub test: Arc<Samples>,
-    /// What is done with a training batch as a whole.
+    /// The mixing applied to a whole training batch.
     pub mix: Option<BatchHook>,
-    /// What should be known of the data, in a sentence each: files that are passed over, classes that are missing.
+    /// Warnings about the data, one sentence each: skipped files, missing classes.
     pub warnings: Vec<String>,
-    /// What was left out of the samples read so far, where it is more than was said before.
+    /// What was dropped from the samples read so far, if more than last reported.
     pub left_out: Option<Box<dyn Fn() -> Option<String> + Send + Sync>>,
-    /// The test samples with the same time in another number of steps, where they are sequences that allow it.
+    /// Creates the test samples with the same duration and another number of steps, for sequences that
+    /// support it.
     pub rebin: Option<Rebin>,
 }
 
 impl OpenedData {
-    /// Samples of which there is nothing more to say.
+    /// Samples without further properties.
     pub fn new(task: Task, train: Arc<Samples>, test: Arc<Samples>) -> Self {
         OpenedData { task, train, test, mix: None, warnings: Vec::new(), left_out: None, rebin: None }
     }
@@ -124,15 +125,15 @@ impl Debug for OpenedData {
 
 static REGISTRY: LazyLock<Registry<dyn DataSource>> = LazyLock::new(|| Registry::new("data set", &[FOLDER]));
 
-/// Adds a data set: `data.name = "<name>"`, for every configuration that this process reads from then on.
+/// Adds a data set: `data.name = "<name>"`, for every configuration that this process reads afterwards.
 ///
 /// # Errors
-/// A name that is taken, by a data set that ships too, or that is not a snake_case word.
+/// A name that is already taken, also by a built-in data set, or is not a snake_case word.
 pub fn register(name: &str, source: impl DataSource + 'static) -> Result<()> {
     add(name, Entry::word(name, Arc::new(source)))
 }
 
-/// Adds a data set with settings of its own, read as `P` from the table `[data.own]`.
+/// Adds a data set with its own settings, read as `P` from the table `[data.own]`.
 ///
 /// # Errors
 /// As [`register`].
@@ -147,15 +148,15 @@ fn add(name: &str, entry: Entry<dyn DataSource>) -> Result<()> {
     Ok(REGISTRY.add(entry)?)
 }
 
-/// The names of data sets that were registered.
+/// The names of registered data sets.
 pub fn registered() -> impl Iterator<Item = &'static str> {
     REGISTRY.names().iter().copied().filter(|name| *name != FOLDER)
 }
 
-/// What stands behind the name of a configuration's data.
+/// The data source with the name given in a configuration.
 ///
 /// # Errors
-/// No such data set, with the nearest name; settings that do not fit it.
+/// An unknown data set, with the nearest name; settings that do not fit it.
 pub(super) fn find(config: &Config) -> Result<Arc<dyn DataSource>> {
     let data = &config.data;
     let settings = data.own.clone().map(serde_json::to_value).transpose()?;

@@ -1,5 +1,5 @@
-//! LAMB: Adam's step, scaled for each parameter by the ratio of its norm to the step's. You et al., "Large Batch
-//! Optimization for Deep Learning", ICLR 2020.
+//! LAMB: Adam's step, scaled for each parameter by the ratio of the parameter's norm to the step's. You et
+//! al., "Large Batch Optimization for Deep Learning", ICLR 2020.
 
 use anyhow::Result;
 use tch::{Tensor, no_grad};

@@ -1,5 +1,5 @@
-//! Lion: a step of one size by the sign of a momentum. Chen et al., "Symbolic Discovery of Optimization Algorithms",
-//! NeurIPS 2023.
+//! Lion: a step of constant size in the direction of the sign of a momentum. Chen et al., "Symbolic Discovery
+//! of Optimization Algorithms", NeurIPS 2023.
 
 use anyhow::Result;
 use tch::{Tensor, no_grad};
@@ -38,7 +38,7 @@ mod tests {
         let mut expected = [1.0f64, -1.0, 0.5];
         let mut moment = [0.0f64; 3];
         for number in 0..5 {
-            // One gradient that changes its sign, so that the two rates differ.
+            // One gradient changes its sign, so that the two rates differ.
             let gradient = [0.3f64, if number < 2 { -1.0 } else { 0.2 }, 0.0];
             let tensor = Tensor::from_slice(&gradient.map(|value| value as f32));
             step(

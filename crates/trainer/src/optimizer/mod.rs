@@ -1,4 +1,4 @@
-//! The optimisers: state by parameter name, so that it can be saved and read back.
+//! The optimisers, with their state by parameter name, so that it can be saved and restored.
 
 mod lamb;
 mod lion;
@@ -11,8 +11,8 @@ use crate::config::{OptimizerConfig, OptimizerName};
 
 /// An optimiser over named parameters.
 ///
-/// Parameters of at least two dimensions are decayed; biases, batch norms and learned neuron constants only where the
-/// configuration says so.
+/// Parameters of at least two dimensions have weight decay; biases, batch norms and learned neuron constants
+/// only if configured.
 #[derive(Debug)]
 pub(crate) struct Optimizer {
     config: OptimizerConfig,
@@ -20,19 +20,19 @@ pub(crate) struct Optimizer {
     steps: u64,
 }
 
-/// Parameters with one weight decay.
+/// Parameters with the same weight decay.
 #[derive(Debug)]
 struct Group {
     weight_decay: f64,
     names: Vec<String>,
     parameters: Vec<Tensor>,
-    /// The moments, as many as the optimiser keeps of each parameter, in the order of [`state_names`].
+    /// The moments that the optimiser keeps for each parameter, in the order of [`state_names`].
     state: Vec<Vec<Tensor>>,
-    /// For libtorch's fused kernel, which counts each parameter's steps.
+    /// Step counts of each parameter, for libtorch's fused kernel.
     counts: Vec<Tensor>,
 }
 
-/// What an optimiser keeps of each parameter.
+/// The names of the moments that an optimiser keeps for each parameter.
 fn state_names(config: &OptimizerConfig) -> &'static [&'static str] {
     match config.name {
         OptimizerName::Adamw | OptimizerName::Lamb => &["first_moment", "second_moment"],
@@ -42,10 +42,10 @@ fn state_names(config: &OptimizerConfig) -> &'static [&'static str] {
 }
 
 impl Optimizer {
-    /// An optimiser of `parameters`, by name; those that need no gradient are passed over.
+    /// An optimiser of the named `parameters`; those that do not require a gradient are skipped.
     ///
     /// # Errors
-    /// What libtorch refuses.
+    /// Errors from libtorch.
     pub(crate) fn new(config: &OptimizerConfig, parameters: &[(String, Tensor)]) -> Result<Self> {
         let trained = parameters.iter().filter(|(_, parameter)| parameter.requires_grad());
         let (decayed, spared): (Vec<_>, Vec<_>) =
@@ -74,16 +74,16 @@ impl Optimizer {
         self.groups.iter().flat_map(|group| &group.parameters)
     }
 
-    /// Steps made.
+    /// Number of steps made.
     pub(crate) fn steps(&self) -> u64 {
         self.steps
     }
 
-    /// One step with learning rate `lr`, by the gradients that the parameters hold. A parameter without a gradient
-    /// counts as one whose gradient is zero.
+    /// Makes one step with learning rate `lr`, using the parameters' current gradients. A missing gradient
+    /// counts as zero.
     ///
     /// # Errors
-    /// What libtorch refuses.
+    /// Errors from libtorch.
     pub(crate) fn step(&mut self, lr: f64) -> Result<()> {
         let OptimizerConfig { betas, eps, momentum, nesterov, .. } = self.config;
         let is_first = self.steps == 0;
@@ -117,7 +117,7 @@ impl Optimizer {
         Ok(())
     }
 
-    /// The state to be saved: tensors by `<parameter>.<what it is>`.
+    /// The state to be saved: tensors named `<parameter>.<moment>`.
     pub(crate) fn state(&self) -> Vec<(String, Tensor)> {
         let kinds = state_names(&self.config);
         let of_group = |group: &Group| -> Vec<(String, Tensor)> {
@@ -130,10 +130,11 @@ impl Optimizer {
         self.groups.iter().flat_map(of_group).collect()
     }
 
-    /// Puts back what [`Optimizer::state`] gave after `steps` steps; `find` gives a saved tensor by name.
+    /// Restores the result of [`Optimizer::state`] after `steps` steps; `find` returns a saved tensor by
+    /// name.
     ///
     /// # Errors
-    /// A tensor that is missing or of another shape.
+    /// A tensor that is missing or has a different shape.
     pub(crate) fn restore(&mut self, steps: u64, find: impl Fn(&str) -> Result<Tensor>) -> Result<()> {
         let kinds = state_names(&self.config);
         for group in &mut self.groups {
@@ -162,7 +163,7 @@ fn counts(parameters: &[Tensor], steps: u64) -> Result<Vec<Tensor>> {
     parameters.iter().map(count).collect()
 }
 
-/// The gradients, zeros where there is none.
+/// The gradients, with zeros for missing ones.
 fn gradients(parameters: &[Tensor]) -> Result<Vec<Tensor>> {
     let of = |parameter: &Tensor| -> Result<Tensor> {
         let gradient = parameter.f_grad()?;
@@ -174,7 +175,7 @@ fn gradients(parameters: &[Tensor]) -> Result<Vec<Tensor>> {
 /// The norm of all gradients together.
 ///
 /// # Errors
-/// What libtorch refuses.
+/// Errors from libtorch.
 pub(crate) fn gradient_norm<'a>(parameters: impl Iterator<Item = &'a Tensor>) -> Result<f64> {
     let mut norms = Vec::new();
     for parameter in parameters {
@@ -192,7 +193,7 @@ pub(crate) fn gradient_norm<'a>(parameters: impl Iterator<Item = &'a Tensor>) ->
 /// Multiplies all gradients by `factor`.
 ///
 /// # Errors
-/// What libtorch refuses.
+/// Errors from libtorch.
 pub(crate) fn scale_gradients<'a>(parameters: impl Iterator<Item = &'a Tensor>, factor: f64) -> Result<()> {
     for parameter in parameters {
         let mut gradient = parameter.f_grad()?;
@@ -218,7 +219,7 @@ mod tests {
         OptimizerConfig { name, lr_batch: 0, weight_decay: 0.1, ..OptimizerConfig::default() }
     }
 
-    /// The loss that pulls every parameter to zero, with gradients of all signs.
+    /// A loss that draws every parameter to zero, with gradients of both signs.
     fn backward(parameters: &[(String, Tensor)]) {
         for (_, parameter) in parameters.iter().filter(|(_, parameter)| parameter.requires_grad()) {
             tks_autograd::clear_grad(parameter).unwrap();
@@ -291,7 +292,7 @@ mod tests {
             let parameters = parameters();
             let config = OptimizerConfig { decay_norm_and_bias, ..config(OptimizerName::Adamw) };
             let mut optimizer = Optimizer::new(&config, &parameters).unwrap();
-            // Without gradients only the decay moves anything.
+            // Without gradients, only weight decay changes parameters.
             optimizer.step(0.1).unwrap();
             let after = values(&parameters);
             assert!(after[0] < 0.5, "the weight is decayed");

@@ -1,5 +1,5 @@
-//! The configuration as a run keeps it: its first line has a sum of the others, so that a file that lost its end or was
-//! changed is not taken for the run's, with defaults for what it lacks.
+//! The configuration stored with a run. Its first line contains a checksum of the others, so that a truncated
+//! or changed file is not mistaken for the run's configuration, with defaults for missing values.
 
 use anyhow::{Result, bail};
 use sha2::{Digest, Sha256};
@@ -9,14 +9,14 @@ use super::{CONFIG, ENVIRONMENT, RunFolder};
 use crate::basis::hex;
 use crate::config::Config;
 
-/// What the first line begins with.
+/// The beginning of the first line.
 const SUM: &str = "# SHA-256 of the lines below: ";
 
-/// The last table that is written: a file without it lost its end.
+/// The last table written: a file without it is truncated.
 const LAST_TABLE: &str = "output";
 
-/// The configuration as a run keeps it: with the number of threads that "as many as there are cores" means here, so that
-/// the run goes on with it on another machine.
+/// The configuration as stored with a run. A number of threads of "one per core" is replaced by this
+/// machine's number of cores, so that the run keeps it on another machine.
 pub(super) fn stored(config: &Config) -> Result<String> {
     let mut config = config.clone();
     config.hardware.threads = config.hardware.thread_count();
@@ -24,14 +24,14 @@ pub(super) fn stored(config: &Config) -> Result<String> {
     Ok(format!("{SUM}{}\n{text}", hex(Sha256::new_with_prefix(&text))))
 }
 
-/// Whether a file is what was written.
+/// Whether a file is unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kept {
-    /// It is.
+    /// It is unchanged.
     Whole,
-    /// It has no sum: an older version wrote it.
+    /// It has no checksum: it was written by an older version.
     Unknown,
-    /// It is not.
+    /// It is changed.
     Other,
 }
 
@@ -40,14 +40,14 @@ fn judge(text: &str) -> Kept {
     match first.trim_end().strip_prefix(SUM) {
         Some(sum) if sum == hex(Sha256::new_with_prefix(rest)) => Kept::Whole,
         Some(_) => Kept::Other,
-        // What cannot be read is told of by whoever reads it.
+        // An unreadable file is reported by its reader.
         None if Item::parse(text, 0).is_ok_and(|whole| whole.get(LAST_TABLE).is_none()) => Kept::Other,
         None => Kept::Unknown,
     }
 }
 
 impl RunFolder {
-    /// The configuration that it was made with.
+    /// The configuration with which the run was created.
     ///
     /// # Errors
     /// As [`RunFolder::config_with`].
@@ -55,10 +55,10 @@ impl RunFolder {
         self.config_with(&[])
     }
 
-    /// The configuration that it was made with, changed as a command line says.
+    /// The configuration with which the run was created, with overrides from a command line.
     ///
     /// # Errors
-    /// A file that was cut, damaged or changed by hand; a change that makes no sense.
+    /// A file that was truncated, damaged or edited; an invalid override.
     pub fn config_with(&self, changes: &[String]) -> Result<Config> {
         let path = self.file(CONFIG);
         let text = tks_data::regular_file::read_to_string(&path)?;
@@ -75,7 +75,7 @@ impl RunFolder {
         Config::parse_of_run(&text, &path, changes)
     }
 
-    /// What is to be told of a configuration that cannot be known to be whole.
+    /// The warning for a configuration that cannot be verified as complete.
     ///
     /// # Errors
     /// A file that cannot be read.

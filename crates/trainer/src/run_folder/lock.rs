@@ -1,28 +1,28 @@
-//! Only one process trains a run.
+//! The lock that allows only one process to train a run.
 
 use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-/// The name of the file that is locked.
+/// The name of the locked file.
 pub(super) const LOCK: &str = ".lock";
 
-/// A file that only one process holds: a run that is being trained.
+/// A file locked by a single process, for a run that is being trained.
 #[derive(Debug)]
 pub struct RunLock {
     _file: File,
 }
 
 impl RunLock {
-    /// Holds the run in `folder` until this is dropped, or the process ends in whatever way.
+    /// Locks the run in `folder` until this is dropped or the process ends in any way.
     ///
     /// # Errors
-    /// Another process trains it; the disk refuses.
+    /// Another process is training it; a failed write.
     pub fn take(folder: &Path) -> Result<Self> {
         let path = folder.join(LOCK);
         loop {
-            // What is in it stays: it might be somebody else's file.
+            // The contents are kept: it could be someone else's file.
             let open = File::options().create(true).truncate(false).write(true).open(&path);
             let file = open.with_context(|| format!("cannot write {}", path.display()))?;
             match file.try_lock() {
@@ -31,14 +31,14 @@ impl RunLock {
                 Err(std::fs::TryLockError::WouldBlock) => {
                     bail!("another process trains the run in {}; wait for it, or end it", folder.display())
                 }
-                // A file system without locks: then nobody can be kept out.
+                // On a file system without locks, other processes cannot be kept out.
                 Err(std::fs::TryLockError::Error(_)) => return Ok(RunLock { _file: file }),
             }
         }
     }
 }
 
-/// Whether the file still has this name: one that its holder removed before it let go locks nothing.
+/// Whether the file still has this name: a file removed by its holder before unlocking locks nothing.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;

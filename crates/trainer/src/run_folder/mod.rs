@@ -1,19 +1,19 @@
-//! A run's folder: what lies in it, by name.
+//! A run's folder and its files:
 //!
-//! | file | what it holds |
+//! | file | contents |
 //! |---|---|
-//! | `config.toml` | the whole configuration, defaults written out, with a sum by which a cut file is known |
+//! | `config.toml` | the whole configuration with defaults written out, and a checksum that reveals truncation |
 //! | `environment.json` | program, machine, command |
-//! | `task.json` | what the network is for: classes, input, time steps |
+//! | `task.json` | the network's task: classes, input, time steps |
 //! | `network.json` | the network's layers, parameters and operations |
-//! | `epochs.csv`, `epochs.jsonl` | a line an epoch |
-//! | `batches.csv` | a line a batch |
+//! | `epochs.csv`, `epochs.jsonl` | one line per epoch |
+//! | `batches.csv` | one line per batch |
 //! | `log.jsonl` | everything that was printed |
 //! | `evaluation.json` | the last evaluation: accuracy by steps, confusion, firing rates |
-//! | `checkpoints/` | `last.safetensors`, `best.safetensors`, and `previous.safetensors` until the training went on from `last` |
+//! | `checkpoints/` | `last.safetensors`, `best.safetensors`, and `previous.safetensors` until training has continued from `last` |
 //! | `tensorboard/` | event files |
 //! | `report/` | `index.html` and its images |
-//! | `*.damaged` | what was damaged and could be made again |
+//! | `*.damaged` | damaged files that could be recreated |
 
 mod kept_config;
 mod lock;
@@ -38,13 +38,13 @@ use kept_config::stored;
 #[derive(Debug, Clone)]
 pub struct RunFolder {
     path: PathBuf,
-    /// What this process made, if it made the run.
+    /// The files and folders created by this process, if it created the run.
     made: Option<Made>,
-    /// The lock of a run that was made and whose training has not begun.
+    /// The lock of a run that was created but whose training has not begun.
     lock: Arc<Mutex<Option<RunLock>>>,
 }
 
-/// What there is to take away again of a run that never began.
+/// The files and folders to remove if a run never begins.
 #[derive(Debug, Clone)]
 struct Made {
     folder: bool,
@@ -54,10 +54,10 @@ struct Made {
 /// The configuration.
 pub const CONFIG: &str = "config.toml";
 
-/// What the network is for, as JSON.
+/// The network's task, as JSON.
 pub const TASK: &str = "task.json";
 
-/// What the run ran on.
+/// The environment of the run.
 pub const ENVIRONMENT: &str = "environment.json";
 
 /// The last evaluation.
@@ -70,10 +70,11 @@ pub const NETWORK: &str = "network.json";
 const MOST_RUNS: usize = 100_000;
 
 impl RunFolder {
-    /// A new folder for a run of this configuration: `<folder>/<name>`, or with the first free number behind it.
+    /// Creates a new folder for a run of this configuration: `<folder>/<name>`, with the first free number
+    /// appended if it exists.
     ///
     /// # Errors
-    /// A disk that refuses.
+    /// A failed write.
     pub fn create(config: &Config) -> Result<Self> {
         let parent = &config.output.folder;
         std::fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
@@ -89,10 +90,11 @@ impl RunFolder {
         bail!("{} holds {MOST_RUNS} runs named {}; give another `name`", parent.display(), config.name)
     }
 
-    /// The folder `path` for a run of this configuration: it must be empty, or not there yet.
+    /// Creates the folder `path` for a run of this configuration; it must be empty or not exist yet.
     ///
     /// # Errors
-    /// A folder that holds a run or anything else, one that another process is starting a run in; a disk that refuses.
+    /// A folder that contains a run or anything else, or in which another process is starting a run; a failed
+    /// write.
     pub fn create_at(path: &Path, config: &Config) -> Result<Self> {
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
@@ -108,10 +110,10 @@ impl RunFolder {
         RunFolder::begin(path.to_path_buf(), is_new, config)
     }
 
-    /// Makes the run in a folder that is there: the lock first, then the configuration.
+    /// Creates the run in an existing folder: the lock first, then the configuration.
     fn begin(path: PathBuf, is_new: bool, config: &Config) -> Result<Self> {
         let lock = RunLock::take(&path)?;
-        // Another process may have been here between the look and the lock.
+        // Another process may have used the folder between the check and the lock.
         ensure_free(&path)?;
         whole_file::remove_unfinished(&path)?;
         let text = stored(config)?;
@@ -122,10 +124,10 @@ impl RunFolder {
         Ok(RunFolder { path, made, lock: Arc::new(Mutex::new(Some(lock))) })
     }
 
-    /// An existing run.
+    /// Opens an existing run.
     ///
     /// # Errors
-    /// A folder that is not there or holds no run.
+    /// A folder that does not exist or contains no run.
     pub fn open(path: &Path) -> Result<Self> {
         if path.is_file() {
             let path = path.display();
@@ -143,17 +145,18 @@ impl RunFolder {
         Ok(RunFolder { path: path.to_path_buf(), made: None, lock: Arc::default() })
     }
 
-    /// Takes away what this process made of a run whose training never began, for a mistake that is found too late.
+    /// Removes the files of a run that this process created and whose training never began, after an error
+    /// found late.
     pub fn discard(self) {
         let Some(made) = &self.made else { return };
-        // Whoever holds the lock now goes on with the run: then it stays.
+        // The current holder of the lock continues the run, so it is kept.
         let Ok(_lock) = self.lock() else { return };
         let config = std::fs::read_to_string(self.file(CONFIG));
         if self.checkpoint(CheckpointKind::Last).exists() || config.ok().as_ref() != Some(&made.config) {
             return;
         }
         for name in [TASK, ENVIRONMENT, CONFIG, lock::LOCK] {
-            // What cannot be taken away stays: the mistake itself is what the user has to hear of.
+            // Files that cannot be removed remain: the original error is the one to report.
             let _ = std::fs::remove_file(self.file(name));
         }
         if made.folder {
@@ -161,12 +164,12 @@ impl RunFolder {
         }
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// A file in it.
+    /// The path of a file in it.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
@@ -174,12 +177,12 @@ impl RunFolder {
     /// Replaces the configuration.
     ///
     /// # Errors
-    /// A disk that is full or refuses.
+    /// A full disk or a failed write.
     pub fn write_config(&self, config: &Config) -> Result<()> {
         Ok(whole_file::write(&self.file(CONFIG), stored(config)?.as_bytes())?)
     }
 
-    /// What its network is for.
+    /// The task of its network.
     ///
     /// # Errors
     /// A run that never began.
@@ -191,17 +194,17 @@ impl RunFolder {
         })
     }
 
-    /// A checkpoint's file.
+    /// The path of a checkpoint.
     pub fn checkpoint(&self, which: CheckpointKind) -> PathBuf {
         which.path(&self.path)
     }
 
-    /// Keeps other processes from training this run, and removes what one that was killed left half-written.
+    /// Prevents other processes from training this run, and removes half-written files of a killed process.
     ///
     /// # Errors
-    /// Another process trains it.
+    /// Another process is training it.
     pub fn lock(&self) -> Result<RunLock> {
-        // The lock's holder cannot have panicked while it moved an `Option`.
+        // The lock's holder cannot have panicked while moving an `Option`.
         let own = self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(lock) = own {
             return Ok(lock);
@@ -211,20 +214,20 @@ impl RunFolder {
         Ok(lock)
     }
 
-    /// Writes a JSON file, whole or not at all.
+    /// Writes a JSON file atomically.
     ///
     /// # Errors
-    /// A disk that is full or refuses.
+    /// A full disk or a failed write.
     pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<()> {
         let mut bytes = serde_json::to_vec_pretty(value)?;
         bytes.push(b'\n');
         Ok(whole_file::write(&self.file(name), &bytes)?)
     }
 
-    /// A JSON file; `None` if it is not there.
+    /// Reads a JSON file; `None` if it does not exist.
     ///
     /// # Errors
-    /// A file that cannot be read or holds something else.
+    /// A file that cannot be read or has other contents.
     pub fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
         let path = self.file(name);
         match std::fs::read(&path) {
@@ -238,8 +241,8 @@ impl RunFolder {
         }
     }
 
-    /// As [`RunFolder::read_json`] for a file that can be made again: one that is damaged is set aside, with a warning
-    /// for the user.
+    /// Like [`RunFolder::read_json`], for a file that can be recreated: a damaged one is set aside with a
+    /// warning.
     ///
     /// # Errors
     /// A file that can be neither read nor renamed.
@@ -251,10 +254,10 @@ impl RunFolder {
         }
     }
 
-    /// Sets aside folders that lie in the place of files which can be made again; the warnings that say so.
+    /// Sets aside folders in the place of files that can be recreated, and returns warnings about them.
     ///
     /// # Errors
-    /// One that cannot be renamed.
+    /// A folder that cannot be renamed.
     pub fn set_folders_aside(&self) -> Result<Vec<String>> {
         let own = [TASK, ENVIRONMENT, EVALUATION, NETWORK].into_iter().chain(tables::NAMES);
         let folders = own.filter(|name| self.file(name).is_dir());
@@ -263,13 +266,13 @@ impl RunFolder {
             .collect()
     }
 
-    /// Sets a file aside; the warning that says so.
+    /// Sets a file aside and returns a warning about it.
     fn set_aside(&self, name: &str, why: &str) -> Result<String> {
         let aside = whole_file::set_aside(&self.file(name))?;
         Ok(format!("{why}; it is set aside as {}", aside.display()))
     }
 
-    /// The warnings of the training so far, each once; of a log that cannot be read, or a line of it, none.
+    /// The warnings of the training so far, each once. Unreadable logs and lines are ignored.
     pub fn warnings(&self) -> Vec<String> {
         let text = std::fs::read(self.file("log.jsonl")).unwrap_or_default();
         let mut warnings: Vec<String> = Vec::new();
@@ -284,7 +287,7 @@ impl RunFolder {
     }
 }
 
-/// Nothing, if a folder holds nothing but what a start that was killed leaves.
+/// Checks that a folder contains nothing except the remains of a killed start.
 fn ensure_free(path: &Path) -> Result<()> {
     let entries = std::fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
     let names: Vec<_> = entries.map(|entry| Ok(entry?.file_name())).collect::<std::io::Result<_>>()?;
@@ -388,11 +391,11 @@ mod tests {
         run.write_json(TASK, &1).unwrap();
         run.clone().discard();
         assert!(!path.exists() && folder.path().join("deep").exists());
-        // One that was opened is not taken away by whoever did not make it.
+        // A run that was opened is not removed by a process that did not create it.
         let run = RunFolder::create_at(&path, &config(folder.path())).unwrap();
         RunFolder::open(&path).unwrap().discard();
         assert!(run.file(CONFIG).exists());
-        // Neither is one that goes on meanwhile, or whose configuration is another's.
+        // Neither is one that continues meanwhile, or whose configuration belongs to another.
         let training = RunFolder::open(&path).unwrap();
         drop(run.lock().unwrap());
         let lock = training.lock().unwrap();

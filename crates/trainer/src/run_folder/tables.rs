@@ -1,4 +1,5 @@
-//! Files of a run that grow line by line: what was recorded beyond a checkpoint is dropped, what is damaged set aside.
+//! The files of a run that grow line by line. When a run is resumed, records after its checkpoint are
+//! dropped, and damaged files are set aside.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -10,18 +11,18 @@ use tks_report::EpochRecord;
 use super::RunFolder;
 use crate::message::{BatchMessage, Message};
 
-/// A table of a run: a file's name, and the columns that its first line names.
+/// A table of a run: a file name, and the columns named in its first line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Table {
     name: &'static str,
     columns: Vec<&'static str>,
 }
 
-/// A row: its cells with their columns' names.
+/// A row: cells with the names of their columns.
 type Row<const N: usize> = [(&'static str, String); N];
 
-/// A line a batch. New columns go last: readers of old tables find theirs by place, too, and a table that an older version
-/// began is continued by [`widened`].
+/// One line per batch. New columns are added at the end: readers of old tables may use positions, and tables
+/// of older versions are extended by [`widened`].
 fn batch_row(batch: &BatchMessage) -> Row<8> {
     [
         ("epoch", batch.epoch.to_string()),
@@ -35,7 +36,7 @@ fn batch_row(batch: &BatchMessage) -> Row<8> {
     ]
 }
 
-/// A line an epoch; new columns go last.
+/// One line per epoch; new columns are added at the end.
 fn epoch_row(record: &EpochRecord) -> Row<20> {
     let list = |values: &[f64]| values.iter().map(f64::to_string).collect::<Vec<_>>().join(" ");
     let parts: Vec<_> = record.loss_parts.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -67,7 +68,7 @@ fn optional(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
 
-/// The names of all of them.
+/// The names of all these files.
 pub(super) const NAMES: [&str; 4] = [BATCHES, EPOCHS, RECORDS, LOG];
 
 /// The tables.
@@ -86,8 +87,8 @@ fn epochs() -> Table {
 const RECORDS: &str = "epochs.jsonl";
 const LOG: &str = "log.jsonl";
 
-/// A table that an older version of this program began, with the columns that came since: its rows have empty cells there.
-/// `None` for any other.
+/// A table begun by an older version of this program, extended by the columns added since, with empty cells.
+/// `None` for any other table.
 fn widened(table: &[u8], header: &str) -> Option<Vec<u8>> {
     let end = table.iter().position(|&byte| byte == b'\n')?;
     let (old, rows) = table.split_at(end);
@@ -104,14 +105,14 @@ fn widened(table: &[u8], header: &str) -> Option<Vec<u8>> {
     Some(table)
 }
 
-/// What becomes of a line when a run goes on.
+/// What is done with a line when a run is resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Line {
-    /// It stays.
+    /// It is kept.
     Keep,
-    /// It will be recorded again.
+    /// It is dropped, and recorded again.
     Drop,
-    /// It is not what was written.
+    /// It is damaged.
     Damaged,
 }
 
@@ -124,7 +125,7 @@ impl Table {
         self.columns.join(",")
     }
 
-    /// The first numbers of a row; `None` where it is not a whole row.
+    /// The first numbers of a row; `None` if the row is incomplete.
     fn numbers<const N: usize>(&self, row: &str) -> Option<[usize; N]> {
         let fields: Vec<&str> = row.split(',').collect();
         if fields.len() != self.columns.len() {
@@ -140,7 +141,7 @@ fn keep_up_to(within: bool) -> Line {
 }
 
 impl RunFolder {
-    /// The epochs so far. A line that is not whole is passed over; [`RunFolder::rewind`] sets it aside.
+    /// The epochs so far. Incomplete lines are skipped; [`RunFolder::rewind`] sets them aside.
     ///
     /// # Errors
     /// A file that cannot be read.
@@ -150,11 +151,11 @@ impl RunFolder {
         Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
     }
 
-    /// Drops what was recorded at or after this position (from 0): a run that goes on from there records it again. A line
-    /// that is damaged is dropped with the file set aside; the warnings say so.
+    /// Drops the records at or after this position (from 0), which a run resumed there records again. Damaged
+    /// lines are dropped, and a copy of the file is set aside with a warning.
     ///
     /// # Errors
-    /// A disk that refuses.
+    /// A failed write.
     pub fn rewind(&self, epoch: usize, batch: usize) -> Result<Vec<String>> {
         let mut warnings = Vec::new();
         let mut repair = |name: &str, header: Option<String>, judge: &dyn Fn(&str) -> Line| -> Result<()> {
@@ -162,7 +163,7 @@ impl RunFolder {
             Ok(())
         };
         let (batches, epochs) = (batches(), epochs());
-        // What is written counts from 1.
+        // Positions in the files count from 1.
         repair(batches.name, Some(batches.header()), &|line| match batches.numbers::<2>(line) {
             Some([of, number]) => keep_up_to((of, number) <= (epoch + 1, batch)),
             None => Line::Damaged,
@@ -193,7 +194,7 @@ impl RunFolder {
         Ok(warnings)
     }
 
-    /// Keeps the lines of a file that are to be kept; a warning if some were damaged.
+    /// Removes the lines of a file that are not to be kept; returns a warning if some were damaged.
     fn repair(
         &self,
         name: &str,
@@ -203,7 +204,7 @@ impl RunFolder {
         let Some(bytes) = self.bytes_of(name)? else { return Ok(None) };
         let wide = header.as_ref().and_then(|header| widened(&bytes, header));
         let mut lines: Vec<&[u8]> = wide.as_ref().unwrap_or(&bytes).split(|&byte| byte == b'\n').collect();
-        // What stands behind the last line's end is a line that was being written: half a row is no row.
+        // Text after the last line end is an incomplete row.
         lines.pop();
         let mut kept = String::new();
         let mut damaged = 0;
@@ -237,7 +238,7 @@ impl RunFolder {
         Ok(warning)
     }
 
-    /// A file's bytes; `None` if it is not there.
+    /// A file's bytes; `None` if it does not exist.
     fn bytes_of(&self, name: &str) -> Result<Option<Vec<u8>>> {
         let path = self.file(name);
         match std::fs::read(&path) {
@@ -250,7 +251,7 @@ impl RunFolder {
     /// Records a batch in `batches.csv`.
     ///
     /// # Errors
-    /// A disk that is full or refuses.
+    /// A full disk or a failed write.
     pub fn append_batch(&self, batch: &BatchMessage) -> Result<()> {
         self.append_row(&batches(), batch_row(batch))
     }
@@ -258,7 +259,7 @@ impl RunFolder {
     /// Records an epoch in `epochs.jsonl` and `epochs.csv`.
     ///
     /// # Errors
-    /// A disk that is full or refuses.
+    /// A full disk or a failed write.
     pub fn append_epoch(&self, record: &EpochRecord) -> Result<()> {
         self.append(RECORDS, None, &serde_json::to_string(record)?)?;
         self.append_row(&epochs(), epoch_row(record))
@@ -267,7 +268,7 @@ impl RunFolder {
     /// Adds a message, as JSON, to `log.jsonl`.
     ///
     /// # Errors
-    /// A disk that is full or refuses.
+    /// A full disk or a failed write.
     pub fn append_message(&self, message: &Message) -> Result<()> {
         self.append(LOG, None, &serde_json::to_string(message)?)
     }
@@ -276,10 +277,11 @@ impl RunFolder {
         self.append(table.name, Some(&table.header()), &row.map(|(_, cell)| cell).join(","))
     }
 
-    /// Adds a line to a file, with `header` before the first. One that the disk has no room for is taken back.
+    /// Adds a line to a file, after `header` if the file is new. If the disk is full, the incomplete line is
+    /// removed.
     ///
     /// # Errors
-    /// A disk that is full or refuses.
+    /// A full disk or a failed write.
     fn append(&self, name: &str, header: Option<&str>, line: &str) -> Result<()> {
         let path = self.file(name);
         let context = || format!("cannot write {}", path.display());
@@ -291,10 +293,10 @@ impl RunFolder {
         }
         text += line;
         text.push('\n');
-        // One write a line, so that a reader never sees half of one.
+        // One write per line, so that readers never see an incomplete one.
         file.write_all(text.as_bytes())
             .inspect_err(|_| {
-                // Half a line that cannot be taken back is dropped when the run goes on.
+                // An incomplete line that cannot be removed is dropped when the run is resumed.
                 let _ = file.set_len(length);
             })
             .with_context(context)
@@ -337,7 +339,7 @@ mod tests {
     #[test]
     fn a_run_that_goes_on_forgets_what_it_will_record_again() {
         let (_folder, run) = recorded();
-        // The second epoch's first batch was the last that the checkpoint has seen.
+        // The second epoch's first batch was the last one before the checkpoint.
         assert!(run.rewind(1, 1).unwrap().is_empty());
         assert_eq!(rows(&run, &batches()), ["1.1", "1.2", "2.1"]);
         assert_eq!(rows(&run, &epochs()), ["1"]);
@@ -351,7 +353,7 @@ mod tests {
         let (_folder, run) = recorded();
         for name in [batches().name, epochs().name, RECORDS, LOG] {
             let whole = text(&run, name);
-            // Each file has some 100 to 700 bytes; a cut in each part of a line is enough.
+            // Each file has about 100 to 700 bytes; one cut in each part of a line is enough.
             for cut in (0..whole.len()).step_by(13).chain([whole.len() - 1]) {
                 std::fs::write(run.file(name), &whole[..cut]).unwrap();
                 run.rewind(3, 0).unwrap();

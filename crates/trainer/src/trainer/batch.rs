@@ -15,16 +15,17 @@ use crate::metrics::BatchMetrics;
 use crate::optimizer::{gradient_norm, scale_gradients};
 use crate::stop::StopFlag;
 
-/// The checkpoint that is written when numbers stop being finite: the state before that batch's step.
+/// The checkpoint that is written when numbers become non-finite: the state before the step of that batch.
 const BEFORE_FAILURE: &str = "checkpoints/before-failure.safetensors";
 
-/// How many batches count for one step of the optimiser, of which this is number `batch`.
+/// Number of batches in the optimiser step to which batch number `batch` belongs.
 fn group_size(batch: usize, batches: usize, accumulation: usize) -> usize {
     let first = batch - batch % accumulation;
     accumulation.min(batches - first)
 }
 
-/// The seed of what is drawn in a batch (dropout): the same whether the run was interrupted or not. By SplitMix64.
+/// The seed for random draws in a batch (dropout), the same whether or not the run was interrupted. By
+/// SplitMix64.
 fn batch_seed(seed: u64, epoch: usize, batch: usize) -> i64 {
     let mut state = seed;
     for number in [epoch as u64, batch as u64] {
@@ -37,13 +38,13 @@ fn batch_seed(seed: u64, epoch: usize, batch: usize) -> i64 {
 }
 
 impl Trainer {
-    /// The learning rate at a moment, in epochs.
+    /// The learning rate at a time in epochs.
     pub(super) fn lr(&self, time: f64) -> f64 {
         let peak = self.config.optimizer.scaled_lr(self.config.training.samples_per_step());
         self.config.schedule.lr(time, self.config.training.epochs, peak)
     }
 
-    /// The rest of the present epoch; `false` if it was asked to stop before its end.
+    /// Trains the rest of the current epoch; `false` if a stop was requested before its end.
     pub(super) fn train_epoch(&mut self, stop: &StopFlag) -> Result<bool> {
         let (epoch, first) = (self.position.epoch, self.position.batch);
         let batches = self.data.train.batches();
@@ -136,7 +137,7 @@ impl Trainer {
         }
         self.note(&metrics, norm, began);
         if !rates.is_empty() {
-            // Every neuron counts alike, as in an evaluation.
+            // Every neuron has the same weight, as in an evaluation.
             let of_layer =
                 |layer: &LayerRates| (neuron_count(self.network.as_ref(), &layer.name) as f64, layer.mean());
             let (neurons, spikes) = rates
@@ -196,8 +197,9 @@ impl Trainer {
         self.tell(&message)
     }
 
-    /// The error for a batch whose numbers are not finite: where that began, and how to go on. The state is that of before
-    /// its step again, running statistics included, and is saved if it is finite itself.
+    /// The error for a batch with non-finite numbers: where they first occurred, and how to continue. The
+    /// state is reset to that before the batch's step, including running statistics, and is saved if it is
+    /// finite.
     fn not_finite(&mut self, batch: &TensorBatch, what: &str) -> anyhow::Error {
         let place = format!("epoch {}, batch {}: {what}", self.position.epoch + 1, self.position.batch + 1);
         let input = batch.input(self.data.task.time_steps);

@@ -1,4 +1,4 @@
-//! What is looked at before a training and after its evaluations, for what cannot work.
+//! Checks before a training and after its evaluations for problems that prevent success.
 
 use anyhow::{Context, Result};
 use tks_data::LastBatch;
@@ -10,16 +10,16 @@ use crate::data::{Data, TensorBatch};
 use crate::evaluation::Evaluation;
 use crate::health::{Health, Moment};
 
-/// Samples of a batch whose statistics are compared with the running ones, at least.
+/// Minimum number of samples in the batch whose statistics are compared with the running ones.
 const STATISTICS_SAMPLES: usize = 8;
 
-/// That every batch of an epoch has what batch norm needs, the smaller last one included.
+/// Checks that every batch of an epoch satisfies batch norm, including a smaller last one.
 pub(super) fn check_batches(config: &Config, data: &Data, network: &dyn SpikingModel) -> Result<()> {
     let loader = data.train.config();
     let epoch = loader.sampler.epoch_len(data.train.dataset().len());
     let rest = match loader.last_batch {
         LastBatch::Keep => epoch % loader.batch_size,
-        // dropped or filled up
+        // dropped or padded
         _ => 0,
     };
     let task = &data.task;
@@ -40,18 +40,18 @@ pub(super) fn check_batches(config: &Config, data: &Data, network: &dyn SpikingM
 }
 
 impl Trainer {
-    /// Steps of the optimiser in an epoch.
+    /// Number of optimiser steps in an epoch.
     pub(super) fn steps_per_epoch(&self) -> usize {
         self.data.train.batches().div_ceil(self.config.training.accumulation)
     }
 
-    /// The warnings that an evaluation of the network as it is gives cause for, once it is time to expect something.
+    /// The warnings for an evaluation of the current network, once progress is expected.
     pub(super) fn signs_in(&mut self, evaluation: &Evaluation) -> Result<Vec<String>> {
         let epochs = self.position.epoch;
         if !Health::is_due(&self.config, epochs) {
             return Ok(Vec::new());
         }
-        // A batch of the training, which is shuffled; test samples often lie class by class.
+        // A batch of the shuffled training part; test samples are often ordered by class.
         let mut gaps = Vec::new();
         if let Some(batch) = self.data.train.epoch(epochs as u64)?.next() {
             let batch = TensorBatch::new(&batch?, self.device)?;

@@ -1,4 +1,4 @@
-//! The training itself: epochs, checkpoints, the end.
+//! The training: epochs, checkpoints, completion.
 
 mod batch;
 mod checks;
@@ -36,13 +36,13 @@ use save::StepStart;
 /// How a training ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// It went to its end, or to where no better accuracy was found.
+    /// It was completed, or ended because the accuracy did not improve.
     Finished(Box<Evaluation>),
-    /// It was asked to stop, and has saved.
+    /// A stop was requested, and it has saved its state.
     Stopped,
 }
 
-/// A training: of a new run, or of one that goes on.
+/// A training of a new or resumed run.
 pub struct Trainer {
     config: Config,
     run: RunFolder,
@@ -60,7 +60,7 @@ pub struct Trainer {
     watch: LayerWatch,
     health: Health,
     listeners: Vec<Box<dyn Listener>>,
-    /// What is to be told once the training has been announced.
+    /// Warnings to report after the training has been announced.
     warnings: Vec<String>,
     last_checkpoint: Instant,
     _lock: RunLock,
@@ -80,10 +80,10 @@ impl fmt::Debug for Trainer {
 }
 
 impl Trainer {
-    /// A new training in the folder `run`.
+    /// Starts a new training in the folder `run`.
     ///
     /// # Errors
-    /// Data that cannot be opened, a network that does not fit them, a device that is not there.
+    /// Data that cannot be opened, a network that does not fit them, a device that is not present.
     pub fn start(config: Config, run: RunFolder, listeners: Vec<Box<dyn Listener>>) -> Result<Self> {
         let lock = run.lock()?;
         let trainer = Trainer::build(config, run, listeners, lock)?;
@@ -91,8 +91,8 @@ impl Trainer {
         Ok(trainer)
     }
 
-    /// Goes on with the run in the folder `run`, its configuration changed by `overrides`: with whatever is left of it,
-    /// from its beginning to its last evaluation.
+    /// Resumes the run in the folder `run`, with its configuration changed by `overrides`, at any point from
+    /// its start to its last evaluation.
     ///
     /// # Errors
     /// As [`Trainer::start`]; a checkpoint that is missing, damaged or of another network.
@@ -100,7 +100,7 @@ impl Trainer {
         Trainer::resume_from(run, CheckpointKind::Last, overrides, listeners)
     }
 
-    /// As [`Trainer::resume`], from another checkpoint than the newest, which is given up.
+    /// Like [`Trainer::resume`], from a checkpoint other than the newest, which is discarded.
     ///
     /// # Errors
     /// As [`Trainer::resume`].
@@ -154,7 +154,7 @@ impl Trainer {
     ) -> Result<Self> {
         config.data.check_apart()?;
         let device = config.hardware.prepare()?;
-        // A run that goes on knows its classes already. A damaged file is set aside later.
+        // A resumed run already knows its classes. A damaged file is set aside later.
         let known: Option<Task> = run.read_json(TASK).unwrap_or_default();
         let data = Data::open_for(&config, known.as_ref())?;
         let network = build_network(&config, &data.task, device)?;
@@ -183,13 +183,14 @@ impl Trainer {
         })
     }
 
-    /// Writes what the run is for and what it runs on.
+    /// Writes the task and the environment of the run.
     fn describe(&self) -> Result<()> {
         self.run.write_json(TASK, &self.data.task)?;
         self.run.write_json(ENVIRONMENT, &of_this_process(self.device))
     }
 
-    /// Brings the run's other files in line with the checkpoint that it goes on from, and makes again what is damaged.
+    /// Makes the run's other files consistent with the checkpoint from which it resumes, and recreates
+    /// damaged ones.
     fn recover(&mut self, has_checkpoint: bool) -> Result<()> {
         if has_checkpoint {
             let last = Header::read(&self.run.checkpoint(CheckpointKind::Last))?;
@@ -230,7 +231,7 @@ impl Trainer {
         if let Some(decay) = self.config.training.ema_decay {
             let mut average = Vec::new();
             for (name, own) in self.network.named_tensors() {
-                // A run that only now begins to average begins with its weights.
+                // A run that only now starts averaging starts with its weights.
                 let saved = checkpoint.tensors.get(&format!("ema.{name}")).unwrap_or(own);
                 average.push((name.clone(), saved.f_to_device(self.device)?));
             }
@@ -260,11 +261,11 @@ impl Trainer {
         self.listeners.iter_mut().try_for_each(|listener| listener.hear(message))
     }
 
-    /// Trains to the end, or until somebody asks to stop.
+    /// Trains to the end, or until a stop is requested.
     ///
     /// # Errors
-    /// A loss that is not finite, a sample that cannot be read, a disk that is full: the last checkpoint is whole, and
-    /// the error says how to go on.
+    /// A non-finite loss, a sample that cannot be read, a full disk. The last checkpoint is intact, and the
+    /// error explains how to continue.
     pub fn fit(mut self, stop: &StopFlag) -> Result<Outcome> {
         if let RunState::Finished { early } = self.state {
             if let Some(evaluation) = self.results()? {
@@ -278,7 +279,7 @@ impl Trainer {
                 self.state = RunState::Training;
                 self.save(false)?;
             }
-            // That of an earlier end is not that of the network to come.
+            // The one of an earlier end does not belong to the future network.
             RunState::Training => whole_file::remove(&self.run.file(EVALUATION))?,
             RunState::Finishing { .. } | RunState::Finished { .. } => {}
         }
@@ -295,7 +296,7 @@ impl Trainer {
         self.finish()
     }
 
-    /// What a run that has ended left; `None` if some of it is not there.
+    /// The results of a completed run; `None` if some of them are missing.
     fn results(&self) -> Result<Option<Evaluation>> {
         let has_report = !self.config.output.report || self.page().exists();
         Ok(self.run.read_json(EVALUATION)?.filter(|_| has_report))
@@ -305,7 +306,7 @@ impl Trainer {
         self.run.file("report").join("index.html")
     }
 
-    /// Tells the end of a run again that nothing is left of.
+    /// Reports the end of a completed run again.
     fn had_ended(mut self, early: bool, evaluation: Evaluation) -> Result<Outcome> {
         let more = match (early, self.config.training.patience) {
             (true, Some(patience)) => format!("`--set training.patience=...` above {patience}"),
@@ -362,10 +363,10 @@ impl Trainer {
         }
     }
 
-    /// What follows an epoch's last batch.
+    /// Completes an epoch after its last batch.
     fn end_epoch(&mut self) -> Result<()> {
         let (epoch, epochs) = (self.position.epoch, self.config.training.epochs);
-        // The evaluation would name a weight, and neither the epoch nor what to do.
+        // The evaluation would name a weight, but neither the epoch nor a remedy.
         self.finite_tensors()?;
         let batches = self.data.train.batches() as f64;
         let lr = self.lr(epoch as f64 + (batches - 1.0) / batches);
@@ -392,13 +393,13 @@ impl Trainer {
         if let Some(text) = self.data.left_out() {
             self.tell(&Message::Warning { text })?;
         }
-        // The record first: a checkpoint that is ahead of it would leave a gap in the tables.
+        // The record comes first: a checkpoint ahead of it would leave a gap in the tables.
         self.tell(&Message::Epoch(record))?;
         self.state = RunState::after_epoch(self.position.progress(), self.plan());
         self.save(is_best)
     }
 
-    /// Evaluates the moving average where there is one, else the weights; with the warnings that follow from it.
+    /// Evaluates the moving average if there is one, else the weights; also returns the resulting warnings.
     fn evaluate_average(&mut self) -> Result<(Evaluation, Vec<String>)> {
         if let Some(ema) = &mut self.ema {
             ema.swap(self.network.named_tensors())?;
@@ -430,8 +431,8 @@ impl Trainer {
         )
     }
 
-    /// Evaluates the best epoch's network and writes the report. The checkpoint says that the run is finished when all
-    /// is written.
+    /// Evaluates the best epoch's network and writes the report. The checkpoint marks the run as finished
+    /// when everything is written.
     fn finish(mut self) -> Result<Outcome> {
         let early = self.state == RunState::Finishing { early: true };
         if self.position.best.is_some() {
@@ -479,7 +480,7 @@ impl Trainer {
     }
 }
 
-/// The checkpoint to go on from; an error says which other one there is.
+/// Reads the checkpoint from which to resume; an error names an alternative one.
 fn read_to_resume(run: &RunFolder, path: &std::path::Path) -> Result<Checkpoint> {
     Checkpoint::read(path).map_err(|error| {
         let best = run.checkpoint(CheckpointKind::Best);
@@ -492,7 +493,8 @@ fn read_to_resume(run: &RunFolder, path: &std::path::Path) -> Result<Checkpoint>
     })
 }
 
-/// The network of a configuration, with the input and the classes of its data; its weights are those of its seed.
+/// Builds the network of a configuration, with the input and classes of its data and weights initialised from
+/// its seed.
 ///
 /// # Errors
 /// A network that does not fit the data.
@@ -511,7 +513,7 @@ pub fn build_network(config: &Config, task: &Task, device: Device) -> Result<Box
     network.build(&store.root(), task.input).context("`network` does not fit the data")
 }
 
-/// Gives a network the weights to be evaluated of a checkpoint: the moving average where there is one.
+/// Loads into a network the weights of a checkpoint to evaluate: the moving average if there is one.
 ///
 /// # Errors
 /// A checkpoint of another network.

@@ -1,5 +1,5 @@
-//! What a training writes of itself, and in which order: at every moment what is on disk fits together, and there is a
-//! checkpoint that a training has gone on from.
+//! The files that a training writes, and their order: at any time, the files on disk are consistent, and
+//! there is a checkpoint from which training has continued successfully.
 
 use std::path::Path;
 use std::time::Instant;
@@ -12,10 +12,10 @@ use super::Trainer;
 use crate::checkpoint::{CheckpointKind, Draft, Header, Position, check_finite, is_finite};
 
 impl Trainer {
-    /// Writes the newest checkpoint, and gives it a second name if it is the best epoch's.
+    /// Writes the newest checkpoint, with a second name if it belongs to the best epoch.
     ///
-    /// The one before is kept as `previous.safetensors` until a step was made from the new one: should its very next batch
-    /// fail, a resumed run would fail there whatever its learning rate.
+    /// The one before is kept as `previous.safetensors` until a step has been made from the new one: if the
+    /// very next batch failed, a resumed run would fail there with any learning rate.
     pub(super) fn save(&mut self, is_best: bool) -> Result<()> {
         let run = self.run.path().display().to_string();
         let tensors = self.finite_tensors()?;
@@ -29,7 +29,7 @@ impl Trainer {
     /// All tensors to be saved.
     ///
     /// # Errors
-    /// One that is not finite, with the place in the training and how to go on.
+    /// A non-finite tensor, with the position in the training and how to continue.
     pub(super) fn finite_tensors(&self) -> Result<Vec<(String, Tensor)>> {
         let tensors = self.tensors();
         check_finite(&tensors).map_err(|error| {
@@ -54,7 +54,7 @@ impl Trainer {
             Ok(digest) => digest,
             Err(error) => {
                 if keeps {
-                    // The error is what the user has to hear of; a run that goes on removes the file anyway.
+                    // The original error is the one to report; a resumed run removes the file anyway.
                     let _ = whole_file::remove(&previous);
                 }
                 return Err(error);
@@ -68,8 +68,8 @@ impl Trainer {
         Ok(())
     }
 
-    /// Notes that a step was made: the newest checkpoint is one to go on from, if that left the running statistics
-    /// finite. They depend on the weights of before the step, not on its learning rate.
+    /// Notes that a step was made: the newest checkpoint can be resumed from if the step left the running
+    /// statistics finite. They depend on the weights before the step, not on its learning rate.
     pub(super) fn note_step(&mut self) -> Result<()> {
         if !self.went_on && self.step_start.is_finite()? {
             self.went_on = true;
@@ -78,7 +78,7 @@ impl Trainer {
         Ok(())
     }
 
-    /// What to do after a step that failed.
+    /// The remedy after a failed step.
     pub(super) fn how_to_go_on(&self) -> String {
         let run = self.run.path().display();
         match self.fall_back() {
@@ -97,7 +97,8 @@ impl Trainer {
         }
     }
 
-    /// After a step that failed: has the newest checkpoint be one that a step was made from. `false` where there is none.
+    /// After a failed step, makes the newest checkpoint one from which a step was made. `false` if there is
+    /// none.
     fn fall_back(&self) -> Result<bool> {
         if self.went_on {
             return Ok(true);
@@ -112,7 +113,7 @@ impl Trainer {
         Ok(true)
     }
 
-    /// Writes a checkpoint of this moment somewhere else.
+    /// Writes a checkpoint of the current state to another file.
     pub(super) fn write_aside(&self, path: &Path) -> Result<()> {
         self.draft(&self.tensors(), false).write(path).map(|_| ())
     }
@@ -133,17 +134,17 @@ impl Trainer {
     }
 }
 
-/// The state at the beginning of a step of the optimiser, to go back to if one of its batches fails: what a forward pass
-/// changes, and the position.
+/// The state at the start of an optimiser step, to be restored if one of its batches fails: the position and
+/// the tensors that a forward pass changes.
 #[derive(Debug, Default)]
 pub(super) struct StepStart {
     position: Position,
-    /// Running statistics, and their values then.
+    /// Running statistics and their values at that time.
     statistics: Vec<(Tensor, Tensor)>,
 }
 
 impl StepStart {
-    /// Makes room for the values of a network's running statistics.
+    /// Allocates memory for the values of a network's running statistics.
     pub(super) fn new(tensors: &[(String, Tensor)]) -> Result<Self> {
         let running = tensors.iter().filter(|(_, tensor)| !tensor.requires_grad());
         let pair =
@@ -151,18 +152,18 @@ impl StepStart {
         Ok(StepStart { statistics: running.map(pair).collect::<Result<_>>()?, ..StepStart::default() })
     }
 
-    /// Whether the running statistics, as they are now, are finite.
+    /// Whether the current running statistics are finite.
     fn is_finite(&self) -> Result<bool> {
         self.statistics.iter().try_fold(true, |so_far, (live, _)| Ok(so_far && is_finite(live)?))
     }
 
-    /// Takes the values of this moment.
+    /// Stores the current values.
     pub(super) fn take(&mut self, position: &Position) -> Result<()> {
         self.position.clone_from(position);
         tch::no_grad(|| self.statistics.iter_mut().try_for_each(|(live, kept)| Ok(kept.f_copy_(live)?)))
     }
 
-    /// Puts them back.
+    /// Restores the stored values.
     pub(super) fn restore(&self, position: &mut Position) -> Result<()> {
         position.clone_from(&self.position);
         tch::no_grad(|| {

@@ -1,4 +1,4 @@
-//! A trial step before a training begins: how fast this machine is with this network.
+//! A trial step before a training begins, to measure the speed of this network on this machine.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,14 +15,14 @@ use crate::data::{TensorBatch, first};
 use crate::ema::Ema;
 use crate::estimate::{Estimate, MemoryInputs};
 
-/// Samples of a trial step: enough for the kernels' usual speed.
+/// Number of samples in a trial step: enough for the kernels' usual speed.
 const SAMPLES: usize = 16;
 
-/// An evaluation takes about a third of a training step: there is no backward pass.
+/// An evaluation takes about a third of the time of a training step: there is no backward pass.
 const FORWARD_SHARE: f64 = 1.0 / 3.0;
 
 impl Trainer {
-    /// Makes two trial steps without changing anything, and says what the whole training will take.
+    /// Makes two trial steps without changing anything, and estimates the whole training.
     pub(super) fn estimate(&self) -> Result<Estimate> {
         let throughput = self.trial()?;
         let config = &self.config;
@@ -43,9 +43,10 @@ impl Trainer {
         Ok(Estimate::new(self.network.summary(), load, &config.execution, throughput, seconds))
     }
 
-    /// Samples a second of a step: loading, forward, backward. The second of two, as the first one warms up.
+    /// Samples per second of a step: loading, forward, backward. The second of two, since the first one is
+    /// for warm-up.
     fn trial(&self) -> Result<f64> {
-        // Batch norm's running statistics are all that a forward pass changes.
+        // A forward pass changes only batch norm's running statistics.
         let mut kept = Ema::new(0.0, self.network.named_tensors())?;
         let count = SAMPLES.min(self.config.training.batch_size);
         let samples = first(self.data.train.dataset(), count)?;
@@ -63,7 +64,7 @@ impl Trainer {
             )?;
             let output =
                 self.config.loss.compute(&logits, tensors.target(), Progress { epoch: 0, epochs: 1 });
-            // What is wrong with a loss is said when the training meets it, with its batch.
+            // A problem with a loss is reported when it occurs in training, with its batch.
             if let Ok(output) = output {
                 output.loss.f_backward()?;
                 let _waits_for_the_device = output.loss.f_double_value(&[])?;
