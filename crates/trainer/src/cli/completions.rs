@@ -1,4 +1,4 @@
-//! `tks completions`, `tks man`: made from the command line's own definition.
+//! `tks completions`, `tks man`: generated from the definition of the command line.
 
 use std::path::PathBuf;
 
@@ -10,13 +10,13 @@ use super::{Arguments, print};
 
 #[derive(Debug, Args)]
 pub(super) struct CompletionsArgs {
-    /// Which shell: `tks completions bash > ~/.local/share/bash-completion/completions/tks`
+    /// The shell: `tks completions bash > ~/.local/share/bash-completion/completions/tks`
     shell: Shell,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ManArgs {
-    /// The folder; it is made if need be
+    /// The folder; created if needed
     folder: PathBuf,
 }
 

@@ -20,17 +20,17 @@ use crate::sheet::ContactSheet;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DataCommand {
-    /// The data sets that are known
+    /// List the known data sets
     List(ListArgs),
-    /// Fetch a data set's files into a folder: resumed where they were cut, compared with their checksums
+    /// Download a data set's files to a folder, resuming interrupted downloads and verifying checksums
     Fetch(FetchArgs),
-    /// Walk a whole data set and tell what is missing, unreadable or mislabelled, before a long training does
+    /// Check a whole data set for missing, unreadable or mislabelled samples before a long training
     Check(CheckArgs),
-    /// Say what recordings hold: format, sensor, events, order, what was passed over and lost
+    /// Show the contents of recordings: format, sensor, events, order, skipped and lost data
     Info(InfoArgs),
-    /// Write a recording in another format
+    /// Convert a recording to another format
     Convert(ConvertArgs),
-    /// Draw samples as a network sees them, augmentation included, into a PNG file
+    /// Draw samples as a network sees them, including augmentation, to a PNG file
     Show(ShowArgs),
 }
 
@@ -47,22 +47,22 @@ pub(super) struct FetchArgs {
     name: String,
     /// The folder
     folder: PathBuf,
-    /// A folder or http address that has the files, to be asked instead of the official one
+    /// A folder or http address with the files, used instead of the official one
     #[arg(long)]
     mirror: Option<String>,
-    /// What can be done without, too
+    /// Also download optional files
     #[arg(long)]
     optional: bool,
-    /// Bytes that a file may have of which the manifest states no size
+    /// Maximum size in bytes of a file whose size is not stated in the manifest
     #[arg(long, value_name = "BYTES", default_value_t = FetchOptions::default().max_bytes)]
     max_bytes: u64,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// The data set's name, or `folder` for any folder of images or recordings with a folder per class
+    /// The data set's name, or `folder` for any folder of images or recordings with one subfolder per class
     name: String,
-    /// The folder or archive; left out: where it ships
+    /// The folder or archive; left out: the copy that ships with the program
     path: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
@@ -76,10 +76,10 @@ pub(super) struct ShowArgs {
     /// The PNG file
     #[arg(long, default_value = "samples.png", value_name = "FILE")]
     out: PathBuf,
-    /// Samples to show
+    /// Number of samples to show
     #[arg(long, default_value_t = 16)]
     count: usize,
-    /// Those of the test part, which are not augmented
+    /// Show samples of the test part, which are not augmented
     #[arg(long)]
     test: bool,
 }
@@ -187,7 +187,7 @@ fn check(args: &CheckArgs) -> Result<ExitCode> {
     Ok(if CheckReport::is_sound(&checked) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The most samples in an image.
+/// Maximum number of samples in an image.
 const MAX_SHOWN: usize = 1000;
 
 fn show(args: &ShowArgs) -> Result<()> {

@@ -18,7 +18,7 @@ use crate::evaluation::{Evaluation, evaluate};
 pub(super) struct EvalArgs {
     #[command(flatten)]
     run: RunArgs,
-    /// Numbers of time steps, such as `4`, `1,2,4` or `1-5`; left out: 1 up to those of the training
+    /// Numbers of time steps, such as `4`, `1,2,4` or `1-5`; left out: 1 up to the number in training
     #[arg(long, value_delimiter = ',', value_name = "STEPS", value_parser = step_range)]
     time_steps: Vec<RangeInclusive<usize>>,
     #[command(flatten)]
@@ -54,7 +54,7 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
     };
     let results = by_steps(&data, &steps, rebin, run)?;
     let file = "evaluation-by-steps.json";
-    // What took long to compute is shown, whether or not it can be written.
+    // Results that took long to compute are shown even if they cannot be written.
     let written = trained.run.write_json(file, &results);
     for result in &results {
         match verbosity {
@@ -96,8 +96,8 @@ pub(super) fn step_range(text: &str) -> Result<RangeInclusive<usize>, String> {
     }
 }
 
-/// One pass tells all the step counts whose input is its beginning; recordings that are binned anew (`rebin`, or more
-/// steps than they have frames) need a pass each.
+/// One pass covers all numbers of steps whose input is a prefix of the full input; recordings that are binned
+/// again (`rebin`, or more steps than they have frames) need one pass each.
 fn by_steps(
     data: &Data,
     steps: &[usize],

@@ -15,7 +15,7 @@ use crate::run_folder::{EVALUATION, RunFolder};
 pub(super) struct InspectArgs {
     /// A configuration file, the name of a preset, or a run's folder
     what: PathBuf,
-    /// Change one value, such as `network.width=64`; may be given again
+    /// Change one value, such as `network.width=64`; can be repeated
     #[arg(long = "set", value_name = "KEY=VALUE", action = ArgAction::Append)]
     changes: Vec<String>,
     /// Print JSON

@@ -1,4 +1,4 @@
-//! The program's command line: what was typed, and the library's functions that do it.
+//! The program's command line: arguments, and the library functions that they call.
 
 mod completions;
 mod data;
@@ -34,8 +34,8 @@ use crate::trainer::{build_network, load_weights};
 
 /// Trains, evaluates and exports spiking neural networks with Temporal Knowledge Sharing.
 ///
-/// A first run, on data that ships with the program: `tks train nmnist-small`. Everything that can be chosen stands in
-/// one TOML file; `tks presets` lists complete ones, `tks presets NAME` prints one to begin with.
+/// A first run, on data that ship with the program: `tks train nmnist-small`. All options are in one TOML
+/// file; `tks presets` lists complete ones, and `tks presets NAME` prints one to start from.
 #[derive(Debug, Parser)]
 #[command(name = "tks", version, disable_help_subcommand = true, max_term_width = 100)]
 struct Arguments {
@@ -45,11 +45,11 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Train a network, from a configuration file or a preset
+    /// Train a network from a configuration file or a preset
     Train(train::TrainArgs),
-    /// Go on with a training that was stopped or killed, to the same result
+    /// Resume a training that was stopped or killed, with the same result
     Resume(train::ResumeArgs),
-    /// Measure a trained network at any number of time steps
+    /// Evaluate a trained network at any number of time steps
     Eval(evaluate::EvalArgs),
     /// Classify images or recordings with a trained network
     Predict(predict::PredictArgs),
@@ -58,11 +58,11 @@ enum Command {
     /// List, fetch, check and show data sets
     #[command(subcommand)]
     Data(data::DataCommand),
-    /// List the configurations that come with the program, or print one
+    /// List the configurations that ship with the program, or print one
     Presets(presets::PresetsArgs),
-    /// Write a run's report anew: a page with its curves, tables and figures
+    /// Write a run's report again: a page with its curves, tables and figures
     Report(report::ReportArgs),
-    /// Write a trained network as weights (safetensors) and the description to rebuild it from
+    /// Export a trained network as weights (safetensors) and a description from which to rebuild it
     Export(export::ExportArgs),
     /// Print shell completions
     Completions(completions::CompletionsArgs),
@@ -71,16 +71,16 @@ enum Command {
 }
 
 impl Command {
-    /// Whether its own options say how recordings are read.
+    /// Whether it has its own options for reading recordings.
     fn has_reading_options(&self) -> bool {
         matches!(self, Command::Data(data::DataCommand::Info(_) | data::DataCommand::Convert(_)))
     }
 }
 
-/// The program `tks`, to which a program of one's own can add.
+/// The program `tks`, which your own program can extend.
 ///
-/// What is added is chosen by its name in a configuration, beside what ships, and has the whole command line: training and
-/// resuming, evaluation, reports, exports.
+/// Additions are selected by name in a configuration, like the built-in choices, and work with the whole
+/// command line: training and resuming, evaluation, reports, exports.
 ///
 /// ```no_run
 /// use std::process::ExitCode;
@@ -102,12 +102,12 @@ impl Command {
 #[derive(Debug, Default)]
 #[must_use = "`run` runs the program"]
 pub struct Cli {
-    /// The first thing that could not be added.
+    /// The first addition that failed.
     problem: Option<anyhow::Error>,
 }
 
 impl Cli {
-    /// The program as it ships.
+    /// The program without additions.
     pub fn new() -> Self {
         Cli::default()
     }
@@ -152,7 +152,8 @@ impl Cli {
         self.added(crate::data::register_with::<P>(name))
     }
 
-    /// Adds a preset: a configuration for `tks train <name>`, whose first line is a comment that says what it is.
+    /// Adds a preset: a configuration for `tks train <name>`, whose first line is a comment that describes
+    /// it.
     pub fn preset(self, name: &'static str, text: &'static str) -> Self {
         self.added(preset_files::register(name, text))
     }
@@ -164,7 +165,7 @@ impl Cli {
         self
     }
 
-    /// Runs the program; the error's chain is printed once, here.
+    /// Runs the program and prints the chain of an error, if any.
     pub fn run(self) -> ExitCode {
         tks_autograd::runtime::prepare();
         let mut has_reading_options = false;
@@ -179,14 +180,14 @@ impl Cli {
         result.unwrap_or_else(|error| {
             let text = told(&error);
             let text = if has_reading_options { text } else { with_own_keys(&text) };
-            // Where standard error cannot be written either, the exit code is all that is left to say it.
+            // If standard error cannot be written either, only the exit code reports the error.
             let _ = eprint(&format!("error: {text}"));
             ExitCode::FAILURE
         })
     }
 }
 
-/// Prints what the command line's parser has to say: help, the version, or what is wrong with the arguments.
+/// Prints the output of the command line's parser: help, the version, or an error in the arguments.
 fn say(said: &clap::Error) -> Result<ExitCode> {
     if let Some(text) = key_flag(said) {
         eprint(&format!("error: {text}"))?;
@@ -197,7 +198,7 @@ fn say(said: &clap::Error) -> Result<ExitCode> {
     Ok(u8::try_from(said.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-/// What to write instead of an option that is none but is called like a key of the configuration: `--epochs 3`.
+/// A suggestion for an unknown option with the name of a configuration key: `--epochs 3`.
 fn key_flag(error: &clap::Error) -> Option<String> {
     use clap::error::{ContextKind, ContextValue, ErrorKind};
     if error.kind() != ErrorKind::UnknownArgument || error.get(ContextKind::SuggestedArg).is_some() {
@@ -240,13 +241,13 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     }
 }
 
-/// How much is shown.
+/// The amount of output.
 #[derive(Debug, Clone, Copy, Args)]
 struct OutputArgs {
-    /// Print the result alone
+    /// Print only the result
     #[arg(long, short, conflicts_with = "json")]
     quiet: bool,
-    /// Print JSON, an object a line, for programs
+    /// Print JSON, one object per line, for programs
     #[arg(long)]
     json: bool,
 }
@@ -261,12 +262,12 @@ impl OutputArgs {
     }
 }
 
-/// A configuration, with changes.
+/// A configuration with overrides.
 #[derive(Debug, Clone, Args)]
 struct ConfigArgs {
     /// A configuration file, or the name of a preset (see `tks presets`)
     config: PathBuf,
-    /// Change one value, such as `training.epochs=10` or `loss=ce`; may be given again
+    /// Change one value, such as `training.epochs=10` or `loss=ce`; can be repeated
     #[arg(long = "set", value_name = "KEY=VALUE", action = ArgAction::Append)]
     changes: Vec<String>,
 }
@@ -283,10 +284,10 @@ impl ConfigArgs {
     }
 }
 
-/// Which of a run's checkpoints.
+/// A checkpoint of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum CheckpointName {
-    /// That of the epoch with the best accuracy
+    /// The epoch with the best accuracy
     Best,
     /// The newest
     Last,
@@ -301,20 +302,20 @@ impl CheckpointName {
     }
 }
 
-/// A run, and which of its checkpoints.
+/// A run and a choice of its checkpoints.
 #[derive(Debug, Clone, Args)]
 struct RunArgs {
     /// The run's folder
     run: PathBuf,
-    /// Which of its checkpoints; the newest where there is no best one yet
+    /// The checkpoint; the newest if there is no best one yet
     #[arg(long, value_enum, default_value_t = CheckpointName::Best)]
     checkpoint: CheckpointName,
-    /// Change one value of the run's configuration, such as `data.path=/data/cifar10`; may be given again
+    /// Change one value of the run's configuration, such as `data.path=/data/cifar10`; can be repeated
     #[arg(long = "set", value_name = "KEY=VALUE", action = ArgAction::Append)]
     changes: Vec<String>,
 }
 
-/// A trained network with all that belongs to it.
+/// A trained network with its run.
 struct Trained {
     run: RunFolder,
     config: Config,
@@ -338,7 +339,7 @@ impl RunArgs {
         }
         let header = match Header::read(&last) {
             Ok(header) => header,
-            // The best network is of use without the newest.
+            // The best network is useful even without the newest.
             Err(_) if best.exists() => return Checkpoint::read(&best),
             Err(error) => return Err(error),
         };
@@ -357,7 +358,7 @@ impl RunArgs {
     }
 }
 
-/// A JSON file of a run that can be made again; `None` where it is not there or damaged.
+/// A JSON file of a run that can be recreated; `None` if it does not exist or is damaged.
 fn readable<T: serde::de::DeserializeOwned>(run: &RunFolder, name: &str) -> Result<Option<T>> {
     let (value, damage) = run.read_or_set_aside(name)?;
     if let Some(damage) = damage {
@@ -366,14 +367,14 @@ fn readable<T: serde::de::DeserializeOwned>(run: &RunFolder, name: &str) -> Resu
     Ok(value)
 }
 
-/// Says what is odd, where a command goes on.
+/// Prints a warning when a command continues.
 fn warn(text: &str) {
     use std::io::Write;
     let _nobody_reads = writeln!(std::io::stderr(), "warning: {text}");
 }
 
 impl Trained {
-    /// The network with its weights, on the configuration's device, and its data, whose classes are the network's.
+    /// The network with its weights on the configuration's device, and its data with the network's classes.
     fn with_data(&self) -> Result<(Box<dyn SpikingModel>, Data)> {
         let task = self.run.task()?;
         let data = Data::open_for(&self.config, Some(&task))?;

@@ -19,16 +19,17 @@ use crate::trainer::{build_network, load_weights};
 pub(super) struct PredictArgs {
     #[command(flatten)]
     run: RunArgs,
-    /// Images (JPEG, PNG, WebP, BMP, GIF), recordings in any format that is known, or folders of them
+    /// Images (JPEG, PNG, WebP, BMP, GIF), recordings in any supported format, or folders of them
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// Time steps; left out: as many as in training
+    /// Number of time steps; left out: as in training
     #[arg(long, value_name = "STEPS", value_parser = steps)]
     time_steps: Option<usize>,
-    /// Classes to tell
+    /// Number of classes to show
     #[arg(long, default_value_t = 3)]
     top: usize,
-    /// Where the thing lies in the images, in pixels, for a network that was trained on images cut to their bounding boxes
+    /// Bounding box of the object in the images in pixels, for a network trained on images cropped to their
+    /// bounding boxes
     #[arg(long, value_name = "LEFT,TOP,WIDTH,HEIGHT", value_parser = bounding_box)]
     bounding_box: Option<[f32; 4]>,
     #[command(flatten)]
@@ -45,7 +46,7 @@ fn bounding_box(text: &str) -> Result<[f32; 4]> {
     <[f32; 4]>::try_from(numbers).ok().filter(is_box).filter(|_| is_finite).ok_or_else(wrong)
 }
 
-/// One number of time steps, where `tks eval` takes several.
+/// A single number of time steps, unlike for `tks eval`.
 fn steps(text: &str) -> Result<usize, String> {
     let range = step_range(text).ok().filter(|range| range.start() == range.end());
     range.map(|range| *range.start()).ok_or_else(|| {
@@ -69,7 +70,7 @@ pub(super) fn run(args: &PredictArgs) -> Result<ExitCode> {
     for file in &files {
         let prediction = match predict(network.as_ref(), &reader, file, &options) {
             Ok(prediction) => prediction,
-            // One file that cannot be read does not hide what the others are.
+            // A file that cannot be read does not prevent the others from being classified.
             Err(error) => {
                 eprint(&format!("error: {}", with_own_keys(&told(&error))))?;
                 code = ExitCode::FAILURE;
@@ -85,7 +86,7 @@ pub(super) fn run(args: &PredictArgs) -> Result<ExitCode> {
     Ok(code)
 }
 
-/// The files that are meant: of a folder those that lie directly in it, by name, without hidden ones.
+/// The selected files: for a folder, the files directly in it, by name, without hidden ones.
 fn files_of(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
@@ -112,7 +113,7 @@ fn files_of(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The classes with their probabilities, and how soon the first was the answer.
+/// The classes with their probabilities, and the number of steps after which the first was predicted.
 fn line(prediction: &Prediction) -> String {
     let classes: Vec<String> =
         prediction.classes.iter().map(|(class, share)| format!("{class} {}", percent(*share))).collect();

@@ -8,7 +8,7 @@ use crate::presets;
 
 #[derive(Debug, Args)]
 pub(super) struct PresetsArgs {
-    /// Print this one, to be saved and changed: `tks presets NAME > mine.toml`
+    /// Print this preset, to be saved and edited: `tks presets NAME > mine.toml`
     name: Option<String>,
 }
 

@@ -14,22 +14,22 @@ use tks_events::{Events, SensorSize};
 use crate::message::told;
 use crate::output::{eprint, print};
 
-/// How recordings are read.
+/// Options for reading recordings.
 #[derive(Debug, Clone, Args)]
 struct ReadArgs {
-    /// Leave out events that are not sound, and count them, instead of failing at the first
+    /// Drop and count faulty events instead of failing at the first
     #[arg(long)]
     lenient: bool,
-    /// The sensor's size, such as 346x260, where a recording does not say it or is wrong
+    /// The sensor's size, such as 346x260, if a recording does not state it or is wrong
     #[arg(long, value_name = "WxH", value_parser = sensor)]
     sensor: Option<SensorSize>,
-    /// The camera, such as dvs128 or davis346, where an AEDAT 1.0 or 2.0 file does not say it
+    /// The camera, such as dvs128 or davis346, if an AEDAT 1.0 or 2.0 file does not state it
     #[arg(long, value_name = "NAME")]
     camera: Option<Camera>,
-    /// The columns of a text, such as `x,y,t,p`; `_` is one to pass over
+    /// The columns of a text, such as `x,y,t,p`; `_` is a column to skip
     #[arg(long, value_name = "NAMES")]
     columns: Option<String>,
-    /// The format, where the content does not tell it
+    /// The format, if the content does not determine it
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     format: Option<Format>,
 }
@@ -75,12 +75,12 @@ pub(super) struct InfoArgs {
     files: Vec<PathBuf>,
     #[command(flatten)]
     read: ReadArgs,
-    /// Print JSON, an object for each file
+    /// Print JSON, one object per file
     #[arg(long)]
     json: bool,
 }
 
-/// What is in a recording. As JSON its fields are what scripts read.
+/// Information on a recording. As JSON, its fields are an interface for scripts.
 #[derive(Debug, Serialize)]
 struct Info<'a> {
     file: &'a Path,
@@ -88,19 +88,19 @@ struct Info<'a> {
     /// Width and height in pixels.
     sensor: [u16; 2],
     events: usize,
-    /// The first and the last event in the file's order: time in us, column, row, polarity.
+    /// The first and the last event in the order of the file: time in us, column, row, polarity.
     first: Option<(i64, u16, u16, u8)>,
     last: Option<(i64, u16, u16, u8)>,
     duration_us: i64,
-    /// Share of the events that are brighter, 0 to 1.
+    /// Share of ON (brighter) events, 0 to 1.
     brighter: f64,
-    /// Whether no event is earlier than the one before it.
+    /// Whether the events are ordered by time.
     in_order: bool,
-    /// SHA-256 of the lines `t x y p\n`, which every decoder can be compared by.
+    /// SHA-256 of the lines `t x y p\n`, for comparison with any decoder.
     sha256: String,
-    /// Faulty events that were left out.
+    /// Number of faulty events that were dropped.
     left_out: u64,
-    /// What they are, what else was passed over, and what was lost at the end.
+    /// Details on them, on other skipped data, and on data lost at the end.
     #[serde(flatten)]
     details: &'a LeftOut,
 }
@@ -150,12 +150,12 @@ impl<'a> Info<'a> {
     }
 }
 
-/// The SHA-256 of the events as lines `t x y p\n`, in the file's order.
+/// The SHA-256 of the events as lines `t x y p\n`, in the order of the file.
 fn sha256(events: Events<'_>) -> String {
     let (mut digest, mut lines) = (Sha256::new(), String::new());
     for i in 0..events.len() {
         let _ = writeln!(lines, "{} {} {} {}", events.t[i], events.x[i], events.y[i], events.p[i]);
-        // Hashed by pieces, so that the lines of a long recording are never all in memory.
+        // Hashed in pieces, so that the lines of a long recording are never all in memory.
         if lines.len() >= 1 << 16 {
             digest.update(&lines);
             lines.clear();
@@ -169,7 +169,7 @@ pub(super) fn info(args: &InfoArgs) -> Result<ExitCode> {
     let options = args.read.options()?;
     let mut code = ExitCode::SUCCESS;
     for file in &args.files {
-        // One file that cannot be read does not hide what is in the others.
+        // A file that cannot be read does not prevent the others from being shown.
         match read(file, &options) {
             Ok(reading) => {
                 let info = Info::new(file, &reading);
@@ -187,7 +187,7 @@ pub(super) fn info(args: &InfoArgs) -> Result<ExitCode> {
 /// A format that can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Written {
-    /// ATIS `.bin`, as N-MNIST has it
+    /// ATIS `.bin`, as in N-MNIST
     Atis,
     /// Prophesee RAW, EVT 2.0
     Evt2,
@@ -195,12 +195,12 @@ enum Written {
     Evt3,
     /// NumPy archive of the arrays t, x, y and p
     Npz,
-    /// Lines `t x y p` behind a line of names
+    /// Lines `t x y p` after a line of column names
     Text,
 }
 
 impl Written {
-    /// The format that a file's ending asks for.
+    /// The format for a file extension.
     fn by_name(path: &Path) -> Result<Written> {
         let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
         Ok(match ending.as_str() {
@@ -229,14 +229,14 @@ impl Written {
 
 #[derive(Debug, Args)]
 pub(super) struct ConvertArgs {
-    /// The recording, in any format that is known
+    /// The recording, in any supported format
     input: PathBuf,
-    /// The file to write; its ending tells the format: .bin (ATIS), .raw (EVT 3.0), .npz, .csv or .txt
+    /// The file to write; its extension selects the format: .bin (ATIS), .raw (EVT 3.0), .npz, .csv or .txt
     output: PathBuf,
-    /// The format to write, whatever the ending
+    /// The format to write, regardless of the extension
     #[arg(long, value_enum)]
     to: Option<Written>,
-    /// Replace a file that is there
+    /// Overwrite an existing file
     #[arg(long)]
     overwrite: bool,
     /// Sort the events by time
@@ -244,7 +244,7 @@ pub(super) struct ConvertArgs {
     sort: bool,
     #[command(flatten)]
     read: ReadArgs,
-    /// Print nothing but errors
+    /// Print only errors
     #[arg(long, short)]
     quiet: bool,
 }

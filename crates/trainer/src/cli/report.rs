@@ -16,8 +16,8 @@ use crate::run_folder::{ENVIRONMENT, EVALUATION, RunFolder};
 pub(super) struct ReportArgs {
     #[command(flatten)]
     run: RunArgs,
-    /// Another run whose accuracy is shown beside it; may be given again. Runs that differ by their seed alone are taken
-    /// together
+    /// Another run whose accuracy is shown beside it; can be repeated. Runs that differ only in the seed are
+    /// combined
     #[arg(long, value_name = "RUN", action = ArgAction::Append)]
     beside: Vec<PathBuf>,
 }
@@ -41,7 +41,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<()> {
                 |_, _| Ok(()),
             )?;
             if let Err(error) = trained.run.write_json(EVALUATION, &evaluation) {
-                // What took long to compute is shown all the same.
+                // Results that took long to compute are shown even if the report fails.
                 print(&accuracy_table(&evaluation.accuracy_by_steps))?;
                 return Err(error);
             }
@@ -53,20 +53,20 @@ pub(super) fn run(args: &ReportArgs) -> Result<()> {
     let mut beside = Vec::new();
     for path in &args.beside {
         let run = RunFolder::open(path)?;
-        // A run that is named twice would count as two seeds.
+        // A run given twice would count as two seeds.
         if !places.contains(&place(run.path())) {
             places.push(place(run.path()));
             beside.push(run);
         }
     }
-    // The table first: it does not need the page.
+    // The table comes first: it does not depend on the page.
     print(&table(&report::step_accuracy([&trained.run].into_iter().chain(&beside))?))?;
     let page = report::write(&trained.run, network.as_ref(), &data, &trained.config, &evaluation, &beside)
         .context("the report was not written")?;
     print(&format!("report: {}", page.display()))
 }
 
-/// A line for each loss: mean accuracy by test time steps, and its deviation where there are several runs.
+/// One line per loss: mean accuracy by test time steps, and its standard deviation if there are several runs.
 fn table(losses: &[StepAccuracy]) -> String {
     let most = losses.iter().map(|loss| loss.time_steps.len()).max().unwrap_or(0);
     let head: String = (1..=most).map(|step| format!("{step:>12}")).collect();

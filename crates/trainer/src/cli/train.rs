@@ -14,14 +14,14 @@ use crate::run_folder::RunFolder;
 use crate::stop::StopFlag;
 use crate::trainer::{Outcome, Trainer};
 
-/// The exit code of a training that was asked to stop: 128 and the number of SIGINT, as shells have it.
+/// The exit code of a training that was asked to stop: 128 plus the number of SIGINT, as in shells.
 const STOPPED: u8 = 130;
 
 #[derive(Debug, Args)]
 pub(super) struct TrainArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// The folder for this run; left out: one by the configuration's name in `output.folder`
+    /// The folder for this run; left out: a new one in `output.folder` with the configuration's name
     #[arg(long, value_name = "FOLDER")]
     run: Option<PathBuf>,
     #[command(flatten)]
@@ -32,10 +32,10 @@ pub(super) struct TrainArgs {
 pub(super) struct ResumeArgs {
     /// The run's folder
     run: PathBuf,
-    /// Change one value of the run's configuration, such as `training.epochs=20`; may be given again
+    /// Change one value of the run's configuration, such as `training.epochs=20`; can be repeated
     #[arg(long = "set", value_name = "KEY=VALUE", action = ArgAction::Append)]
     changes: Vec<String>,
-    /// From which of its checkpoints; `best` gives up what came after that epoch
+    /// The checkpoint from which to resume; `best` discards the training after that epoch
     #[arg(long, value_enum, default_value_t = CheckpointName::Last)]
     checkpoint: CheckpointName,
     #[command(flatten)]
