@@ -1,4 +1,4 @@
-//! A network that is rebuilt from its description and its tensors alone, by plain operations, gives the same answers.
+//! A network rebuilt from only its description and its tensors, with plain operations, gives the same output.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use tks_neuron::{Model, Neuron};
 
 const STEPS: i64 = 3;
 
-/// Runs described layers over `x`, `[T * B, ...]`.
+/// Runs the described layers on `x`, `[T * B, ...]`.
 fn run(layers: &[LayerDescription], x: &Tensor, tensors: &HashMap<String, Tensor>) -> Tensor {
     let mut x = x.shallow_clone();
     for layer in layers {
@@ -107,7 +107,7 @@ fn step(layer: &LayerDescription, x: &Tensor, tensors: &HashMap<String, Tensor>)
 #[test]
 fn networks_of_every_plan_are_rebuilt_from_their_descriptions() {
     tch::manual_seed(5);
-    // One of each plan: the others have more of the same blocks.
+    // One architecture of each kind: the others have more of the same blocks.
     for architecture in [
         Architecture::VggSnn,
         Architecture::Small,
@@ -142,13 +142,13 @@ fn networks_of_every_plan_are_rebuilt_from_their_descriptions() {
         let network = Network::new(&store.root(), &config, InputShape::new(2, 32, 32)).unwrap();
         let images = Tensor::rand([2, 2, 32, 32], (Kind::Float, Device::Cpu)) * 4.0 - 1.0;
         let input = Input::Static(&images, STEPS as usize);
-        // Running statistics that let neurons fire, and neurons of their own in each layer.
+        // Running statistics that let neurons fire, and different neurons in each layer.
         tch::no_grad(|| {
             for _ in 0..30 {
                 let _logits = network.forward(input, true, &Execution::default()).unwrap();
             }
             for (name, tensor) in network.named_tensors() {
-                // MS-ResNet's branches begin with a weight of 0.
+                // In MS-ResNet, the last weights of the branches start at 0.
                 if name.ends_with("bn2.weight") {
                     let _set = tensor.shallow_clone().fill_(0.5);
                 }
@@ -166,7 +166,7 @@ fn networks_of_every_plan_are_rebuilt_from_their_descriptions() {
         let repeated = images.repeat([STEPS, 1, 1, 1]);
         let actual = run(&layers, &repeated, &tensors).view_as(&expected);
         let off = (&actual - &expected).abs().max().double_value(&[]);
-        // A rounding may let a neuron fire or not, so all but a few answers have to agree.
+        // Rounding can change whether a neuron fires, so all but a few outputs must agree.
         let close =
             (&actual - &expected).abs().lt(1e-3).to_kind(Kind::Float).mean(Kind::Float).double_value(&[]);
         assert!(close > 0.9, "{architecture:?}: {off}, {close}");

@@ -1,4 +1,4 @@
-//! The networks whose weights follow a formula, against the values that their peers computed.
+//! Networks with weights from a formula, compared with the values computed by their peers.
 
 mod common;
 
@@ -15,7 +15,7 @@ use tks_neuron::{Model, Neuron, Surrogate};
 
 use common::{fill_by_formula, relative_norm_error};
 
-/// A golden case's network, its input `[T, B, C, H, W]` or `[B, C, H, W]`, and the steps.
+/// The network of a golden case, its input `[T, B, C, H, W]` or `[B, C, H, W]`, and the number of steps.
 struct Case {
     case: GoldenCase,
     store: nn::VarStore,
@@ -103,14 +103,14 @@ fn golden_networks_have_the_peers_parameters() {
     }
 }
 
-/// Logits, loss, firing rates and gradient norms, by each way of running.
+/// Logits, loss, firing rates and gradient norms, for each way of execution.
 #[test]
 fn golden_networks_compute_what_the_peers_do() {
     let executions = [
         Execution::default(),
         Execution { channels_last: true, ..Execution::default() },
         Execution { checkpoint_blocks: true, ..Execution::default() },
-        // The peer's own convolution: no spike flips but where another processor's differs.
+        // The peer's own convolution: spikes differ only if another processor's rounding does.
         Execution { convolution: ConvBackend::Dense, ..Execution::default() },
     ];
     for execution in executions {
@@ -155,8 +155,8 @@ fn golden_networks_compute_what_the_peers_do() {
                 "{file}, {execution:?}: logits {error:.1e}, loss {loss_error:.1e}, rates {rate_error:.1e} \
                  ({flips} spikes more or less), gradient norms {norm_error:.1e}"
             );
-            // One spike that rounding tips changes the batch's statistics, and with them more spikes in every layer
-            // after: with two samples and weights of low rank nothing can be compared behind it.
+            // A single spike changed by rounding affects the batch's statistics, and so further spikes in
+            // every later layer: with two samples and low-rank weights, nothing after it can be compared.
             if let Some((layer, flipped)) = first_flip {
                 println!("{file}: not compared from {layer} on, where {flipped} spikes flipped");
                 assert!(
@@ -176,7 +176,7 @@ fn golden_networks_compute_what_the_peers_do() {
 #[test]
 fn golden_networks_run_step_by_step_as_layer_by_layer() {
     for case in cases() {
-        // Running statistics that are those of the data.
+        // Running statistics that match the data.
         let _logits =
             tch::no_grad(|| case.network.forward(case.input(), true, &Execution::default())).unwrap();
         let run = |mode| {

@@ -1,4 +1,4 @@
-//! Layers of `sequential` against libtorch's own operations, and what their settings may be.
+//! Layers of `sequential` compared with libtorch's own operations, and the valid ranges of their settings.
 
 mod common;
 
@@ -34,7 +34,7 @@ fn spikes(size: &[i64]) -> Tensor {
     waves.gt(0.6).to_kind(Kind::Float).reshape(size)
 }
 
-/// What the first synapse gives, seen by an observer.
+/// The output of the first synapse, recorded by an observer.
 #[derive(Default)]
 struct FirstCurrent(Option<Tensor>);
 
@@ -47,7 +47,7 @@ impl tks_models::Observer for FirstCurrent {
 
 #[test]
 fn groups_and_dilation_are_those_of_libtorch_forward_and_backward() {
-    // Input channels, settings, and what libtorch is told: stride, padding, dilation, groups.
+    // Input channels, settings, and libtorch's arguments: stride, padding, dilation, groups.
     let cases = [
         (8, "channels = 8, groups = 8", [1, 1, 1, 8]),
         (8, "channels = 16, groups = 2, stride = 2", [2, 1, 1, 2]),
@@ -79,7 +79,7 @@ fn groups_and_dilation_are_those_of_libtorch_forward_and_backward() {
             if groups > 1 || dilation > 1 {
                 assert_eq!(current, expected, "{settings}, {convolution:?}: libtorch's own");
             }
-            // The gradient of a sum that differs from place to place.
+            // The gradient of a sum whose terms differ in weight.
             let probe = (Tensor::arange(current.numel() as i64, (Kind::Float, Device::Cpu)) * 0.37)
                 .sin()
                 .reshape(current.size());
@@ -99,7 +99,7 @@ fn groups_and_dilation_are_those_of_libtorch_forward_and_backward() {
             matches!(description[0], LayerDescription::Convolution { groups: g, dilation: d, .. } if (g, d) == (groups, dilation))
         );
         assert_eq!(serde_json::from_str::<LayerDescription>(&text).unwrap(), description[0]);
-        // A multiplication for each value of the weight at each place of the output.
+        // One multiplication for each weight at each output position.
         let summary = &network.summary().layers[0];
         let places = summary.output[1] * summary.output[2];
         assert_eq!(summary.macs, (weight.numel() * places) as u64);
@@ -142,7 +142,7 @@ fn settings_that_make_no_sense_are_refused_by_their_names() {
             other => panic!("{layers}: {other:?}"),
         }
     }
-    // Groups that do not divide the channels that come in are known when the network is built.
+    // Groups that do not divide the number of input channels are detected when the network is built.
     let error = build("[{ conv = { channels = 4, groups = 4 } }]", [3, 8, 8]).unwrap_err().to_string();
     assert!(error.contains("feature.0.conv") && error.contains("3 channels to 4"), "{error}");
     let error = build("[{ conv = { channels = 4, dilation = 9, padding = 0 } }]", [4, 8, 8]).unwrap_err();
@@ -168,7 +168,7 @@ fn batch_norm_stands_anywhere_and_layers_have_neurons_of_their_own() {
     assert_eq!(thresholds["feature.5.node"], 2.0);
     assert_eq!(thresholds["feature.6.node"], NetworkConfig::default().neuron.v_threshold);
     assert!(store.variables().contains_key("feature.1.node.w"));
-    // In and out again it is the same.
+    // Serialising and deserialising gives the same value.
     let config = network.config();
     assert_eq!(&toml::from_str::<NetworkConfig>(&toml::to_string(config).unwrap()).unwrap(), config);
 
@@ -178,7 +178,7 @@ fn batch_norm_stands_anywhere_and_layers_have_neurons_of_their_own() {
     let logits = network.forward(Input::Sequence(&repeated), true, &Execution::default()).unwrap();
     logits.sum(Kind::Float).backward();
     assert!(store.variables()["feature.0.bn.weight"].grad().defined());
-    // The first batch norm's statistics are the images' own.
+    // The first batch norm's statistics are those of the images.
     let mean = images.mean_dim([0i64, 2, 3].as_slice(), false, Kind::Float) * 0.1;
     let off = (&store.variables()["feature.0.bn.running_mean"] - mean).abs().max().double_value(&[]);
     assert!(off < 1e-6, "{off}");
@@ -217,7 +217,8 @@ fn with_own_layer(builder: &mut Builder<'_>) -> Result<(), ModelError> {
     builder.push_classifier("head")
 }
 
-/// A layer of a program's own in each way of running: its gradient, checkpoints, and a static input's prefix before it.
+/// A layer defined by a program, in each way of execution: its gradient, checkpointing, and a static prefix
+/// before it.
 #[test]
 fn a_layer_of_ones_own_runs_in_every_way() {
     let plan: fn(&mut Builder<'_>) -> Result<(), ModelError> = with_own_layer;
@@ -269,7 +270,7 @@ fn parts_of_a_residual_branch_are_computed_at_every_step() {
     assert!(in_block.iter().all(|layer| !layer.is_static), "{in_block:?}");
 }
 
-/// Attention alone, of an image's pixels, whose channels are queries, keys and values.
+/// Attention alone, on an image's pixels, whose channels are queries, keys and values.
 #[derive(Debug)]
 struct AttentionOnly {
     heads: usize,
@@ -284,10 +285,10 @@ impl ArchitecturePlan for AttentionOnly {
     }
 }
 
-/// Spikes times spikes are whole numbers: any order of products gives the same bits.
+/// Products of spikes are integers: any order of multiplication gives identical bits.
 #[test]
 fn attention_is_exact_in_the_cheaper_order() {
-    // More tokens than features of a head, and fewer.
+    // More tokens than features per head, and fewer.
     for (side, features, heads) in [(6i64, 24i64, 6i64), (2, 48, 2), (3, 9, 1)] {
         let tokens = side * side;
         let config = NetworkConfig { classes: (tokens * features) as usize, ..NetworkConfig::default() };
@@ -330,7 +331,8 @@ fn a_network_that_does_not_end_in_the_classes_is_refused() {
     assert!(error.to_string().contains("push_classifier"), "{error}");
 }
 
-/// The blocks of a transformer, and those whose shortcuts carry membranes, by checkpoints, channels last and in `bf16`.
+/// The blocks of a transformer, and those whose shortcuts carry membrane potentials, with checkpointing,
+/// channels last and in `bf16`.
 #[test]
 fn blocks_of_tokens_and_of_membranes_run_in_every_way() {
     for architecture in [
@@ -344,7 +346,7 @@ fn blocks_of_tokens_and_of_membranes_run_in_every_way() {
             let store = nn::VarStore::new(Device::Cpu);
             let network = Network::new(&store.root(), &config, InputShape::new(3, 16, 16)).unwrap();
             fill_by_formula(&network);
-            // MS-ResNet's branches begin with a weight of 0.
+            // In MS-ResNet, the last weights of the branches start at 0.
             for (_, weight) in network.named_tensors().iter().filter(|(name, _)| name.ends_with("bn2.weight"))
             {
                 let _filled = tch::no_grad(|| weight.shallow_clone().fill_(0.5));
@@ -362,7 +364,7 @@ fn blocks_of_tokens_and_of_membranes_run_in_every_way() {
         let checkpoints = run(Execution { checkpoint_blocks: true, ..Execution::default() });
         assert_eq!(checkpoints.0, logits, "{architecture}");
         assert!(near(&checkpoints.1, &grad), "{architecture}");
-        // Rounding may tip a spike here: what is asked is that it runs, and to about the same end.
+        // Rounding can change a spike here: the test checks that it runs, with about the same result.
         for execution in [
             Execution { bf16: true, ..Execution::default() },
             Execution { channels_last: true, ..Execution::default() },

@@ -1,4 +1,4 @@
-//! Every architecture at a small size, and the ways of running one against each other.
+//! Every architecture at a small size, and comparisons between ways of execution.
 
 use std::sync::Mutex;
 
@@ -12,7 +12,7 @@ const CLASSES: i64 = 5;
 const STEPS: i64 = 3;
 const BATCH: i64 = 4;
 
-/// A network of 32x32 RGB images with random weights.
+/// A network for 32x32 RGB images with random weights.
 fn build(architecture: Architecture) -> (nn::VarStore, Network) {
     let layers = match architecture {
         Architecture::Sequential => vec![
@@ -29,7 +29,7 @@ fn build(architecture: Architecture) -> (nn::VarStore, Network) {
         layers,
         ..NetworkConfig::default()
     };
-    // The generator is global, and tests run beside each other.
+    // The generator is global, and tests run concurrently.
     static GENERATOR: Mutex<()> = Mutex::new(());
     let _guard = GENERATOR.lock().unwrap();
     tch::manual_seed(3);
@@ -48,7 +48,7 @@ fn labels() -> Tensor {
     Tensor::arange(BATCH, (Kind::Int64, Device::Cpu)).remainder(CLASSES)
 }
 
-/// The greatest difference, in units of the largest expected value.
+/// The largest difference, relative to the largest expected value.
 fn off(actual: &Tensor, expected: &Tensor) -> f64 {
     let scale = expected.abs().max().double_value(&[]).max(1e-6);
     (actual - expected).abs().max().double_value(&[]) / scale
@@ -131,8 +131,8 @@ fn ways_of_running_change_nothing_but_rounding() {
         ] {
             compare(&train(architecture.clone(), input, execution), &expected, 1e-3);
         }
-        // Rounding to bf16 flips spikes near the threshold, whose effect on untrained weights is large: what is wrong
-        // would be at right angles.
+        // Rounding to bf16 changes spikes near the threshold, with a large effect on untrained weights; a
+        // wrong result would be orthogonal.
         let half = train(architecture, input, Execution { bf16: true, ..Execution::default() });
         for ((name, half), (_, single)) in
             half.iter().zip(&expected).filter(|((name, _), _)| !name.contains("running"))
@@ -161,7 +161,7 @@ fn weights_of_another_network_are_refused_by_name() {
     save(&tensors);
     let before = store.variables()[&tensors[0].0].copy();
     let _zeros = tch::no_grad(|| store.variables()[&tensors[0].0].shallow_clone().zero_());
-    // What was saved above shares memory with the network, the file does not.
+    // The tensors saved above share memory with the network; those in the file do not.
     assert!(network.load_safetensors(&path, true).unwrap().is_empty());
     assert_eq!(store.variables()[&tensors[0].0], before);
 
@@ -192,14 +192,15 @@ fn a_checkpointed_block_keeps_spikes_apart_from_their_tensor() {
         let x = (spikes.to_kind(Kind::Float) * scale).view([STEPS, BATCH, 3, 32, 32]);
         let execution = Execution { checkpoint_blocks: true, ..Execution::default() };
         let logits = network.forward(Input::Sequence(&x), true, &execution).unwrap();
-        // libtorch notices that a tensor it keeps has changed.
+        // libtorch detects that a tensor it keeps has changed.
         let _ = x.shallow_clone().fill_(7.0);
         let passed = logits.square().sum(Kind::Float).f_backward();
         assert_eq!(passed.is_ok(), kept_apart, "{scale}: {passed:?}");
     }
 }
 
-/// Before its reset a membrane is at the threshold where the neuron fires, and elsewhere it is the one after.
+/// Before its reset, a membrane potential is at or above the threshold if the neuron fires; otherwise, it
+/// equals the one after.
 #[test]
 fn a_trace_has_the_membranes_before_their_reset() {
     let (_store, network) = build(Architecture::Small);
@@ -218,7 +219,7 @@ fn a_trace_has_the_membranes_before_their_reset() {
     assert!(fired > 0.0);
 }
 
-/// Of an input whose values are sums or means of spikes, each spike counts.
+/// For an input that consists of sums or means of spikes, each spike counts.
 #[test]
 fn synaptic_activity_counts_spikes_in_sums_and_means() {
     let (_store, network) = build(Architecture::Small);
@@ -241,7 +242,7 @@ fn synaptic_activity_counts_spikes_in_sums_and_means() {
     near(first(&[0.25, 0.5, 1.0]), (3.0, 7.0));
 }
 
-/// A convolution of images of one pixel, where a batch of one has one value a channel.
+/// A convolution of one-pixel images, for which a batch of one has one value per channel.
 fn one_pixel() -> (nn::VarStore, Network) {
     let layers = vec![LayerConfig::Conv(ConvConfig::new(8)), LayerConfig::Conv(ConvConfig::new(8))];
     let config = NetworkConfig { architecture: Architecture::Sequential, layers, ..NetworkConfig::default() };
@@ -267,7 +268,7 @@ fn batch_norm_of_one_value_a_channel_is_refused_by_name_and_leaves_no_nan() {
     assert!(refused(1, 4, true), "an image that is shown four times is normalised once");
     assert!(refused(1, 1, false));
     assert!(!refused(1, 4, false) && !refused(2, 1, true));
-    // Evaluation normalises by the running statistics.
+    // Evaluation normalises with the running statistics.
     let _logits = network.forward(Input::Static(&image, 4), false, &Execution::default()).unwrap();
 }
 

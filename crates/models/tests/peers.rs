@@ -1,4 +1,4 @@
-//! Networks beside those of SpikingJelly and BrainCog, with weights that follow a formula: written by
+//! Networks compared with SpikingJelly's and BrainCog's, with weights from a formula: written by
 //! `benches/peers/training/networks.py`.
 
 mod common;
@@ -28,9 +28,9 @@ struct Case {
     connect: Connect,
     size: usize,
     peer: String,
-    /// Left out: LIF as the peers' classes make it.
+    /// Left out: LIF as in the peers' classes.
     neuron: Option<Neuron>,
-    /// What batch norm's weights are; left out: as they start.
+    /// The weights of batch norm; left out: the initial ones.
     norm_weight: Option<f64>,
     parameters: BTreeMap<String, Vec<i64>>,
     /// `[T, B, K]`
@@ -44,7 +44,7 @@ fn document() -> Document {
     serde_json::from_str(include_str!("peers/networks.json")).unwrap()
 }
 
-/// LIF with `tau` 2 and threshold 1, as the peers' classes make it; BrainCog fires above the threshold.
+/// LIF with `tau` 2 and threshold 1, as in the peers' classes; BrainCog fires above the threshold.
 fn neuron(peer: &str) -> Neuron {
     Neuron {
         detach_reset: true,

@@ -1,4 +1,4 @@
-//! Architectures and layers that a program adds, and the names that a configuration may have.
+//! Architectures and layers added by a program, and the names valid in a configuration.
 
 use serde::Deserialize;
 use tch::{Device, Kind, Tensor, nn};
@@ -72,7 +72,7 @@ fn parse(text: &str) -> Result<NetworkConfig, String> {
     toml::from_str(text).map_err(|error| error.to_string())
 }
 
-/// Out to TOML and JSON and in again it is the same.
+/// Serialising to TOML and JSON and deserialising gives the same value.
 fn round_trip(config: &NetworkConfig) {
     assert_eq!(&parse(&toml::to_string(config).unwrap()).unwrap(), config);
     let json = serde_json::to_string(config).unwrap();
@@ -92,7 +92,7 @@ fn an_architecture_of_ones_own_is_chosen_checked_built_and_written_by_its_name()
     let x = Tensor::rand([5, 1, 4, 4], (Kind::Float, Device::Cpu));
     let logits = network.forward(Input::Static(&x, 3), true, &Execution::default()).unwrap();
     assert_eq!(logits.size(), [3, 5, 4]);
-    // The name alone takes the defaults.
+    // The name alone selects the defaults.
     assert_eq!(
         "registry_tower".parse::<Architecture>().unwrap(),
         parse("architecture = { registry_tower = {} }").unwrap().architecture
@@ -213,7 +213,7 @@ fn parameters_of_a_spikformer_are_checked_by_name() {
     }
 }
 
-/// Each patch size leaves as many tokens as it says.
+/// Each patch size results in the stated number of tokens.
 #[test]
 fn patches_are_as_large_as_they_are_said_to_be() {
     for patch_size in [1, 2, 4, 8, 16] {
@@ -230,7 +230,8 @@ fn patches_are_as_large_as_they_are_said_to_be() {
     }
 }
 
-/// A model whose layer gets back what it fired at the step before: no layer that is given whole sequences can say it.
+/// A model with a layer that receives its spikes of the previous step, which layers on whole sequences cannot
+/// express.
 #[derive(Debug)]
 struct Feedback {
     input: InputShape,

@@ -1,4 +1,4 @@
-//! Builds layers by name and shape, and notes what each of them is.
+//! Builds layers by name and shape, and records a summary of each.
 
 mod parts;
 mod push;
@@ -11,43 +11,43 @@ use crate::layers::{Layer, StaticPart};
 use crate::signal::{Shape, Signal};
 use crate::summary::{LayerKind, LayerSummary};
 
-/// How weights start.
+/// The initialisation of weights.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum WeightInit {
-    /// torch's default: uniform with the bound `1 / sqrt(fan_in)`, biases too.
+    /// torch's default: uniform with the bound `1 / sqrt(fan_in)`, including biases.
     Uniform,
     /// Convolutions normal with the variance `2 / fan_out` (He et al., "Delving Deep into Rectifiers", ICCV 2015), the rest
     /// as [`WeightInit::Uniform`].
     KaimingFanOut,
-    /// All weights normal with this standard deviation, biases at 0: as transformers have it.
+    /// All weights normal with this standard deviation, biases at 0, as is usual for transformers.
     Normal(f64),
 }
 
-/// Sizes of a convolution.
+/// The sizes of a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConvPlan {
-    /// Output channels.
+    /// Number of output channels.
     pub out: usize,
     /// Height and width of the kernel.
     pub kernel: usize,
-    /// Step down and across.
+    /// Vertical and horizontal stride.
     pub stride: usize,
-    /// Zeros on each side.
+    /// Zero padding on each side.
     pub padding: usize,
-    /// Pixels from one tap of the kernel to the next.
+    /// Distance in pixels between adjacent taps of the kernel.
     pub dilation: usize,
-    /// Groups of channels, each convolved by itself; as many as channels: a depthwise convolution.
+    /// Number of channel groups that are convolved separately; as many as channels: a depthwise convolution.
     pub groups: usize,
 }
 
 impl ConvPlan {
-    /// A square kernel, with the zeros that keep height and width at a stride of 1 and an odd kernel.
+    /// A square kernel, with the padding that preserves height and width at a stride of 1 with an odd kernel.
     pub fn new(out: usize, kernel: usize, stride: usize) -> Self {
         ConvPlan { out, kernel, stride, padding: kernel.saturating_sub(1) / 2, dilation: 1, groups: 1 }
     }
 
-    /// 3x3, which keeps height and width at a stride of 1.
+    /// 3x3, which preserves height and width at a stride of 1.
     pub fn three(out: usize, stride: usize) -> Self {
         ConvPlan::new(out, 3, stride)
     }
@@ -57,18 +57,19 @@ impl ConvPlan {
         ConvPlan::new(out, 1, stride)
     }
 
-    /// Height or width of what the taps reach.
+    /// Height and width of the area covered by the taps.
     pub fn reach(&self) -> usize {
         self.dilation * self.kernel.saturating_sub(1) + 1
     }
 
-    /// The output's height or width for an input's; `None` where the kernel does not fit.
+    /// The output's height or width for an input's; `None` if the kernel does not fit.
     pub fn output(&self, length: usize) -> Option<usize> {
         (length + 2 * self.padding).checked_sub(self.reach()).map(|rest| rest / self.stride.max(1) + 1)
     }
 }
 
-/// Layers beside the others, from a signal on: one way through a residual block. Made by [`Builder::branch`].
+/// Layers that start from a signal separately from the others: one branch of a residual block. Created by
+/// [`Builder::branch`].
 #[derive(Debug)]
 pub struct Branch {
     pub(crate) layers: Vec<Box<dyn Layer>>,
@@ -76,23 +77,23 @@ pub struct Branch {
 }
 
 impl Branch {
-    /// What its last layer gives.
+    /// The output of its last layer.
     pub fn output(&self) -> Signal {
         self.output
     }
 
-    /// Whether it has no layer, and gives its input.
+    /// Whether it has no layers and returns its input.
     pub fn is_empty(&self) -> bool {
         self.layers.is_empty()
     }
 }
 
-/// Builds a network from its input on.
+/// Builds a network, starting from its input.
 ///
-/// Its [`Signal`] is what the last layer gives. Methods that begin with `push_` add a whole layer; [`Self::conv`],
-/// [`Self::linear`], [`Self::batch_norm`] and [`Self::neurons`] make the parts of one, in the order in which the signal
-/// goes through them, for [`Self::push`]. Parameters get the names of the state dictionary, and the order in which they
-/// are made is the order in which torch's generator draws them.
+/// Its [`Signal`] is the output of the last layer. Methods that begin with `push_` add a whole layer;
+/// [`Self::conv`], [`Self::linear`], [`Self::batch_norm`] and [`Self::neurons`] create the parts of one, in
+/// the order in which the signal passes through them, for [`Self::push`]. Parameters have the names of the
+/// state dictionary and are drawn from torch's generator in the order in which they are created.
 #[derive(Debug)]
 pub struct Builder<'a> {
     path: nn::Path<'a>,
@@ -101,10 +102,10 @@ pub struct Builder<'a> {
     pub(crate) signal: Signal,
     pub(crate) layers: Vec<Box<dyn Layer>>,
     pub(crate) neuron_names: Vec<String>,
-    /// Every tensor by its name below the path, in the order of building.
+    /// All tensors with their names below the path, in the order of creation.
     pub(crate) tensors: Vec<(String, Tensor)>,
     pub(crate) summary: Vec<LayerSummary>,
-    /// Lines of the summary that belong to layers that were pushed.
+    /// Number of lines of the summary that belong to layers already pushed.
     pushed: usize,
 }
 
@@ -141,17 +142,17 @@ impl<'a> Builder<'a> {
         self.config
     }
 
-    /// What the last layer gives.
+    /// The output of the last layer.
     pub fn signal(&self) -> Signal {
         self.signal
     }
 
-    /// Says what the layer that is being made gives, where its parts do not say it.
+    /// Sets the output of the layer being created, if its parts do not determine it.
     pub fn set_signal(&mut self, signal: Signal) {
         self.signal = signal;
     }
 
-    /// How the network's SEW blocks join their branches.
+    /// How the network's SEW blocks combine their branches.
     pub fn connect(&self) -> Connect {
         self.config.connect
     }
@@ -161,15 +162,16 @@ impl<'a> Builder<'a> {
         f64::from(self.config.neuron.v_threshold)
     }
 
-    /// Adds a learned tensor by its name in the state dictionary, such as `blocks.0.scale`, on the network's device.
+    /// Adds a learned tensor with its name in the state dictionary, such as `blocks.0.scale`, on the
+    /// network's device.
     ///
     /// # Errors
-    /// [`ModelError::NameTaken`]; what libtorch refuses.
+    /// [`ModelError::NameTaken`]; errors from libtorch.
     pub fn parameter(&mut self, name: &str, start: Tensor) -> Result<Tensor, ModelError> {
         self.add(name, start, true)
     }
 
-    /// Adds a tensor that is saved with the weights but that no gradient flows to, such as a running mean.
+    /// Adds a tensor that is saved with the weights but receives no gradient, such as a running mean.
     ///
     /// # Errors
     /// As [`Self::parameter`].
@@ -177,9 +179,9 @@ impl<'a> Builder<'a> {
         self.add(name, start, false)
     }
 
-    /// Adds a line to the network's summary, whose input was `input` and whose output is the signal. A layer with
-    /// multiplications shows its input to [`crate::Observer::synapse_input`] by the same name: synaptic operations are
-    /// counted so.
+    /// Adds a line to the network's summary, with the given input and the signal as output. A layer with
+    /// multiplications must pass its input to [`crate::Observer::synapse_input`] under the same name, so that
+    /// synaptic operations are counted.
     pub fn note(&mut self, name: &str, kind: LayerKind, input: Signal, parameters: usize, macs: u64) {
         self.summary.push(LayerSummary {
             name: name.to_owned(),
@@ -193,12 +195,12 @@ impl<'a> Builder<'a> {
         });
     }
 
-    /// Adds a layer, whose output is the signal.
+    /// Adds a layer whose output is the signal.
     pub fn push(&mut self, layer: impl Layer + 'static) {
         self.push_boxed(Box::new(layer));
     }
 
-    /// As [`Self::push`], for a layer whose type is chosen while the program runs.
+    /// Like [`Self::push`], for a layer whose type is chosen at run time.
     pub fn push_boxed(&mut self, layer: Box<dyn Layer>) {
         match layer.static_part() {
             StaticPart::Whole => {}
@@ -212,11 +214,12 @@ impl<'a> Builder<'a> {
         self.pushed = self.summary.len();
     }
 
-    /// What `build` pushes, from `from` on, as a branch of its own instead of a part of the network's way: a branch with no
-    /// layer is the signal itself. The builder's signal is as before. A branch runs at every step, also of a static input.
+    /// Collects the layers that `build` pushes, starting from `from`, as a separate branch instead of adding
+    /// them to the network; a branch without layers is the signal itself. The builder's signal is unchanged.
+    /// A branch runs at every step, even for a static input.
     ///
     /// # Errors
-    /// What `build` finds.
+    /// Errors from `build`.
     pub fn branch(
         &mut self,
         from: Signal,
@@ -231,7 +234,7 @@ impl<'a> Builder<'a> {
         built.map(|()| Branch { layers, output })
     }
 
-    /// Whether the network ends in logits, one for each class.
+    /// Checks that the network ends in logits, one per class.
     pub(crate) fn check_logits(&self) -> Result<(), ModelError> {
         let classes = self.config.classes;
         if self.signal.shape == Shape::Features(classes) {
@@ -244,7 +247,7 @@ impl<'a> Builder<'a> {
         Err(config_error("architecture", problem))
     }
 
-    /// `a.b.c` as a path and a last name.
+    /// Splits `a.b.c` into a path and a last name.
     fn place<'n>(&self, name: &'n str) -> (nn::Path<'a>, &'n str) {
         let (folders, last) = name.rsplit_once('.').unwrap_or(("", name));
         let path = folders

@@ -22,7 +22,7 @@ impl Builder<'_> {
         Ok(Tensor::f_empty(shape.as_slice(), self.options())?.f_normal_(0.0, deviation)?)
     }
 
-    /// Weight and, on request, bias; `fan_in` is the number of inputs of an output.
+    /// Weight and, on request, bias; `fan_in` is the number of inputs per output.
     fn weight_and_bias(
         &mut self,
         name: &str,
@@ -51,12 +51,12 @@ impl Builder<'_> {
         Ok((weight, Some(self.add(&format!("{name}.bias"), start, true)?)))
     }
 
-    /// A convolution of the signal, an image `[C, H, W]`, to `[O, H', W']`: `weight`, `[O, C / groups, kh, kw]`, and on
-    /// request `bias`, `[O]`.
+    /// A convolution of the signal, an image `[C, H, W]`, to `[O, H', W']`: `weight`, `[O, C / groups, kh,
+    /// kw]`, and on request `bias`, `[O]`.
     ///
     /// # Errors
-    /// [`ModelError::Config`] where the signal is not an image, or smaller than the kernel, or its channels do not divide into
-    /// the groups; [`ModelError::NameTaken`].
+    /// [`ModelError::Config`] if the signal is not an image or is smaller than the kernel, or if its channels
+    /// are not divisible by the groups; [`ModelError::NameTaken`].
     pub fn conv(&mut self, name: &str, plan: ConvPlan, bias: bool) -> Result<Synapse, ModelError> {
         let input = self.signal;
         let [channels, height, width] = input.shape.image(name, "a convolution")?;
@@ -85,10 +85,11 @@ impl Builder<'_> {
         Ok(Synapse::of_conv(name, input.shape, output, Conv { weight, bias, plan }))
     }
 
-    /// A linear layer over the signal, a vector `[F]`, to `[O]`: `weight`, `[O, F]`, and on request `bias`, `[O]`.
+    /// A linear layer on the signal, a vector `[F]`, to `[O]`: `weight`, `[O, F]`, and on request `bias`,
+    /// `[O]`.
     ///
     /// # Errors
-    /// [`ModelError::Config`] where the signal is not a vector; [`ModelError::NameTaken`].
+    /// [`ModelError::Config`] if the signal is not a vector; [`ModelError::NameTaken`].
     pub fn linear(&mut self, name: &str, features: usize, bias: bool) -> Result<Synapse, ModelError> {
         let Shape::Features(inputs) = self.signal.shape else {
             let problem = format!(
@@ -100,11 +101,11 @@ impl Builder<'_> {
         self.any_linear(name, &[features, inputs], Shape::Features(features), 1, bias)
     }
 
-    /// The same linear layer for each token of the signal, `[N, D]` to `[N, O]`: `weight`, `[O, D, 1]`, as a convolution
-    /// over a row of tokens stores it, and on request `bias`, `[O]`.
+    /// The same linear layer for each token of the signal, `[N, D]` to `[N, O]`: `weight`, `[O, D, 1]`, as
+    /// stored for a convolution over a row of tokens, and on request `bias`, `[O]`.
     ///
     /// # Errors
-    /// [`ModelError::Config`] where the signal is not made of tokens; [`ModelError::NameTaken`].
+    /// [`ModelError::Config`] if the signal does not consist of tokens; [`ModelError::NameTaken`].
     pub fn token_linear(&mut self, name: &str, features: usize, bias: bool) -> Result<Synapse, ModelError> {
         let [tokens, inputs] = self.signal.shape.tokens(name, "a linear layer of tokens")?;
         self.any_linear(name, &[features, inputs, 1], Shape::Tokens { tokens, features }, tokens, bias)
@@ -127,8 +128,8 @@ impl Builder<'_> {
         Ok(Synapse::of_linear(name, input.shape, output, Linear { weight, bias }))
     }
 
-    /// Batch norm of the signal, whose `weight` starts at a value: over `C` of an image `[C, H, W]`, `F` of a vector, `D`
-    /// of tokens `[N, D]`.
+    /// Batch norm of the signal, with the given initial `weight`: over `C` of an image `[C, H, W]`, `F` of a
+    /// vector, `D` of tokens `[N, D]`.
     ///
     /// # Errors
     /// [`ModelError::NameTaken`].
@@ -156,7 +157,7 @@ impl Builder<'_> {
         self.neurons_of(name, self.config.neuron)
     }
 
-    /// Neurons of another configuration than the network's.
+    /// Neurons with a configuration other than the network's.
     ///
     /// # Errors
     /// [`ModelError::Neuron`] for numbers out of range; [`ModelError::NameTaken`].
@@ -180,7 +181,7 @@ impl Builder<'_> {
             }
         }
         self.signal = Signal { spikes: true, is_static: false, ..input };
-        // They run at every step, whatever comes in.
+        // They run at every step, whatever the input.
         self.note(name, LayerKind::Neurons, Signal { is_static: false, ..input }, learned.len(), 0);
         self.neuron_names.push(name.to_owned());
         let index = self.neuron_names.len() - 1;

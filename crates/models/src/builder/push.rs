@@ -1,4 +1,4 @@
-//! Whole layers.
+//! Methods that add whole layers.
 
 use super::{Branch, Builder, ConvPlan};
 use crate::config::config_error;
@@ -11,8 +11,9 @@ use crate::signal::{Shape, Signal};
 use crate::summary::LayerKind;
 
 impl Builder<'_> {
-    /// Convolution, batch norm and neurons by the names given; a bias where there is no batch norm, currents where there
-    /// are no neurons. A norm's number is the value from which its weight starts.
+    /// Convolution, batch norm and neurons with the given names; with a bias if there is no batch norm, and
+    /// with currents as output if there are no neurons. The number of a norm is the initial value of its
+    /// weight.
     ///
     /// # Errors
     /// As [`Self::conv`], [`Self::batch_norm`] and [`Self::neurons`].
@@ -30,7 +31,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// A linear layer with a bias over a vector, with neurons where they have a name.
+    /// A linear layer with a bias on a vector, followed by neurons if they are given a name.
     ///
     /// # Errors
     /// As [`Self::linear`] and [`Self::neurons`].
@@ -64,7 +65,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Batch norm alone, whose weight starts at a value.
+    /// Batch norm on its own, with the given initial weight.
     ///
     /// # Errors
     /// As [`Self::batch_norm`].
@@ -74,7 +75,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Neurons alone.
+    /// Neurons on their own.
     ///
     /// # Errors
     /// As [`Self::neurons`].
@@ -84,7 +85,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Dropout as configured, where it is on, and the classifier: a linear layer over a vector.
+    /// Dropout as configured, if enabled, and the classifier: a linear layer on a vector.
     ///
     /// # Errors
     /// As [`Self::linear`].
@@ -95,7 +96,7 @@ impl Builder<'_> {
         self.push_linear(name, self.config.classes, None)
     }
 
-    /// Drops this share of the features in training, `[0, 1)`.
+    /// Drops this share of the features in training, in `[0, 1)`.
     pub fn push_dropout(&mut self, rate: f64) {
         self.push(Dropout { rate });
     }
@@ -122,17 +123,17 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Mean over squares; `name` for messages and the summary.
+    /// Average pooling over square windows; `name` is for messages and the summary.
     ///
     /// # Errors
-    /// [`ModelError::Config`] where the signal is not an image, or smaller than a square.
+    /// [`ModelError::Config`] if the signal is not an image or is smaller than the window.
     pub fn push_avg_pool(&mut self, name: &str, size: usize) -> Result<(), ModelError> {
         self.pooled(name, LayerKind::AvgPool, [size, size, 0])?;
         self.push(AvgPool { size: size as i64 });
         Ok(())
     }
 
-    /// Maximum over squares, by size, stride and padding.
+    /// Max pooling over square windows, with size, stride and padding.
     ///
     /// # Errors
     /// As [`Self::push_avg_pool`].
@@ -143,10 +144,10 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Mean over each channel's plane: an image `[C, H, W]` to a vector `[C]`.
+    /// Global average pooling: an image `[C, H, W]` to a vector `[C]`.
     ///
     /// # Errors
-    /// [`ModelError::Config`] where the signal is not an image.
+    /// [`ModelError::Config`] if the signal is not an image.
     pub fn push_global_avg_pool(&mut self, name: &str) -> Result<(), ModelError> {
         let input = self.signal;
         let [channels, ..] = input.shape.image(name, "a pool")?;
@@ -156,7 +157,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// A vector of all features; nothing where the signal is one.
+    /// Flattens to a vector of all features; does nothing if the signal is already one.
     pub fn push_flatten(&mut self) {
         if !matches!(self.signal.shape, Shape::Features(_)) {
             self.signal.shape = Shape::Features(self.signal.shape.values());
@@ -164,10 +165,10 @@ impl Builder<'_> {
         }
     }
 
-    /// A token for each pixel, row by row: an image `[C, H, W]` to tokens `[H * W, C]`.
+    /// One token per pixel, in row-major order: an image `[C, H, W]` to tokens `[H * W, C]`.
     ///
     /// # Errors
-    /// [`ModelError::Config`] where the signal is not an image; `name` for the message.
+    /// [`ModelError::Config`] if the signal is not an image; `name` is for the message.
     pub fn push_tokens(&mut self, name: &str) -> Result<(), ModelError> {
         let [channels, height, width] = self.signal.shape.image(name, "a layer that makes tokens")?;
         self.signal.shape = Shape::Tokens { tokens: height * width, features: channels };
@@ -178,7 +179,7 @@ impl Builder<'_> {
     /// Mean over tokens, `[N, D]` to `[D]`.
     ///
     /// # Errors
-    /// [`ModelError::Config`] where the signal is not made of tokens.
+    /// [`ModelError::Config`] if the signal does not consist of tokens.
     pub fn push_mean_of_tokens(&mut self, name: &str) -> Result<(), ModelError> {
         let input = self.signal;
         let [_, features] = input.shape.tokens(name, "a mean of tokens")?;
@@ -188,11 +189,12 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Spiking attention, `scale q k^T v`, of so many heads: tokens `[N, 3 D]`, the queries, keys and values side by side,
-    /// to `[N, D]`.
+    /// Spiking attention, `scale q k^T v`, with `heads` heads: tokens `[N, 3 D]`, containing queries, keys
+    /// and values in this order, to `[N, D]`.
     ///
     /// # Errors
-    /// [`ModelError::Config`] where the signal is not made of such tokens, or `D` does not divide into the heads.
+    /// [`ModelError::Config`] if the signal does not consist of such tokens, or `D` is not divisible by the
+    /// number of heads.
     pub fn push_attention(&mut self, name: &str, heads: usize, scale: f64) -> Result<(), ModelError> {
         let input = self.signal;
         let [tokens, width] = input.shape.tokens(name, "attention")?;
@@ -208,11 +210,11 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// A residual block of two branches from one input, joined. The signal is made of spikes where both branches are, or
-    /// where neurons fire after the join.
+    /// A residual block with two joined branches from one input. The signal consists of spikes if both
+    /// branches do, or if neurons fire after the join.
     ///
     /// # Errors
-    /// [`ModelError::Config`] where the branches have different shapes; `name` for the message.
+    /// [`ModelError::Config`] if the branches have different shapes; `name` is for the message.
     pub fn push_residual(
         &mut self,
         name: &str,

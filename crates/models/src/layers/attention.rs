@@ -1,5 +1,5 @@
-//! Spiking self-attention: products of queries, keys and values that are spikes. Zhou et al., "Spikformer: When Spiking
-//! Neural Network Meets Transformer", ICLR 2023.
+//! Spiking self-attention: products of spiking queries, keys and values. Zhou et al., "Spikformer: When
+//! Spiking Neural Network Meets Transformer", ICLR 2023.
 
 use tch::{Kind, Tensor};
 
@@ -8,12 +8,12 @@ use crate::description::LayerDescription;
 use crate::error::ModelError;
 use crate::layers::{Layer, StaticPart};
 
-/// `scale q k^T v` of each head, without a softmax: tokens `[N, 3 D]`, the queries, keys and values side by side, to
-/// `[N, D]`. Made by [`crate::Builder::push_attention`].
+/// `scale q k^T v` for each head, without a softmax: tokens `[N, 3 D]`, containing queries, keys and values
+/// in this order, to `[N, D]`. Created by [`crate::Builder::push_attention`].
 ///
-/// Of 0 and 1 the products are whole numbers, at most `N d` for a head of `d = D / heads` features, which `f32` holds up
-/// to 2^24: so they are exact in any order, and the one with fewer multiplications is taken, `q (k^T v)` where a head
-/// has no more features than there are tokens.
+/// For values of 0 and 1, the products are integers, at most `N d` for a head of `d = D / heads` features,
+/// and exact in `f32` up to 2^24. They are therefore exact in any order, and the one with fewer
+/// multiplications is used: `q (k^T v)` if a head has no more features than there are tokens.
 #[derive(Debug, Clone)]
 pub struct SpikingAttention {
     pub(crate) name: String,
@@ -22,7 +22,8 @@ pub struct SpikingAttention {
 }
 
 impl SpikingAttention {
-    /// Multiplications with an addition for one sample at one step, of `tokens` tokens with `features` features.
+    /// Multiply-accumulate operations for one sample at one step, for `tokens` tokens with `features`
+    /// features.
     pub(crate) fn macs(tokens: usize, features: usize, heads: usize) -> u64 {
         2 * (tokens * features) as u64 * tokens.min(features / heads) as u64
     }

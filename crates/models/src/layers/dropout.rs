@@ -1,4 +1,4 @@
-//! Dropout of the same features at every step.
+//! Dropout of the same features at every time step.
 
 use tch::Tensor;
 
@@ -7,7 +7,7 @@ use crate::description::LayerDescription;
 use crate::error::ModelError;
 use crate::layers::{Layer, StaticPart};
 
-/// Drops features in training, the same ones at every step.
+/// Drops features in training, the same ones at every time step.
 #[derive(Debug, Clone, Copy)]
 pub struct Dropout {
     /// Share of the features, in `[0, 1)`.

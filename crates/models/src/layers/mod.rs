@@ -1,7 +1,8 @@
-//! What networks are made of.
+//! The layers of networks.
 //!
-//! [`Layer`] is what stands between two signals. [`SynapticLayer`] is the usual one; the others pool, drop, join
-//! branches, or attend. A layer of one's own is a type with this trait, made by a [`crate::Builder`].
+//! A [`Layer`] transforms one signal into another. [`SynapticLayer`] is the usual one; the others are for
+//! pooling, dropout, branches and attention. Your own layer is a type that implements this trait and is
+//! created by a [`crate::Builder`].
 
 mod attention;
 mod dropout;
@@ -35,9 +36,9 @@ pub use synaptic::SynapticLayer;
 
 /// One layer of a network.
 ///
-/// [`Self::forward`] is all that has to be written. The other methods say what the layer has: parameters (so that
-/// activation checkpointing finds them), a part that is the same at every step of a static input (so that it is
-/// computed once), and what another program needs to rebuild it.
+/// Only [`Self::forward`] is required. The other methods describe the layer: its parameters (for activation
+/// checkpointing), the part that is the same at every step of a static input (and so is computed once), and a
+/// description from which another program can rebuild it.
 ///
 /// ```
 /// use tch::{Device, Kind, Tensor, nn};
@@ -76,35 +77,36 @@ pub use synaptic::SynapticLayer;
 /// # Ok::<(), ModelError>(())
 /// ```
 pub trait Layer: Debug + Send {
-    /// The output of `x`, `[T, B, ...]`, from rest; both in the shapes that the builder's signal had before and after
-    /// the layer. Called again with the same input it gives the same output.
+    /// The output for `x`, `[T, B, ...]`, from rest; the shapes of both are those of the builder's signal
+    /// before and after the layer. Must return the same output when called again with the same input.
     ///
     /// # Errors
-    /// Whatever makes it impossible, such as an operation that libtorch refuses.
+    /// Any error of the computation, such as an operation that libtorch refuses.
     fn forward(&self, x: &Tensor, context: &mut ForwardContext<'_>) -> Result<Tensor, ModelError>;
 
-    /// Appends the tensors that gradients flow to, in an order that does not change.
+    /// Appends the tensors that receive gradients, in a fixed order.
     fn parameters<'a>(&'a self, _parameters: &mut Vec<&'a Tensor>) {}
 
-    /// A second handle to the same parameters, for activation checkpointing: then only the layer's input is kept, and
-    /// the layer is computed again in the backward pass. `None`, the default: not worth it.
+    /// A second handle to the same parameters, for activation checkpointing: only the layer's input is then
+    /// kept, and the layer is recomputed in the backward pass. `None`, the default: not worth it.
     fn share(&self) -> Option<Box<dyn Layer>> {
         None
     }
 
-    /// Whether training needs all steps at once: batch norm over steps and samples, dropout of the same features at every
-    /// step.
+    /// Whether training needs all steps at once: batch norm over steps and samples, or dropout of the same
+    /// features at every step.
     fn needs_all_steps(&self) -> bool {
         false
     }
 
-    /// What of the layer is the same at every step of an input that is.
+    /// The part of the layer that is the same at every step of a static input.
     fn static_part(&self) -> StaticPart {
         StaticPart::None
     }
 
-    /// The part of a static input's way that is the same at every step, computed once: `[B, ...]` to `[B, ...]`, for an
-    /// input that is shown at each of `time_steps` steps. The default is right where the whole layer is static.
+    /// Computes, once, the first part of the layer, which is the same at every step of a static input: `[B,
+    /// ...]` to `[B, ...]`, for an input repeated at each of `time_steps` steps. The default is correct if
+    /// the whole layer is static.
     ///
     /// # Errors
     /// As [`Self::forward`].
@@ -117,8 +119,9 @@ pub trait Layer: Debug + Send {
         Ok(self.forward(&x.f_unsqueeze(0)?, context)?.f_squeeze_dim(0)?)
     }
 
-    /// What follows [`Self::static_prefix`], whose output arrives at each step: `[T, B, ...]` to `[T, B, ...]`. Called
-    /// where [`Self::static_part`] is a prefix; a layer whose part is one has to write this and [`Self::static_prefix`].
+    /// Computes the part after [`Self::static_prefix`], whose output is repeated at each step: `[T, B, ...]`
+    /// to `[T, B, ...]`. Called if [`Self::static_part`] is a prefix; such a layer must implement this and
+    /// [`Self::static_prefix`].
     ///
     /// # Errors
     /// As [`Self::forward`].
@@ -126,10 +129,10 @@ pub trait Layer: Debug + Send {
         self.forward(prefix, context)
     }
 
-    /// What another program needs to rebuild the layer.
+    /// A description from which another program can rebuild the layer.
     ///
     /// # Errors
-    /// What libtorch refuses.
+    /// Errors from libtorch.
     fn describe(&self) -> Result<Vec<LayerDescription>, ModelError> {
         let name = std::any::type_name::<Self>();
         // Without its path and its parameters.
@@ -138,13 +141,13 @@ pub trait Layer: Debug + Send {
     }
 }
 
-/// What of a layer is the same at every step of an input that is.
+/// The part of a layer that is the same at every step of a static input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StaticPart {
-    /// Nothing: the layer has neurons at its start, or several branches.
+    /// None: the layer starts with neurons, or has several branches.
     None,
-    /// What [`Layer::static_prefix`] computes; [`Layer::run_suffix`] goes on.
+    /// The result of [`Layer::static_prefix`]; [`Layer::run_suffix`] continues from it.
     Prefix,
-    /// The whole layer, which keeps nothing from one step to the next.
+    /// The whole layer, which keeps no state between steps.
     Whole,
 }

@@ -1,4 +1,4 @@
-//! A layer of neurons with its place in the network.
+//! A layer of neurons and its position in the network.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::layers::BatchNormLayer;
 use crate::observer::Charge;
 use crate::signal::Shape;
 
-/// A layer of neurons with its place in the network. Made by [`crate::Builder::neurons`].
+/// A layer of neurons and its position in the network. Created by [`crate::Builder::neurons`].
 #[derive(Debug)]
 pub struct Neurons {
     pub(crate) index: usize,
@@ -28,7 +28,7 @@ impl Neurons {
         &self.name
     }
 
-    /// Its place among the network's layers of neurons, in the order in which they were built.
+    /// Its index among the network's layers of neurons, in the order in which they were built.
     pub fn index(&self) -> usize {
         self.index
     }
@@ -38,10 +38,10 @@ impl Neurons {
         self.layer.neuron()
     }
 
-    /// Spikes of `x`, `[T, B, ...]`, which is normalised first where there is a norm.
+    /// The spikes for `x`, `[T, B, ...]`, which is normalised first if there is a norm.
     ///
     /// # Errors
-    /// Shapes, kinds or devices that do not fit.
+    /// Mismatched shapes, kinds or devices.
     pub fn fire(
         &self,
         x: &Tensor,
@@ -83,17 +83,17 @@ impl Neurons {
         Neurons { index: self.index, name: self.name.clone(), shape: self.shape, layer: self.layer.share() }
     }
 
-    /// Appends the tensors that gradients flow to.
+    /// Appends the tensors that receive gradients.
     pub fn parameters<'a>(&'a self, parameters: &mut Vec<&'a Tensor>) {
         let learned = self.layer.learned();
         parameters.extend(learned.parameters);
         parameters.extend(learned.v_threshold);
     }
 
-    /// The neurons with what they learned.
+    /// The neurons with their learned parameters.
     ///
     /// # Errors
-    /// What libtorch refuses.
+    /// Errors from libtorch.
     pub fn describe(&self) -> Result<LayerDescription, ModelError> {
         let mut neuron = *self.layer.neuron();
         let tensors = self.layer.learned();

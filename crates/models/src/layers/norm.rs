@@ -1,4 +1,4 @@
-//! Batch norm over steps and samples together.
+//! Batch norm over time steps and samples together.
 
 use tch::{Kind, Tensor};
 use tks_autograd::BatchNorm;
@@ -11,7 +11,7 @@ use crate::error::ModelError;
 const MOMENTUM: f64 = 0.1;
 pub(crate) const EPS: f64 = 1e-5;
 
-/// Batch norm; tensors of shape `[C]`. Made by [`crate::Builder::batch_norm`].
+/// Batch norm; tensors of shape `[C]`. Created by [`crate::Builder::batch_norm`].
 #[derive(Debug)]
 pub struct BatchNormLayer {
     pub(crate) name: String,
@@ -23,7 +23,7 @@ pub struct BatchNormLayer {
     pub(crate) of_tokens: bool,
 }
 
-/// The error for a batch norm that gets a single value of each channel in training: a variance takes two.
+/// The error for a batch norm with a single value per channel in training: a variance needs two.
 pub(crate) fn one_value(name: &str, samples: i64) -> ModelError {
     let samples =
         if samples == 1 { "a batch of 1 sample".into() } else { format!("a batch of {samples} samples") };
@@ -39,12 +39,12 @@ impl BatchNormLayer {
         &self.name
     }
 
-    /// Mean over training, `[C]`.
+    /// Running mean from training, `[C]`.
     pub fn running_mean(&self) -> &Tensor {
         &self.running_mean
     }
 
-    /// Unbiased variance over training, `[C]`.
+    /// Running unbiased variance from training, `[C]`.
     pub fn running_var(&self) -> &Tensor {
         &self.running_var
     }
@@ -54,11 +54,11 @@ impl BatchNormLayer {
         self.of_tokens
     }
 
-    /// Shows what is about to be normalised, `[T, B, C, ...]` or tokens `[T, B, N, D]`, to whoever observes; in training
-    /// there has to be a variance.
+    /// Shows the input of the norm, `[T, B, C, ...]` or tokens `[T, B, N, D]`, to the observer, if any; in
+    /// training, checks that it has a variance.
     ///
     /// # Errors
-    /// [`ModelError::Execution`] for one value a channel in training.
+    /// [`ModelError::Execution`] for one value per channel in training.
     pub fn look_at(&self, x: &Tensor, context: &mut ForwardContext<'_>) -> Result<(), ModelError> {
         let x = self.channels_first(x)?;
         let values = x.numel() as i64 / x.size().get(2).copied().unwrap_or(1).max(1);
@@ -71,7 +71,7 @@ impl BatchNormLayer {
         }
     }
 
-    /// Tokens `[T, B, N, D]` as `[T, B, D, N]`, without a copy; anything else as it is.
+    /// Tokens `[T, B, N, D]` as `[T, B, D, N]`, without a copy; other input unchanged.
     fn channels_first(&self, x: &Tensor) -> Result<Tensor, ModelError> {
         if self.of_tokens { Ok(x.f_transpose(2, 3)?) } else { Ok(x.shallow_clone()) }
     }
@@ -88,12 +88,12 @@ impl BatchNormLayer {
         }
     }
 
-    /// Normalises `x`, `[T, B, C, ...]` or tokens `[T, B, N, D]`; in training over steps and batch together. Where
-    /// `copies` is above 1, `x` stands for that many steps of the same values: the running variance, which is unbiased,
-    /// is that of all of them.
+    /// Normalises `x`, `[T, B, C, ...]` or tokens `[T, B, N, D]`; in training, over steps and batch together.
+    /// If `copies` is above 1, `x` represents that many steps with the same values: the running variance,
+    /// which is unbiased, is that of all of them.
     ///
     /// # Errors
-    /// What libtorch refuses.
+    /// Errors from libtorch.
     pub fn apply(&self, x: &Tensor, copies: i64, context: &ForwardContext<'_>) -> Result<Tensor, ModelError> {
         let y =
             self.apply_channels_first(&self.channels_first(x)?.f_to_kind(Kind::Float)?, copies, context)?;
@@ -109,12 +109,12 @@ impl BatchNormLayer {
         if !(context.updates_running_statistics() && copies > 1) {
             return Ok(self.view(context).apply(x)?);
         }
-        // libtorch keeps the running statistics that it was given, and minds changes: hence copies of them.
+        // libtorch keeps the running statistics passed to it and detects changes, hence the copies.
         let before = self.running_var.f_mul_scalar(1.0 - MOMENTUM)?;
         let (mean, variance) = (self.running_mean.f_detach_copy()?, self.running_var.f_detach_copy()?);
         let y = BatchNorm { running_mean: &mean, running_var: &variance, ..self.view(context) }.apply(x)?;
-        // With n values a channel the batch's part is squares / (n - 1); of all copies it is
-        // copies * squares / (copies * n - 1).
+        // With n values per channel, the batch's part is squares / (n - 1); for all copies, it is copies *
+        // squares / (copies * n - 1).
         let (count, copies) = ((x.numel() as i64 / x.size()[2]) as f64, copies as f64);
         let batch = variance.f_sub(&before)?.f_mul_scalar(copies * (count - 1.0) / (copies * count - 1.0))?;
         tch::no_grad(|| -> Result<_, ModelError> {
@@ -138,7 +138,7 @@ impl BatchNormLayer {
         }
     }
 
-    /// Appends the tensors that gradients flow to.
+    /// Appends the tensors that receive gradients.
     pub fn parameters<'a>(&'a self, parameters: &mut Vec<&'a Tensor>) {
         parameters.extend([&self.weight, &self.bias]);
     }

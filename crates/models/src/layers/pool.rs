@@ -1,4 +1,4 @@
-//! Pools of images `[C, H, W]`.
+//! Pooling of images `[C, H, W]`.
 
 use tch::{Kind, Tensor};
 use tks_autograd::avg_pool2d;
@@ -8,13 +8,13 @@ use crate::description::LayerDescription;
 use crate::error::ModelError;
 use crate::layers::{Layer, StaticPart};
 
-/// Mean over squares that do not overlap.
+/// Average pooling over non-overlapping square windows.
 #[derive(Debug, Clone, Copy)]
 pub struct AvgPool {
     pub(crate) size: i64,
 }
 
-/// Maximum over squares.
+/// Max pooling over square windows.
 #[derive(Debug, Clone, Copy)]
 pub struct MaxPool {
     pub(crate) size: i64,
@@ -22,11 +22,11 @@ pub struct MaxPool {
     pub(crate) padding: i64,
 }
 
-/// Mean over each channel's plane: `[C, H, W]` to `[C]`.
+/// Global average pooling: `[C, H, W]` to `[C]`.
 #[derive(Debug, Clone, Copy)]
 pub struct GlobalAvgPool;
 
-/// Runs an operation over `[T * B, ...]`.
+/// Runs an operation on `[T * B, ...]`.
 pub(super) fn without_time(
     x: &Tensor,
     operation: impl FnOnce(&Tensor) -> Result<Tensor, ModelError>,

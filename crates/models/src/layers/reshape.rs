@@ -1,4 +1,4 @@
-//! From one shape of signal to another: vectors, tokens.
+//! Conversions between shapes of signals: vectors, tokens.
 
 use tch::{Kind, Tensor};
 
@@ -11,7 +11,7 @@ use crate::layers::{Layer, StaticPart};
 #[derive(Debug, Clone, Copy)]
 pub struct Flatten;
 
-/// A token for each pixel, row by row: `[C, H, W]` to `[N, D]`, `N = H * W`, `D = C`.
+/// One token per pixel, in row-major order: `[C, H, W]` to `[N, D]`, `N = H * W`, `D = C`.
 #[derive(Debug, Clone, Copy)]
 pub struct ToTokens;
 
@@ -35,7 +35,7 @@ impl Layer for Flatten {
 
 impl Layer for ToTokens {
     fn forward(&self, x: &Tensor, _: &mut ForwardContext<'_>) -> Result<Tensor, ModelError> {
-        // The memory of tokens is in order from here on: each layer's work is over `D`.
+        // From here on, tokens are contiguous in memory: each layer operates over `D`.
         Ok(x.f_flatten(3, 4)?.f_transpose(2, 3)?.f_contiguous()?)
     }
 

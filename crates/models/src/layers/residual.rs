@@ -1,4 +1,4 @@
-//! Two branches from one input.
+//! Two branches with the same input.
 
 use tch::Tensor;
 
@@ -8,7 +8,7 @@ use crate::description::{JoinDescription, LayerDescription};
 use crate::error::ModelError;
 use crate::layers::{Layer, Neurons};
 
-/// A residual block. Made by [`crate::Builder::push_residual`].
+/// A residual block. Created by [`crate::Builder::push_residual`].
 #[derive(Debug)]
 pub struct ResidualBlock {
     /// The residual branch.
@@ -21,9 +21,9 @@ pub struct ResidualBlock {
 /// How a residual block joins its branches.
 #[derive(Debug)]
 pub enum Join {
-    /// Value by value.
+    /// Element by element.
     Connect(Connect),
-    /// Currents (the shortcut's may be spikes) are added, then neurons fire.
+    /// Currents (the shortcut's may be spikes) are added before neurons fire.
     AddAndFire(Box<Neurons>),
 }
 

@@ -1,4 +1,4 @@
-//! What weighs the spikes: convolutions and linear layers.
+//! Synapses: convolutions and linear layers.
 
 use tch::{Kind, Tensor};
 use tks_autograd::convolution::{ConvBackend, ConvOptions, spike_conv2d};
@@ -9,7 +9,7 @@ use crate::description::LayerDescription;
 use crate::error::ModelError;
 use crate::signal::Shape;
 
-/// What weighs the spikes: a convolution or a linear layer. Made by [`crate::Builder::conv`] and
+/// The weights applied to spikes: a convolution or a linear layer. Created by [`crate::Builder::conv`] and
 /// [`crate::Builder::linear`].
 #[derive(Debug)]
 pub struct Synapse {
@@ -92,11 +92,12 @@ impl Synapse {
         &self.name
     }
 
-    /// `[T, B, C, H, W]` to `[T, B, O, H', W']`, `[T, B, F]` to `[T, B, O]`, or `[T, B, N, D]` to `[T, B, N, O]`; in
-    /// `bf16` where the network runs so.
+    /// `[T, B, C, H, W]` to `[T, B, O, H', W']`, `[T, B, F]` to `[T, B, O]`, or `[T, B, N, D]` to `[T, B, N,
+    /// O]`; in `bf16` if the network is executed in it.
     ///
     /// # Errors
-    /// [`ModelError::Execution`] for groups or dilation where the sparse convolution is demanded; what libtorch refuses.
+    /// [`ModelError::Execution`] for groups or dilation if the sparse convolution is required; errors from
+    /// libtorch.
     pub fn apply(&self, x: &Tensor, context: &mut ForwardContext<'_>) -> Result<Tensor, ModelError> {
         let time_steps = x.size().first().copied().unwrap_or(0);
         let x = merge_steps(x)?;

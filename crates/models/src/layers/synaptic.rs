@@ -1,4 +1,4 @@
-//! The layer that most of a network is made of.
+//! The usual layer of a network.
 
 use tch::Tensor;
 
@@ -7,14 +7,14 @@ use crate::description::LayerDescription;
 use crate::error::ModelError;
 use crate::layers::{BatchNormLayer, Layer, Neurons, StaticPart, Synapse};
 
-/// Synapse, batch norm, neurons, in this order; any of them absent.
+/// Synapse, batch norm and neurons, in this order; each is optional.
 #[derive(Debug, Default)]
 pub struct SynapticLayer {
     /// Convolution or linear layer.
     pub synapse: Option<Synapse>,
     /// Batch norm.
     pub norm: Option<BatchNormLayer>,
-    /// Neurons; without them the layer gives currents.
+    /// Neurons; without them, the layer outputs currents.
     pub neurons: Option<Neurons>,
 }
 

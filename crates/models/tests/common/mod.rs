@@ -1,5 +1,5 @@
-//! What several tests of networks need.
-#![allow(dead_code)] // each test binary uses a part of it
+//! Helpers shared by tests of networks.
+#![allow(dead_code)] // each test binary uses only part of it
 
 use tch::Tensor;
 use tks_models::{Network, SpikingModel};
@@ -9,7 +9,7 @@ fn fnv1a(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
-/// Weights that follow from their names: those of the golden networks.
+/// Fills a network with weights derived from their names, as in the golden networks.
 pub(crate) fn fill_by_formula(network: &Network) {
     for (name, tensor) in network.named_tensors() {
         if !tensor.requires_grad() {
@@ -30,7 +30,7 @@ pub(crate) fn fill_by_formula(network: &Network) {
     }
 }
 
-/// How far a norm is from the expected one, relative to it.
+/// The relative difference of a norm from the expected one.
 pub(crate) fn relative_norm_error(actual: f64, expected: f64) -> f64 {
     (actual - expected).abs() / expected.abs().max(f64::MIN_POSITIVE)
 }
