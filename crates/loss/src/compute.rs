@@ -1,4 +1,4 @@
-//! From logits and labels to a loss.
+//! Computation of a loss from logits and labels.
 
 use tch::{Kind, Tensor};
 
@@ -9,27 +9,28 @@ use crate::losses::Loss;
 use crate::statistics::TeacherStatistics;
 use crate::terms::cross_entropy;
 
-/// A loss, what it is made of, and what the steps knew.
+/// A loss, its terms, and statistics of the time steps.
 #[derive(Debug)]
 pub struct LossOutput {
-    /// The loss, shape `[]`: `f32`, or `f64` where the logits are.
+    /// The loss, shape `[]`: `f32`, or `f64` if the logits are.
     pub loss: Tensor,
-    /// The terms of which the loss is a weighted sum, by name, each of shape `[]` and without gradient: `ce` and
+    /// The terms whose weighted sum is the loss, by name, each of shape `[]` and without gradient: `ce` and
     /// `soft` for TKS, `ce` for cross entropy, `ce` and `mse` for TET, `mse` for the rate.
     pub parts: Vec<(&'static str, Tensor)>,
-    /// Cross entropy of the logits' mean over the steps with the labels as they are given (soft ones too, nothing
-    /// smoothed), of shape `[]` and without gradient: the same measure for every loss, and that of a test.
+    /// Cross entropy of the logits' mean over the steps with the given labels (possibly soft, without
+    /// smoothing), of shape `[]` and without gradient: the same measure for every loss, also used in tests.
     pub cross_entropy: Tensor,
-    /// The weight of the labels against the teacher, with TKS.
+    /// The weight of the labels against the teacher, for TKS.
     pub label_weight: Option<f64>,
-    /// How many steps were right, and how sure the teacher was.
+    /// How many steps were correct, and how confident the teacher was.
     pub teacher: TeacherStatistics,
     faults: Option<Faults>,
 }
 
 impl LossOutput {
-    /// Whether logits and labels were as they should be. On the CPU that is known before the loss is computed,
-    /// and this does nothing; on a GPU it waits for the device, so call it where you read the loss anyway.
+    /// Checks that logits and labels are valid. On the CPU, this is checked before the loss is computed, and
+    /// this function does nothing; on a GPU, it waits for the device, so call it where you read the loss
+    /// anyway.
     ///
     /// # Errors
     /// [`LossError::Label`], [`LossError::SoftLabel`] or [`LossError::NotFinite`].
@@ -39,17 +40,16 @@ impl LossOutput {
 }
 
 impl LossConfig {
-    /// The loss of a batch.
+    /// Computes the loss of a batch.
     ///
     /// # Shapes
-    /// `logits`: `[T, B, K]`, the last layer's output at each time step, of any floating-point kind; the loss is
-    /// computed in `f64`.
-    /// `target`: `[B]` or `[B, K]`, see [`Target`].
+    /// `logits`: `[T, B, K]`, the last layer's output at each time step, of any floating-point kind; the loss
+    /// is computed in `f64`. `target`: `[B]` or `[B, K]`, see [`Target`].
     ///
     /// # Errors
-    /// [`LossError::Config`] and [`LossError::Progress`] for settings out of range, [`LossError::Shape`],
-    /// [`LossError::Kind`] and [`LossError::Device`] for tensors that do not fit. On the CPU also what
-    /// [`LossOutput::check`] finds.
+    /// [`LossError::Config`] and [`LossError::Progress`] for settings out of range; [`LossError::Shape`],
+    /// [`LossError::Kind`] and [`LossError::Device`] for mismatched tensors. On the CPU, also the errors of
+    /// [`LossOutput::check`].
     pub fn compute(
         &self,
         logits: &Tensor,
@@ -61,7 +61,7 @@ impl LossConfig {
 }
 
 impl LossOutput {
-    /// A loss of a batch: as [`LossConfig::compute`], by a loss that needs no name.
+    /// Computes the loss of a batch like [`LossConfig::compute`], with a loss that needs no name.
     ///
     /// # Errors
     /// As [`LossConfig::compute`].
@@ -100,7 +100,8 @@ mod tests {
 
     use super::*;
 
-    /// What a GPU leaves for [`LossOutput::check`], which on the CPU is found before the loss is computed.
+    /// Faults that a GPU leaves to [`LossOutput::check`], and that are found on the CPU before the loss is
+    /// computed.
     fn with_faults(logits: &Tensor, labels: &Tensor, counts: [i64; 2]) -> LossOutput {
         let progress = Progress { epoch: 0, epochs: 1 };
         let sound = Tensor::zeros([3, 3, 5], (Kind::Float, Device::Cpu));

@@ -1,4 +1,4 @@
-//! What can go wrong.
+//! Errors.
 
 use tch::{Device, Kind};
 use tks_registry::RegistryError;
@@ -7,65 +7,65 @@ use tks_registry::RegistryError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LossError {
-    /// A setting is out of its range.
+    /// A setting is out of range.
     #[error("loss.{key} = {value}: {expected} is needed")]
     Config {
         /// The setting, as in the configuration: `tks.tau`.
         key: &'static str,
         /// Its value.
         value: String,
-        /// What is needed, in words.
+        /// The valid values, in words.
         expected: &'static str,
     },
-    /// The epoch lies outside of the training.
+    /// The epoch is not within the training.
     #[error(
         "epoch {epoch} of {epochs}: the weight of the labels is defined from epoch 0 to {epochs}, of at least 1"
     )]
     Progress {
         /// The epoch, counted from 0.
         epoch: usize,
-        /// How many there are.
+        /// The total number of epochs.
         epochs: usize,
     },
-    /// A tensor has another shape than is needed.
+    /// A tensor has the wrong shape.
     #[error("`{tensor}` has the shape {actual:?}, but {expected} is needed")]
     Shape {
         /// The tensor's name.
         tensor: &'static str,
         /// Its shape.
         actual: Vec<i64>,
-        /// What is needed, in words.
+        /// The expected shape, in words.
         expected: String,
     },
-    /// A tensor has another kind of element than is needed.
+    /// A tensor has the wrong kind of element.
     #[error("`{tensor}` is of the kind {actual:?}, but {expected} is needed")]
     Kind {
         /// The tensor's name.
         tensor: &'static str,
         /// Its kind.
         actual: Kind,
-        /// What is needed, in words.
+        /// The expected kind, in words.
         expected: &'static str,
     },
     /// Logits and target are on different devices.
     #[error("the target is on {target:?}, the logits on {logits:?}: move one of them")]
     Device {
-        /// Where the logits are.
+        /// The device of the logits.
         logits: Device,
-        /// Where the target is.
+        /// The device of the target.
         target: Device,
     },
-    /// A label is no class.
+    /// A label is not a valid class.
     #[error("the label of sample {sample} is {label}, but the network has {classes} classes (0 to {})", classes - 1)]
     Label {
         /// Index in the batch.
         sample: i64,
         /// The label.
         label: i64,
-        /// Classes, `K`.
+        /// Number of classes, `K`.
         classes: i64,
     },
-    /// A soft label is no distribution over the classes.
+    /// A soft label is not a distribution over the classes.
     #[error("the soft label of sample {sample} is no distribution: {what}")]
     SoftLabel {
         /// Index in the batch.
@@ -73,7 +73,7 @@ pub enum LossError {
         /// What is wrong with it.
         what: String,
     },
-    /// A logit is infinite or not a number.
+    /// A logit is infinite or NaN.
     #[error(
         "logits[{step}, {sample}, {class}] is {value}: step, sample and class of the first of {count} \
              that are not finite"
@@ -87,19 +87,19 @@ pub enum LossError {
         class: i64,
         /// The logit.
         value: f64,
-        /// How many logits are not finite.
+        /// Number of non-finite logits.
         count: usize,
     },
-    /// A name that is not that of a loss.
+    /// An unknown name of a loss.
     #[error("`loss`: {0}")]
     Name(String),
-    /// A loss cannot be added by this name.
+    /// A loss cannot be added under this name.
     #[error(transparent)]
     Register(#[from] RegistryError),
-    /// What a loss of a program's own says.
+    /// The error of a loss defined by a program.
     #[error(transparent)]
     Other(Box<dyn std::error::Error + Send + Sync>),
-    /// libtorch refused.
+    /// An error from libtorch.
     #[error("libtorch: {0}")]
     Libtorch(String),
 }

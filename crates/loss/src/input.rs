@@ -1,26 +1,26 @@
-//! Logits and labels, hard or soft, in the one form that the losses compute with; what is wrong with a batch.
+//! Logits and labels, hard or soft, in the common form used by the losses, and checks of a batch.
 
 use tch::{Device, Kind, Tensor};
 
 use crate::error::LossError;
 
-/// What a batch should be taken for.
+/// The target of a batch.
 #[derive(Debug, Clone, Copy)]
 pub enum Target<'a> {
-    /// A class per sample: `[B]`, `i64`, each from 0 to below `K`.
+    /// One class per sample: `[B]`, `i64`, each from 0 to below `K`.
     Hard(&'a Tensor),
-    /// A distribution over the classes per sample, as mixing makes it: `[B, K]`, `f32` or `f64`.
+    /// A distribution over the classes per sample, as produced by mixing: `[B, K]`, `f32` or `f64`.
     Soft(&'a Tensor),
 }
 
-/// What losses are computed in. The terms of the teacher's gradient nearly cancel: in single precision two orders
-/// of summing differ by 2e-6, and beside a network `[T, B, K]` numbers are few.
+/// The precision in which losses are computed. The terms of the teacher's gradient nearly cancel: in single
+/// precision, two orders of summation differ by 2e-6. Compared with a network, `[T, B, K]` values are few.
 pub(crate) const KIND: Kind = Kind::Double;
 
-/// How far the sum of a soft label may be from 1: mixing in `f32`, and in `bf16` by others, rounds.
+/// Tolerance for the sum of a soft label, which is rounded by mixing in `f32`, or in `bf16` elsewhere.
 const SOFT_LABEL_TOLERANCE: f64 = 1e-2;
 
-/// A batch as a [`Loss`](crate::Loss) gets it: looked at, and in `f64`.
+/// A batch as passed to a [`Loss`](crate::Loss): validated, and in `f64`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct LossInput {
@@ -28,15 +28,15 @@ pub struct LossInput {
     pub logits: Tensor,
     /// `[B, K]`, `f64`: the logits' mean over the steps.
     pub mean: Tensor,
-    /// `[T, B]`, bool: whether a step alone gets the sample right. No gradient.
+    /// `[T, B]`, bool: whether a step classifies the sample correctly on its own. No gradient.
     pub right: Tensor,
     /// `[B, K]`, a distribution per sample, `f64`.
     pub distribution: Tensor,
-    /// `[B]`, the likeliest class per sample.
+    /// `[B]`, the most likely class per sample.
     pub label: Tensor,
-    /// `[B, K]`, 1 at the label: `distribution`, unless that is soft.
+    /// `[B, K]`, 1 at the label: equal to `distribution` unless that is soft.
     pub one_hot: Tensor,
-    /// Where reading would stall the device: what is to be looked at later.
+    /// Checks to be evaluated later, if reading them now would stall the device.
     pub(crate) faults: Option<Faults>,
 }
 
@@ -62,7 +62,7 @@ impl LossInput {
         if target_tensor.device() != device {
             return Err(LossError::Device { logits: device, target: target_tensor.device() });
         }
-        // By comparison, since to gather by a label out of range ends a CUDA context.
+        // By comparison, since gathering with a label out of range would abort a CUDA context.
         let class_indices = Tensor::f_arange(classes, (Kind::Int64, device))?;
         let one_hot = |label: &Tensor| label.f_unsqueeze(1)?.f_eq_tensor(&class_indices)?.f_to_kind(KIND);
         let (distribution, label, one_hot) = match target {
@@ -117,14 +117,14 @@ impl LossInput {
         Ok(input)
     }
 
-    /// `[2]`: how many logits are not finite, how many targets are no distributions.
+    /// `[2]`: number of non-finite logits, number of targets that are not distributions.
     fn fault_counts(&self) -> Result<Tensor, LossError> {
         tch::no_grad(|| {
             let sum = |mask: Tensor| mask.f_sum(Kind::Int64);
             let not_finite = sum(self.logits.f_isfinite()?.f_logical_not()?)?;
             let off =
                 self.distribution.f_sum_dim_intlist(1, false, Kind::Double)?.f_sub_scalar(1.0)?.f_abs()?;
-            // Negated, so that NaN counts as off.
+            // Negated, so that NaN counts as out of tolerance.
             let sums = off.f_le(SOFT_LABEL_TOLERANCE)?.f_logical_not()?;
             let negative = self.distribution.f_lt(0.0)?.f_any_dim(1, false)?;
             Ok(Tensor::f_stack(&[not_finite, sum(sums.f_logical_or(&negative)?)?], 0)?)
@@ -132,10 +132,10 @@ impl LossInput {
     }
 }
 
-/// What may be wrong with the values of a batch, on the device.
+/// Possible faults in the values of a batch, on the device.
 #[derive(Debug)]
 pub(crate) struct Faults {
-    /// `[2]`: how many logits are not finite, how many targets are no distributions.
+    /// `[2]`: number of non-finite logits, number of targets that are not distributions.
     pub(crate) counts: Tensor,
     /// `[T, B, K]`.
     pub(crate) logits: Tensor,
@@ -144,7 +144,7 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    /// Reads the counts, and where one is not zero, names the first culprit.
+    /// Reads the counts and, if one is not zero, reports the first faulty value.
     pub(crate) fn check(&self) -> Result<(), LossError> {
         let counts = Vec::<i64>::try_from(&self.counts)?;
         if counts[1] > 0 {

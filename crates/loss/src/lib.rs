@@ -1,13 +1,14 @@
-//! Temporal Knowledge Sharing (TKS) and the losses it is compared with, over the logits of every time step.
+//! Temporal Knowledge Sharing (TKS) and the losses with which it is compared, on the logits of all time
+//! steps.
 //!
-//! | module | what it holds |
+//! | module | contents |
 //! |---|---|
-//! | [`config`] | the loss by its name, [`LossConfig`], to which a program can add its own |
-//! | [`losses`] | the losses, each with its settings and its equation: [`Loss`] |
-//! | [`compute`] | from logits and labels to a loss: [`LossConfig::compute`] |
-//! | [`input`], [`terms`] | what a loss gets, and what it is made of |
-//! | [`statistics`] | how many steps were right, how sure the teacher was, collected without waiting for a GPU |
-//! | [`error`] | what can go wrong |
+//! | [`config`] | the choice of a loss by name, [`LossConfig`], to which a program can add its own |
+//! | [`losses`] | the losses, each with its settings and equation: [`Loss`] |
+//! | [`compute`] | computation of a loss from logits and labels: [`LossConfig::compute`] |
+//! | [`input`], [`terms`] | the input of a loss, and its terms |
+//! | [`statistics`] | how many steps were correct and how confident the teacher was, collected without waiting for a GPU |
+//! | [`error`] | errors |
 //!
 //! ```
 //! use tch::{Device, Kind, Tensor};

@@ -1,4 +1,4 @@
-//! How many steps were right, and how sure the teacher was.
+//! How many steps were correct, and how confident the teacher was.
 
 use tch::{Kind, Tensor};
 
@@ -6,34 +6,34 @@ use crate::error::LossError;
 use crate::input::LossInput;
 use crate::losses::Teacher;
 
-/// Counts behind those per step: right by the mean, right by no step, taught, entropy, samples.
+/// Number of counts after those per step: correct by the mean, correct by no step, taught, entropy, samples.
 const TOTALS: i64 = 5;
 
-/// What the steps knew of one batch or several, as sums on the device: nothing is read before
-/// [`TeacherStatistics::summary`], so that collecting them over an epoch stalls no GPU.
+/// Statistics of the time steps for one or more batches, as sums on the device: nothing is read before
+/// [`TeacherStatistics::summary`], so collecting them over an epoch does not stall a GPU.
 ///
-/// Every loss has them; the entropy of the teacher is there with TKS alone.
+/// They are available for every loss; the entropy of the teacher only for TKS.
 #[derive(Debug)]
 pub struct TeacherStatistics {
-    /// `[T + TOTALS]`, f64: samples that step `t` gets right, then [`TOTALS`].
+    /// `[T + TOTALS]`, f64: number of samples classified correctly by step `t`, then [`TOTALS`].
     sums: Tensor,
 }
 
-/// What [`TeacherStatistics`] comes to.
+/// The values of [`TeacherStatistics`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct TeacherSummary {
-    /// Samples seen.
+    /// Number of samples.
     pub samples: u64,
-    /// Share of all steps of all samples that alone get their sample right, 0 to 1.
+    /// Share of all steps of all samples that classify their sample correctly on their own, 0 to 1.
     pub right_steps: f64,
     /// The same for each step, `[T]`.
     pub right_per_step: Vec<f64>,
-    /// Share of samples that no step gets right, 0 to 1.
+    /// Share of samples that no step classifies correctly, 0 to 1.
     pub none_right: f64,
-    /// Share of samples that the mean of the logits over the steps gets right (the accuracy), 0 to 1.
+    /// Share of samples classified correctly by the mean of the logits over the steps (the accuracy), 0 to 1.
     pub mean_right: f64,
-    /// Mean entropy of the teacher's distribution at its temperature, in nats, over the samples that have a
-    /// teacher; `None` where none had, or the loss knows no teacher.
+    /// Mean entropy of the teacher's distribution at its temperature, in nats, over the samples with a
+    /// teacher; `None` if there are none, or the loss has no teacher.
     pub teacher_entropy: Option<f64>,
 }
 
@@ -60,7 +60,7 @@ impl TeacherStatistics {
         })
     }
 
-    /// Time steps, `T`.
+    /// Number of time steps, `T`.
     pub fn time_steps(&self) -> usize {
         usize::try_from(self.sums.size()[0] - TOTALS).unwrap_or(0)
     }
@@ -68,7 +68,7 @@ impl TeacherStatistics {
     /// Adds another batch, without waiting for the device.
     ///
     /// # Errors
-    /// [`LossError::Shape`] where it has another number of steps.
+    /// [`LossError::Shape`] if the numbers of steps differ.
     pub fn merge(&mut self, other: &Self) -> Result<(), LossError> {
         if self.time_steps() != other.time_steps() {
             return Err(LossError::Shape {
@@ -81,10 +81,10 @@ impl TeacherStatistics {
         Ok(())
     }
 
-    /// Reads the sums and divides them: waits for the device.
+    /// Reads the sums and divides them, which waits for the device.
     ///
     /// # Errors
-    /// What libtorch refuses.
+    /// Errors from libtorch.
     pub fn summary(&self) -> Result<TeacherSummary, LossError> {
         let sums = Vec::<f64>::try_from(&self.sums)?;
         let (steps, totals) = sums.split_at(self.time_steps());
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn sums_become_shares_of_samples_and_steps() {
-        // Right at steps 0, 1, 2; then right by the mean, by no step, taught, entropy, samples.
+        // Correct at steps 0, 1, 2; then correct by the mean, by no step, taught, entropy, samples.
         let sums = Tensor::from_slice(&[2.0, 3.0, 7.0, 6.0, 1.0, 5.0, 2.5, 10.0]);
         let summary = TeacherStatistics { sums }.summary().unwrap();
         let expected = TeacherSummary {

@@ -1,36 +1,36 @@
-//! What a loss is made of.
+//! The terms of a loss.
 
 use tch::{Kind, Tensor};
 
 use crate::error::LossError;
 use crate::losses::Teacher;
 
-/// A loss and the terms of which it is a weighted sum.
+/// A loss and the terms whose weighted sum it is.
 #[derive(Debug)]
 pub struct LossTerms {
     /// The loss, shape `[]`.
     pub loss: Tensor,
     /// The terms by name, each of shape `[]` and without gradient.
     pub parts: Vec<(&'static str, Tensor)>,
-    /// The weight of the labels against the teacher, where there is one.
+    /// The weight of the labels against the teacher, if there is one.
     pub label_weight: Option<f64>,
-    /// What the steps were taught, where they were.
+    /// The soft targets of the batch, if there is a teacher.
     pub teacher: Option<Teacher>,
 }
 
 impl LossTerms {
-    /// A loss of one term.
+    /// A loss with a single term.
     ///
     /// # Errors
-    /// What libtorch refuses.
+    /// Errors from libtorch.
     pub fn one(name: &'static str, loss: Tensor) -> Result<Self, LossError> {
         Ok(LossTerms { parts: vec![(name, loss.f_detach()?)], loss, label_weight: None, teacher: None })
     }
 
-    /// The sum of terms, each with its name and weight.
+    /// The weighted sum of terms, each with its name and weight.
     ///
     /// # Errors
-    /// [`LossError::Shape`] where there is no term, and what libtorch refuses.
+    /// [`LossError::Shape`] if there are no terms, and errors from libtorch.
     pub fn sum(terms: &[(&'static str, &Tensor, f64)]) -> Result<Self, LossError> {
         let mut loss: Option<Tensor> = None;
         let mut parts = Vec::with_capacity(terms.len());
@@ -50,15 +50,15 @@ impl LossTerms {
 /// Mean over the batch of `-sum_k target_k log p_k`; both `[B, K]`.
 ///
 /// # Errors
-/// What libtorch refuses.
+/// Errors from libtorch.
 pub fn cross_entropy(log_probabilities: &Tensor, target: &Tensor) -> Result<Tensor, LossError> {
     Ok(target.f_mul(log_probabilities)?.f_sum_dim_intlist(1, false, None)?.f_mean(None::<Kind>)?.f_neg()?)
 }
 
-/// Distributions `[B, K]`, each with a share of it spread over all classes (label smoothing).
+/// Distributions `[B, K]`, each with a share of it spread evenly over all classes (label smoothing).
 ///
 /// # Errors
-/// What libtorch refuses.
+/// Errors from libtorch.
 pub fn smoothed(distribution: &Tensor, share: f64) -> Result<Tensor, LossError> {
     if share == 0.0 {
         return Ok(distribution.shallow_clone());

@@ -1,4 +1,4 @@
-//! What a configuration may say, and what it is told where it may not.
+//! Valid configurations, and the messages for invalid ones.
 
 #![allow(
     clippy::needless_range_loop,
@@ -94,7 +94,7 @@ fn a_misspelt_name_is_told_the_nearest() {
     let unknown = refusal("[loss.mse_rate]\ntau = 1.0\n");
     assert!(unknown.contains("unknown key `loss.mse_rate.tau`"), "{unknown}");
     let two = refusal("[loss.tks]\n[loss.ce]\n");
-    // In the file's order or by the alphabet, as the TOML crate was built.
+    // In the order of the file or in alphabetical order, depending on how the TOML crate was built.
     let either = ["both `tks` and `ce` are given", "both `ce` and `tks` are given"];
     assert!(either.iter().any(|told| two.contains(told)) && two.contains("there is one loss"), "{two}");
     let none = refusal("[loss]\n");

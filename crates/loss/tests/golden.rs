@@ -1,4 +1,4 @@
-//! The values and gradients that the authors' script gave, and those of TET's formula.
+//! Comparison with the values and gradients of the authors' script, and with TET's formula.
 
 use anyhow::{Context, Result, ensure};
 use tch::{Kind, Tensor};
@@ -7,7 +7,7 @@ use tks_loss::{LossConfig, LossOutput, Progress, Schedule, Target, TetConfig, Tk
 
 const TOLERANCE: f64 = 1e-6;
 
-/// A static weight needs no epochs.
+/// A static weight does not depend on epochs.
 const ANY_PROGRESS: Progress = Progress { epoch: 0, epochs: 1 };
 
 fn number(case: &GoldenCase, key: &str) -> Result<f64> {
@@ -31,7 +31,7 @@ fn assert_close(case: &GoldenCase, name: &str, actual: &Tensor) -> Result<()> {
     Ok(())
 }
 
-/// The loss of a case's logits and labels, with hard labels and with their one-hot form, and its gradient.
+/// The loss and gradient for the logits and labels of a case, with hard labels and with their one-hot form.
 fn run(case: &GoldenCase, config: &LossConfig) -> Result<Vec<(LossOutput, Tensor)>> {
     let labels = tensor(case, "labels")?.to_kind(Kind::Int64);
     let one_hot = labels.one_hot(tensor(case, "logits")?.size()[2]).to_kind(Kind::Float);

@@ -1,4 +1,4 @@
-//! What a batch may be, and what is said of one that does not fit.
+//! Valid batches, and the messages for invalid ones.
 
 #![allow(
     clippy::needless_range_loop,
@@ -25,7 +25,7 @@ fn soft(logits: &Tensor, labels: &Tensor) -> Vec<Result<LossOutput, LossError>> 
     losses().iter().map(|loss| loss.compute(logits, Target::Soft(labels), PROGRESS)).collect()
 }
 
-/// Checks that all losses refuse, in these words.
+/// Checks that all losses refuse the input, with these words.
 fn refused(outputs: Vec<Result<LossOutput, LossError>>, words: &str) {
     for output in outputs {
         let error = output.expect_err(words).to_string();

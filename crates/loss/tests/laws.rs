@@ -1,4 +1,4 @@
-//! What holds for every batch.
+//! Properties that hold for every batch.
 
 #![allow(
     clippy::needless_range_loop,
@@ -132,7 +132,7 @@ proptest! {
             let teacher = softmax(teachers[b].as_ref().expect("all steps teach"));
             prop_assert!(relative_error(&teacher, &softmax(&mean)) < 1e-12);
         }
-        // Cross entropy to the teacher is at least the teacher's entropy.
+        // The cross entropy to the teacher is at least the teacher's entropy.
         let (output, _) = problem.compute(&LossConfig::Tks(config), PROGRESS).expect("a sound problem");
         let entropy = output.teacher.summary().expect("sums").teacher_entropy.expect("all steps teach");
         prop_assert!(output.loss.double_value(&[]) >= entropy - 1e-9);
@@ -149,7 +149,7 @@ proptest! {
 
     #[test]
     fn what_a_sample_without_teacher_learns_matters_to_no_other(problem in problem(), config in tks()) {
-        // All samples that some step gets right: then the choices agree.
+        // If some step classifies every sample correctly, the choices agree.
         let reference = problem.reference(&LossConfig::Tks(config), PROGRESS, None);
         prop_assume!(reference.none_right == 0.0);
         let results = [NoCorrect::Uniform, NoCorrect::Label, NoCorrect::Skip]
@@ -235,7 +235,7 @@ fn accuracy_is_that_of_the_mean_logits() -> anyhow::Result<()> {
 }
 
 proptest! {
-    /// Whatever the loss, the cross entropy is that of the mean over the steps with the labels as they are given.
+    /// For every loss, the cross entropy is that of the mean over the steps with the given labels.
     #[test]
     fn every_loss_tells_the_same_cross_entropy(problem in problem()) {
         let (logits, soft) = (problem.logits_tensor(), problem.target_tensor());

@@ -1,4 +1,4 @@
-//! Every variation against plain loops, and its gradient against central differences.
+//! Every variation compared with plain loops, and its gradient with central differences.
 
 #![allow(
     clippy::needless_range_loop,
@@ -52,7 +52,8 @@ fn assert_equals_reference(config: LossConfig) -> Result<()> {
             }
         }
 
-        // The loss has steps where the steps that teach change; no logit of the problems is this near to one.
+        // The loss is discontinuous where the set of teaching steps changes; no logit in these problems is
+        // that close to such a point.
         let numeric = problem.numeric_gradient(&config, PROGRESS);
         let scale = numeric.iter().fold(1e-3f64, |max, value| max.max(value.abs()));
         for (i, (actual, numeric)) in gradient.iter().zip(&numeric).enumerate() {

@@ -1,8 +1,9 @@
-//! Choices by name that a program can add to.
+//! Choices by name to which a program can add.
 //!
-//! A configuration chooses a network, a layer, a loss or a format by name. What ships is an enum, read by serde's derived
-//! code, so that a typing error is answered with its place and the documentation follows from the types. A program adds to it
-//! at run time: [`Registry`] holds the names that were added, and [`OpenEnum`] reads both as one choice.
+//! A configuration selects a network, a layer, a loss or a format by name. The built-in choices are an enum,
+//! read by serde's derived code, so that errors include their position and the documentation follows from the
+//! types. A program can add choices at run time: [`Registry`] stores the added names, and [`OpenEnum`] reads
+//! both as one choice.
 //!
 //! ```
 //! use std::fmt::Debug;
@@ -74,7 +75,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! There is one registry of a kind for the whole process, since a configuration is read where nobody can hand one over.
+//! There is one registry of each kind for the whole process, since the code that reads a configuration cannot
+//! be passed one.
 
 pub mod open_enum;
 mod registry;

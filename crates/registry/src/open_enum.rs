@@ -1,7 +1,8 @@
-//! Enums whose variants are what ships, and to which a program adds names: read and written by serde like any enum.
+//! Enums whose variants are the built-in choices and to which a program can add names. They are read and
+//! written by serde like any enum.
 //!
-//! What ships goes to serde's derived code with the reader that it came from, so that an error still knows where in the
-//! file it is.
+//! Built-in choices are passed to serde's derived code with their original reader, so that errors retain
+//! their position in the file.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -15,24 +16,24 @@ use serde_json::{Map, Value};
 
 use crate::registry::{Chosen, Registry};
 
-/// An enum of what ships, with a variant for what a program registered.
+/// An enum of built-in choices, with a variant for choices registered by a program.
 pub trait OpenEnum: Sized {
-    /// What is registered.
+    /// The type of registered choices.
     type Plan: ?Sized + 'static;
 
-    /// Where it is registered.
+    /// The registry.
     fn registry() -> &'static Registry<Self::Plan>;
 
-    /// Serde's derived code, for what ships.
+    /// Serde's derived code, for built-in choices.
     fn read_built_in<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
 
-    /// Serde's derived code, for what ships.
+    /// Serde's derived code, for built-in choices.
     fn write_built_in<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
 
-    /// What was registered.
+    /// Wraps a registered choice.
     fn from_chosen(chosen: Chosen<Self::Plan>) -> Self;
 
-    /// What was registered, if it is that.
+    /// The registered choice, if it is one.
     fn chosen(&self) -> Option<&Chosen<Self::Plan>>;
 }
 
@@ -61,15 +62,16 @@ macro_rules! serde_of_open_enum {
     };
 }
 
-/// Reads a choice as serde reads an enum.
+/// Reads a choice the way serde reads an enum.
 ///
 /// # Errors
-/// A name that is not known; parameters that do not fit it.
+/// An unknown name; parameters that do not fit it.
 pub fn deserialize<'de, T: OpenEnum, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     deserializer.deserialize_enum("choice", T::registry().names(), OpenVisitor(PhantomData))
 }
 
-/// Reads a choice whose parameters all have defaults, from any format that describes itself: a name alone is enough.
+/// Reads a choice whose parameters all have defaults, from any self-describing format: the name alone is
+/// sufficient.
 ///
 /// # Errors
 /// As [`deserialize`], and two choices in one table.
@@ -79,10 +81,10 @@ pub fn deserialize_name_or_table<'de, T: OpenEnum, D: Deserializer<'de>>(
     deserializer.deserialize_any(NameOrTable(OpenVisitor(PhantomData)))
 }
 
-/// Writes a choice as serde writes an enum.
+/// Writes a choice the way serde writes an enum.
 ///
 /// # Errors
-/// What the serializer refuses.
+/// Errors of the serializer.
 pub fn serialize<T: OpenEnum, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     match value.chosen() {
         None => value.write_built_in(serializer),
@@ -93,10 +95,10 @@ pub fn serialize<T: OpenEnum, S: Serializer>(value: &T, serializer: S) -> Result
     }
 }
 
-/// The value of a name alone, with default parameters.
+/// The choice for a name alone, with default parameters.
 ///
 /// # Errors
-/// A name that is not known, or with a parameter that has no default.
+/// An unknown name, or one with a parameter that has no default.
 pub fn by_name<T: OpenEnum>(name: &str) -> Result<T, de::value::Error> {
     from_name(name)
 }
@@ -106,7 +108,7 @@ fn from_name<T: OpenEnum, E: de::Error>(name: &str) -> Result<T, E> {
     Name(name, PhantomData).deserialize_enum("choice", names, OpenVisitor(PhantomData))
 }
 
-/// A value's name.
+/// The name of a choice.
 pub fn name<T: OpenEnum>(value: &T) -> String {
     if let Some(chosen) = value.chosen() {
         return chosen.name().to_owned();
@@ -118,10 +120,10 @@ pub fn name<T: OpenEnum>(value: &T) -> String {
     }
 }
 
-/// The names of an enum's variants, as serde's derived code has them.
+/// The names of an enum's variants, as defined by serde's derived code.
 pub fn variants<T: OpenEnum>() -> &'static [&'static str] {
     let mut names: &'static [&'static str] = &[];
-    // The error is how the probe ends.
+    // The probe ends with this error.
     let _ended = T::read_built_in(Probe(&mut names));
     names
 }
@@ -156,7 +158,7 @@ impl<'de, T: OpenEnum> Visitor<'de> for OpenVisitor<T> {
     }
 }
 
-/// An enum whose variant's name was read already.
+/// An enum whose variant name has already been read.
 struct Replay<V> {
     name: String,
     content: V,
@@ -200,7 +202,7 @@ impl<'de, A: VariantAccess<'de>> EnumAccess<'de> for Replay<A> {
     }
 }
 
-/// A name alone, or a table of that one name.
+/// A name alone, or a table with a single name as key.
 struct NameOrTable<T>(OpenVisitor<T>);
 
 impl<'de, T: OpenEnum> Visitor<'de> for NameOrTable<T> {
@@ -229,7 +231,7 @@ impl<'de, T: OpenEnum> Visitor<'de> for NameOrTable<T> {
     }
 }
 
-/// A table whose first key was read: the name; what it holds are the parameters.
+/// A table whose first key, the name, has been read; its value contains the parameters.
 struct Table<A> {
     name: String,
     map: A,
@@ -246,7 +248,7 @@ impl<'de, A: MapAccess<'de>> EnumAccess<'de> for Table<A> {
     }
 }
 
-/// The settings of a choice that has none.
+/// The settings of a choice without settings.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NoSettings {}
@@ -282,7 +284,7 @@ impl<'de, A: MapAccess<'de>> VariantAccess<'de> for Table<A> {
     }
 }
 
-/// Reads a table by the visitor of a variant with fields.
+/// Reads a table with the visitor of a variant with fields.
 struct Settings<V>(V);
 
 impl<'de, V: Visitor<'de>> DeserializeSeed<'de> for Settings<V> {
@@ -293,7 +295,7 @@ impl<'de, V: Visitor<'de>> DeserializeSeed<'de> for Settings<V> {
     }
 }
 
-/// A name without a table: parameters have their defaults.
+/// A name without a table: all parameters have their defaults.
 struct Name<'n, E>(&'n str, PhantomData<E>);
 
 impl<'de, E: de::Error> Deserializer<'de> for Name<'_, E> {
@@ -338,7 +340,7 @@ impl<'de, E: de::Error> VariantAccess<'de> for Defaults<E> {
     }
 }
 
-/// Learns the names of an enum's variants and reads nothing.
+/// Obtains the names of an enum's variants without reading anything.
 struct Probe<'p>(&'p mut &'static [&'static str]);
 
 impl<'de> Deserializer<'de> for Probe<'_> {

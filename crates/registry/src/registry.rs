@@ -1,4 +1,4 @@
-//! What a program adds to the names that a configuration may have.
+//! The choices that a program adds to the names valid in a configuration.
 
 use std::fmt::{self, Debug};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,28 +10,28 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
-    /// It cannot stand in a configuration.
+    /// It is not valid in a configuration.
     #[error("\"{name}\" is not a snake_case word, such as `my_{}`", kind.replace(' ', "_"))]
     NotAWord {
-        /// What the registry is of, such as `loss`.
+        /// The kind of choices in the registry, such as `loss`.
         kind: &'static str,
         /// The name.
         name: String,
     },
-    /// It means something already.
+    /// It is already taken.
     #[error("there already is a {kind} called `{name}`: choose another name")]
     Taken {
-        /// What the registry is of.
+        /// The kind of choices in the registry.
         kind: &'static str,
         /// The name.
         name: String,
     },
 }
 
-/// Makes a plan of its parameters, a table; the error says what is wrong with them.
+/// Creates a plan from its parameters, a table; the error describes what is wrong with them.
 type Parse<P> = Box<dyn Fn(Value) -> Result<Arc<P>, String> + Send + Sync>;
 
-/// Something that can be chosen by name.
+/// A choice with a name.
 pub struct Entry<P: ?Sized> {
     name: &'static str,
     /// Whether the name is followed by a table of parameters.
@@ -49,7 +49,7 @@ impl<P: ?Sized> Debug for Entry<P> {
 }
 
 impl<P: ?Sized> Entry<P> {
-    /// A name that stands alone.
+    /// A choice without parameters.
     pub fn word(name: &str, plan: Arc<P>) -> Self
     where
         P: Send + Sync + 'static,
@@ -61,7 +61,7 @@ impl<P: ?Sized> Entry<P> {
         }
     }
 
-    /// A name with a table of parameters, which are read as `T`.
+    /// A choice with a table of parameters, which are read as `T`.
     pub fn table<T: DeserializeOwned>(
         name: &str,
         plan: impl Fn(T) -> Arc<P> + Send + Sync + 'static,
@@ -78,9 +78,9 @@ impl<P: ?Sized> Entry<P> {
         self.has_parameters
     }
 
-    /// The choice of this entry, by its parameters.
+    /// The choice of this entry with these parameters.
     pub(crate) fn choose(&self, parameters: Value) -> Result<Chosen<P>, String> {
-        // TOML has no null: what JSON cannot hold was NaN or infinite.
+        // TOML has no null: a value that JSON cannot represent was NaN or infinite.
         if has_null(&parameters) {
             return Err("a number is not finite".to_owned());
         }
@@ -98,10 +98,10 @@ fn has_null(value: &Value) -> bool {
     }
 }
 
-/// A registered name that a configuration chose, with its parameters.
+/// A registered choice made by a configuration, with its parameters.
 pub struct Chosen<P: ?Sized> {
     name: &'static str,
-    /// A table, where the name is followed by one.
+    /// A table, if the name is followed by one.
     parameters: Option<Value>,
     plan: Arc<P>,
 }
@@ -112,12 +112,12 @@ impl<P: ?Sized> Chosen<P> {
         self.name
     }
 
-    /// What was registered, with the parameters that were chosen.
+    /// The registered plan, with the chosen parameters.
     pub fn plan(&self) -> &P {
         &self.plan
     }
 
-    /// The parameters as they were written, where the name is followed by some.
+    /// The parameters as written, if the name is followed by any.
     pub(crate) fn parameters(&self) -> Option<&Value> {
         self.parameters.as_ref()
     }
@@ -141,7 +141,7 @@ impl<P: ?Sized> Debug for Chosen<P> {
     }
 }
 
-/// The entries that a program added to what ships, and all names.
+/// The entries added by a program, and all names including the built-in ones.
 pub struct Registry<P: ?Sized> {
     kind: &'static str,
     built_in: &'static [&'static str],
@@ -150,7 +150,8 @@ pub struct Registry<P: ?Sized> {
 
 struct Added<P: ?Sized> {
     entries: Vec<Arc<Entry<P>>>,
-    /// Every name, what ships first. Leaked: serde takes names that live for ever, and a program adds few.
+    /// All names, the built-in ones first. Leaked, since serde requires static names and a program adds only
+    /// a few.
     names: &'static [&'static str],
 }
 
@@ -161,30 +162,30 @@ impl<P: ?Sized> Debug for Registry<P> {
 }
 
 impl<P: ?Sized> Registry<P> {
-    /// A registry of what messages call `kind` (`loss`), beside the names of what ships.
+    /// A registry for choices called `kind` in messages (`loss`), in addition to the built-in names.
     pub fn new(kind: &'static str, built_in: &'static [&'static str]) -> Self {
         Registry { kind, built_in, added: RwLock::new(Added { entries: Vec::new(), names: built_in }) }
     }
 
-    /// What messages call an entry.
+    /// The word for an entry in messages.
     pub fn kind(&self) -> &'static str {
         self.kind
     }
 
-    /// The names of what ships.
+    /// The built-in names.
     pub fn built_in(&self) -> &'static [&'static str] {
         self.built_in
     }
 
-    /// Every name that can be chosen: of what ships, then of what was added.
+    /// All valid names: the built-in ones, then the added ones.
     pub fn names(&self) -> &'static [&'static str] {
         self.added.read().unwrap_or_else(PoisonError::into_inner).names
     }
 
-    /// Adds an entry, for every configuration that the process reads from then on.
+    /// Adds an entry, for every configuration that the process reads afterwards.
     ///
     /// # Errors
-    /// A name that is taken, or that is not a snake_case word.
+    /// A name that is already taken or is not a snake_case word.
     pub fn add(&self, entry: Entry<P>) -> Result<(), RegistryError> {
         let (kind, name) = (self.kind, entry.name);
         let is_word = name.starts_with(|letter: char| letter.is_ascii_lowercase())
@@ -201,11 +202,11 @@ impl<P: ?Sized> Registry<P> {
         Ok(())
     }
 
-    /// What stands behind a name that was added, with its parameters; `None` for a name that was not. Without parameters they
-    /// have their defaults.
+    /// The plan with an added name, with its parameters; `None` if the name was not added. Parameters left
+    /// out have their defaults.
     ///
     /// # Errors
-    /// Parameters that do not fit, in a sentence.
+    /// Invalid parameters, described in a sentence.
     pub fn choose(&self, name: &str, parameters: Option<Value>) -> Option<Result<Arc<P>, String>> {
         let entry = self.find(name)?;
         if parameters.is_some() && !entry.has_parameters {
@@ -215,7 +216,7 @@ impl<P: ?Sized> Registry<P> {
         Some(entry.choose(parameters).map(|chosen| chosen.plan))
     }
 
-    /// The entry that was added by this name.
+    /// The entry added under this name.
     pub fn find(&self, name: &str) -> Option<Arc<Entry<P>>> {
         let added = self.added.read().unwrap_or_else(PoisonError::into_inner);
         added.entries.iter().find(|entry| entry.name == name).cloned()

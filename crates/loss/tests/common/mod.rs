@@ -19,7 +19,7 @@ pub(crate) struct Problem {
     pub target: Vec<f64>,
 }
 
-/// What the loops come to.
+/// The results of the loops.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Reference {
     pub loss: f64,
@@ -30,7 +30,7 @@ pub(crate) struct Reference {
 }
 
 impl Problem {
-    /// Pseudo-random logits; labels of which about half are what some step says.
+    /// Pseudo-random logits, with labels of which about half are predicted by some step.
     pub(crate) fn random(seed: u64, steps: usize, samples: usize, classes: usize) -> Self {
         let noise = |salt: u64, length| {
             tks_golden::noise(seed.wrapping_mul(977).wrapping_add(salt), length)
@@ -51,7 +51,7 @@ impl Problem {
         problem
     }
 
-    /// The same with labels mixed of two samples' each.
+    /// The same with labels mixed from two samples each.
     pub(crate) fn mixed(mut self) -> Self {
         let hard = self.target.clone();
         for b in 0..self.samples {
@@ -90,7 +90,7 @@ impl Problem {
         (0..self.samples).map(|b| argmax(self.target_of(b)) as i64).collect()
     }
 
-    /// The product's own loss, and its gradient.
+    /// The loss and gradient computed by the crate.
     pub(crate) fn compute(
         &self,
         config: &LossConfig,
@@ -118,8 +118,8 @@ impl Problem {
         argmax(self.logits_at(t, b)) == argmax(self.target_of(b))
     }
 
-    /// The loss by plain loops. `teacher_logits`, where given, stand in for the teacher's own: a detached
-    /// teacher that stays as it is while the logits move.
+    /// The loss computed by plain loops. `teacher_logits`, if given, replace the teacher's own: a detached
+    /// teacher that does not change with the logits.
     pub(crate) fn reference(
         &self,
         config: &LossConfig,
@@ -212,7 +212,7 @@ impl Problem {
             .sum()
     }
 
-    /// The teacher's logits of each sample; `None` where no step teaches.
+    /// The teacher's logits for each sample; `None` if no step teaches.
     pub(crate) fn teacher_logits(&self, config: &TksConfig) -> Vec<Option<Vec<f64>>> {
         (0..self.samples)
             .map(|b| {
@@ -271,7 +271,7 @@ impl Problem {
     }
 }
 
-/// The first of the largest values.
+/// The index of the first of the largest values.
 pub(crate) fn argmax(values: &[f64]) -> usize {
     (0..values.len()).fold(0, |best, i| if values[i] > values[best] { i } else { best })
 }
@@ -293,7 +293,7 @@ fn smooth(target: &[f64], share: f64) -> Vec<f64> {
     target.iter().map(|y| (1.0 - share) * y + share / target.len() as f64).collect()
 }
 
-/// Every variation of TKS that a configuration can name.
+/// Every variation of TKS that a configuration can select.
 pub(crate) fn variations() -> Vec<TksConfig> {
     let mut all = Vec::new();
     for selection in
