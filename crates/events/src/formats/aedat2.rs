@@ -1,17 +1,18 @@
-//! AEDAT 1.0 and 2.0 of jAER: DVS128 (CIFAR10-DVS too), DAVIS cameras and DVS640.
+//! jAER's AEDAT 1.0 and 2.0: DVS128 (including CIFAR10-DVS), DAVIS cameras and DVS640.
 //!
-//! Lines that begin with `#`, then records, most significant byte first: an address and a time of 32 bits in us. In AEDAT
-//! 1.0 an address has 16 bits, in 2.0 it has 32.
+//! Lines that begin with `#`, then records, most significant byte first: an address and a time of 32 bits in
+//! us. In AEDAT 1.0 an address has 16 bits, in 2.0 it has 32.
 //!
-//! | camera | `y` | `x` | polarity | what is no event of a pixel |
+//! | camera | `y` | `x` | polarity | not a pixel event |
 //! |---|---|---|---|---|
 //! | DVS128 | bits 8 to 14 | bits 1 to 7 | bit 0 | bit 15: a special event |
 //! | DAVIS | bits 22 to 30 | bits 12 to 21 | bit 11 | bit 31: a sample of its frames (APS) or IMU; bit 10: a special event |
 //! | DVS640 | bits 11 to 20 | bits 1 to 10 | bit 0 | |
 //!
-//! Samples and special events are passed over and counted. The camera is what [`ReadOptions::camera`] says, else the
-//! header's `AEChip` or `HardwareInterface`; many files have neither. Then the addresses tell it where they are certain:
-//! those of a DVS128 have no bits above 15, events of a DAVIS none below 11. Else the camera has to be given.
+//! Samples and special events are skipped and counted. The camera is given by [`ReadOptions::camera`], else
+//! by the header's `AEChip` or `HardwareInterface`; many files have neither. In that case, it is determined
+//! from the addresses if they are unambiguous: those of a DVS128 have no bits above 15, events of a DAVIS
+//! none below 11. Otherwise, the camera must be given.
 //!
 //! [`ReadOptions::camera`]: super::ReadOptions::camera
 
@@ -99,7 +100,7 @@ impl Records<RECORD> for Dvs128 {
     }
 }
 
-/// The same of AEDAT 1.0.
+/// The same for AEDAT 1.0.
 impl Records<RECORD_1> for Dvs128 {
     #[inline(always)]
     fn event(&[a, b, c, d, e, f]: &[u8; RECORD_1]) -> Raw {
@@ -114,7 +115,7 @@ impl Records<RECORD_1> for Dvs128 {
 
 struct Davis;
 
-/// What is no event of a DAVIS: a sample, or a special event.
+/// The bits of a DAVIS address that mark a sample or a special event.
 const DAVIS_OTHERS: u32 = 0x8000_0400;
 
 impl Records<RECORD> for Davis {
@@ -142,12 +143,12 @@ impl Records<RECORD> for Dvs640 {
     }
 }
 
-/// What a header says.
+/// The contents of a header.
 #[derive(Default)]
 struct Header {
     end: usize,
     lines: Vec<(String, String)>,
-    /// Written by v2e, which has the layouts of DAVIS and of DVS640 only.
+    /// Whether it was written by v2e, which has only the layouts of DAVIS and DVS640.
     is_of_v2e: bool,
 }
 
@@ -165,10 +166,10 @@ impl Header {
         header
     }
 
-    /// The camera that the header names.
+    /// The camera named in the header.
     ///
     /// # Errors
-    /// One that is not known.
+    /// An unknown camera.
     fn camera(&self) -> Result<Option<Camera>, String> {
         let value =
             |key| self.lines.iter().rev().find(|(known, _)| known == key).map(|(_, value)| value.as_str());
@@ -187,9 +188,9 @@ fn ask() -> String {
     format!("give the one whose addresses it has (`camera`; `--camera`): {names}")
 }
 
-/// The camera that a chip's or an interface's name says.
+/// The camera for the name of a chip or an interface.
 fn of_chip(name: &str) -> Option<Camera> {
-    // Of a class name the class.
+    // Of a class path, the class name.
     let name = name.rsplit('.').next().unwrap_or(name).to_ascii_lowercase();
     if name.contains("dvs128") || name.contains("tmpdiff128") {
         return Some(Camera::Dvs128);
@@ -225,14 +226,14 @@ fn time(&[.., a, b, c, d]: &[u8; RECORD]) -> u32 {
     u32::from_be_bytes([a, b, c, d])
 }
 
-/// Records whose addresses have some bits.
+/// Which bits the addresses of the records use.
 #[derive(Default)]
 struct Addresses {
-    /// Some above 15, which a DVS128 does not have; a special event's sign may reach into them.
+    /// Number with bits above 15, which a DVS128 does not have; a special event's sign may extend into them.
     above_15: usize,
-    /// Some above 20, which a DVS640 does not have.
+    /// Number with bits above 20, which a DVS640 does not have.
     above_20: usize,
-    /// Some below 10, in what is an event where the camera is a DAVIS, which has none.
+    /// Number with bits below 10 in pixel events, if the camera is a DAVIS, which has none.
     below_10: usize,
 }
 
@@ -248,7 +249,7 @@ impl Addresses {
         found
     }
 
-    /// The layout that all of these addresses fit, if there is one only.
+    /// The layout that fits all of these addresses, if there is exactly one.
     fn camera(&self, is_of_v2e: bool) -> Option<Camera> {
         match self {
             Addresses { above_15: 0, .. } if !is_of_v2e => Some(Camera::Dvs128),
@@ -277,7 +278,7 @@ pub(super) fn decode(
     };
     let told = stated.or_else(|| {
         let told = Addresses::of(records).camera(header.is_of_v2e);
-        // The size that is given has to fit: not that of a DVS128 and more.
+        // The given size must fit: not that of a DVS128 and more.
         let fits = |camera: &Camera| match sensor {
             Some(SensorSize { width, height }) => *camera != Camera::Dvs128 || width <= 128 && height <= 128,
             None => true,
@@ -306,7 +307,8 @@ pub(super) fn decode(
             .find(|sensor| x < sensor.width && y < sensor.height)
             .unwrap_or(Camera::Davis640.sensor())
     };
-    // The addresses tell the layout; the smallest camera that has it, and all events on it, is taken.
+    // The addresses determine the layout; of the cameras with that layout, the smallest that contains all
+    // events is used.
     let is_davis = !matches!(camera, Camera::Dvs128 | Camera::Dvs640);
     let size = if stated.is_none() && is_davis { davis_size(&mut decoded) } else { camera.sensor() };
     decoded.sensor = Some(size);
@@ -321,7 +323,7 @@ pub(super) fn decode(
     decoded
 }
 
-/// Counts what is no event of a pixel.
+/// Counts the records that are not pixel events.
 fn tell(decoded: &mut Decoded, records: &[[u8; RECORD]], camera: Camera) {
     let (mut special, mut frames, mut imu) = (0, 0, 0);
     for address in records.iter().map(address) {
@@ -387,7 +389,7 @@ mod tests {
             ("eu.seebetter.ini.chips.davis.Davis640", Some(Camera::Davis640)),
             ("eu.seebetter.ini.chips.davis.Davis208PixelParade", Some(Camera::Davis208)),
             ("eu.seebetter.ini.chips.sbret10.SBret10", Some(Camera::Davis240)),
-            // The package says davis, and no size is there.
+            // The package says davis, without a size.
             ("eu.seebetter.ini.chips.davis.CDAVIS", None),
             ("ch.unizh.ini.jaer.chip.cochlea.CochleaAMS1c", None),
         ] {
@@ -410,7 +412,7 @@ mod tests {
         assert_eq!(camera(&[0x7fff, 0x8001, 0xffff_8001], false), Some(Camera::Dvs128));
         assert_eq!(camera(&[davis(300, 200), davis(0, 0), 0x8000_0123], false), Some(Camera::Davis346));
         assert_eq!(camera(&[dvs640(639, 479), dvs640(1, 2)], true), Some(Camera::Dvs640));
-        // Both kinds of bits, or a writer that has no DVS128.
+        // Both kinds of bits, or a writer that does not support DVS128.
         assert_eq!(camera(&[davis(300, 200), 0x7bff], false), None);
         assert_eq!(camera(&[0x7fff], true), None);
     }

@@ -1,11 +1,12 @@
-//! AEDAT 3.1 of cAER: DVS128 Gesture. Amir et al., CVPR 2017.
+//! cAER's AEDAT 3.1: DVS128 Gesture. Amir et al., CVPR 2017.
 //!
-//! Lines that begin with `#` up to `#!END-HEADER`, then packets, least significant byte first: a header of 28 bytes
-//! (type and source of 16 bits each, then size of an event, offset of its time, overflow of the clock, capacity,
-//! number, number of valid ones, of 32 bits each), and the events. Of type 1 (polarity) an event is 32 bits (valid in
-//! bit 0, polarity in bit 1, `y` in bits 2 to 16, `x` in bits 17 to 31) and a time of 32 bits in us. Other types and
-//! invalid events are passed over and counted, and so are the events of further cameras: the source of the first packet
-//! of polarity events is read. Its line `#Source 1: DAVIS240C` gives the size of the sensor.
+//! Lines that begin with `#` up to `#!END-HEADER`, then packets, least significant byte first: a header of 28
+//! bytes (type and source of 16 bits each, then size of an event, offset of its time, overflow of the clock,
+//! capacity, number, number of valid ones, of 32 bits each), and the events. An event of type 1 (polarity) is
+//! 32 bits (valid in bit 0, polarity in bit 1, `y` in bits 2 to 16, `x` in bits 17 to 31) and a time of 32
+//! bits in us. Other types and invalid events are skipped and counted, as are the events of further cameras:
+//! only the source of the first packet of polarity events is read. Its line `#Source 1: DAVIS240C` determines
+//! the size of the sensor.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -23,18 +24,18 @@ const PACKET_HEADER: usize = 28;
 const POLARITY: i16 = 1;
 const EVENT: usize = 8;
 
-/// The packets of polarity events of a file's first camera, one after the other, up to its first fault.
+/// The packets of polarity events of a file's first camera, in sequence, up to the first fault.
 struct Packets<'a> {
     bytes: &'a [u8],
     at: usize,
-    /// The camera that is read, once it is known.
+    /// The camera to read, once it is known.
     source: Option<i16>,
     stop: Option<(usize, String)>,
     /// Events of other types, and of other cameras.
     others: BTreeMap<Other, u64>,
 }
 
-/// What is passed over.
+/// The kind of skipped events.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Other {
     /// Events of a type other than polarity.
@@ -44,7 +45,7 @@ enum Other {
 }
 
 impl Other {
-    /// What these events are, as cAER calls them.
+    /// The kind of these events, as named by cAER.
     fn name(&self) -> String {
         let kind = match self {
             Other::Source(source) => return format!("events of another camera (source {source})"),
@@ -66,7 +67,8 @@ impl Other {
     }
 }
 
-/// The sensor of a source, as cAER's and DV's lines name cameras; the more exact name first.
+/// The sensor of a source, with camera names as in the headers of cAER and DV; more specific names come
+/// first.
 fn sensor_of(source: &str) -> Option<SensorSize> {
     let name = source.to_ascii_lowercase();
     [
@@ -113,7 +115,7 @@ impl EventFormat for Aedat3 {
     }
 }
 
-/// A packet: where it begins, its events, and what its times start from.
+/// A packet: its start, its events, and the offset of its times.
 struct Packet<'a> {
     at: usize,
     events: &'a [[u8; EVENT]],
@@ -147,7 +149,7 @@ impl Records<EVENT> for Polarity {
         (time.into(), bits(data, 17, 15) as u16, bits(data, 2, 15) as u16, bits(data, 1, 1) as u8)
     }
 
-    /// Those that are valid.
+    /// Whether the event is valid.
     #[inline(always)]
     fn is_event(event: &[u8; EVENT]) -> bool {
         event[0] & 1 == 1
@@ -225,7 +227,7 @@ impl<'a> Iterator for Packets<'a> {
                 let what = format!("a packet is cut: {whole} of its {count} events are there");
                 self.fault(start + whole * EVENT, what);
             } else {
-                // The last packet may be written without the room that it was not filled with.
+                // The last packet may be written without its unused capacity.
                 self.at = start.saturating_add(length).min(bytes.len());
             }
             return Some(Packet { at, events, earlier: overflow << 31 });
@@ -234,7 +236,7 @@ impl<'a> Iterator for Packets<'a> {
     }
 }
 
-/// What the header says, and where the packets begin.
+/// The contents of the header, and where the packets begin.
 #[derive(Debug, Clone)]
 struct Header {
     end: usize,
@@ -254,7 +256,8 @@ impl Header {
         header
     }
 
-    /// The sensor of this source. A file that was recorded again from another has that one's sources with a minus.
+    /// The sensor of this source. A file re-recorded from another one has the other's sources with a minus
+    /// sign.
     fn sensor(&self, source: i16) -> Option<SensorSize> {
         let of = |key: String| {
             self.lines.iter().find(|(known, _)| *known == key).and_then(|(_, name)| sensor_of(name))
@@ -265,7 +268,7 @@ impl Header {
         })
     }
 
-    /// What is read, if the header names another form of packets.
+    /// The reason for refusal if the header names an unsupported form of packets.
     fn refusal(&self) -> Option<String> {
         let (_, form) = self.lines.iter().find(|(key, _)| key == "Format")?;
         (!form.eq_ignore_ascii_case("raw")).then(|| {
@@ -273,7 +276,7 @@ impl Header {
         })
     }
 
-    /// Tells what is known of the camera `source`.
+    /// Adds metadata on the camera `source`.
     fn describe(self, source: Option<i16>, decoded: &mut Decoded) {
         decoded.sensor = source.and_then(|source| self.sensor(source));
         decoded.metadata.extend(self.lines);
@@ -300,7 +303,7 @@ pub(super) fn decode(bytes: &[u8], mut decoded: Decoded) -> Decoded {
     decoded
 }
 
-/// Where in a file which times lie, so that a part of it can be decoded alone.
+/// An index of the times in a file, so that part of it can be decoded on its own.
 #[derive(Debug)]
 pub(crate) struct Index {
     length: usize,
@@ -311,7 +314,7 @@ pub(crate) struct Index {
     stop: Option<(usize, String)>,
 }
 
-/// Packets that follow each other.
+/// Consecutive packets.
 #[derive(Debug)]
 struct Part {
     start: usize,
@@ -320,11 +323,11 @@ struct Part {
     latest: i64,
 }
 
-/// Bytes of a part, at least: its entry in the index is then a thousandth of it.
+/// Minimum size of a part in bytes: its index entry is then a thousandth of it.
 const PART: usize = 1 << 15;
 
 impl Index {
-    /// Looks over the times of a file.
+    /// Builds the index from the times of a file.
     pub(crate) fn of(bytes: &[u8]) -> Index {
         let header = Header::read(bytes);
         let mut packets = Packets::new(bytes, header.end);
@@ -347,12 +350,12 @@ impl Index {
         Index { length: bytes.len(), header, parts, events, source, stop }
     }
 
-    /// Bytes of the whole file.
+    /// Size of the whole file in bytes.
     pub(super) fn length(&self) -> usize {
         self.length
     }
 
-    /// How many events the whole file has.
+    /// Number of events in the whole file.
     pub(super) fn events(&self) -> usize {
         self.events
     }
@@ -362,19 +365,19 @@ impl Index {
         self.parts.iter().map(|part| part.latest).max().unwrap_or(i64::MIN)
     }
 
-    /// The parts that hold times of `start <= t < end`.
+    /// The parts that contain times in `start <= t < end`.
     fn parts(&self, (start, end): (i64, i64)) -> impl Iterator<Item = &Part> {
         self.parts.iter().filter(move |part| part.earliest < end && part.latest >= start)
     }
 
-    /// The bytes of the file that [`Index::decode`] needs for a span of times.
+    /// The byte range of the file that [`Index::decode`] needs for a time span.
     pub(crate) fn range(&self, span: (i64, i64)) -> Range<usize> {
         let start = self.parts(span).map(|part| part.start).min().unwrap_or(0);
         start..self.parts(span).map(|part| part.end).max().unwrap_or(start)
     }
 
-    /// The events of all parts that hold times of `start <= t < end`, and the fault of the file; `bytes` are those of
-    /// [`Index::range`].
+    /// Decodes the events of all parts that contain times in `start <= t < end`, and the fault of the file;
+    /// `bytes` are those of [`Index::range`].
     pub(super) fn decode(&self, bytes: &[u8], span: (i64, i64), mut decoded: Decoded) -> Decoded {
         if let Some(problem) = self.header.refusal() {
             decoded.refuse(self.header.end, problem);
@@ -395,27 +398,27 @@ impl Index {
     }
 }
 
-/// A part of a recording with its class, as DVS128 Gesture's `_labels.csv` has them.
+/// A labelled part of a recording, as in DVS128 Gesture's `_labels.csv`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LabelledSpan {
-    /// The class as it stands in the file (DVS128 Gesture counts from 1).
+    /// The class as given in the file (DVS128 Gesture counts from 1).
     pub class: u32,
-    /// Beginning in us, included.
+    /// Start in us, inclusive.
     pub start_us: i64,
-    /// End in us, not included.
+    /// End in us, exclusive.
     pub end_us: i64,
 }
 
-/// Reads DVS128 Gesture's labels: lines of `class,startTime_usec,endTime_usec` under a header. `name` stands in
-/// messages.
+/// Reads DVS128 Gesture's labels: lines of `class,startTime_usec,endTime_usec` after a header. `name` is used
+/// in messages.
 ///
 /// # Errors
-/// [`EventError::Table`] with the first line that is none.
+/// [`EventError::Table`] with the first invalid line.
 pub fn read_labels(name: impl AsRef<Path>, text: &str) -> Result<Vec<LabelledSpan>, EventError> {
     labels(name.as_ref(), text, u32::MAX)
 }
 
-/// [`read_labels`], of classes up to `last`.
+/// [`read_labels`] for classes up to `last`.
 pub(crate) fn labels(path: &Path, text: &str, last: u32) -> Result<Vec<LabelledSpan>, EventError> {
     let mut spans = Vec::new();
     for (number, line) in text.lines().enumerate() {

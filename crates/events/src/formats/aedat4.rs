@@ -1,10 +1,10 @@
-//! AEDAT 4 of DV: packets of flatbuffers, plain or compressed by LZ4 or Zstandard.
+//! DV's AEDAT 4: packets of flatbuffers, uncompressed or compressed with LZ4 or Zstandard.
 //!
-//! `#!AER-DAT4.0`, then a header of its own (compression, where the table at the file's end begins, and an XML text
-//! that says what each stream holds), then packets: a stream's number and a length, of 32 bits each, and a
-//! flatbuffer. A stream of type `EVTS` holds events of 16 bytes: time of 64 bits in us, `x` and `y` of 16 bits,
-//! polarity. The first event stream is read; packets of other streams (frames, IMU samples, triggers, the events of a
-//! second camera) are passed over and counted.
+//! `#!AER-DAT4.0`, then a header flatbuffer (compression, the position of the table at the end of the file,
+//! and an XML text that describes each stream), then packets: a stream's number and a length, of 32 bits
+//! each, and a flatbuffer. A stream of type `EVTS` contains events of 16 bytes: time of 64 bits in us, `x`
+//! and `y` of 16 bits, polarity. The first event stream is read; packets of other streams (frames, IMU
+//! samples, triggers, the events of a second camera) are skipped and counted.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -20,13 +20,14 @@ use crate::sensor::SensorSize;
 
 const MAGIC: usize = 14;
 const EVENT: usize = 16;
-/// A packet of DV holds some ten thousand events: one that unfolds to more than this is an attack or a fault.
+/// A packet from DV contains about ten thousand events: one that decompresses to more than this is malicious
+/// or damaged.
 const MOST_BYTES: u64 = 1 << 28;
-/// Events of growing times are packed to a tenth at best: so is a packet that unfolds to more than this many times its
-/// length, beyond what any may.
+/// Events with increasing times compress to a tenth at best, so a packet that decompresses to more than this
+/// many times its size is malicious or damaged.
 const MOST_RATIO: u64 = 1000;
 const ALWAYS: u64 = 1 << 16;
-/// Packets a thread that are unfolded before they are put together.
+/// Number of packets per thread that are decompressed before they are merged.
 const PACKETS_A_THREAD: usize = 16;
 
 /// AEDAT 4.
@@ -51,7 +52,7 @@ impl EventFormat for Aedat4 {
     }
 }
 
-/// A table of a flatbuffer: `bytes` from its size on.
+/// A table of a flatbuffer: `bytes` starting at its size.
 #[derive(Clone, Copy)]
 struct Table<'a> {
     bytes: &'a [u8],
@@ -66,7 +67,7 @@ impl<'a> Table<'a> {
         (at < bytes.len()).then_some(Table { bytes, at })
     }
 
-    /// Where field `index` lies, if the table has it.
+    /// The position of field `index`, if the table has it.
     fn field(&self, index: usize) -> Option<usize> {
         let back = i64::from(i32_at(self.bytes, self.at)?);
         let table = usize::try_from(self.at as i64 - back).ok()?;
@@ -79,7 +80,7 @@ impl<'a> Table<'a> {
         (offset != 0).then(|| self.at + offset)
     }
 
-    /// Start and number of the vector or string of field `index`.
+    /// Start and length of the vector or string in field `index`.
     fn vector(&self, index: usize) -> Option<(usize, usize)> {
         let field = self.field(index)?;
         let start = field.checked_add(u32_at(self.bytes, field)? as usize)?;
@@ -94,7 +95,7 @@ fn attribute<'a>(xml: &'a str, key: &str) -> Option<&'a str> {
     Some(&value[..value.find('<')?])
 }
 
-/// A stream that the header describes.
+/// A stream described in the header.
 #[derive(Debug, PartialEq, Eq)]
 struct Stream {
     number: i32,
@@ -104,7 +105,7 @@ struct Stream {
 }
 
 impl Stream {
-    /// What its packets are, where `read` is the one that is read.
+    /// The kind of its packets; `read` is the stream being read.
     fn name(&self, read: i32) -> String {
         match self.kind.as_str() {
             EVENTS => format!("packets of another event stream ({}; {read} is read)", self.number),
@@ -119,14 +120,14 @@ impl Stream {
 /// The type of a stream of events.
 const EVENTS: &str = "EVTS";
 
-/// The streams that a header describes.
+/// The streams described in the header.
 fn streams(xml: &str) -> Vec<Stream> {
-    // Each stream is a node of its own, named by its number; what lies before its name is another's.
+    // Each stream is a separate node named by its number; the text before it belongs to another node.
     let parts: Vec<&str> = xml.split("<node name=\"").skip(1).collect();
     let stream = |(i, part): (usize, &&str)| {
         let number = part.split('"').next()?.parse().ok()?;
         let kind = attribute(part, "typeIdentifier")?.to_owned();
-        // The node `info` follows inside.
+        // The node `info` follows inside it.
         let info = parts.get(i + 1).filter(|info| info.starts_with("info\"")).copied().unwrap_or(part);
         let size = |key| attribute(info, key).and_then(|value| value.parse::<u16>().ok());
         let sensor = size("sizeX").zip(size("sizeY")).map(|(width, height)| SensorSize { width, height });
@@ -143,7 +144,7 @@ enum Compression {
 }
 
 impl Compression {
-    /// What a packet unfolds to: itself, or `into`.
+    /// Decompresses a packet: returns the packet itself, or `into`.
     fn unfold<'a>(self, bytes: &'a [u8], into: &'a mut Vec<u8>) -> Result<&'a [u8], String> {
         into.clear();
         let most = (bytes.len() as u64 * MOST_RATIO + ALWAYS).min(MOST_BYTES);
@@ -216,10 +217,10 @@ pub(super) fn decode(bytes: &[u8], mut decoded: Decoded) -> Decoded {
             decoded.stop(start, problem);
         }
     };
-    // As many as there are if they are not compressed.
+    // The exact number if they are not compressed.
     decoded.reserve(packets.iter().map(|(_, packet)| packet.len() / EVENT).sum());
     let threads = if decoded.seek.is_some() { 1 } else { rayon::current_num_threads() };
-    // Some packets a thread at once, so that what is not put together yet stays small beside the recording.
+    // A few packets per thread at a time, so that data not yet merged stay small compared with the recording.
     for wave in packets.chunks(if threads == 1 { 1 } else { PACKETS_A_THREAD * threads }) {
         if let [packet] = wave {
             add(&mut buffer, &mut decoded, *packet);
@@ -241,7 +242,8 @@ pub(super) fn decode(bytes: &[u8], mut decoded: Decoded) -> Decoded {
     decoded
 }
 
-/// Where the packets of a stream start, and their bytes, up to the first fault; and how many those of others are.
+/// The positions and bytes of a stream's packets, up to the first fault, and the number of packets of other
+/// streams.
 #[expect(clippy::type_complexity, reason = "named where it is used")]
 fn packets(
     bytes: &[u8],
@@ -271,7 +273,7 @@ fn packets(
     (packets, others, None)
 }
 
-/// Adds the events of a packet that lies at byte `start`; `buffer` is memory for what it unfolds to.
+/// Adds the events of a packet at byte `start`; `buffer` is memory for the decompressed data.
 fn unfold(
     compression: Compression,
     (start, packet): (usize, &[u8]),
@@ -287,7 +289,7 @@ fn unfold(
     });
     let (events, _) = events.ok_or("a packet is no flatbuffer of events")?.as_chunks::<EVENT>();
     let is_negative = |event: &[u8; EVENT]| (event[9] | event[11]) & 0x80 != 0;
-    // Where an event lies in the file: its own place if the packet is not compressed, else its packet's.
+    // The position of an event in the file: its own if the packet is not compressed, else its packet's.
     let origin = packet.as_ptr().addr().wrapping_sub(start);
     let place = |event: &[u8; EVENT]| match compression {
         Compression::None => event.as_ptr().addr().wrapping_sub(origin),
@@ -310,7 +312,7 @@ fn unfold(
     Ok(())
 }
 
-/// An event, but for a coordinate that is negative.
+/// An event, except for negative coordinates.
 #[inline(always)]
 fn parse(&[a, b, c, d, e, f, g, h, x0, x1, y0, y1, p, ..]: &[u8; EVENT]) -> Raw {
     let t = i64::from_le_bytes([a, b, c, d, e, f, g, h]);

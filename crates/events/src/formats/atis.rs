@@ -1,8 +1,9 @@
 //! ATIS `.bin`: N-MNIST and N-Caltech101. Orchard et al., Frontiers in Neuroscience 9, 2015.
 //!
-//! 5 bytes an event: `x`, `y`, then 24 bits, most significant first: polarity, and 23 bits of time in us. A record
-//! with `y = 240` is no event: the clock's 13 bits have turned over, and all later times are 2^13 us later.
-//! The format has no mark: a file is read by it where its data set or the caller says so, or where all of it fits.
+//! 5 bytes per event: `x`, `y`, then 24 bits, most significant first: polarity, and 23 bits of time in us. A
+//! record with `y = 240` is not an event: it marks an overflow of the clock's 13 bits, and all later times
+//! are 2^13 us later. The format has no signature: it is used if the data set or the caller specifies it, or
+//! if the whole file fits.
 
 use super::decoded::Decoded;
 use super::event_format::{EventFormat, Unwritable};
@@ -10,13 +11,13 @@ use super::fill::{self, Raw, Records};
 use super::{ReadOptions, foreign, prophesee, text};
 use crate::stream::Events;
 
-/// Bytes of a record.
+/// Size of a record in bytes.
 pub(super) const RECORD: usize = 5;
-/// The `y` of a record that says that the clock has turned over.
+/// The `y` of a record that marks an overflow of the clock.
 const OVERFLOW_Y: u8 = 240;
 const OVERFLOW_US: i64 = 1 << 13;
 
-/// ATIS `.bin`: what all of fits, and that is not known to be something else.
+/// ATIS `.bin`: used for files that fit completely and are not known to be something else.
 #[derive(Debug)]
 pub(super) struct Atis;
 
@@ -42,7 +43,8 @@ impl EventFormat for Atis {
     }
 
     fn refusal(&self, bytes: &[u8]) -> Option<String> {
-        // Nothing in its files says that they are: others that are named so are not taken for one.
+        // Nothing in its files identifies them, so a file of another kind is refused even if the format is
+        // named.
         let kind = foreign::kind(bytes).filter(|_| !is_plausible(bytes))?;
         Some(format!("this is {kind}: it is not an ATIS recording"))
     }
@@ -56,7 +58,7 @@ impl EventFormat for Atis {
     }
 }
 
-/// How much later the next events are by the clock's turns before them.
+/// The offset of the next events from the preceding clock overflows.
 #[derive(Default)]
 struct Clock {
     later: i64,
@@ -85,9 +87,9 @@ impl Records<RECORD> for Clock {
     }
 }
 
-/// Whether all of a file is what a recording of this format can be: whole records of rows that an ATIS has (240) whose
-/// times do not run backwards by more than a turn of the clock, and not every byte printable ASCII or a blank: a short
-/// text would pass for a recording. Nothing in the format marks it.
+/// Whether a whole file is a plausible recording of this format: complete records of rows that an ATIS has
+/// (240), with times that do not run backwards by more than a clock period, and not only bytes of printable
+/// ASCII or white space, since a short text would pass for a recording. The format has no signature.
 pub(super) fn is_plausible(bytes: &[u8]) -> bool {
     let (records, rest) = bytes.as_chunks::<RECORD>();
     let (mut later, mut latest) = (0, 0);
@@ -119,7 +121,7 @@ pub(super) fn decode(bytes: &[u8], mut decoded: Decoded) -> Decoded {
 fn encode(events: Events<'_>) -> Result<Vec<u8>, Unwritable> {
     let refuse = |event, problem| Err(Unwritable { event, problem });
     if events.is_empty() {
-        // Which reading refuses: most files of no bytes were cut.
+        // Such files are refused on reading: most empty files were truncated.
         return refuse(
             0,
             "there is none, and without a header the file would have no bytes: choose a format with one"
@@ -136,7 +138,7 @@ fn encode(events: Events<'_>) -> Result<Vec<u8>, Unwritable> {
                 format!("x = {x}, y = {y}: it holds 0 to 255, and y = 240 has another meaning"),
             );
         }
-        // A second of silence is 122 records: an hour would still fit, an epoch in us would not.
+        // A second of silence takes 122 records: an hour would still fit, an epoch in us would not.
         if t - later >= 1 << 40 {
             return refuse(i, format!("t = {t} us is too late: shift the recording to begin at 0"));
         }

@@ -1,4 +1,4 @@
-//! Event cameras by name: the size of their sensor, and how AEDAT 1.0 and 2.0 lay out an address.
+//! Event cameras by name: the size of their sensor, and the layout of an address in AEDAT 1.0 and 2.0.
 
 use serde::{Deserialize, Serialize};
 
@@ -68,7 +68,7 @@ impl Camera {
 impl std::str::FromStr for Camera {
     type Err = String;
 
-    /// The camera of a [`Camera::name`].
+    /// The camera with this [`Camera::name`].
     fn from_str(name: &str) -> Result<Self, String> {
         let lower = name.to_ascii_lowercase();
         Camera::ALL.into_iter().find(|camera| camera.name() == lower).ok_or_else(|| {

@@ -1,13 +1,13 @@
-//! What the containers of numbers (text, NumPy, HDF5, MATLAB) have in common: the names of columns, their order, units of
-//! time, and how columns become events.
+//! Functions shared by the containers of numbers (text, NumPy, HDF5, MATLAB): the names and order of columns,
+//! units of time, and the conversion of columns to events.
 //!
 //! # Times
 //!
-//! 1. A unit that is named counts: by the option `columns` (`t_ns,x,y,p`), by the column's own name (`t_us`, `ts_ns`,
-//!    `timestamp [ns]`, `t(s)`), by its type (`datetime64[ns]`), or by the layout's definition.
-//! 2. Else whole numbers are us, also those of floating point (`4.84e+02`).
-//! 3. Else, if any time of the file has a fraction, all are seconds. A recording of more than 11 days is an error
-//!    that asks for the unit.
+//! 1. The unit is the one named by the option `columns` (`t_ns,x,y,p`), by the column's own name (`t_us`,
+//!    `ts_ns`, `timestamp [ns]`, `t(s)`), by its type (`datetime64[ns]`), or by the layout's definition.
+//! 2. Otherwise, integers are in us, even in floating point (`4.84e+02`).
+//! 3. Otherwise, if any time of the file has a fraction, all are in seconds. A recording of more than 11 days
+//!    is an error that asks for the unit.
 
 use std::fmt;
 use std::str::FromStr;
@@ -31,7 +31,7 @@ impl TimeUnit {
     const ALL: [TimeUnit; 4] =
         [TimeUnit::Seconds, TimeUnit::Milliseconds, TimeUnit::Microseconds, TimeUnit::Nanoseconds];
 
-    /// What files call it.
+    /// Its names in files.
     fn names(self) -> &'static [&'static str] {
         match self {
             TimeUnit::Seconds => &["s", "sec", "secs", "second", "seconds"],
@@ -45,7 +45,7 @@ impl TimeUnit {
         TimeUnit::ALL.into_iter().find(|unit| unit.names().contains(&name))
     }
 
-    /// A whole number of this unit in us; nanoseconds are rounded down.
+    /// An integer in this unit, converted to us; nanoseconds are rounded down.
     pub(super) fn whole(self, time: i64) -> Option<i64> {
         match self {
             TimeUnit::Seconds => time.checked_mul(1_000_000),
@@ -55,7 +55,7 @@ impl TimeUnit {
         }
     }
 
-    /// A time of this unit in us, rounded.
+    /// A time in this unit, converted to us and rounded.
     pub(super) fn real(self, time: f64) -> Option<i64> {
         rounded(match self {
             TimeUnit::Seconds => time * 1e6,
@@ -66,7 +66,7 @@ impl TimeUnit {
     }
 }
 
-/// What a column holds.
+/// The quantity in a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     Time(Option<TimeUnit>),
@@ -81,7 +81,7 @@ impl Role {
     const ROWS: &[&str] = &["y", "ys"];
     const POLARITIES: &[&str] = &["p", "ps", "pol", "polarity", "polarities", "on", "is_increase"];
 
-    /// What a column of this name holds, if it is one of an event.
+    /// The quantity in a column with this name, if it is part of an event.
     pub(super) fn of_name(name: &str) -> Option<Role> {
         let name = name.trim().trim_matches(['"', '\'']).trim().to_lowercase();
         let bracket = name.find(['[', '(']);
@@ -107,7 +107,7 @@ impl Role {
         Some(Role::Time(Some(unit)))
     }
 
-    /// Which of t, x, y, p it is.
+    /// The index of its quantity among t, x, y, p.
     fn index(self) -> usize {
         match self {
             Role::Time(_) => 0,
@@ -118,8 +118,8 @@ impl Role {
     }
 }
 
-/// Where t, x, y and p are among columns of these names, and the unit of time that the name tells; `None` unless all
-/// four are there. Of several of one kind the first counts.
+/// The positions of t, x, y and p among columns with these names, and the unit of time, if the name states
+/// it; `None` unless all four are present. Of several columns of one kind, the first counts.
 pub(super) fn places<'a>(names: impl Iterator<Item = &'a str>) -> Option<([usize; 4], Option<TimeUnit>)> {
     let mut places = [None; 4];
     let mut stated = None;
@@ -139,32 +139,32 @@ pub(super) fn places<'a>(names: impl Iterator<Item = &'a str>) -> Option<([usize
     Some(([t, x, y, p], stated))
 }
 
-/// The order of columns, where no name tells it: of a text, of an array `[N, 4]`; and the unit of time.
+/// The order of columns and the unit of time, if no names state them: for a text or an array `[N, 4]`.
 ///
-/// Its text has the columns in the file's order, separated by commas: `t`, `x`, `y` and `p` once each, `_` for a column
-/// to pass over, as in `y,x,_,p,t`. `t_s`, `t_ms`, `t_us` and `t_ns` tell the unit of time too. `txyp` is short for
-/// `t,x,y,p`. The default, an empty text, is what the file says, else `t,x,y,p`. What is given counts more than the
-/// file's header.
+/// As text, it lists the columns in the order of the file, separated by commas: `t`, `x`, `y` and `p` once
+/// each, and `_` for a column to skip, as in `y,x,_,p,t`. `t_s`, `t_ms`, `t_us` and `t_ns` also state the
+/// unit of time. `txyp` is short for `t,x,y,p`. The default, an empty text, means the order stated in the
+/// file, else `t,x,y,p`. A given order takes precedence over the file's header.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ColumnOrder(Option<Order>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Order {
-    /// Places of t, x, y, p.
+    /// Positions of t, x, y, p.
     pub(super) places: [u8; 4],
     /// Number of columns.
     pub(super) count: u8,
     pub(super) unit: Option<TimeUnit>,
-    /// Whether nothing tells this order.
+    /// Whether this order is assumed, not stated.
     pub(super) is_assumed: bool,
 }
 
-/// The most columns of which four may be told.
+/// Maximum number of columns in which four may be selected.
 const MOST_COLUMNS: usize = 100;
 
 impl Order {
-    /// `t,x,y,p`, unless the numbers say another.
+    /// `t,x,y,p`, unless the numbers show otherwise.
     pub(super) const TXYP: Order = Order { is_assumed: true, ..Order::told([0, 1, 2, 3], 4, None) };
     /// `x,y,p,t`
     pub(super) const XYPT: Order = Order::told([3, 0, 1, 2], 4, None);
@@ -199,13 +199,13 @@ impl ColumnOrder {
         self.0
     }
 
-    /// The unit of time that is given.
+    /// The unit of time, if given.
     pub(super) fn unit(self) -> Option<TimeUnit> {
         self.0.and_then(|order| order.unit)
     }
 }
 
-/// A text that is no [`ColumnOrder`].
+/// A text that is not a valid [`ColumnOrder`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "columns = `{0}`: name t, x, y and p once each in the file's order, and `_` for a column to pass over, as in \
@@ -256,14 +256,14 @@ impl From<ColumnOrder> for String {
     }
 }
 
-/// How the order of columns is named, for errors; `example` has as many columns as the file.
+/// How to name the order of columns, for errors; `example` has as many columns as the file.
 pub(super) fn how_to_name(example: &str) -> String {
     format!(
         "name the columns in order, with `_` for one to pass over (`columns = \"{example}\"`; `--columns {example}`)"
     )
 }
 
-/// One column of numbers of a type: the first at byte `offset`, each `step` bytes after the one before.
+/// One column of numbers of one type: the first at byte `offset`, each `step` bytes after the previous one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Column<'a> {
     pub(super) bytes: &'a [u8],
@@ -282,7 +282,7 @@ impl Column<'_> {
         self.kind.real(self.at(i)?)
     }
 
-    /// The whole number `i`; `None` where there is none, or one with a fraction.
+    /// Number `i` as an integer; `None` if it is missing or has a fraction.
     fn whole(&self, i: usize) -> Option<i64> {
         if self.kind.is_float() {
             self.real(i).filter(|value| value.fract() == 0.0).and_then(rounded)
@@ -291,17 +291,17 @@ impl Column<'_> {
         }
     }
 
-    /// The number `i`, for errors.
+    /// Number `i` as text, for errors.
     fn shown(&self, i: usize) -> String {
         let exact = self.whole(i).map(|whole| whole.to_string());
         exact.or_else(|| Some(self.real(i)?.to_string())).unwrap_or_else(|| "missing".into())
     }
 }
 
-/// Times beyond so many seconds after the first are not taken for seconds: 11 days.
+/// Times further than this many seconds after the first are not interpreted as seconds: 11 days.
 const LONGEST_SECONDS: f64 = 1e6;
 
-/// What times of floating point turned out to be, number by number.
+/// Statistics of floating-point times, collected number by number.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RealTimes {
     has_fraction: bool,
@@ -324,7 +324,7 @@ impl RealTimes {
         }
     }
 
-    /// Their unit where nothing names it.
+    /// Their unit, if nothing states it.
     pub(super) fn unit(self) -> Result<TimeUnit, String> {
         if !self.has_fraction {
             return Ok(TimeUnit::Microseconds);
@@ -340,17 +340,17 @@ impl RealTimes {
     }
 }
 
-/// Four columns t, x, y, p, and what is known of them.
+/// Four columns t, x, y, p, and information on them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Columns<'a> {
     pub(super) columns: [Column<'a>; 4],
-    /// The unit of time, where something names it.
+    /// The unit of time, if stated.
     pub(super) unit: Option<TimeUnit>,
-    /// What is added to each time, in us.
+    /// Offset added to each time, in us.
     pub(super) offset_us: i64,
-    /// Whether x, y and p count from 1 (MATLAB).
+    /// Whether x, y and p are counted from 1 (MATLAB).
     pub(super) from_one: bool,
-    /// Whether nothing tells that these are t, x, y, p.
+    /// Whether it is assumed, not stated, that these are t, x, y, p.
     pub(super) is_assumed: bool,
 }
 
@@ -359,8 +359,8 @@ impl<'a> Columns<'a> {
         Columns { columns, unit, offset_us: 0, from_one: false, is_assumed: false }
     }
 
-    /// The columns of a table: `rows` rows, each with a number of `kind` for every column of `order`. `is_transposed`
-    /// tables hold column after column.
+    /// The columns of a table: `rows` rows, each with a number of `kind` for every column of `order`.
+    /// `is_transposed` tables are stored column by column.
     pub(super) fn of_table(
         bytes: &'a [u8],
         rows: usize,
@@ -381,7 +381,7 @@ impl<'a> Columns<'a> {
         Columns { is_assumed: order.is_assumed, ..Columns::new(columns, order.unit) }
     }
 
-    /// Adds the events to `decoded`, which has none; `place` is where in the file an event lies.
+    /// Adds the events to `decoded`, which has none; `place` returns the position of an event in the file.
     pub(super) fn fill(self, decoded: &mut Decoded, place: impl Fn(usize) -> usize) {
         self.add(decoded, &place);
         if !self.is_assumed || decoded.refusal.is_some() || !decoded.is_doubtful() {
@@ -438,10 +438,10 @@ impl<'a> Columns<'a> {
         );
     }
 
-    /// Takes note that x, y and p count from 1 if the polarities say so: they are 1 and 2 then.
+    /// Determines from the polarities whether x, y and p are counted from 1: they are then 1 and 2.
     ///
     /// # Errors
-    /// Polarities of 2 beside columns or rows of 0.
+    /// Polarities of 2 together with columns or rows of 0.
     pub(super) fn counted_as_matlab(mut self) -> Result<Self, String> {
         let [_, x, y, p] = self.columns;
         let least = |column: Column<'_>| (0..column.count).filter_map(|i| column.whole(i)).min().unwrap_or(1);
@@ -459,13 +459,13 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// What a compressed file of this length may unfold to. Recordings that were looked at grow to ten times their size;
-/// what promises much more is not one.
+/// Maximum decompressed size of a compressed file of this length. Recordings examined grew to ten times their
+/// size; a file that claims much more is not valid.
 pub(super) fn most_unpacked(file: usize) -> usize {
     file.saturating_mul(32).saturating_add(12 << 20)
 }
 
-/// The names of what is in a container, for errors: at most a dozen.
+/// The names of the contents of a container, for errors: at most a dozen.
 pub(super) fn listed(items: &[String]) -> String {
     const SHOWN: usize = 12;
     let more = items.len().saturating_sub(SHOWN);

@@ -1,6 +1,6 @@
-//! Reading numbers out of bytes without a panic.
+//! Reading of numbers from bytes without panics.
 
-/// The `N` bytes at `offset`, if they are there.
+/// The `N` bytes at `offset`, if present.
 pub(super) fn bytes_at<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
     bytes.get(offset..)?.first_chunk().copied()
 }
@@ -17,9 +17,10 @@ pub(super) fn i32_at(bytes: &[u8], offset: usize) -> Option<i32> {
     bytes_at(bytes, offset).map(i32::from_le_bytes)
 }
 
-/// Lines at the start of a file that begin with `mark`: each without its end, with the offset after it.
+/// The lines at the start of a file that begin with `mark`, each without its line end and with the offset
+/// after it.
 ///
-/// A line that is no text is data that happens to begin so.
+/// A line that is not text is data that begin with the same byte by chance.
 pub(super) fn header_lines(bytes: &[u8], mark: u8) -> impl Iterator<Item = (&str, usize)> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -37,7 +38,7 @@ pub(super) fn header_lines(bytes: &[u8], mark: u8) -> impl Iterator<Item = (&str
     })
 }
 
-/// A `key value` or `key: value` of a header line, without its mark.
+/// A `key value` or `key: value` from a header line without its mark.
 pub(super) fn key_value(line: &str) -> Option<(String, String)> {
     let text = line.trim_start_matches(['#', '%', '!']).trim();
     let (key, value) = text.split_once(':').or_else(|| text.split_once(' '))?;

@@ -1,9 +1,10 @@
 //! Prophesee DAT: N-Cars and others. Sironi et al., "HATS", CVPR 2018.
 //!
-//! Lines that begin with `%`, then a byte for the type and one for the size of an event, then 8 bytes an event, least
-//! significant first: a time of 32 bits in us, and 32 bits of place: in version 2 `x` in bits 0 to 13, `y` in bits 14 to
-//! 27, polarity in bit 28; before, `x` in bits 0 to 8, `y` in bits 9 to 16, polarity in bit 17. Events of pixels have the
-//! types 0 and 12; files of other events, such as triggers (14), are refused by name.
+//! Lines that begin with `%`, then a byte for the type and one for the size of an event, then 8 bytes per
+//! event, least significant first: a time of 32 bits in us, and an address of 32 bits: in version 2, `x` in
+//! bits 0 to 13, `y` in bits 14 to 27, polarity in bit 28; in earlier versions, `x` in bits 0 to 8, `y` in
+//! bits 9 to 16, polarity in bit 17. Pixel events have the types 0 and 12; files of other events, such as
+//! triggers (14), are refused by name.
 
 use super::decoded::Decoded;
 use super::event_format::EventFormat;
@@ -63,13 +64,13 @@ impl Records<RECORD> for Version1 {
     }
 }
 
-/// Time and place.
+/// Time and address.
 #[inline(always)]
 fn words(&[a, b, c, d, e, f, g, h]: &[u8; RECORD]) -> (u32, u32) {
     (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]))
 }
 
-/// What events of this type are, if they are not events of pixels.
+/// The kind of events of this type, if they are not pixel events.
 fn other_events(kind: u8) -> Option<String> {
     match kind {
         0 | 12 => None,
@@ -78,7 +79,7 @@ fn other_events(kind: u8) -> Option<String> {
     }
 }
 
-/// The version of a file that states none: its places have bits that version 1 does not have, or have not.
+/// The version of a file that states none, from whether its addresses use bits that version 1 does not have.
 fn guess(records: &[[u8; RECORD]]) -> Result<u32, String> {
     let places = records.iter().fold(0, |all, record| all | words(record).1);
     match places {

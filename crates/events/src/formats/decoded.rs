@@ -1,4 +1,4 @@
-//! What a decoder gives: the events before the first fault, and the fault.
+//! The result of a decoder: the events before the first fault, and the fault.
 
 use super::left_out::{BadEvents, PassedOver};
 use super::order;
@@ -6,40 +6,41 @@ use crate::error::EventError;
 use crate::sensor::SensorSize;
 use crate::stream::EventStream;
 
-/// A file's events up to its end or first fault, and what else is to be told of it: what an
-/// [`EventFormat`](super::EventFormat) decodes to. Offsets are in bytes from the start of the file.
+/// The result of decoding with an [`EventFormat`](super::EventFormat): the events of a file up to its end or
+/// first fault, and further information on the file. Offsets are in bytes from the start of the file.
 #[derive(Debug, Default)]
 pub struct Decoded {
-    // Columns are of one length; polarities are 0 or 1.
+    // Columns have equal lengths; polarities are 0 or 1.
     pub(super) t: Vec<i64>,
     pub(super) x: Vec<u16>,
     pub(super) y: Vec<u16>,
     pub(super) p: Vec<u8>,
-    /// What the file says.
+    /// The sensor stated in the file.
     pub(super) sensor: Option<SensorSize>,
     pub(super) metadata: Vec<(String, String)>,
     /// The fault that ended decoding.
     pub(super) stop: Option<Stop>,
-    /// Faulty events that are not in the columns.
+    /// Faulty events, which are not in the columns.
     pub(super) bad: Option<BadEvents>,
-    /// What the file holds beside events of pixels.
+    /// The contents of the file other than pixel events.
     pub(super) passed_over: Vec<PassedOver>,
-    /// Why the file is not what it was taken for; no reading accepts it.
+    /// Why the file is not of the assumed format; it is then refused even by lenient reading.
     pub(super) refusal: Option<Stop>,
-    /// What is known of the first events.
+    /// Statistics of the first events.
     pub(super) seen: Seen,
-    /// The event whose place is looked for, instead of decoding for the events.
+    /// The event whose position is searched for, instead of decoding for the events.
     pub(super) seek: Option<Seek>,
 }
 
-/// A search for the place of an event in its file: decoding runs once more, and notes where the event came from.
+/// A search for the position of an event in its file: the file is decoded again, noting where the event came
+/// from.
 ///
-/// Only a fault is worth it, so that decoding needs not keep places.
+/// This is only needed for faults, so that decoding does not have to store positions.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seek {
     /// Address of the file's first byte.
     origin: usize,
-    /// Which event, counted from 0 in the order of the columns.
+    /// The index of the event, counted from 0 in the order of the columns.
     index: usize,
     found: Option<usize>,
 }
@@ -49,12 +50,12 @@ impl Seek {
         Seek { origin: file.as_ptr().addr(), index, found: None }
     }
 
-    /// Takes note of `more` events after `before` ones that lie at `part`, a part of the file.
+    /// Notes that `more` events after the first `before` come from `part`, a part of the file.
     pub(super) fn pass<T>(&mut self, before: usize, more: usize, part: &[T]) {
         self.pass_at(before, more, part.as_ptr().addr().wrapping_sub(self.origin));
     }
 
-    /// Takes note of `more` events after `before` ones that lie at byte `offset` of the file.
+    /// Notes that `more` events after the first `before` come from byte `offset` of the file.
     pub(super) fn pass_at(&mut self, before: usize, more: usize, offset: usize) {
         if self.found.is_none() && (before..before + more).contains(&self.index) {
             self.found = Some(offset);
@@ -62,26 +63,28 @@ impl Seek {
     }
 }
 
-/// What a look over some events tells.
+/// Statistics of some events.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Seen {
-    /// How many they are.
+    /// Number of events.
     events: usize,
-    /// Largest column and row.
+    /// Maximum column and row.
     x: u16,
     y: u16,
-    /// Not negative if no time is, and none is smaller than the one before it.
+    /// Non-negative if no time is negative or smaller than the one before it.
     signs: i64,
     /// First and last time.
     ends: (i64, i64),
 }
 
 impl Seen {
-    /// Looks over some events. As one loop a column, without branches, so that each is vectorised.
+    /// Computes the statistics of some events, in one loop without branches per column, so that each is
+    /// vectorised.
     #[inline(always)]
     pub(super) fn of(t: &[i64], x: &[u16], y: &[u16]) -> Seen {
         let (Some(&first), Some(&last)) = (t.first(), t.last()) else { return Seen::default() };
-        // The sign of a difference tells the order unless it overflows, which it cannot where no time is negative.
+        // The sign of a difference indicates the order unless it overflows, which it cannot if no time is
+        // negative.
         let mut signs = last;
         for (&before, &after) in t.iter().zip(&t[1..]) {
             signs |= before | after.wrapping_sub(before);
@@ -90,13 +93,14 @@ impl Seen {
         Seen { events: t.len(), x: largest(x), y: largest(y), signs, ends: (first, last) }
     }
 
-    /// All that may be asked: how many, the largest column and row, whether surely in order, first and last time.
+    /// All statistics: number of events, maximum column and row, whether they are certainly ordered, first
+    /// and last time.
     #[cfg(test)]
     pub(super) fn tells(self) -> (usize, u16, u16, bool, (i64, i64)) {
         (self.events, self.x, self.y, self.signs >= 0, self.ends)
     }
 
-    /// What is known of these events and those after them.
+    /// The combined statistics of these events and those after them.
     #[inline(always)]
     pub(super) fn then(self, after: Seen) -> Seen {
         if self.events == 0 || after.events == 0 {
@@ -115,13 +119,13 @@ impl Seen {
 /// The first fault of a file.
 #[derive(Debug)]
 pub(super) struct Stop {
-    /// Bytes from the start of the file.
+    /// Its position in bytes from the start of the file.
     pub(super) offset: usize,
     pub(super) problem: String,
 }
 
 impl Decoded {
-    /// Nothing yet, with the memory of a recording that is not needed any more.
+    /// An empty result, with the memory of a recording that is no longer needed.
     pub(super) fn in_memory_of(used: EventStream) -> Self {
         let (mut t, mut x, mut y, mut p) = used.into_columns();
         t.clear();
@@ -131,17 +135,17 @@ impl Decoded {
         Decoded { t, x, y, p, ..Decoded::default() }
     }
 
-    /// The size of the sensor, where the file states it. Events outside it are faults.
+    /// Sets the size of the sensor stated in the file. Events outside it are faults.
     pub fn set_sensor(&mut self, sensor: SensorSize) {
         self.sensor = Some(sensor);
     }
 
-    /// Keeps what the file says of itself beside the events, such as the camera.
+    /// Stores information from the file other than events, such as the camera.
     pub fn add_metadata(&mut self, key: impl Into<String>, value: impl Into<String>) {
         self.metadata.push((key.into(), value.into()));
     }
 
-    /// Makes room for `count` more events.
+    /// Reserves memory for `count` more events.
     pub fn reserve(&mut self, count: usize) {
         self.t.reserve(count);
         self.x.reserve(count);
@@ -149,7 +153,7 @@ impl Decoded {
         self.p.reserve(count);
     }
 
-    /// Adds an event: time in us, column, row, and whether it is brighter.
+    /// Adds an event: time in us, column, row, and whether it is an ON event (brighter).
     pub fn push(&mut self, t: i64, x: u16, y: u16, p: bool) {
         self.t.push(t);
         self.x.push(x);
@@ -157,8 +161,8 @@ impl Decoded {
         self.p.push(u8::from(p));
     }
 
-    /// [`Decoded::push`] of an event that lies at byte `offset` of the file, which the message about a faulty one then
-    /// tells.
+    /// [`Decoded::push`] for an event at byte `offset` of the file, which is stated in the message if the
+    /// event is faulty.
     pub fn push_at(&mut self, offset: usize, t: i64, x: u16, y: u16, p: bool) {
         if let Some(seek) = &mut self.seek {
             seek.pass_at(self.t.len(), 1, offset);
@@ -166,22 +170,22 @@ impl Decoded {
         self.push(t, x, y, p);
     }
 
-    /// Nothing yet, to be decoded until the place of an event is known.
+    /// An empty result, for decoding until the position of an event is known.
     pub(super) fn seeking(seek: Seek) -> Self {
         Decoded { seek: Some(seek), ..Decoded::default() }
     }
 
-    /// Whether the place of an event was looked for and found.
+    /// Whether the position of an event was searched for and found.
     pub(super) fn is_found(&self) -> bool {
         self.found().is_some()
     }
 
-    /// Where the event that was looked for lies, if it was found.
+    /// The position of the event searched for, if it was found.
     pub(super) fn found(&self) -> Option<usize> {
         self.seek.and_then(|seek| seek.found)
     }
 
-    /// Leaves out an event at byte `offset` whose values no event has: an error unless reading is lenient.
+    /// Leaves out an event at byte `offset` with invalid values: an error unless reading is lenient.
     pub fn leave_out(&mut self, offset: usize, problem: impl FnOnce() -> String) {
         match &mut self.bad {
             Some(bad) => bad.count += 1,
@@ -192,7 +196,7 @@ impl Decoded {
         }
     }
 
-    /// Counts `count` more records of a kind that are no events of pixels.
+    /// Counts `count` more records of a kind other than pixel events.
     pub fn pass_over(&mut self, kind: impl Into<String>, count: u64) {
         if count == 0 {
             return;
@@ -204,13 +208,13 @@ impl Decoded {
         }
     }
 
-    /// Takes note that the file is not what it was taken for: an error, also of lenient reading.
+    /// Notes that the file is not of the assumed format: an error even if reading is lenient.
     pub fn refuse(&mut self, offset: usize, problem: impl Into<String>) {
         self.refusal.get_or_insert(Stop { offset, problem: problem.into() });
     }
 
-    /// Takes the events out of the columns that lie outside `sensor`, else outside the one that the file names. `place`
-    /// finds where in the file an event lies, from its index.
+    /// Removes the events outside `sensor`, else outside the sensor stated in the file, from the columns.
+    /// `place` returns the position of an event in the file from its index.
     pub(super) fn leave_out_outside(
         &mut self,
         sensor: Option<SensorSize>,
@@ -247,9 +251,9 @@ impl Decoded {
         Some(BadEvents { count, offset, event: first, problem })
     }
 
-    /// Adds `count` events made of whole numbers `[t, x, y, p]`, but for those that are none: with a number that was not
-    /// read or fits no column, or a polarity that is not 1, 0 or -1. `place` is where event `i` lies in the file, and
-    /// `shown` what the file has for it.
+    /// Adds `count` events from integers `[t, x, y, p]`, except for invalid ones: with a number that was not
+    /// read or does not fit its column, or a polarity other than 1, 0 or -1. `place` returns the position of
+    /// event `i` in the file, and `shown` its text.
     pub(super) fn extend_with(
         &mut self,
         count: usize,
@@ -262,7 +266,7 @@ impl Decoded {
             let [t, x, y, p] = event(i);
             match (t, pixel(x), pixel(y), p) {
                 (Some(t), Some(x), Some(y), Some(p @ -1..=1)) => {
-                    // The place is worked out where it is looked for only.
+                    // The position is computed only if it is searched for.
                     if self.seek.is_some() {
                         self.push_at(place(i), t, x, y, p == 1);
                     } else {
@@ -277,25 +281,25 @@ impl Decoded {
         }
     }
 
-    /// Takes note of a fault at byte `offset` behind which nothing is read, such as a cut file: an error unless reading is
-    /// lenient. The first one counts.
+    /// Notes a fault at byte `offset` after which nothing is read, such as the end of a truncated file: an
+    /// error unless reading is lenient. The first one counts.
     pub fn stop(&mut self, offset: usize, problem: impl Into<String>) {
         self.stop.get_or_insert(Stop { offset, problem: problem.into() });
     }
 
-    /// Looks over the events that were not looked over yet.
+    /// Computes the statistics of the events not yet included.
     pub(super) fn look(&mut self) -> Seen {
         let from = self.seen.events;
         self.saw(Seen::of(&self.t[from..], &self.x[from..], &self.y[from..]))
     }
 
-    /// Takes note of what was seen of the next events, if all before them were seen.
+    /// Adds the statistics of the next events, if all events before them are included.
     fn saw(&mut self, next: Seen) -> Seen {
         self.seen = self.seen.then(next);
         self.seen
     }
 
-    /// Whether all events were looked over, so that what is seen of further ones may be noted.
+    /// Whether all events are included in the statistics, so that further ones may be added.
     fn is_seen(&self) -> bool {
         self.seen.events == self.t.len()
     }
@@ -326,13 +330,14 @@ impl Decoded {
         self.stop = other.stop;
     }
 
-    /// The recording, on `sensor`, else on the one that the file names, else on the smallest that has all events on it.
+    /// Converts to a recording on `sensor`, else on the sensor stated in the file, else on the smallest
+    /// sensor that contains all events.
     pub(super) fn into_stream(mut self, sensor: Option<SensorSize>) -> Result<EventStream, EventError> {
         let Seen { x, y, .. } = self.look();
         let smallest = SensorSize { width: x.saturating_add(1), height: y.saturating_add(1) };
         let sensor = sensor.or(self.sensor).unwrap_or(smallest);
         let Decoded { t, x: columns, y: rows, p, metadata, .. } = self;
-        // Columns of one length, polarities of 0 and 1 are what decoders make; the places were seen.
+        // Decoders guarantee columns of equal length and polarities of 0 and 1; the positions were checked.
         let stream = if t.is_empty() || (x < sensor.width && y < sensor.height) {
             EventStream::trusted(sensor, t, columns, rows, p)
         } else {
@@ -341,23 +346,24 @@ impl Decoded {
         Ok(stream.with_metadata(metadata))
     }
 
-    /// Largest column and row.
+    /// Maximum column and row.
     pub(super) fn largest(&mut self) -> (u16, u16) {
         let Seen { x, y, .. } = self.look();
         (x, y)
     }
 
-    /// How often a time is before the one ahead of it, and the first event that is, if times run backwards all along.
+    /// How often a time is smaller than the previous one, and the first such event, if times run backwards
+    /// throughout.
     pub(super) fn backwards(&mut self) -> Option<(usize, usize)> {
         if self.look().signs >= 0 { None } else { order::backwards(&self.t) }
     }
 
-    /// Whether what was read may have been taken in a wrong order.
+    /// Whether the data may have been read in a wrong order.
     pub(super) fn is_doubtful(&mut self) -> bool {
         self.bad.is_some() || self.backwards().is_some()
     }
 
-    /// Forgets the events, to read them in another way.
+    /// Discards the events, to read them in another way.
     pub(super) fn start_again(&mut self) {
         self.t.clear();
         self.x.clear();
@@ -370,8 +376,8 @@ impl Decoded {
         }
     }
 
-    /// Adds 2^`bits` for each time that the clock starts anew, i.e. falls by more than half of that. Times that do so all
-    /// along are no times.
+    /// Adds 2^`bits` at each overflow of the clock, i.e. when a time falls by more than half of that. Values
+    /// that do so throughout are not times.
     pub(super) fn unwrap_time(&mut self, bits: u32) {
         let (full, half) = (1i64 << bits, 1i64 << (bits - 1));
         if self.look().signs >= 0 {

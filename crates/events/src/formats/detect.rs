@@ -1,17 +1,18 @@
-//! The format of a file, by its content.
+//! Detection of a file's format by its content.
 
 use super::decoded::Decoded;
 use super::format::Format;
 use super::{ReadOptions, foreign, prophesee, text};
 
 impl Format {
-    /// The format of a file with this content: one that ships, else one that was [registered](Format::register). ATIS
-    /// `.bin` has no mark: it is what all of fits, and that is not known to be something else.
+    /// The format of a file with this content: a built-in one, else a [registered](Format::register) one.
+    /// ATIS `.bin` has no signature: it is chosen if the whole file fits and is not known to be something
+    /// else.
     pub fn detect(bytes: &[u8]) -> Option<Format> {
         Format::told_by(bytes).ok()
     }
 
-    /// [`Format::detect`], or what the file is instead.
+    /// [`Format::detect`], or else the kind of the file.
     pub(super) fn told_by(bytes: &[u8]) -> Result<Format, String> {
         let told = |formats: &[Format], has_mark: bool| {
             formats.iter().copied().find(|format| {
@@ -41,10 +42,11 @@ impl Format {
     }
 }
 
-/// Whether a file that begins so is a recording: by a format's mark, or as a text of which events are read.
+/// Whether a file that begins like this is a recording: by a format's signature, or as a text from which
+/// events can be read.
 pub(crate) fn is_surely_a_recording(head: &[u8], options: &ReadOptions) -> bool {
     match Format::detect(head) {
-        // No mark: that it fits is chance.
+        // No signature: a fit may be coincidence.
         None | Some(Format::Atis) => false,
         Some(Format::Text) => {
             let lines = head.iter().rposition(|&byte| byte == b'\n').map_or(head.len(), |end| end + 1);

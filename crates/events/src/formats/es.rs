@@ -1,10 +1,11 @@
 //! Event Stream `.es`, version 2. Marcireau et al., Frontiers in Neuroscience 14, 2020.
 //!
-//! `Event Stream`, three bytes of version, one of type (1: DVS, 2: ATIS), width and height of 16 bits. Then a byte for
-//! the time since the event before, in us, with the event's bits, and `x` and `y` of 16 bits. For DVS the time takes the
-//! upper 7 bits above the polarity; 255 alone says that 127 us have passed. For ATIS it takes the upper 6 bits, above the
-//! polarity and a bit that marks an exposure measurement, which is passed over and counted; 253 to 255 alone say that 63 us have
-//! passed as many times as the lower 2 bits say. `y` is as stored.
+//! `Event Stream`, three bytes of version, one of type (1: DVS, 2: ATIS), width and height of 16 bits. Then,
+//! for each event, a byte with the time since the previous event in us and the event's bits, followed by `x`
+//! and `y` of 16 bits. For DVS, the time is in the upper 7 bits, above the polarity; a single 255 means that
+//! 127 us have passed. For ATIS, it is in the upper 6 bits, above the polarity and a bit that marks an
+//! exposure measurement, which is skipped and counted; a single 253 to 255 means that 63 us have passed as
+//! many times as the lower 2 bits state. `y` is as stored.
 
 use super::ReadOptions;
 use super::cursor::u16_at;
@@ -67,7 +68,7 @@ pub(super) fn decode(bytes: &[u8], mut decoded: Decoded) -> Decoded {
     let (mut at, mut t, mut exposures) = (HEADER, 0i64, 0);
     while at < bytes.len() {
         let first = bytes[at];
-        // Of the bytes with the longest time, the one with no other bit set is an event all the same.
+        // Of the bytes with the longest time, the one with no other bit set is still an event.
         let longest = if atis { 0b1111_1100 } else { 0b1111_1110 };
         if first > longest {
             t += if atis { 63 * i64::from(first & 3) } else { 127 };

@@ -1,10 +1,11 @@
 //! Prophesee RAW with words of EVT 2.0 and EVT 2.1.
 //!
-//! Lines that begin with `%`, then words, least significant byte first. EVT 2.0 has 32 bits: a type in bits 28 to 31 (0
-//! darker, 1 brighter, 8 the upper 28 bits of the time), and for events the lower 6 bits of the time in bits 22 to 27, `x`
-//! in bits 11 to 21, `y` in bits 0 to 10. EVT 2.1 has 64 bits: the same in its upper half, and in its lower half a bit for
-//! each of 32 pixels from `x` on; with `endianness=legacy` (IMX636, Gen4.1) the halves are exchanged. Events before the
-//! first time word have no time and are passed over and counted, as are triggers (10) and others (14, 15).
+//! Lines that begin with `%`, then words, least significant byte first. EVT 2.0 words have 32 bits: a type in
+//! bits 28 to 31 (0 OFF event, 1 ON event, 8 the upper 28 bits of the time), and for events the lower 6 bits
+//! of the time in bits 22 to 27, `x` in bits 11 to 21, `y` in bits 0 to 10. EVT 2.1 words have 64 bits: the
+//! same in the upper half, and in the lower half one bit for each of 32 pixels starting at `x`; with
+//! `endianness=legacy` (IMX636, Gen4.1), the halves are swapped. Events before the first time word have no
+//! time and are skipped and counted, as are triggers (10) and others (14, 15).
 
 use super::decoded::Decoded;
 use super::event_format::{EventFormat, Unwritable};
@@ -82,13 +83,13 @@ impl EventFormat for Evt21 {
     }
 }
 
-/// The upper part of the time, followed over its turns.
+/// The upper part of the time, with its overflows.
 #[derive(Clone, Copy, Default)]
 struct Clock {
     high: i64,
     turns: i64,
     known: bool,
-    /// Whether a word was neither an event nor a time.
+    /// Whether any word was neither an event nor a time.
     odd: bool,
 }
 
@@ -120,7 +121,7 @@ impl Records<4> for Clock {
         )
     }
 
-    /// Of type 0 or 1.
+    /// Whether the type is 0 or 1.
     #[inline(always)]
     fn is_event(word: &[u8; 4]) -> bool {
         word[3] >> 5 == 0
@@ -142,13 +143,13 @@ impl Records<4> for Clock {
     }
 }
 
-/// Words by their type.
+/// The numbers of words by type.
 #[derive(Default)]
 pub(super) struct Kinds {
     counts: [u64; 16],
     /// Events that have no time yet.
     untimed: u64,
-    /// Times that lie before the one before them, and by too little to be a turn of the clock.
+    /// Times before the previous one, by too little for an overflow of the clock.
     backwards: u64,
 }
 
@@ -168,8 +169,9 @@ impl Kinds {
         self.backwards += 1;
     }
 
-    /// Tells what was passed over of `words` words from byte `start` on, of which those of type `time` are times;
-    /// refuses a file in which a third of the words is of no type there is, or whose times run backwards all along.
+    /// Records the skipped words of `words` words starting at byte `start`, of which those of type `time` are
+    /// times. Refuses a file in which a third of the words have an undefined type, or whose times run
+    /// backwards throughout.
     pub(super) fn tell(
         self,
         decoded: &mut Decoded,
@@ -210,7 +212,7 @@ impl Kinds {
     }
 }
 
-/// Types of words that EVT 2.0 and 2.1 define.
+/// The types of words defined by EVT 2.0 and 2.1.
 const KNOWN: [usize; 6] = [0, 1, TIME_HIGH as usize, 10, 14, 15];
 
 pub(super) fn decode(bytes: &[u8], empty: Decoded) -> Decoded {
@@ -220,7 +222,7 @@ pub(super) fn decode(bytes: &[u8], empty: Decoded) -> Decoded {
     let (words, rest) = bytes[start..].as_chunks::<4>();
     let odd = fill::records(&mut decoded, words, Clock::default()).odd;
     let kind = |word: &[u8; 4]| word[3] >> 4;
-    // Most files hold events and times alone, which needs no second look.
+    // Most files contain only events and times and need no second pass.
     if odd || words.first().is_some_and(|word| u32::from(kind(word)) != TIME_HIGH) {
         let (mut kinds, mut clock) = (Kinds::default(), Clock::default());
         for word in words {
@@ -244,7 +246,8 @@ pub(super) fn decode(bytes: &[u8], empty: Decoded) -> Decoded {
     decoded
 }
 
-/// How many words are a time as `little` and as `legacy` have it: with a type in one half and nothing in the other.
+/// The number of time words in `little` and in `legacy` order: with a type in one half and zeros in the
+/// other.
 fn times(words: &[[u8; 8]]) -> [usize; 2] {
     let is_time = |[.., last]: [u8; 4], other: [u8; 4]| last >> 4 == TIME_HIGH as u8 && other == [0; 4];
     let (mut little, mut legacy) = (0, 0);
@@ -255,16 +258,16 @@ fn times(words: &[[u8; 8]]) -> [usize; 2] {
     [little, legacy]
 }
 
-/// The order of the halves: the one stated, unless the words say otherwise; else what the words of time say.
+/// The order of the halves: the stated one, unless the words contradict it; else the order of the time words.
 fn order_of(stated: Option<Endianness>, words: &[[u8; 8]]) -> Result<Endianness, String> {
-    // Without a word in the header all are looked at; else enough to contradict it.
+    // If the header states no order, all words are checked; otherwise, enough to contradict it.
     let [little, legacy] = times(if stated.is_some() { &words[..words.len().min(1 << 16)] } else { words });
     let (name, own, other) = match stated {
         None => return Ok(if legacy > little { Endianness::Legacy } else { Endianness::Little }),
         Some(Endianness::Little) => ("little", little, legacy),
         Some(Endianness::Legacy) => ("legacy", legacy, little),
     };
-    // By chance a word of events looks like one of time.
+    // An event word can look like a time word by chance.
     if other > 2 + 4 * own {
         return Err(format!(
             "the header says that the endianness is `{name}`, but {other} words of time have the other one, {own} this one: \
@@ -288,7 +291,7 @@ pub(super) fn decode_21(bytes: &[u8], empty: Decoded) -> Decoded {
         }
     };
     let (mut clock, mut kinds) = (Clock::default(), Kinds::default());
-    // The half with the type comes to lie above.
+    // Moves the half with the type to the upper position.
     let turned = if endianness == Endianness::Legacy { 32 } else { 0 };
     fill::words(&mut decoded, words, 32, |word, block| {
         let word = u64::from_le_bytes(*word).rotate_left(turned);

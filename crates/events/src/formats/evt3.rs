@@ -1,9 +1,10 @@
 //! Prophesee RAW with words of EVT 3.0.
 //!
-//! Lines that begin with `%`, then words of 16 bits, least significant byte first, with a type in bits 12 to 15: 0 sets
-//! `y`; 2 is an event at `x` (bits 0 to 10) with its polarity (bit 11); 3 sets the first `x` and the polarity of vectors; 4
-//! and 5 are vectors of 12 and 8 pixels, a bit each; 6 and 8 set the lower and the upper 12 bits of the time in us. What
-//! comes before the first upper time is passed over and counted, as are triggers (10) and others (7, 14, 15).
+//! Lines that begin with `%`, then words of 16 bits, least significant byte first, with a type in bits 12 to
+//! 15: 0 sets `y`; 2 is an event at `x` (bits 0 to 10) with its polarity (bit 11); 3 sets the first `x` and
+//! the polarity of vectors; 4 and 5 are vectors of 12 and 8 pixels, one bit each; 6 and 8 set the lower and
+//! the upper 12 bits of the time in us. Events before the first upper time are skipped and counted, as are
+//! triggers (10) and others (7, 14, 15).
 
 use super::decoded::Decoded;
 use super::event_format::{EventFormat, Unwritable};
@@ -47,7 +48,7 @@ impl EventFormat for Evt3 {
     }
 }
 
-/// Types of words that the format defines.
+/// The types of words defined by the format.
 const KNOWN: [usize; 11] = [0, 2, 3, 4, 5, 6, 7, 8, 10, 14, 15];
 const TIME_HIGH: usize = 8;
 
@@ -103,7 +104,7 @@ pub(super) fn decode(bytes: &[u8], empty: Decoded) -> Decoded {
     decoded
 }
 
-/// Words only for what changes: 2 to 8 bytes an event, fewer where neighbours fire together.
+/// Words only for changes: 2 to 8 bytes per event, fewer if neighbours fire together.
 fn encode(events: Events<'_>) -> Result<Vec<u8>, Unwritable> {
     let refuse = |event, problem| Err(Unwritable { event, problem });
     let sensor = events.sensor;
@@ -113,7 +114,7 @@ fn encode(events: Events<'_>) -> Result<Vec<u8>, Unwritable> {
     )
     .into_bytes();
     let mut word = |kind: u16, value: u16| bytes.extend(((kind << 12) | value).to_le_bytes());
-    // The upper 12 bits of the time count on beyond those that a word holds; of the file's clock at first 0.
+    // The upper 12 bits of the time continue beyond those in a word; the file's clock starts at 0.
     let (mut high, mut low, mut row) = (None, 0, None);
     let mut i = 0;
     while i < events.len() {
@@ -126,12 +127,12 @@ fn encode(events: Events<'_>) -> Result<Vec<u8>, Unwritable> {
         if t < 0 || now < before || (Some(now) == high && t & 0xfff < low) {
             return refuse(i, format!("t = {t} us: sort the recording, to begin at 0 or later"));
         }
-        // An hour of silence is 430 words, an epoch in us would be a hundred million.
+        // An hour of silence takes 430 words, an epoch in us would take a hundred million.
         if now - before > 1 << 28 {
             return refuse(i, format!("t = {t} us is too late: shift the recording to begin at 0"));
         }
         if high != Some(now) {
-            // The reader takes a fall by more than half of the clock's range for a turn of it.
+            // The reader interprets a fall by more than half of the clock's range as an overflow.
             let mut step = before;
             if high.is_none() && now >= 1 << 11 {
                 word(8, 0);
@@ -151,7 +152,8 @@ fn encode(events: Events<'_>) -> Result<Vec<u8>, Unwritable> {
             word(0, y);
             row = Some(y);
         }
-        // Neighbours to the right that fire at the same time, with the same polarity, go into one vector of 12.
+        // Neighbours to the right that fire at the same time with the same polarity are combined into one
+        // vector of 12.
         let mut vector = 1u16;
         let mut last = x;
         let mut end = i + 1;

@@ -1,23 +1,23 @@
-//! Columns filled from records of one width, and from words that a state is kept over.
+//! Filling of columns from fixed-width records, and from words decoded with a state.
 //!
-//! Runs of events are added a column at a time, by loops that know their length, without branches: the compiler makes
-//! vectors of them. A run is short enough to stay in the innermost cache, where it is looked over too.
+//! Runs of events are added column by column, in loops of known length without branches, which the compiler
+//! vectorises. A run is short enough to stay in the L1 cache, where its statistics are computed too.
 
 use super::decoded::Decoded;
 
-/// An event as decoders make it.
+/// An event as produced by decoders.
 pub(super) type Raw = (i64, u16, u16, u8);
 
-/// Records that are taken at once.
+/// Number of records processed at once.
 const RUN: usize = 128;
 
-/// `count` bits of a word, from bit `from` on.
+/// `count` bits of a word, starting at bit `from`.
 #[inline(always)]
 pub(super) const fn bits(word: u32, from: u32, count: u32) -> u32 {
     (word >> from) & (u32::MAX >> (32 - count))
 }
 
-/// Records of `W` bytes, of which each is one event or none, and what is to be known of those before.
+/// Records of `W` bytes, each of which is at most one event, and a state from earlier records.
 pub(super) trait Records<const W: usize> {
     /// The event of a record that is one.
     fn event(record: &[u8; W]) -> Raw;
@@ -28,18 +28,18 @@ pub(super) trait Records<const W: usize> {
         true
     }
 
-    /// What is added to the times of the next events; `None` where they have no time yet and are passed over.
+    /// Offset added to the times of the next events; `None` if they have no time yet and are skipped.
     #[inline(always)]
     fn earlier(&self) -> Option<i64> {
         Some(0)
     }
 
-    /// Takes note of a record that is no event.
+    /// Processes a record that is not an event.
     #[inline(always)]
     fn pass(&mut self, _: &[u8; W]) {}
 }
 
-/// At most one event for each record. Returns what is known behind the last one.
+/// Adds at most one event per record. Returns the state after the last one.
 pub(super) fn records<const W: usize, R: Records<W>>(
     decoded: &mut Decoded,
     records: &[[u8; W]],
@@ -70,7 +70,7 @@ pub(super) fn records<const W: usize, R: Records<W>>(
     state
 }
 
-/// One event for each of some records.
+/// Adds one event for each of some records.
 #[inline(always)]
 fn add<T>(decoded: &mut Decoded, run: &[T], event: impl Fn(&T) -> Raw) {
     let before = decoded.t.len();
@@ -84,13 +84,13 @@ fn add<T>(decoded: &mut Decoded, run: &[T], event: impl Fn(&T) -> Raw) {
     }
 }
 
-/// One event for each record.
+/// Adds one event per record.
 pub(super) fn each<T>(decoded: &mut Decoded, records: &[T], event: impl Fn(&T) -> Raw) {
     decoded.reserve(records.len());
     records.chunks(RUN).for_each(|run| add(decoded, run, &event));
 }
 
-/// Events of a decoder with a state that puts up to `most_a_word` of a word.
+/// Adds the events of a decoder with a state that produces up to `most_a_word` events per word.
 #[inline(always)]
 pub(super) fn words<T>(
     decoded: &mut Decoded,
@@ -102,7 +102,8 @@ pub(super) fn words<T>(
     if decoded.seek.is_some() {
         at_once = 1;
     } else {
-        // Some words are for the time and the row, some hold many events: about half as many in all.
+        // Some words are for the time and the row, some contain many events: about half as many events as
+        // words in total.
         decoded.reserve(words.len() / 2);
     }
     let mut block = Block { count: 0, t: [0; BLOCK], x: [0; BLOCK], y: [0; BLOCK], p: [0; BLOCK] };
@@ -119,8 +120,8 @@ pub(super) fn words<T>(
     }
 }
 
-/// Events that are not in the columns yet: to put one into an array of fixed length takes one comparison, to push it
-/// to four columns takes four.
+/// Events that are not in the columns yet: adding one to an array of fixed length takes one comparison,
+/// pushing it to four columns takes four.
 pub(super) struct Block {
     count: usize,
     t: [i64; BLOCK],
@@ -129,7 +130,7 @@ pub(super) struct Block {
     p: [u8; BLOCK],
 }
 
-/// Few enough to stay in the innermost cache.
+/// Small enough to stay in the L1 cache.
 const BLOCK: usize = 1536;
 
 impl Block {
@@ -156,7 +157,8 @@ mod tests {
     use super::super::decoded::Seen;
     use super::*;
 
-    /// Five bytes a record; a first byte above 199 is no event and makes those after it 1000 us later.
+    /// Five bytes per record; a record whose first byte is above 199 is not an event, and makes those after
+    /// it 1000 us later.
     #[derive(Default)]
     struct Toy {
         later: i64,
@@ -182,7 +184,7 @@ mod tests {
         }
     }
 
-    /// Made by division instead of bits.
+    /// Computed by division instead of bit operations.
     fn expected(records: &[[u8; 5]]) -> Vec<Raw> {
         let (mut later, mut events) = (0, Vec::new());
         for &[mark, low, high, t_high, t_low] in records {
@@ -196,7 +198,7 @@ mod tests {
         events
     }
 
-    /// Pseudo-random records, of which one in `rare` is none but for some at the beginning.
+    /// Pseudo-random records, of which one in `rare` is not an event, except for some at the beginning.
     fn toys(count: usize, rare: u64) -> Vec<[u8; 5]> {
         let mut state = 1u64;
         let mut next = || {

@@ -1,10 +1,10 @@
-//! Files that are no recordings, known by their first bytes: told by name, so that none is taken for a format that has
-//! no mark of its own.
+//! Files that are not recordings, recognised by their first bytes and reported by name, so that they are not
+//! mistaken for a format without a signature.
 
-/// A kind of file, and the marks that all have to be there: where, and which bytes.
+/// A kind of file and its signature, all of which must be present: positions and bytes.
 type Kind = (&'static str, &'static [(usize, &'static [u8])]);
 
-/// What may lie beside recordings, or be a recording that is packed.
+/// Kinds of files that may lie beside recordings, or contain a packed recording.
 const KINDS: &[Kind] = &[
     ("a gzip archive", &[(0, b"\x1f\x8b\x08")]),
     ("a bzip2 archive", &[(0, b"BZh"), (4, b"1AY&SY")]),
@@ -79,7 +79,7 @@ pub(super) fn kind(bytes: &[u8]) -> Option<&'static str> {
         .or_else(|| by_structure(bytes))
 }
 
-/// Kinds whose first bytes alone say too little.
+/// Kinds that their first bytes alone do not identify.
 fn by_structure(bytes: &[u8]) -> Option<&'static str> {
     let number = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?) as usize);
     let text = |word: &[u8]| {
@@ -103,14 +103,14 @@ fn by_structure(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// A pickle of protocol 2 to 5: the protocol, and an operation that may come first. As an event of ATIS it would begin a
-/// recording after a second or more.
+/// A pickle of protocol 2 to 5: the protocol, and an operation that may come first. As an ATIS event, it
+/// would start a recording after a second or more.
 fn is_pickle(bytes: &[u8]) -> bool {
     const FIRST: &[u8] = b"\x95]})(cXKJMNG\x88\x89\x8a\x8b\x8cUBCldt";
     matches!(bytes, [0x80, 2..=5, first, _, ..] if FIRST.contains(first))
 }
 
-/// Numbers with a header of sizes that gives the length of the file.
+/// Numbers with a header of sizes that determines the length of the file.
 fn is_idx(bytes: &[u8]) -> bool {
     let [0, 0, kind, dimensions @ 1..=4, rest @ ..] = bytes else { return false };
     let width = match kind {
@@ -158,7 +158,7 @@ mod tests {
         ] {
             assert!(kind(bytes).is_some_and(|kind| kind.contains(name)), "{name}");
         }
-        // Events that begin alike.
+        // Events that begin in the same way.
         for bytes in
             [&b"BM\0\0\x09BN\0\0\x0a"[..], &[0, 0, 8, 3, 9], &[0x80, 3, 0, 0, 9], b"12 3 4 1\n", &[0; 5]]
         {

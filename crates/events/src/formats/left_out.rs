@@ -1,29 +1,30 @@
-//! What reading a recording left out: told, never dropped in silence.
+//! The data left out when reading a recording: always reported, never dropped silently.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// What a reading left out of a recording.
+/// The data left out when reading a recording.
 ///
-/// Words that a healthy file holds beside its events ([`LeftOut::passed_over`]: triggers, frames, IMU samples) are
-/// counted by every reading. Faults are left out by a lenient reading only; a strict one fails at the first.
+/// Contents of an intact file other than its events ([`LeftOut::passed_over`]: triggers, frames, IMU samples)
+/// are always counted. Faults are left out only by lenient reading; strict reading fails at the first one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
-    /// Single events that are faulty: outside the sensor, or with a value that no event has.
+    /// Individual faulty events: outside the sensor, or with invalid values.
     pub bad_events: Option<BadEvents>,
-    /// What else the file holds, by kind, in the order of its first place in the file or of its definition.
+    /// Other contents of the file, by kind, in the order of their first position in the file or of their
+    /// definition.
     pub passed_over: Vec<PassedOver>,
-    /// The end of the file, where that cannot be read.
+    /// The end of the file, if it cannot be read.
     pub lost: Option<Lost>,
 }
 
 /// Faulty events that were left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BadEvents {
-    /// How many.
+    /// Their number.
     pub count: u64,
-    /// Where the first of them lies, in bytes from the start of the file.
+    /// The position of the first of them, in bytes from the start of the file.
     pub offset: u64,
     /// Number of events before the first of them.
     pub event: usize,
@@ -31,28 +32,28 @@ pub struct BadEvents {
     pub problem: String,
 }
 
-/// Records of one kind that are no events of pixels.
+/// Records of one kind other than pixel events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PassedOver {
-    /// What they are, such as "trigger events".
+    /// Their kind, such as "trigger events".
     pub kind: String,
-    /// How many.
+    /// Their number.
     pub count: u64,
 }
 
-/// The part of a faulty file that a lenient reading left out.
+/// The part of a faulty file left out by lenient reading.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Lost {
-    /// Where the fault lies, in bytes from the start of the file.
+    /// The position of the fault, in bytes from the start of the file.
     pub offset: u64,
-    /// Bytes from there to the end of the file.
+    /// Number of bytes from there to the end of the file.
     pub bytes: u64,
     /// What is wrong there.
     pub problem: String,
 }
 
 impl LeftOut {
-    /// Whether everything in the file was an event that is kept.
+    /// Whether everything in the file was an event that was kept.
     pub fn is_empty(&self) -> bool {
         !self.is_faulty() && self.passed_over.is_empty()
     }

@@ -1,15 +1,15 @@
-//! MATLAB `.mat`, version 5 (`-v6`, `-v7`), and 7.3, which is [HDF5](super::hdf5) behind 512 bytes.
+//! MATLAB `.mat`, version 5 (`-v6`, `-v7`), and 7.3, which is [HDF5](super::hdf5) after 512 bytes.
 //!
-//! | layout | as in |
+//! | layout | used by |
 //! |---|---|
 //! | vectors `ts`, `x`, `y`, `pol` of one length | ASL-DVS (Bi et al., ICCV 2019) |
 //! | a struct `TD` of vectors `x`, `y`, `p`, `ts` | N-MNIST's and N-Caltech101's MATLAB functions (Orchard et al., 2015) |
-//! | else, the only struct of such vectors, also within structs | AedatTools (`aedat.data.polarity`) |
-//! | else, the only matrix `[N, 4]`, if the option `columns` tells its columns | |
+//! | otherwise, the only struct of such vectors, possibly nested | AedatTools (`aedat.data.polarity`) |
+//! | otherwise, the only matrix `[N, 4]`, if the option `columns` is given | |
 //!
-//! Any class of numbers, and the names that [`super::text`] knows. Polarity is 1 or 0, or 1 or -1; where it is 1 or 2 in a
-//! struct, it counts from 1, as `x` and `y` do then. Whole times are us, times with a fraction seconds, unless a name
-//! tells their unit.
+//! Any numeric class, and the names known to [`super::text`], are supported. Polarity is 1 or 0, or 1 or -1;
+//! if it is 1 or 2 in a struct, it is counted from 1, as are `x` and `y`. Integer times are in us, times with
+//! a fraction in seconds, unless a name states their unit.
 
 use tks_data::parse::mat::{MatNumbers, MatValue, parse_mat_within};
 
@@ -45,7 +45,7 @@ impl EventFormat for Matlab {
     }
 }
 
-/// Whether this is a file of MATLAB's: every known writer begins its text so.
+/// Whether this is a MATLAB file: every known writer begins its text like this.
 pub(super) fn is_matlab(bytes: &[u8]) -> bool {
     bytes.starts_with(b"MATLAB 5.0 MAT-file") || is_version_73(bytes)
 }
@@ -78,7 +78,7 @@ pub(super) fn decode(bytes: &[u8], order: ColumnOrder, mut decoded: Decoded) -> 
     decoded
 }
 
-/// The columns of the first layout that fits.
+/// The columns of the first layout that matches.
 fn columns<'a>(variables: &[(&str, &'a MatValue)], order: ColumnOrder) -> Result<Columns<'a>, String> {
     if let Some(columns) = vectors(variables) {
         return Ok(columns);
@@ -115,7 +115,7 @@ fn columns<'a>(variables: &[(&str, &'a MatValue)], order: ColumnOrder) -> Result
     ))
 }
 
-/// The four columns among named values, if all are vectors of numbers.
+/// The four columns among named values, if all are numeric vectors.
 fn vectors<'a>(values: &[(&str, &'a MatValue)]) -> Option<Columns<'a>> {
     let are_vectors: Vec<(&str, &'a MatNumbers)> =
         values.iter().filter_map(|(name, value)| Some((*name, vector(value)?))).collect();
@@ -123,7 +123,7 @@ fn vectors<'a>(values: &[(&str, &'a MatValue)]) -> Option<Columns<'a>> {
     Some(Columns::new(places.map(|place| column(are_vectors[place].1, 0, None)), unit))
 }
 
-/// A row or a column of numbers, or none.
+/// A row or a column of numbers, possibly empty.
 fn vector(value: &MatValue) -> Option<&MatNumbers> {
     match value {
         MatValue::Numbers { dims, values } => {
@@ -134,7 +134,7 @@ fn vector(value: &MatValue) -> Option<&MatNumbers> {
     }
 }
 
-/// `count` numbers from `first` on, else all.
+/// `count` numbers starting at `first`, or all of the rest.
 fn column(numbers: &MatNumbers, first: usize, count: Option<usize>) -> Column<'_> {
     let kind = crate::number::NumberType::of_matlab(numbers.kind());
     let size = kind.size();
@@ -142,7 +142,7 @@ fn column(numbers: &MatNumbers, first: usize, count: Option<usize>) -> Column<'_
     Column { bytes: numbers.bytes(), offset: first * size, step: size, count, kind }
 }
 
-/// A matrix with a row an event, its columns in this order.
+/// A matrix with one row per event and columns in this order.
 fn matrix(value: &MatValue, order: super::columns::Order) -> Option<Columns<'_>> {
     let MatValue::Numbers { dims, values } = value else { return None };
     let &[rows, columns] = dims.as_slice() else { return None };
@@ -150,10 +150,10 @@ fn matrix(value: &MatValue, order: super::columns::Order) -> Option<Columns<'_>>
     Some(Columns::new(columns.map(|place| column(values, usize::from(place) * rows, Some(rows))), order.unit))
 }
 
-/// How deep structs lie in each other.
+/// Maximum nesting depth of structs.
 const MOST_DEPTH: usize = 8;
 
-/// Adds the structs of one element that have the four columns.
+/// Adds the structs with one element that have the four columns.
 fn find_structs<'a>(path: &str, value: &'a MatValue, depth: usize, found: &mut Vec<(String, Columns<'a>)>) {
     let MatValue::Structs { fields, values, .. } = value else { return };
     if values.len() != fields.len() || depth > MOST_DEPTH {
@@ -168,7 +168,7 @@ fn find_structs<'a>(path: &str, value: &'a MatValue, depth: usize, found: &mut V
     }
 }
 
-/// A value's class and size, for people.
+/// A readable description of a value's class and size.
 fn describe(value: &MatValue) -> String {
     let sizes = |dims: &[usize]| dims.iter().map(usize::to_string).collect::<Vec<_>>().join(" x ");
     match value {

@@ -1,7 +1,7 @@
-//! Recordings in files: every format that the field's data sets come in, read, and some written.
+//! Recordings in files: every format used by the data sets of the field can be read, and some can be written.
 //!
-//! The format is told by a file's content, not by its name. Decoding is a pass over its bytes, straight
-//! into the columns of an [`EventStream`]. Values are as stored: no axis is flipped.
+//! The format is detected from a file's content, not from its name. Decoding is one pass over its bytes,
+//! directly into the columns of an [`EventStream`]. Values are as stored: no axis is flipped.
 //!
 //! | format | read | written |
 //! |---|---|---|
@@ -17,7 +17,8 @@
 //! | NumPy `.npz`, `.npy` | [`numpy`] | `.npz` |
 //! | text, CSV | [`text`] | yes |
 //!
-//! Each is an [`EventFormat`], found behind its [`Format`]; a program adds its own by [`Format::register`].
+//! Each is an [`EventFormat`] represented by its [`Format`]; a program can add its own with
+//! [`Format::register`].
 //!
 //! ```
 //! use tks_events::formats::{Format, ReadOptions, read_bytes, write_bytes};
@@ -75,46 +76,47 @@ pub use format::{Format, OwnFormat};
 pub use left_out::{BadEvents, LeftOut, Lost, PassedOver};
 pub use write::{write, write_bytes};
 
-/// How a recording is read.
+/// Options for reading a recording.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReadOptions {
-    /// The format; not given: told by the content.
+    /// The format; if not given, it is detected from the content.
     pub format: Option<Format>,
-    /// Size of the sensor; not given: what the file says, else what holds all events.
+    /// Size of the sensor; if not given, as stated in the file, else the smallest that contains all events.
     pub sensor: Option<SensorSize>,
-    /// The camera that recorded, for files whose words depend on it and that do not name it (AEDAT 1.0 and 2.0). Gives
-    /// the size of the sensor too.
+    /// The camera, for files that depend on it and do not name it (AEDAT 1.0 and 2.0). It also determines the
+    /// size of the sensor.
     pub camera: Option<Camera>,
-    /// Leave out faulty events and what lies behind a fault that ends the file, instead of failing;
-    /// [`Reading::left_out`] counts them.
+    /// Whether to leave out faulty events, and everything after a fault that ends the file, instead of
+    /// failing; [`Reading::left_out`] counts them.
     pub lenient: bool,
-    /// Order of the columns of a text or an array `[N, 4]`, and the unit of times; not given: what the file says.
+    /// Order of the columns of a text or an array `[N, 4]`, and the unit of time; if not given, as stated in
+    /// the file.
     pub columns: text::ColumnOrder,
 }
 
-/// A recording that was read.
+/// A recording read from a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
     /// The events.
     pub stream: EventStream,
     /// The file's format.
     pub format: Format,
-    /// What is in the file and not in the stream.
+    /// The contents of the file that are not in the stream.
     pub left_out: LeftOut,
 }
 
 /// Reads a recording.
 ///
 /// # Errors
-/// [`EventError::Data`] where the file cannot be opened, [`EventError::File`] with the place of the first fault,
-/// unless [`ReadOptions::lenient`] passes over it.
+/// [`EventError::Data`] if the file cannot be opened, [`EventError::File`] with the position of the first
+/// fault, unless it is skipped due to [`ReadOptions::lenient`].
 pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Reading, EventError> {
     read_into(path, options, EventStream::default())
 }
 
-/// [`read`], into the memory of a recording that is not needed any more: half of the time of reading a large one is
-/// what the system takes to give memory.
+/// [`read`] into the memory of a recording that is no longer needed: half of the time to read a large
+/// recording is the system's memory allocation.
 ///
 /// # Errors
 /// As [`read`].
@@ -127,7 +129,7 @@ pub fn read_into(
     read_bytes_into(path, &tks_data::regular_file::read(path)?, options, used)
 }
 
-/// Reads a recording that is in memory; `name` stands in messages.
+/// Reads a recording from memory; `name` is used in messages.
 ///
 /// # Errors
 /// As [`read`].
@@ -149,8 +151,9 @@ fn read_bytes_into(
     read_like(path, bytes, options, used, None).map(|(reading, _)| reading)
 }
 
-/// [`read_bytes`] into the memory of `used`, and what the file says of the size of its sensor. With `first`, the recording
-/// that the size in `options` is of, a file that says another one is an error.
+/// [`read_bytes`] into the memory of `used`; also returns the size of the sensor stated in the file. With
+/// `first`, the recording from which the size in `options` is taken, a file that states another size is an
+/// error.
 pub(crate) fn read_like(
     path: &Path,
     bytes: &[u8],
@@ -181,7 +184,7 @@ pub(crate) fn read_like(
     }
     let place = |index| decode(Decoded::seeking(Seek::new(bytes, index))).found();
     let has_columns = implementation.has_columns();
-    // An order that somebody names is believed.
+    // An order specified by the user is trusted.
     let is_believed = has_columns && options.columns.given().is_some();
     if !is_believed
         && decoded.refusal.is_none()
@@ -214,11 +217,11 @@ pub(crate) fn read_like(
     Ok((Reading { stream, format, left_out }, stated))
 }
 
-/// The events of an AEDAT 3 file that lie in `span` (`start <= t < end`), of which only those packets are decoded;
+/// Reads the events of an AEDAT 3 file in `span` (`start <= t < end`), decoding only the packets needed;
 /// `bytes` are those of [`aedat3::Index::range`].
 ///
 /// # Errors
-/// As [`read_bytes`]; a fault anywhere in the file is one, whatever the span, unless reading is lenient.
+/// As [`read_bytes`]; a fault anywhere in the file is an error, whatever the span, unless reading is lenient.
 pub(crate) fn read_aedat3_span(
     path: &Path,
     bytes: &[u8],
@@ -239,7 +242,7 @@ pub(crate) fn read_aedat3_span(
             let problem = format!("{}; {REMEDY_LOST}", stop.problem);
             return Err(fault(path, stop.offset, index.events(), problem));
         }
-        // What lies before the fault is whole.
+        // The data before the fault are complete.
         if index.latest() >= span.1 {
             decoded.stop = None;
         }
@@ -249,35 +252,36 @@ pub(crate) fn read_aedat3_span(
     Ok((stream.events().select(|event| (span.0..span.1).contains(&event.t))?, left_out))
 }
 
-/// Bytes in records of zeros at the end of a file, if they are too many to be events.
+/// Number of bytes in records of zeros at the end of a file, if too many to be events.
 fn zeros_at_the_end(bytes: &[u8], record: usize) -> usize {
     let zeros = bytes.iter().rev().take_while(|byte| **byte == 0).count();
     if zeros < ZEROS_ARE_A_FAULT { 0 } else { zeros / record * record }
 }
 
-/// Zero bytes at the end that are a fault: of the shortest records, 16 that say nothing new; of the longest, 4 events at
-/// time 0 in the first pixel.
+/// Number of zero bytes at the end that are a fault: for the shortest records, 16 without information; for
+/// the longest, 4 events at time 0 in the first pixel.
 const ZEROS_ARE_A_FAULT: usize = 32;
 
 fn fault(path: &Path, offset: usize, event: usize, problem: String) -> EventError {
     EventError::File { path: path.to_owned(), offset: offset as u64, event, problem }
 }
 
-/// What to do about events outside the sensor.
+/// The remedy for events outside the sensor.
 const REMEDY_SENSOR: &str =
     "give the size of the sensor that recorded it (`sensor`; `--sensor WIDTHxHEIGHT`)";
-/// What to do about times that run backwards.
+/// The remedy for times that run backwards.
 const REMEDY_BACKWARDS: &str = "if it is of another format, name that (`format`; `--format`)";
-/// The same, of columns.
+/// The same for columns.
 const REMEDY_BACKWARDS_COLUMNS: &str =
     "name the order of columns, which is then believed (`columns`; `--columns t,x,y,p`)";
-/// What to do about single faulty events.
+/// The remedy for individual faulty events.
 const REMEDY_LENIENT: &str = "leave such events out by lenient reading (`lenient`; `--lenient`; in a training's \
                               configuration `data.bad_events = \"drop\"`)";
-/// What to do about a file that cannot be read to its end.
+/// The remedy for a file that cannot be read to its end.
 const REMEDY_LOST: &str = "lenient reading (`lenient`; `--lenient`) keeps the events before it";
 
-/// Makes a recording of what a decoder gave. `place` finds where in the file an event lies, from its index.
+/// Creates a recording from the result of a decoder. `place` returns the position of an event in the file
+/// from its index.
 fn check(
     path: &Path,
     length: usize,
@@ -318,7 +322,7 @@ fn check(
             return Err(fault(path, stop.offset, events, problem));
         }
     } else if let Some(stop) = stop.as_ref().filter(|_| events == 0) {
-        // Nothing is left to keep.
+        // There is nothing to keep.
         return Err(fault(path, stop.offset, 0, stop.problem.clone()));
     }
     let left_out = LeftOut {

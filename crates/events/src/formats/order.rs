@@ -1,41 +1,43 @@
-//! Whether times run as times do, and which column they are where nothing names the columns.
+//! Checks whether times increase, and determines the time column if no names identify the columns.
 
 use super::columns::{Order, how_to_name};
 
-/// Whether so many of these steps lead backwards that what steps is no clock.
+/// Whether so many of these steps go backwards that the values are not times.
 pub(super) fn is_no_clock(back: u64, steps: u64) -> bool {
     back >= 3 && 16 * back > steps
 }
 
-/// Into how many parts a recording is cut for a look from afar.
+/// Number of parts of a recording that are compared for large-scale order.
 const PARTS: usize = 64;
 
-/// Events between two looks from afar, at least: disorder among neighbours is not seen from there.
+/// Minimum number of events between two values compared for large-scale order, which is not affected by
+/// disorder among neighbours.
 const APART: usize = 16;
 
-/// How often a time is before the one ahead of it, and the first event that is; `None` unless times run backwards all
-/// along. Events that are out of order among their neighbours only, and recordings one after another, are not meant:
-/// seen from afar their times rise.
+/// How often a time is smaller than the previous one, and the first such event; `None` unless times run
+/// backwards throughout. This excludes events that are out of order only among their neighbours, and
+/// concatenated recordings: on a large scale, their times increase.
 pub(super) fn backwards(t: &[i64]) -> Option<(usize, usize)> {
     let falls = |pair: &[i64]| pair[1] < pair[0];
     let first = t.windows(2).position(falls)?;
     let back = t[first..].windows(2).filter(|pair| falls(pair)).count();
     let afar: Vec<i64> = t.iter().copied().step_by(t.len().div_ceil(PARTS).max(APART)).collect();
     let back_afar = afar.windows(2).filter(|pair| falls(pair)).count();
-    // What is no time falls about every other time; recordings one after another fall where the next one begins.
+    // Values that are not times fall about every other time; concatenated recordings fall where the next one
+    // begins.
     let fall_afar = back_afar >= 3 && 4 * back_afar > afar.len() - 1;
     (fall_afar && is_no_clock(back as u64, t.len() as u64 - 1)).then_some((back, first + 1))
 }
 
-/// What four nameless columns hold, found row by row.
+/// Statistics of four unnamed columns, collected row by row.
 #[derive(Debug, Default)]
 pub(super) struct Look {
     before: Option<[f64; 4]>,
     rows: u64,
-    /// How often each rises and falls.
+    /// How often each increases and decreases.
     rises: [u64; 4],
     falls: [u64; 4],
-    /// How many numbers of each are no coordinate, or no polarity.
+    /// How many values of each are not a coordinate, or not a polarity.
     not_pixels: [u64; 4],
     not_polarities: [u64; 4],
 }
@@ -55,10 +57,10 @@ impl Look {
         self.before = Some(row);
     }
 
-    /// The order, if it is another than t, x, y, p: the column that falls least is the time.
+    /// The order, if it differs from t, x, y, p: the column that decreases least often is the time.
     ///
     /// # Errors
-    /// An order that has to be named.
+    /// An order that must be specified.
     pub(super) fn order(&self) -> Result<Option<Order>, String> {
         let steps = self.rows.saturating_sub(1);
         let most_faulty = self.not_pixels[1].max(self.not_pixels[2]).max(self.not_polarities[3]);
@@ -95,8 +97,8 @@ mod tests {
         assert_eq!(backwards(&reversed), Some((199, 1)));
         let shuffled: Vec<i64> = (0..1000).map(|i| i * 617 % 1009).collect();
         assert!(backwards(&shuffled).is_some());
-        // Neighbours changed places, in a long recording and in a short one; tens of events did; ten recordings one after
-        // another, with and without such disorder; a clock that was set back.
+        // Neighbours swapped, in a long recording and in a short one; tens of events swapped; ten
+        // concatenated recordings, with and without such disorder; a clock that was set back.
         let swapped: Vec<i64> = (0..4000).map(|i| i ^ 1).collect();
         let short: Vec<i64> = (0..40).map(|i| i ^ 1).collect();
         let tens: Vec<i64> = (0..200).map(|i| i / 10 * 10 + 9 - i % 10).collect();
@@ -131,7 +133,7 @@ mod tests {
                 assert!(error.contains(order), "{error}");
             }
         }
-        // Nothing rises: the order is left as it is, and each event has its fault.
+        // Nothing increases: the order is unchanged, and each event is faulty.
         assert_eq!(look(&[[5.0, 1.5, 2.0, 1.0]; 9]), Ok(None));
         assert_eq!(look(&[]), Ok(None));
     }

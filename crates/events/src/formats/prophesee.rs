@@ -5,15 +5,15 @@ use super::format::Format;
 use super::text;
 use crate::sensor::SensorSize;
 
-/// What a header says.
+/// The contents of a header.
 #[derive(Debug, Default)]
 pub(super) struct Header {
     pub(super) lines: Vec<(String, String)>,
-    /// Where the data begin.
+    /// The position of the data.
     pub(super) end: usize,
 }
 
-/// The keys of RAW files; DAT files have none of them.
+/// The keys of RAW files, none of which occur in DAT files.
 const RAW_KEYS: [&str; 11] = [
     "evt",
     "format",
@@ -28,8 +28,8 @@ const RAW_KEYS: [&str; 11] = [
     "firmware_version",
 ];
 
-/// What a camera system of Prophesee's records, by the number in `system_ID`: the words, where those are always the
-/// same if the header does not name them, and the size of the sensor. As OpenEB reads files of old.
+/// The words recorded by a Prophesee camera system, by the number in `system_ID`, if they are always the same
+/// when the header does not name them, and the size of the sensor. As OpenEB reads old files.
 const SYSTEMS: [(u32, Option<Format>, u16, u16); 28] = [
     (0x15, Some(Format::Evt2), 640, 480),
     (0x17, Some(Format::Evt2), 640, 480),
@@ -60,10 +60,11 @@ const SYSTEMS: [(u32, Option<Format>, u16, u16); 28] = [
     (0xa1, Some(Format::Evt2), 640, 480),
     (0xa2, Some(Format::Evt2), 640, 480),
 ];
-/// The first system whose EVT 2.1 has the type in the upper half of a word where the header does not say otherwise.
+/// The first system for which EVT 2.1 words have the type in the upper half unless the header states
+/// otherwise.
 const FIRST_SYSTEM_OF_LITTLE_ENDIAN: u32 = 0x37;
 
-/// Sensors by a part of the name of a plug-in or sensor; the more exact name first.
+/// Sensors by part of the name of a plug-in or sensor; more specific names come first.
 const SENSORS: [(&str, u16, u16); 11] = [
     ("genx320", 320, 320),
     ("imx636", 1280, 720),
@@ -78,7 +79,8 @@ const SENSORS: [(&str, u16, u16); 11] = [
     ("gen3", 640, 480),
 ];
 
-/// The format that the header of a file of Prophesee's says, if it has one: lines that begin with `%`, and no text behind.
+/// The format stated in the header of a Prophesee file, if it has one: lines that begin with `%`, not
+/// followed by text.
 ///
 /// # Errors
 /// As [`Header::format`].
@@ -89,22 +91,22 @@ pub(super) fn told(bytes: &[u8]) -> Option<Result<Format, String>> {
     has_header.then(|| Header::read(bytes).format())
 }
 
-/// Whether the first line is text: an ATIS recording whose first event lies in column 37 begins with `%` too.
+/// Whether the first line is text: an ATIS recording whose first event is in column 37 begins with `%` too.
 fn first_line_is_text(bytes: &[u8]) -> bool {
     let start = &bytes[..bytes.len().min(1024)];
     let line = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    // Four bytes reach into an ATIS event's time, which is no text where a recording begins.
+    // Four bytes extend into an ATIS event's time, which is not text at the start of a recording.
     line.len() >= 4
         && line.len() < start.len()
         && line.iter().all(|byte| matches!(byte, b'\t' | b'\r' | b' '..=b'~'))
 }
 
-/// How a word of EVT 2.1 is laid out.
+/// The order of the halves of an EVT 2.1 word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Endianness {
-    /// Type and place in the upper half.
+    /// Type and position in the upper half.
     Little,
-    /// Type and place in the lower half: IMX636, Gen4.1.
+    /// Type and position in the lower half: IMX636, Gen4.1.
     Legacy,
 }
 
@@ -134,7 +136,7 @@ impl Header {
         self.lines.iter().find(|(known, _)| known.eq_ignore_ascii_case(key)).map(|(_, value)| value.as_str())
     }
 
-    /// The number in `system_ID`, of a camera of Prophesee's own.
+    /// The number in `system_ID`, for Prophesee's own cameras.
     fn system(&self) -> Option<u32> {
         let integrators = ["integrator_name", "camera_integrator_name", "plugin_integrator_name"];
         let is_own = |key| self.get(key).is_none_or(|name| name.eq_ignore_ascii_case("prophesee"));
@@ -145,7 +147,7 @@ impl Header {
     /// The format of the words.
     ///
     /// # Errors
-    /// One that is not read, by name, or none that the header tells.
+    /// An unsupported format, by name, or none stated in the header.
     pub(super) fn format(&self) -> Result<Format, String> {
         if !RAW_KEYS.iter().any(|key| self.get(key).is_some()) {
             return Ok(Format::Dat);
@@ -174,17 +176,17 @@ impl Header {
         }
     }
 
-    /// Plug-ins that can record one format only.
+    /// The format for plug-ins that can record only one.
     fn format_of_plugin(&self) -> Option<Format> {
         let plugin = self.get("plugin_name")?.to_ascii_lowercase();
         let known = ["hal_plugin_gen3_fx3", "hal_plugin_gen31_fx3", "hal_plugin_gen31_evk2"];
         known.contains(&plugin.as_str()).then_some(Format::Evt2)
     }
 
-    /// How the words of EVT 2.1 are laid out, where the header tells.
+    /// The order of the halves of EVT 2.1 words, if the header states it.
     ///
     /// # Errors
-    /// A layout that is not known.
+    /// An unknown order.
     pub(super) fn endianness(&self) -> Result<Option<Endianness>, String> {
         match self.get("endianness").map(str::to_ascii_lowercase).as_deref() {
             Some("legacy") => Ok(Some(Endianness::Legacy)),
@@ -199,7 +201,7 @@ impl Header {
         }
     }
 
-    /// The sensor: as stated, else that of the camera that is named.
+    /// The sensor: as stated, else that of the named camera.
     pub(super) fn sensor(&self) -> Option<SensorSize> {
         let size = |width: &str, height: &str| {
             let sensor =
@@ -253,7 +255,7 @@ mod tests {
             ("% evt 3.0\n", Format::Evt3),
             ("% evt 2.1\n", Format::Evt21),
             ("% format EVT21;height=320;width=320\n", Format::Evt21),
-            // A newer key has the word.
+            // A newer key takes precedence.
             ("% evt 2.0\n% format EVT3;height=720;width=1280\n", Format::Evt3),
             ("% integrator_name Prophesee\n% system_ID 21\n", Format::Evt2),
             ("% system_ID 48\n", Format::Evt3),

@@ -1,16 +1,17 @@
-//! Bitshuffle (Masui et al., Astronomy and Computing 12, 2015): the bits of numbers in planes, then LZ4 or Zstandard.
+//! Bitshuffle (Masui et al., Astronomy and Computing 12, 2015): bit planes of numbers, then LZ4 or Zstandard.
 //!
-//! A plane holds one bit of all elements of a block, the first in the lowest bit of its first byte; planes lie in
-//! order from the lowest bit of the first byte of an element on.
+//! A plane contains one bit of all elements of a block, the first in the lowest bit of its first byte; planes
+//! are in order, starting with the lowest bit of the first byte of an element.
 
 use super::codecs::{Unpack, lz4, plausible, take, take_array, zstandard};
 
-/// Elements of a block are a multiple of this.
+/// The number of elements in a block is a multiple of this.
 const GROUP: usize = 8;
 
-/// The filter's chunk: parameters are two numbers of its version, the size of an element, elements a block (0 for the
-/// usual number) and the codec. With a codec the size of all and of a block come first, and the length of a block
-/// before each, all big-endian. Elements beyond the last whole group of 8 are stored.
+/// Decodes a chunk of the filter. Its parameters are two version numbers, the size of an element, the number
+/// of elements per block (0 for the usual number) and the codec. With a codec, the total size and the block
+/// size come first, and the length of each block before it, all big-endian. Elements beyond the last complete
+/// group of 8 are stored.
 pub(super) fn decode(mut bytes: &[u8], parameters: &[u32], most: usize) -> Result<Vec<u8>, String> {
     let parameter = |i: usize| parameters.get(i).map_or(0, |&value| value as usize);
     let element = parameter(2);
@@ -64,7 +65,7 @@ fn usual_block(element: usize) -> usize {
     (8192 / element / GROUP * GROUP).max(128)
 }
 
-/// Appends the elements of planes: whole groups of 8 elements of `element` bytes.
+/// Appends the elements of planes: complete groups of 8 elements of `element` bytes.
 pub(super) fn gather(planes: &[u8], element: usize, out: &mut Vec<u8>) {
     let plane = planes.len() / element / GROUP;
     let start = out.len();
@@ -81,7 +82,7 @@ pub(super) fn gather(planes: &[u8], element: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// A matrix of 8 x 8 bits, a row a byte, transposed (Warren, Hacker's Delight, section 7-3).
+/// Transposes a matrix of 8 x 8 bits, one row per byte (Warren, Hacker's Delight, section 7-3).
 fn transposed(mut bits: u64) -> u64 {
     for (shift, mask) in
         [(7, 0x00aa_00aa_00aa_00aa), (14, 0x0000_cccc_0000_cccc), (28, 0x0000_0000_f0f0_f0f0)]
@@ -116,7 +117,7 @@ mod tests {
             let mut out = Vec::new();
             gather(&planes(&elements, element), element, &mut out);
             assert_eq!(out, elements, "{element}");
-            // A whole block of 16, one of 8, and an element that is stored.
+            // A full block of 16, one of 8, and a stored element.
             let mut chunk = planes(&elements[..16 * element], element);
             chunk.extend(planes(&elements[16 * element..], element));
             chunk.extend(vec![7; element]);

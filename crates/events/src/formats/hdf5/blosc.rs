@@ -1,8 +1,9 @@
-//! A chunk of Blosc 1, after "Blosc Chunk Format": DSEC's recordings come in it.
+//! A chunk of Blosc 1, after "Blosc Chunk Format": used by DSEC's recordings.
 //!
-//! A header of 16 bytes (version, version of the codec, flags, size of an element; then size, size of a block and size
-//! of the chunk), the place of each block, and blocks: one or as many parts as an element has bytes, each with its length
-//! before it; one that is as long as what it holds is stored. All is little-endian.
+//! A header of 16 bytes (version, version of the codec, flags, size of an element; then size, size of a block
+//! and size of the chunk), the position of each block, and the blocks: one part, or as many as an element has
+//! bytes, each preceded by its length; a part as long as its contents is stored. All numbers are
+//! little-endian.
 
 use std::io::Read;
 
@@ -111,16 +112,17 @@ fn zlib(bytes: &[u8], size: usize) -> Result<Vec<u8>, String> {
     Ok(out)
 }
 
-/// Distances that need more than 13 bits count from here.
+/// Distances that need more than 13 bits are relative to this.
 const FAR: usize = 8191;
 
-/// BloscLZ, a kind of FastLZ: runs of up to 32 bytes, or 3 bytes or more again from up to 73,726 back.
+/// BloscLZ, a variant of FastLZ: runs of up to 32 bytes, or repeats of 3 or more bytes from a distance of up
+/// to 73,726.
 fn blosclz(mut bytes: &[u8], size: usize) -> Result<Vec<u8>, String> {
     let mut out = Vec::new();
     let mut is_first = true;
     while !bytes.is_empty() {
         let mut next = || take_array::<1>(&mut bytes).map(|[byte]| usize::from(byte));
-        // The first one is always a run, and its upper bits say that this is BloscLZ.
+        // The first one is always a run, and its upper bits identify BloscLZ.
         let control = if std::mem::take(&mut is_first) { next()? & 31 } else { next()? };
         if control < 32 {
             let run = take(&mut bytes, control + 1)?;
@@ -169,7 +171,7 @@ mod tests {
 
     #[test]
     fn stored_parts_and_shuffled_bytes() {
-        // A block of three elements of two bytes, stored: first all first bytes.
+        // A stored block of three elements of two bytes: the first bytes come first.
         let mut block = 6u32.to_le_bytes().to_vec();
         block.extend([1, 3, 5, 2, 4, 6]);
         let bytes = chunk(SHUFFLED | NOT_SPLIT, 2, 6, 6, &[block]);
@@ -182,7 +184,7 @@ mod tests {
 
     #[test]
     fn blosclz_copies_near_and_far() {
-        // `ab`, then 3 from 2 back, then 7 + 2 + 255 + 1 from 1 back.
+        // `ab`, then 3 bytes from a distance of 2, then 7 + 2 + 255 + 1 from a distance of 1.
         let bytes = [1 | 32, b'a', b'b', 1 << 5, 1, 7 << 5, 255, 1, 0];
         let mut expected = b"ababa".to_vec();
         expected.extend([b'a'; 265]);

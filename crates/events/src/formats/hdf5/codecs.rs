@@ -1,8 +1,8 @@
-//! What the filters of several codecs share: reading a chunk, LZ4 and Zstandard.
+//! Functions shared by filters with several codecs: reading a chunk, LZ4 and Zstandard.
 
 use std::io::Read;
 
-/// What unpacks bytes into exactly so many.
+/// Decompresses bytes to exactly the given size.
 pub(super) type Unpack = fn(&[u8], usize) -> Result<Vec<u8>, String>;
 
 /// The next `count` bytes.
@@ -15,7 +15,7 @@ pub(super) fn take_array<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], S
     array.ok_or_else(|| "the chunk is cut".to_owned())
 }
 
-/// A chunk's stated size, if it may be.
+/// A chunk's stated size, if it is plausible.
 pub(super) fn plausible(size: impl TryInto<usize>, most: usize) -> Result<usize, String> {
     size.try_into()
         .ok()
@@ -23,7 +23,7 @@ pub(super) fn plausible(size: impl TryInto<usize>, most: usize) -> Result<usize,
         .ok_or_else(|| format!("a chunk claims to hold more than {most} bytes"))
 }
 
-/// Appends `length` bytes from `distance` back, which may reach into themselves.
+/// Appends `length` bytes from a distance of `distance`, which may overlap.
 pub(super) fn copy_back(
     out: &mut Vec<u8>,
     distance: usize,
@@ -41,7 +41,7 @@ pub(super) fn copy_back(
     Ok(())
 }
 
-/// A block of LZ4 that holds exactly `size` bytes.
+/// Decompresses an LZ4 block of exactly `size` bytes.
 pub(super) fn lz4(bytes: &[u8], size: usize) -> Result<Vec<u8>, String> {
     // An LZ4 block grows to at most 255 times its size.
     plausible(size, bytes.len().saturating_mul(255))?;
@@ -53,9 +53,9 @@ pub(super) fn lz4(bytes: &[u8], size: usize) -> Result<Vec<u8>, String> {
     }
 }
 
-/// A Zstandard frame of at most `most` bytes.
+/// Decompresses a Zstandard frame of at most `most` bytes.
 pub(super) fn zstandard(bytes: &[u8], most: usize) -> Result<Vec<u8>, String> {
-    // A window takes its memory before there is anything in it; the usual ones are of up to 8 MiB.
+    // A window is allocated before it is filled; usual ones are up to 8 MiB.
     let window = (most as u64).max(8 << 20);
     let decoder = ruzstd::decoding::StreamingDecoder::new_with_max_window_size(bytes, window)
         .map_err(|error| error.to_string())?;

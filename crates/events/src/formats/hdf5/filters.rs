@@ -1,7 +1,7 @@
-//! Compression filters that HDF5 registers beside its own, as event recordings use them.
+//! Compression filters registered with HDF5, in addition to its own, that are used by event recordings.
 //!
-//! [`super::blosc`] and [`super::bitshuffle`] are formats of several codecs; the others are here. What
-//! is not read is refused by its name.
+//! [`super::blosc`] and [`super::bitshuffle`] are formats with several codecs; the others are here.
+//! Unsupported filters are refused by name.
 
 use hdf5_reader::FilterRegistry;
 use hdf5_reader::error::Error;
@@ -9,18 +9,18 @@ use hdf5_reader::error::Error;
 use super::codecs::{copy_back, lz4, plausible, take, take_array, zstandard};
 use super::{bitshuffle, blosc};
 
-/// What decodes a chunk: its bytes, the filter's parameters and the most bytes that it may hold.
+/// Decodes a chunk: its bytes, the filter's parameters and the maximum size of the result.
 type Decode = fn(&[u8], &[u32], usize) -> Result<Vec<u8>, String>;
 
-/// A filter by its registered number.
+/// A filter with its registered number.
 struct Filter {
     id: u16,
     name: &'static str,
-    /// `None` for one that is not read.
+    /// `None` if it is not supported.
     decode: Option<Decode>,
 }
 
-/// Numbers by The HDF Group's list of registered filters.
+/// Numbers from The HDF Group's list of registered filters.
 const FILTERS: &[Filter] = &[
     Filter { id: 32000, name: "LZF", decode: Some(|bytes, _, most| lzf(bytes, most)) },
     Filter { id: 32001, name: "Blosc", decode: Some(|bytes, _, most| blosc::decode(bytes, most)) },
@@ -37,7 +37,7 @@ const FILTERS: &[Filter] = &[
 /// Prophesee's own codec for `CD/events`.
 const ECF: u16 = 0x8ecf;
 
-/// What to do about a filter that is not read.
+/// The remedy for an unsupported filter.
 fn remedy(id: u16) -> String {
     let mut remedy = "write the file with one that is read: `h5repack -f GZIP=1 IN OUT`".to_owned();
     if id == ECF {
@@ -52,7 +52,7 @@ fn unread(id: u16) -> String {
     format!("compressed by the filter {name}({id}), which is not read: {}", remedy(id))
 }
 
-/// The filters for a file whose chunks hold at most `most` bytes.
+/// The filters for a file whose chunks contain at most `most` bytes.
 pub(super) fn registry(most: usize) -> FilterRegistry {
     let mut registry = FilterRegistry::new();
     for &Filter { id, name, decode } in FILTERS {
@@ -68,7 +68,7 @@ pub(super) fn registry(most: usize) -> FilterRegistry {
     registry
 }
 
-/// What is wrong, for people.
+/// A readable description of an error.
 pub(crate) fn explain(error: &Error) -> String {
     match error {
         Error::Context { source, .. } => explain(source),
@@ -86,7 +86,8 @@ pub(crate) fn explain(error: &Error) -> String {
     }
 }
 
-/// LibLZF's format, as h5py writes it: runs of up to 32 bytes, or up to 264 bytes again from up to 8192 back.
+/// LibLZF's format, as written by h5py: runs of up to 32 bytes, or repeats of up to 264 bytes from a distance
+/// of up to 8192.
 fn lzf(mut bytes: &[u8], most: usize) -> Result<Vec<u8>, String> {
     let mut out = Vec::new();
     while !bytes.is_empty() {
@@ -108,8 +109,8 @@ fn lzf(mut bytes: &[u8], most: usize) -> Result<Vec<u8>, String> {
     Ok(out)
 }
 
-/// The registered filter LZ4: the size of all and of a block, then blocks with their length, all big-endian; one that
-/// is as long as what it holds is stored.
+/// The registered filter LZ4: the total size and the block size, then blocks preceded by their length, all
+/// big-endian; a block as long as its contents is stored.
 fn lz4_blocks(mut bytes: &[u8], most: usize) -> Result<Vec<u8>, String> {
     let size = plausible(u64::from_be_bytes(take_array(&mut bytes)?), most)?;
     let block = u32::from_be_bytes(take_array(&mut bytes)?) as usize;
@@ -136,7 +137,7 @@ mod tests {
 
     #[test]
     fn lzf_runs_and_copies() {
-        // `abc`, then 3 + 2 bytes from 3 back, then 7 + 1 + 2 from 1 back.
+        // `abc`, then 3 + 2 bytes from a distance of 3, then 7 + 1 + 2 from a distance of 1.
         let bytes = [2, b'a', b'b', b'c', 3 << 5, 2, 7 << 5, 1, 0];
         assert_eq!(lzf(&bytes, 100).unwrap(), b"abcabcabbbbbbbbbbb"[..18].to_vec());
         assert!(lzf(&bytes, 17).is_err());

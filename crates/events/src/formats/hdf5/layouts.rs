@@ -15,16 +15,16 @@ use crate::sensor::SensorSize;
 
 /// A layout of a file.
 struct Layout {
-    /// Where the events are; of several places that are there the first is read, as the left of two cameras.
+    /// The paths of the events; of several that exist, the first is read, such as the left of two cameras.
     paths: &'static [&'static str],
     form: Form,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Form {
-    /// A group with a data set a column.
+    /// A group with one data set per column.
     Columns,
-    /// The same, of a MATLAB struct: counted from 1 if polarities are 1 and 2.
+    /// The same for a MATLAB struct: counted from 1 if polarities are 1 and 2.
     MatlabStruct,
     /// A data set of records.
     Records,
@@ -32,9 +32,9 @@ enum Form {
     Table(Order),
 }
 
-/// Tried in this order.
+/// The layouts, tried in this order.
 const LAYOUTS: &[Layout] = &[
-    // DSEC (Gehrig et al., IEEE RA-L 2021), with `t_offset` at the root; also files made of ROS bags.
+    // DSEC (Gehrig et al., IEEE RA-L 2021), with `t_offset` at the root; also files converted from ROS bags.
     Layout { paths: &["events"], form: Form::Columns },
     // M3ED (Chaney et al., CVPRW 2023).
     Layout { paths: &["prophesee/left", "prophesee/right"], form: Form::Columns },
@@ -49,15 +49,15 @@ const LAYOUTS: &[Layout] = &[
     Layout { paths: &[""], form: Form::Columns },
 ];
 
-/// Events that were found.
+/// The events found.
 enum Found {
-    /// A data set each, and the unit of time that a name tells.
+    /// One data set per column, and the unit of time if a name states it.
     Columns(Box<[Dataset; 4]>, Option<TimeUnit>),
     Records(Dataset),
     Table(Dataset, Order),
 }
 
-/// How much of a file is described in an error, and how deep events are looked for.
+/// Maximum number of items in an error message, and maximum search depth for events.
 const MOST_ITEMS: usize = 200;
 const MOST_DEPTH: usize = 6;
 
@@ -86,11 +86,11 @@ pub(super) fn read(bytes: &[u8], order: ColumnOrder, decoded: &mut Decoded) -> R
 
 struct Reader {
     file: Hdf5File,
-    /// Bytes that may still be read.
+    /// Number of bytes that may still be read.
     left: usize,
 }
 
-/// Whether an error says that there is no such thing, and not that there is one which is broken.
+/// Whether an error says that an item does not exist, as opposed to being damaged.
 fn is_missing(error: &Error) -> bool {
     match error {
         Error::DatasetNotFound(_) | Error::GroupNotFound(_) => true,
@@ -99,7 +99,7 @@ fn is_missing(error: &Error) -> bool {
     }
 }
 
-/// What is there, of what may be missing.
+/// An item that may be missing, if it exists.
 fn there<T>(path: &str, found: Result<T, Error>) -> Result<Option<T>, String> {
     match found {
         Ok(found) => Ok(Some(found)),
@@ -128,7 +128,7 @@ impl Found {
 }
 
 impl Reader {
-    /// The events at a path, if they are there in this form.
+    /// The events at a path, if they exist in this form.
     fn find(&self, path: &str, form: Form, order: ColumnOrder) -> Result<Option<Found>, String> {
         match form {
             Form::Columns | Form::MatlabStruct => {
@@ -153,7 +153,7 @@ impl Reader {
         let names = match group.member_names() {
             Ok((_, names)) => names,
             Err(error) => {
-                // Which of them is broken?
+                // Find the damaged one.
                 for name in ["t", "ts", "x", "xs", "y", "ys", "p", "ps"] {
                     there(&join(path, name), group.dataset(name))?;
                 }
@@ -169,7 +169,7 @@ impl Reader {
         Ok(<[Dataset; 4]>::try_from(columns).ok().map(|columns| Found::Columns(Box::new(columns), unit)))
     }
 
-    /// A data set's bytes, if the file can hold them.
+    /// The bytes of a data set, if the file can contain them.
     fn bytes(&mut self, path: &str, dataset: &Dataset) -> Result<Vec<u8>, String> {
         let failed = |error: Error| in_path(path, &error);
         let size = dataset.raw_byte_len().map_err(failed)?;
@@ -182,7 +182,7 @@ impl Reader {
         dataset.read_raw_bytes().map_err(failed)
     }
 
-    /// A data set of one column of numbers: its bytes, their type and how many they are.
+    /// A data set with one column of numbers: its bytes, their type and their number.
     fn column(&mut self, path: &str, dataset: &Dataset) -> Result<(Vec<u8>, NumberType), String> {
         let kind = NumberType::of_hdf5(dataset.dtype())
             .filter(|_| dataset.shape().iter().filter(|&&size| size != 1).count() <= 1)
@@ -238,7 +238,7 @@ impl Reader {
         Ok(())
     }
 
-    /// What DSEC's `t_offset` adds to each time, in us.
+    /// The offset that DSEC's `t_offset` adds to each time, in us.
     fn offset(&mut self, path: &str) -> Result<i64, String> {
         for path in ["t_offset".to_owned(), join(path, "t_offset")] {
             let Some(dataset) = there(&path, self.file.dataset(&path))? else { continue };
@@ -255,7 +255,7 @@ impl Reader {
         Ok(0)
     }
 
-    /// The sensor's size, where the root says it as Prophesee's files do: `640x480`.
+    /// The sensor's size, if stated at the root as in Prophesee's files: `640x480`.
     fn geometry(&self) -> Option<SensorSize> {
         let geometry = self.file.root_group().ok()?.attribute("geometry").ok()?.read_string().ok()?;
         let (width, height) = geometry.split_once('x')?;
@@ -263,7 +263,7 @@ impl Reader {
         Some(SensorSize { width: side(width)?, height: side(height)? })
     }
 
-    /// The events of the only place that has some, in a form that tells its columns.
+    /// The events of the only item that contains any, in a form that identifies its columns.
     fn only_one(&mut self, order: ColumnOrder, decoded: &mut Decoded) -> Result<(), String> {
         let mut walk = Walk::default();
         let root = self.file.root_group().map_err(|error| explain(&error))?;
@@ -298,16 +298,16 @@ fn plain_column(bytes: &[u8], kind: NumberType) -> Column<'_> {
 
 /// A record of an event.
 struct Record {
-    /// Where in it t, x, y, p are, and their types.
+    /// The positions of t, x, y, p in it, and their types.
     fields: [(usize, NumberType); 4],
-    /// Its bytes.
+    /// Its size in bytes.
     size: usize,
-    /// The unit of time that a name tells.
+    /// The unit of time, if a name states it.
     unit: Option<TimeUnit>,
 }
 
 impl Record {
-    /// The records of a data set, if they are of events.
+    /// The records of a data set, if they are events.
     fn of(dataset: &Dataset) -> Option<Record> {
         let Datatype::Compound { size, fields } = dataset.dtype() else { return None };
         let (places, unit) = places(fields.iter().map(|field| field.name.as_str()))?;
@@ -320,7 +320,8 @@ impl Record {
     }
 }
 
-/// Rows of a table of numbers with these columns, and whether each column is a row of the data set.
+/// The number of rows of a table of numbers with these columns, and whether each column is a row of the data
+/// set.
 fn table_rows(dataset: &Dataset, order: Order) -> Option<(usize, bool, NumberType)> {
     let kind = NumberType::of_hdf5(dataset.dtype())?;
     let count = u64::from(order.count);
@@ -332,11 +333,11 @@ fn table_rows(dataset: &Dataset, order: Order) -> Option<(usize, bool, NumberTyp
     Some((usize::try_from(rows).ok()?, is_transposed, kind))
 }
 
-/// A look at everything in a file.
+/// A traversal of everything in a file.
 #[derive(Default)]
 struct Walk {
     found: Vec<(String, Found)>,
-    /// What is there, for an error.
+    /// The items in the file, for an error.
     items: Vec<String>,
 }
 
@@ -371,7 +372,7 @@ impl Walk {
     }
 }
 
-/// A data set's type and shape, for people.
+/// A readable description of a data set's type and shape.
 fn describe(dataset: &Dataset) -> String {
     let kind = match dataset.dtype() {
         Datatype::FixedPoint { size, signed, .. } => {

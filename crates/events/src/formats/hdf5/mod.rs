@@ -1,23 +1,23 @@
-//! HDF5, also as MATLAB 7.3 writes it.
+//! HDF5, including files from MATLAB 7.3.
 //!
-//! | layout | as in | times |
+//! | layout | used by | times |
 //! |---|---|---|
 //! | `events/{t,x,y,p}`, `t_offset` added to each time | DSEC | us |
-//! | `events/{ts,xs,ys,ps}` | files made of ROS bags (rpg, event CNN) | seconds |
+//! | `events/{ts,xs,ys,ps}` | files converted from ROS bags (rpg, event CNN) | seconds |
 //! | `prophesee/left/{t,x,y,p}`, `right` | M3ED | us |
 //! | `davis/left/events` `[N, 4]` of x, y, t, p, `right` | MVSEC | seconds |
 //! | `CD/events`, records of x, y, p, t | Prophesee | us |
-//! | `events` `[N, 4]` of t, x, y, p (x, y, t, p if the third is the one that rises) unless the option `columns` says otherwise | v2e | us |
+//! | `events` `[N, 4]` of t, x, y, p (x, y, t, p if the third is the increasing one) unless the option `columns` is given | v2e | us |
 //! | `TD/{x,y,p,ts}` | a MATLAB struct, see [`super::matlab`] | us |
 //! | the same names at the root, and records at `events` | MATLAB 7.3's vectors, flat files | |
-//! | else, the only group of such names or data set of such records | | |
+//! | otherwise, the only group with such names or data set of such records | | |
 //!
-//! Columns have any names that [`super::text`] knows, and any type of numbers. Where a name tells a unit of time, it counts;
-//! else whole times are us and times with a fraction seconds, and MVSEC's are seconds. Of two cameras the left one is
-//! read, and the events of the other are counted as passed over.
+//! Columns can have any of the names known to [`super::text`], and any numeric type. A unit of time stated in
+//! a name is used; otherwise, integer times are in us and times with a fraction in seconds, and MVSEC's are
+//! in seconds. Of two cameras, the left one is read, and the events of the other are counted as skipped.
 //!
-//! Filters: deflate, shuffle, Fletcher-32, szip, n-bit and scale-offset; LZF, LZ4, Zstandard, Bitshuffle and Blosc. Others,
-//! as Prophesee's ECF, are refused by name.
+//! Filters: deflate, shuffle, Fletcher-32, szip, n-bit and scale-offset; LZF, LZ4, Zstandard, Bitshuffle and
+//! Blosc. Others, such as Prophesee's ECF, are refused by name.
 
 #[cfg(feature = "hdf5")]
 mod bitshuffle;
@@ -41,7 +41,7 @@ pub(crate) use filters::explain;
 #[cfg(feature = "hdf5")]
 pub(crate) use options::open_options;
 
-/// HDF5, but for MATLAB's.
+/// HDF5, except for MATLAB's.
 #[derive(Debug)]
 pub(super) struct Hdf5;
 
@@ -67,10 +67,10 @@ impl EventFormat for Hdf5 {
     }
 }
 
-/// First bytes of a file, which may follow 512 bytes, or twice or four times as many and so on.
+/// The first bytes of a file, possibly after 512 bytes, or twice or four times as many, and so on.
 const MAGIC: &[u8] = b"\x89HDF\r\n\x1a\n";
 
-/// The largest block of a program's own that is looked behind.
+/// Maximum size of a user block before the signature.
 const MOST_BEFORE: usize = 1 << 16;
 
 /// Whether this is HDF5.

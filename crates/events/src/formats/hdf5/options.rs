@@ -1,12 +1,12 @@
-//! How a file is opened.
+//! Options for opening a file.
 
 use super::super::columns::most_unpacked;
 use super::filters;
 
-/// The most bytes of a chunk that is read whatever the file's size.
+/// Maximum size in bytes of a chunk that is read regardless of the file's size.
 const ANY_CHUNK: usize = 8 << 20;
 
-/// How a file of this length is opened, so that it cannot ask for memory out of proportion to it.
+/// The options for a file of this length, which keep it from requesting a disproportionate amount of memory.
 pub(crate) fn open_options(file: usize) -> hdf5_reader::OpenOptions {
     let most = most_unpacked(file);
     let chunk = most.min(hdf5_reader::DEFAULT_MAX_CHUNK_BYTES).min(file.saturating_mul(16).max(ANY_CHUNK));

@@ -1,17 +1,17 @@
-//! One `.npy`: what its header says.
+//! A single `.npy` array and its header.
 
 use super::super::columns::{Column, Columns, Order, TimeUnit, how_to_name, places};
 use super::super::cursor::u32_at;
 use super::literal::Literal;
 use crate::number::NumberType;
 
-/// A field of a record, or the only one of a plain array.
+/// A field of a record, or the only field of a plain array.
 #[derive(Debug)]
 struct Field {
     name: String,
-    /// `None` for what is no number: padding, text, arrays.
+    /// `None` for values that are not numbers: padding, text, arrays.
     kind: Option<NumberType>,
-    /// Of `datetime64` and `timedelta64`.
+    /// For `datetime64` and `timedelta64`.
     unit: Option<TimeUnit>,
     offset: usize,
 }
@@ -19,25 +19,25 @@ struct Field {
 /// A parsed `.npy`.
 #[derive(Debug)]
 pub(super) struct Array<'a> {
-    /// One nameless field for a plain array.
+    /// For a plain array, one field without a name.
     fields: Vec<Field>,
-    /// The type of a plain array as the header has it.
+    /// The type of a plain array as given in the header.
     plain: Option<String>,
-    /// Bytes of a record.
+    /// Size of a record in bytes.
     record: usize,
     shape: Vec<usize>,
     fortran_order: bool,
     data: &'a [u8],
-    /// Where the data begin.
+    /// The position of the data.
     start: usize,
 }
 
-/// What SpikingJelly's `frames` are.
+/// A description of SpikingJelly's `frames`.
 pub(super) const FRAMES: &str = "these are frames that were made of events (SpikingJelly's `frames_number_...`), not \
                                  events: take the recordings that they were made of, in `events_np` or as downloaded, \
                                  and let `slicing` make frames";
 
-/// A type's text in a header, taken apart: the type of its numbers, the unit of times, and the size in bytes.
+/// Parses a type in a header: the numeric type, the unit of time, and the size in bytes.
 fn field_type(text: &str) -> Result<(Option<NumberType>, Option<TimeUnit>, usize), String> {
     if let Some(kind) = NumberType::of_numpy(text) {
         return Ok((Some(kind), None, kind.size()));
@@ -65,8 +65,8 @@ fn field_type(text: &str) -> Result<(Option<NumberType>, Option<TimeUnit>, usize
     }
 }
 
-/// The fields of a record, and its size: each has a name (or a title and a name), a type, and perhaps the sizes of an
-/// array.
+/// The fields of a record, and its size: each has a name (or a title and a name), a type, and possibly the
+/// sizes of an array.
 fn record(fields: &[Literal]) -> Result<(Vec<Field>, usize), String> {
     const WRONG: &str = "the header's fields are not names with types";
     let (mut found, mut end) = (Vec::new(), 0usize);
@@ -127,7 +127,7 @@ impl<'a> Array<'a> {
         Ok(Array { fields, plain, record, shape, fortran_order, data: &bytes[end..], start: end })
     }
 
-    /// Where in the file event `i` lies.
+    /// The position of event `i` in the file.
     pub(super) fn place(&self, i: usize) -> usize {
         let step = match *self.shape.as_slice() {
             [_, columns] if self.plain.is_some() && !self.fortran_order => {
@@ -148,7 +148,7 @@ impl<'a> Array<'a> {
         format!("{kind} {:?}", self.shape)
     }
 
-    /// Whether all values that the header promises are there.
+    /// Whether all values announced in the header are present.
     pub(super) fn is_whole(&self) -> bool {
         let promised = product(&self.shape).and_then(|count| count.checked_mul(self.record));
         promised.is_some_and(|promised| promised <= self.data.len())
@@ -158,7 +158,7 @@ impl<'a> Array<'a> {
         format!("it is cut: its header says {:?}", self.shape)
     }
 
-    /// The array as one column, with the unit of time that its type tells.
+    /// The array as one column, with the unit of time if its type states it.
     pub(super) fn column(&self) -> Result<(Column<'a>, Option<TimeUnit>), String> {
         let mut sizes = self.shape.iter().copied().filter(|&size| size != 1);
         let (count, further) = (sizes.next().unwrap_or(1), sizes.next());
@@ -171,7 +171,7 @@ impl<'a> Array<'a> {
         }
     }
 
-    /// The events' columns: of records, or of a table with a row or a column an event.
+    /// The events' columns: from records, or from a table with one row or column per event.
     pub(super) fn columns(&self, given: Option<Order>) -> Result<Columns<'a>, String> {
         if self.plain.is_none() {
             return self.records();
@@ -198,7 +198,8 @@ impl<'a> Array<'a> {
             }
         };
         let Some(kind) = self.fields[0].kind else { return Err(format!("this is {}", self.describe())) };
-        // What is cut ends before the first row that is not whole; where columns lie one after another, none is.
+        // Truncated data end before the first incomplete row; if columns are stored one after another, no row
+        // is complete.
         if is_transposed && !self.is_whole() {
             return Err(self.cut());
         }

@@ -1,4 +1,4 @@
-//! Python's literals, as far as the header of an `.npy` has them.
+//! Python literals, as far as they occur in the header of an `.npy`.
 
 /// A value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub(super) enum Literal {
     Pairs(Vec<(Literal, Literal)>),
 }
 
-/// How deep values may lie in each other: a header has at most five levels.
+/// Maximum nesting depth of values: a header has at most five levels.
 const MAX_DEPTH: usize = 16;
 
 impl Literal {
@@ -112,7 +112,7 @@ fn parse(rest: &mut &str, depth: usize) -> Option<Literal> {
     }
 }
 
-/// Whether the next is `end`, which is passed over.
+/// Whether the next character is `end`, which is then skipped.
 fn ends(rest: &mut &str, end: char) -> bool {
     match rest.trim_start_matches(is_space).strip_prefix(end) {
         Some(after) => {
@@ -123,7 +123,7 @@ fn ends(rest: &mut &str, end: char) -> bool {
     }
 }
 
-/// Passes over the comma after an item, which the last one needs not have.
+/// Skips the comma after an item, which is optional after the last one.
 fn comma(rest: &mut &str, end: char) -> Option<()> {
     *rest = rest.trim_start_matches(is_space);
     if let Some(after) = rest.strip_prefix(',') {

@@ -1,16 +1,17 @@
 //! NumPy's `.npz` and `.npy`.
 //!
-//! | layout | as in |
+//! | layout | used by |
 //! |---|---|
 //! | `.npz` with arrays `t`, `x`, `y`, `p` | SpikingJelly's `events_np` |
-//! | `.npz` with one array that is as in an `.npy`, or has it as `events` | `numpy.savez(path, events)` |
-//! | `.npy` of records with fields `t`, `x`, `y`, `p`, others beside them | tonic, `numpy.save` of a structured array |
-//! | `.npy` `[N, 4]` or `[4, N]`, columns t, x, y, p (x, y, t, p if the third is the one that rises) unless the option `columns` says otherwise | |
+//! | `.npz` with one array as in an `.npy`, or with such an array named `events` | `numpy.savez(path, events)` |
+//! | `.npy` of records with fields `t`, `x`, `y`, `p` and possibly others | tonic, `numpy.save` of a structured array |
+//! | `.npy` `[N, 4]` or `[4, N]`, columns t, x, y, p (x, y, t, p if the third is the increasing one) unless the option `columns` is given | |
 //!
-//! Names in any case and order, also `ts`, `timestamp`, `pol` and the like, with a unit as in `t_us`. Any integer, boolean
-//! or floating-point type of any byte order, `datetime64` for times; records may be padded. Polarity is 1 or 0, or 1 or -1.
-//! Times without a unit are us if they are whole, and seconds if any has a fraction. Python objects, and frames that
-//! SpikingJelly made of events, are refused by name.
+//! Names can be in any case and order, and can also be `ts`, `timestamp`, `pol` and similar, with a unit as
+//! in `t_us`. Any integer, boolean or floating-point type of any byte order is supported, and `datetime64`
+//! for times; records may be padded. Polarity is 1 or 0, or 1 or -1. Times without a unit are in us if they
+//! are integers, and in seconds if any has a fraction. Python objects, and SpikingJelly's frames of events,
+//! are refused by name.
 
 mod array;
 mod literal;
@@ -106,12 +107,12 @@ pub(super) fn decode_npz(bytes: &[u8], columns: ColumnOrder, mut decoded: Decode
 struct Arrays<'a> {
     archive: zip::ZipArchive<Cursor<&'a [u8]>>,
     names: Vec<String>,
-    /// Bytes that may still be unpacked.
+    /// Number of bytes that may still be decompressed.
     left: u64,
 }
 
 impl Arrays<'_> {
-    /// An array's bytes, of a large one the first `at_most`.
+    /// An array's bytes, or the first `at_most` of a large one.
     fn read(&mut self, i: usize, at_most: u64) -> Result<Vec<u8>, String> {
         let name = &self.names[i];
         let failed = |error: std::io::Error| format!("array `{name}` of the archive cannot be read: {error}");
@@ -126,7 +127,7 @@ impl Arrays<'_> {
         Ok(content)
     }
 
-    /// What is there, for errors.
+    /// The contents of the archive, for errors.
     fn describe(&mut self) -> String {
         const DESCRIBED: usize = 16;
         let mut items = Vec::new();
@@ -198,7 +199,7 @@ fn encode(events: Events<'_>) -> Result<Vec<u8>, Unwritable> {
     let array = |kind: &str, values: Vec<u8>| {
         let mut header =
             format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({},), }}", events.len());
-        // The data begin at a multiple of 64 bytes, and the header ends with a line's end.
+        // The data begin at a multiple of 64 bytes, and the header ends with a line end.
         let padding = (10 + header.len() + 1).next_multiple_of(64) - (10 + header.len() + 1);
         header.push_str(&" ".repeat(padding));
         header.push('\n');

@@ -1,21 +1,21 @@
 //! Lines of numbers: time, column, row, polarity.
 //!
-//! Separated by commas, semicolons, tabs or spaces; UTF-8, with or without a byte order mark, lines ended by LF or CRLF.
-//! Polarity is 1 or 0, 1 or -1, or true or false, also as `+1` or `1.000e+00`. What tells the order of the columns, the
-//! first that there is:
+//! They are separated by commas, semicolons, tabs or spaces; the text is UTF-8, with or without a byte order
+//! mark, with LF or CRLF line ends. Polarity is 1 or 0, 1 or -1, or true or false, also as `+1` or
+//! `1.000e+00`. The order of the columns is given by the first of these that is present:
 //!
-//! | what | example | order |
+//! | source | example | order |
 //! |---|---|---|
-//! | the option `columns` | `y,x,_,p,t` | as given, whatever the file says |
-//! | a first line of names; others beside t, x, y, p are passed over | `,t,x,y,p` (pandas), `x,y,pol,timestamp [ns]` | by the names |
-//! | a comment of just the four names | `# t x y p` (`numpy.savetxt`) | by the names |
+//! | the option `columns` | `y,x,_,p,t` | as given, regardless of the file |
+//! | a first line of names; those other than t, x, y, p are skipped | `,t,x,y,p` (pandas), `x,y,pol,timestamp [ns]` | by the names |
+//! | a comment that consists of the four names | `# t x y p` (`numpy.savetxt`) | by the names |
 //! | a comment `%geometry:640,480` (Metavision) | | `x,y,p,t` |
-//! | nothing | | `t,x,y,p`, or `x,y,t,p` if the third column is the one that rises |
+//! | nothing | | `t,x,y,p`, or `x,y,t,p` if the third column is the increasing one |
 //!
-//! Names are `t`, `ts`, `time`, `timestamp`, with a unit as in `t_us`, `timestamp [ns]`, `t(s)`; `x`; `y`; `p`, `pol`,
-//! `polarity`, `on`. Without a unit, whole times are us, also `4.84e+02`; if any time of the file has a fraction, all are
-//! seconds. A first line of two numbers is the sensor's width and height (E2VID), as is `%geometry`. Other lines that
-//! begin with `#` or `%` are passed over.
+//! Names are `t`, `ts`, `time`, `timestamp`, with a unit as in `t_us`, `timestamp [ns]`, `t(s)`; `x`; `y`;
+//! `p`, `pol`, `polarity`, `on`. Without a unit, integer times are in us, including `4.84e+02`; if any time
+//! of the file has a fraction, all are in seconds. A first line of two numbers is the sensor's width and
+//! height (E2VID), as is `%geometry`. Other lines that begin with `#` or `%` are skipped.
 
 mod told;
 
@@ -30,7 +30,7 @@ use crate::stream::Events;
 use told::{BYTE_ORDER_MARK, is_utf16};
 pub(super) use told::{behind_comments, claims, looks_like};
 
-/// Lines of numbers. No ending is theirs alone: many texts are no recordings.
+/// Lines of numbers. No extension is specific to them: many texts are not recordings.
 #[derive(Debug)]
 pub(super) struct Text;
 
@@ -60,7 +60,7 @@ impl EventFormat for Text {
     }
 }
 
-/// What separates the numbers of a line.
+/// The separator of the numbers in a line.
 #[derive(Debug, Clone, Copy)]
 enum Delimiter {
     Spaces,
@@ -69,7 +69,7 @@ enum Delimiter {
 
 impl Delimiter {
     fn of_line(line: &str) -> Delimiter {
-        // Tabs align numbers too, several in a row; among names one stands for each column.
+        // Several consecutive tabs can align numbers; among names, each separates two columns.
         let has_names = || line.starts_with('\t') || line.contains(char::is_alphabetic);
         match [';', ',', '\t'].into_iter().find(|&char| line.contains(char)) {
             Some('\t') if !has_names() => Delimiter::Spaces,
@@ -92,7 +92,7 @@ impl Delimiter {
         }
     }
 
-    /// The names of a header, `timestamp [ns]` among spaces too.
+    /// The names in a header, including `timestamp [ns]` among spaces.
     fn names(self, line: &str) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         for field in self.fields(line) {
@@ -110,12 +110,12 @@ impl Delimiter {
 struct Lines {
     delimiter: Delimiter,
     places: [usize; 4],
-    /// Columns of a line.
+    /// Number of columns of a line.
     count: usize,
     unit: Option<TimeUnit>,
-    /// Whether something tells the order.
+    /// Whether the order is stated.
     is_told: bool,
-    /// Whether rows may begin with a number that the line of names has no name for.
+    /// Whether rows may begin with a number for which the line of names has no name.
     may_be_numbered: bool,
 }
 
@@ -132,14 +132,14 @@ impl Lines {
     }
 }
 
-/// What stands before the events.
+/// The text before the events.
 #[derive(Debug, Default)]
 struct Preamble {
-    /// What a comment tells.
+    /// The order stated in a comment, if any.
     order: Option<Order>,
     width: Option<u16>,
     height: Option<u16>,
-    /// Whether a line that is no comment was seen.
+    /// Whether a line that is not a comment was seen.
     is_over: bool,
 }
 
@@ -178,7 +178,7 @@ impl Preamble {
         Some(SensorSize { width: self.width?, height: self.height? })
     }
 
-    /// What the first line that is no comment tells, if it is none of events.
+    /// Interprets the first line that is not a comment.
     fn first_line(&mut self, line: &str, given: Option<Order>) -> First {
         let delimiter = Delimiter::of_line(line);
         let fields = delimiter.fields(line);
@@ -197,7 +197,7 @@ impl Preamble {
         }
         let names = delimiter.names(line);
         if let Some(order) = given {
-            // Names, unless numbers among them say that this is a faulty event.
+            // Names, unless numbers among them show that this is a faulty event.
             let are_names = fields.iter().all(|field| field.is_empty() || is_name(field));
             let lines = Lines { may_be_numbered: names.len() + 1 == usize::from(order.count), ..lines };
             return if are_names { First::Names(lines) } else { First::Event(lines) };
@@ -222,7 +222,7 @@ enum First {
     Size,
     /// Names of columns.
     Names(Lines),
-    /// Names that are not those of an event's columns.
+    /// Names other than those of an event's columns.
     Unknown(Vec<String>),
     /// An event.
     Event(Lines),
@@ -238,7 +238,7 @@ enum Number {
 fn number(text: &str) -> Option<Number> {
     match text.parse() {
         Ok(whole) => Some(Number::Whole(whole)),
-        // What ends in a letter is `inf` or `nan`.
+        // A number that ends in a letter is `inf` or `nan`.
         Err(_) => text.parse().ok().filter(|real: &f64| real.abs() < 9e18).map(Number::Real),
     }
 }
@@ -277,14 +277,14 @@ fn event(fields: [&str; 4]) -> Result<(Number, u16, u16, bool), String> {
     Ok((time, pixel(x)?, pixel(y)?, polarity))
 }
 
-/// The times of a file, in `Decoded::t`: whole numbers, from the first one on that is not whole the bits of `f64`.
+/// The times of a file, in `Decoded::t`: integers, and from the first non-integer on, the bits of `f64`.
 #[derive(Debug, Default)]
 struct Times {
     real: Option<RealTimes>,
 }
 
 impl Times {
-    /// What stands for `time` in the column.
+    /// The representation of `time` in the column.
     fn stored(&mut self, time: Number, before: &mut [i64]) -> i64 {
         let real = match (time, &mut self.real) {
             (Number::Whole(time), None) => return time,
@@ -303,7 +303,7 @@ impl Times {
         real.to_bits().cast_signed()
     }
 
-    /// Makes us of all.
+    /// Converts all times to us.
     fn finish(self, unit: Option<TimeUnit>, decoded: &mut Decoded) -> Result<(), String> {
         let Some(real) = self.real else {
             return match unit {
@@ -345,13 +345,13 @@ pub(super) fn decode(bytes: &[u8], columns: ColumnOrder, decoded: Decoded) -> De
     }
 }
 
-/// The order of four columns that nothing names, if it is not t, x, y, p.
+/// The order of four unnamed columns, if it is not t, x, y, p.
 fn order_of(bytes: &[u8], delimiter: Delimiter) -> Result<Option<Order>, String> {
     let value = |field: &str| field.parse().ok().or_else(|| Some(f64::from(u8::from(boolean(field)?))));
     let mut look = Look::default();
     for line in bytes.split(|&byte| byte == b'\n') {
         let fields = delimiter.fields(std::str::from_utf8(line).unwrap_or_default());
-        // A line may end in a delimiter.
+        // A line may end with a delimiter.
         let fields = fields.strip_suffix(&[""]).unwrap_or(&fields);
         if let [a, b, c, d] = *fields
             && let (Some(a), Some(b), Some(c), Some(d)) = (value(a), value(b), value(c), value(d))
@@ -362,7 +362,7 @@ fn order_of(bytes: &[u8], delimiter: Delimiter) -> Result<Option<Order>, String>
     look.order()
 }
 
-/// Decodes columns in the order that is given, else in the one that the file says; with how its lines are read.
+/// Decodes columns in the given order, else in that stated in the file; also returns how its lines are read.
 fn decode_in(bytes: &[u8], given: Option<Order>, mut decoded: Decoded) -> (Decoded, Option<Lines>) {
     if is_utf16(bytes) {
         decoded.refuse(0, "this is UTF-16 text: save it as UTF-8 (`iconv -f UTF-16 -t UTF-8 IN > OUT`)");
@@ -426,7 +426,7 @@ fn decode_in(bytes: &[u8], given: Option<Order>, mut decoded: Decoded) -> (Decod
 /// Adds the event of a line, or leaves it out.
 ///
 /// # Errors
-/// What says that the file is not as it was taken for.
+/// The reason why the file is not of the assumed kind.
 fn take_event(
     line: &str,
     number: usize,
@@ -451,7 +451,7 @@ fn take_event(
         last = field;
         count += 1;
     });
-    // Rows that are numbered, without a name for that (pandas' and R's).
+    // Numbered rows without a name for the numbers (as in pandas and R).
     let is_numbered = count == lines.count + 1 && matches!(first, "0" | "1") && !last.is_empty();
     if std::mem::take(&mut lines.may_be_numbered) && is_numbered {
         lines.count += 1;

@@ -1,17 +1,17 @@
-//! Whether a file is text.
+//! Detection of text files.
 
 use crate::formats::cursor::header_lines;
 use crate::formats::prophesee;
 
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Whether this is text that is no header of Prophesee's.
+/// Whether this is text other than a Prophesee header.
 pub(in crate::formats) fn claims(bytes: &[u8]) -> bool {
     let is_commented = bytes.starts_with(b"%") && looks_like(behind_comments(bytes));
     is_commented || prophesee::told(bytes).is_none() && looks_like(bytes)
 }
 
-/// Whether a file's beginning is text of this kind.
+/// Whether the beginning of a file is text of this kind.
 pub(in crate::formats) fn looks_like(bytes: &[u8]) -> bool {
     if is_utf16(bytes) {
         return true;
@@ -20,7 +20,7 @@ pub(in crate::formats) fn looks_like(bytes: &[u8]) -> bool {
     let start = &start[..start.len().min(256)];
     let text = match std::str::from_utf8(start) {
         Ok(text) => text,
-        // A character that the 256 bytes cut.
+        // A character truncated after 256 bytes.
         Err(error) if error.error_len().is_none() && start.len() == 256 => {
             std::str::from_utf8(&start[..error.valid_up_to()]).unwrap_or_default()
         }
@@ -30,13 +30,14 @@ pub(in crate::formats) fn looks_like(bytes: &[u8]) -> bool {
     text.chars().all(is_text) && text.contains(|char: char| char.is_ascii_digit())
 }
 
-/// What follows the lines at the start that begin with `%`.
+/// The text after the lines at the start that begin with `%`.
 pub(in crate::formats) fn behind_comments(bytes: &[u8]) -> &[u8] {
     let start = header_lines(bytes, b'%').last().map_or(0, |(_, after)| after);
     &bytes[start..]
 }
 
-/// Whether this is text of two bytes a character, with its mark, and not events that begin with the mark's bytes.
+/// Whether this is text with two bytes per character and a byte order mark, and not events that begin with
+/// the same bytes.
 pub(super) fn is_utf16(bytes: &[u8]) -> bool {
     let zeros = match bytes {
         [0xff, 0xfe, ..] => 1,
