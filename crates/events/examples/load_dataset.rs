@@ -1,7 +1,7 @@
-//! Opens a data set by its name and loads an epoch of it as frames.
+//! Opens a data set by name and loads one epoch of it as frames.
 //!
-//! `cargo run --release -p tks-events --example load_dataset` takes the recordings that ship;
-//! `... --example load_dataset -- dvs-cifar10 /data/dvs-cifar10 first-90` any other, as downloaded or unpacked.
+//! `cargo run --release -p tks-events --example load_dataset` uses the shipped recordings; `... --example
+//! load_dataset -- dvs-cifar10 /data/dvs-cifar10 first-90` uses any other, as downloaded or unpacked.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -1,8 +1,8 @@
-//! Times epochs of the loader: recordings from their files, decoded, cut into 10 equal time bins, in batches
-//! of 32 by 2 workers. Prints JSON for `benches/peers/events/loader.py`.
+//! Measures epochs of the loader: recordings are read from their files, decoded, divided into 10 equal time
+//! bins, and put into batches of 32 by 2 workers. Prints JSON for `benches/peers/events/loader.py`.
 //!
-//! `cargo run --release -p tks-events --example loader_epoch -- FOLDER [EPOCHS]`, where FOLDER holds N-MNIST's
-//! layout; the archive that ships if left out.
+//! `cargo run --release -p tks-events --example loader_epoch -- FOLDER [EPOCHS]`, where FOLDER has N-MNIST's
+//! layout; left out: the shipped archive.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,10 +36,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for batch in loader.epoch(epoch)? {
             let batch = batch?;
             samples += batch.valid();
-            // Exact: a batch holds fewer than 2^24 events.
+            // Exact: a batch contains fewer than 2^24 events.
             events += f64::from(batch.inputs().sum());
         }
-        // The first one warms the files' cache.
+        // The first epoch brings the files into the cache.
         if epoch > 0 {
             seconds.push(begin.elapsed().as_secs_f64());
         }

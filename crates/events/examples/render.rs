@@ -1,10 +1,11 @@
-//! Renders a recording for people: an animated GIF, and a PNG strip with its frames side by side.
+//! Renders a recording as an animated GIF, and as a PNG strip with its frames side by side.
 //!
 //! ```text
 //! cargo run --release -p tks-events --example render -- RECORDING OUTPUT [FRAMES]
 //! ```
 //!
-//! writes `OUTPUT.gif` and `OUTPUT.png`. Brighter events are orange, darker ones blue, and the more the lighter.
+//! writes `OUTPUT.gif` and `OUTPUT.png`. ON events (brighter) are orange, OFF events (darker) blue; more
+//! events are lighter.
 
 use std::error::Error;
 use std::fs::File;
@@ -17,11 +18,11 @@ use tks_events::formats::{self, ReadOptions};
 use tks_events::represent::Representation;
 use tks_events::slicing::Slicing;
 
-/// Shades of one polarity; with those of the other they make the 256 colours of a GIF.
+/// Number of shades of one polarity; together with those of the other, they make up the 256 colours of a GIF.
 const SHADES: usize = 16;
-/// Frames in a row of the strip.
+/// Number of frames in a row of the strip.
 const ROW: usize = 10;
-/// Pixels between two frames of the strip.
+/// Number of pixels between two frames of the strip.
 const GAP: usize = 4;
 
 fn main() -> ExitCode {
@@ -71,7 +72,7 @@ fn render(input: &Path, output: &str, frames: usize) -> Result<(), Box<dyn Error
     Ok(())
 }
 
-/// Frames as indices of the palette, enlarged so that a pixel can be seen.
+/// Frames as palette indices, enlarged to make pixels visible.
 struct Images {
     frames: Vec<Vec<u8>>,
     width: usize,
@@ -82,7 +83,7 @@ impl Images {
     fn new(counts: &Array4<f32>) -> Self {
         let (_, _, height, width) = counts.dim();
         let scale = (320 / width.max(height)).max(1);
-        // A few hot pixels must not leave the rest dark.
+        // A few hot pixels must not darken the rest.
         let mut some: Vec<f32> = counts.iter().copied().filter(|&count| count > 0.0).collect();
         some.sort_by(f32::total_cmp);
         let bright = some.get(some.len() * 98 / 100).copied().unwrap_or(1.0);
@@ -106,11 +107,11 @@ impl Images {
         }
     }
 
-    /// Red, green and blue of every pair of shades: orange for brighter, blue for darker events.
+    /// Red, green and blue of every pair of shades: orange for ON events, blue for OFF events.
     fn palette() -> Vec<u8> {
         (0..SHADES * SHADES)
             .flat_map(|i| {
-                // Even one event has to be seen on the dark ground.
+                // Even a single event must be visible on the dark background.
                 let light = |shade: usize| if shade == 0 { 0.0 } else { 0.35 + 0.65 * shade as f32 / 15.0 };
                 let (bright, dark) = (light(i / SHADES), light(i % SHADES));
                 [(24.0, 231.0, 60.0), (24.0, 150.0, 140.0), (30.0, 30.0, 225.0)]
@@ -119,7 +120,7 @@ impl Images {
             .collect()
     }
 
-    /// At least half a second long, so that short recordings can be watched; repeats for ever.
+    /// At least half a second long, so that short recordings can be watched; repeats indefinitely.
     fn write_gif(&self, path: &Path, duration_us: i64) -> Result<(), Box<dyn Error>> {
         let frames = self.frames.len().max(1) as i64;
         let hundredths = (duration_us / 10_000).clamp(50, 60_000) / frames;

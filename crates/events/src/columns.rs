@@ -1,4 +1,4 @@
-//! Building a recording event by event out of another.
+//! Construction of recordings event by event from other recordings.
 
 use crate::error::EventError;
 use crate::sensor::SensorSize;
@@ -14,14 +14,14 @@ pub(crate) struct Event {
 }
 
 impl Events<'_> {
-    /// Nothing, if every event has all four columns: an [`EventStream`]'s do, events put together by hand may
-    /// not.
+    /// Checks that all four columns have the same length, which always holds for an [`EventStream`] but not
+    /// for events assembled by hand.
     pub(crate) fn require_columns(&self) -> Result<(), EventError> {
         let [t, x, y, p] = [self.t.len(), self.x.len(), self.y.len(), self.p.len()];
         if t == x && t == y && t == p { Ok(()) } else { Err(EventError::Columns { t, x, y, p }) }
     }
 
-    /// Nothing, if every event has all four columns and lies on the sensor.
+    /// Checks that all four columns have the same length and that all events are on the sensor.
     pub(crate) fn require_valid(&self) -> Result<(), EventError> {
         self.require_columns()?;
         match self.iter().position(|e| e.x >= self.sensor.width || e.y >= self.sensor.height || e.p > 1) {
@@ -30,7 +30,7 @@ impl Events<'_> {
         }
     }
 
-    /// The error for the first of these events that does not lie on the sensor.
+    /// The error for the first of these events that is not on the sensor.
     pub(crate) fn outside(&self) -> EventError {
         self.require_valid().err().unwrap_or_else(|| self.invalid(0))
     }
@@ -56,7 +56,7 @@ impl Events<'_> {
         self.map(self.sensor, |event| keep(event).then_some(event))
     }
 
-    /// What `change` makes of each event, on a sensor of another size.
+    /// Applies `change` to each event, for a sensor of another size.
     pub(crate) fn map(
         &self,
         sensor: SensorSize,

@@ -1,6 +1,6 @@
-//! What can go wrong with a recording.
+//! Errors of this crate.
 
-/// An error of this crate: what, where, and what to do.
+/// An error of this crate, with its place and remedy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EventError {
@@ -11,29 +11,29 @@ pub enum EventError {
         path = path.display()
     )]
     File {
-        /// The file, or the name that was given for it.
+        /// The file, or the name given for it.
         path: std::path::PathBuf,
-        /// Where the fault lies, in bytes from the start.
+        /// The position of the fault, in bytes from the start of the file.
         offset: u64,
         /// Number of events before it.
         event: usize,
-        /// What is wrong, and what to do.
+        /// What is wrong and how to fix it.
         problem: String,
     },
-    /// A recording that a format cannot hold.
+    /// A recording that a format cannot represent.
     #[error("{format} cannot hold event {event}: {problem}", format = format.title())]
     Write {
         /// The format.
         format: crate::formats::format::Format,
-        /// Which event.
+        /// The index of the event.
         event: usize,
-        /// Why not.
+        /// The reason.
         problem: String,
     },
-    /// A format's name that cannot be registered.
+    /// An invalid name for a format.
     #[error(transparent)]
     Register(#[from] tks_registry::RegistryError),
-    /// Columns of different lengths.
+    /// Columns with different lengths.
     #[error(
         "an event stream's columns differ in length: t has {t} events, x {x}, y {y}, p {p}; each event needs \
          all four"
@@ -48,10 +48,10 @@ pub enum EventError {
         /// Length of the polarity column.
         p: usize,
     },
-    /// An event outside of the sensor.
+    /// An event outside the sensor.
     #[error("event {index} lies at x = {x}, y = {y}, outside of a sensor of {width} x {height} pixels")]
     OutsideSensor {
-        /// Which event.
+        /// The index of the event.
         index: usize,
         /// Its column.
         x: u16,
@@ -65,12 +65,12 @@ pub enum EventError {
     /// A polarity that is neither 0 nor 1.
     #[error("event {index} has polarity {p}; it is 1 (brighter) or 0 (darker)")]
     Polarity {
-        /// Which event.
+        /// The index of the event.
         index: usize,
         /// Its polarity.
         p: u8,
     },
-    /// What is asked for needs events in order of time.
+    /// The operation needs events ordered by time.
     #[error(
         "event {index} at {t} us comes after one at {before} us; sort the stream first (`EventStream::sort`)"
     )]
@@ -79,65 +79,65 @@ pub enum EventError {
         index: usize,
         /// Its time.
         t: i64,
-        /// Time of the event before it.
+        /// Time of the previous event.
         before: i64,
     },
-    /// An option has a value that makes no sense.
+    /// An option has an invalid value.
     #[error("{option} = {value}: it has to be {expected}")]
     Option {
-        /// The option, as it stands in a configuration.
+        /// The option, as named in a configuration.
         option: &'static str,
-        /// The value that was given.
+        /// The given value.
         value: String,
-        /// What is allowed.
+        /// The valid values.
         expected: &'static str,
     },
-    /// An area that does not lie on the sensor.
+    /// An area that is not on the sensor.
     #[error(
         "{option} ({area}) reaches beyond the sensor of {} x {} pixels (width, height): x + width and y + height may be \
          as large as the sensor, and no larger",
         sensor.width, sensor.height
     )]
     BeyondSensor {
-        /// The option, as it stands in a configuration.
+        /// The option, as named in a configuration.
         option: &'static str,
-        /// What it asks for.
+        /// The area.
         area: String,
         /// The sensor.
         sensor: crate::sensor::SensorSize,
     },
-    /// A recording falls into more slices than anybody can hold.
+    /// A recording would be divided into too many slices.
     #[error(
         "the recording lasts {duration_us} us, which makes {slices} slices, more than {limit}; make them \
          longer, or give the number of bins instead"
     )]
     TooManySlices {
-        /// How many there would be.
+        /// The number of slices.
         slices: u128,
-        /// The most that are allowed.
+        /// The maximum number.
         limit: usize,
-        /// Length of the recording in us.
+        /// Duration of the recording in us.
         duration_us: i64,
     },
-    /// The place for the frames has another shape than the frames.
+    /// The output memory has a different shape from the frames.
     #[error("the frames have the shape [T, C, H, W] = {expected:?}; the place given for them has {found:?}")]
     Shape {
-        /// The shape that is needed.
+        /// The expected shape.
         expected: [usize; 4],
-        /// The shape of what was given.
+        /// The given shape.
         found: [usize; 4],
     },
-    /// A number of values that fills no whole frames.
+    /// A number of values that does not match the size of a frame.
     #[error("step {step} of the frames holds {found} values, but C * H * W is {expected}")]
     StepLength {
-        /// Which time step.
+        /// The index of the time step.
         step: usize,
         /// `C * H * W`.
         expected: usize,
         /// Its number of values.
         found: usize,
     },
-    /// A class that there is not.
+    /// A class that does not exist.
     #[error("label {label} is outside of 0..{classes}")]
     Label {
         /// The label.
@@ -148,24 +148,24 @@ pub enum EventError {
     /// A file, split or manifest of a data set.
     #[error(transparent)]
     Data(#[from] tks_data::DataError),
-    /// A place where a data set should be and is not.
+    /// A path where a data set was expected but not found.
     #[error("{}: {message}", path.display())]
     Layout {
         /// The folder or archive.
         path: std::path::PathBuf,
-        /// What is there instead, and what to do.
+        /// What was found instead, and the remedy.
         message: String,
     },
-    /// A line of a data set's table that is not understood.
+    /// An invalid line in a data set's table.
     #[error("{}:{line}: `{text}`: it should be {expected}", path.display())]
     Table {
         /// The file.
         path: std::path::PathBuf,
-        /// Line, from 1.
+        /// Line number, from 1.
         line: usize,
-        /// What it says.
+        /// The line.
         text: String,
-        /// What it should say.
+        /// The expected form.
         expected: &'static str,
     },
 }

@@ -1,4 +1,4 @@
-//! Where frames are written to: any `[T, C, H, W]`, one slice of values a time step.
+//! The output memory of frames: any `[T, C, H, W]`, one slice of values per time step.
 
 use ndarray::Array4;
 use tks_data::{Element, SampleSlot};
@@ -12,19 +12,20 @@ mod sealed {
     impl Sealed for f32 {}
 }
 
-/// A number that events are counted in: `f32` (exact to 2^24), `u16` or `u8`, which stop at their maximum.
+/// A numeric type for counting events: `f32` (exact to 2^24), or `u16` or `u8`, which saturate at their
+/// maximum.
 pub trait Count: Copy + Default + Send + Sync + 'static + sealed::Sealed {
     /// No event.
     const ZERO: Self;
     /// One event.
     const ONE: Self;
-    /// Counts one event more; whether there was no room for it.
+    /// Counts one more event; returns whether the value was saturated.
     fn increment(&mut self) -> bool;
     /// The number as `f32`.
     fn to_f32(self) -> f32;
-    /// The number nearest to a value.
+    /// The nearest representable number.
     fn from_f32(value: f32) -> Self;
-    /// The frames themselves where they hold `f32`, for what cannot be said in whole numbers.
+    /// The frames themselves if their type is `f32`, for values that are not integers.
     fn f32_frames<'f, 'a>(frames: &'f mut FramesMut<'a, Self>) -> Option<&'f mut FramesMut<'a, f32>>;
 }
 
@@ -69,7 +70,7 @@ macro_rules! count {
             }
 
             fn from_f32(value: f32) -> $number {
-                // `as` stops at the ends of the range.
+                // `as` saturates at the ends of the range.
                 value.round() as $number
             }
 
@@ -82,10 +83,10 @@ macro_rules! count {
 count!(u8);
 count!(u16);
 
-/// A place for frames of shape `[T, C, H, W]`: one slice of `C * H * W` values a time step.
+/// The output memory of frames of shape `[T, C, H, W]`: one slice of `C * H * W` values per time step.
 ///
-/// The slices may lie anywhere, so that a sample can be written straight into its place in a batch
-/// `[T, B, C, H, W]`.
+/// The slices can be anywhere in memory, so that a sample can be written directly into a batch `[T, B, C, H,
+/// W]`.
 #[derive(Debug)]
 pub struct FramesMut<'a, E> {
     steps: Vec<&'a mut [E]>,
@@ -96,7 +97,7 @@ impl<'a, E> FramesMut<'a, E> {
     /// Frames of shape `[C, H, W]`, one in each of `steps`.
     ///
     /// # Errors
-    /// [`EventError::StepLength`] if one of the steps does not hold `C * H * W` values.
+    /// [`EventError::StepLength`] if one of the steps does not have `C * H * W` values.
     pub fn new(
         steps: impl IntoIterator<Item = &'a mut [E]>,
         [channels, height, width]: [usize; 3],
@@ -110,7 +111,7 @@ impl<'a, E> FramesMut<'a, E> {
         Ok(FramesMut { steps, shape })
     }
 
-    /// Frames of shape `[T, C, H, W]` that lie one after the other.
+    /// Contiguous frames of shape `[T, C, H, W]`.
     ///
     /// # Errors
     /// [`EventError::StepLength`] if there are not `T * C * H * W` values.
@@ -130,11 +131,11 @@ impl<'a, E> FramesMut<'a, E> {
         Self::new(values.chunks_exact_mut(step), [channels, height, width])
     }
 
-    /// Frames of shape `[T, C, H, W]`, each `stride` values after the one before it: a sample of a batch
-    /// `[T, B, C, H, W]`, whose stride is `B * C * H * W`. What lies between them is left alone.
+    /// Frames of shape `[T, C, H, W]`, each `stride` values after the previous one: a sample of a batch `[T,
+    /// B, C, H, W]`, whose stride is `B * C * H * W`. The values between them are not changed.
     ///
     /// # Errors
-    /// [`EventError::StepLength`] if a frame does not fit before the next.
+    /// [`EventError::StepLength`] if a frame does not fit before the next one.
     pub fn strided(values: &'a mut [E], stride: usize, shape: [usize; 4]) -> Result<Self, EventError> {
         let [time, channels, height, width] = shape;
         let expected = channels * height * width;
@@ -149,10 +150,10 @@ impl<'a, E> FramesMut<'a, E> {
         Ok(frames)
     }
 
-    /// A sample's place in its batch, for frames of shape `[C, H, W]`.
+    /// The memory of a sample in its batch, for frames of shape `[C, H, W]`.
     ///
     /// # Errors
-    /// [`EventError::StepLength`] if the place's time steps are of another size.
+    /// [`EventError::StepLength`] if its time steps have a different size.
     pub fn of_slot(
         slot: &'a mut SampleSlot<'_, E>,
         [channels, height, width]: [usize; 3],
@@ -182,7 +183,7 @@ impl<'a, E> FramesMut<'a, E> {
     /// The steps `range` of these frames, counted from 0.
     ///
     /// # Panics
-    /// If the range reaches beyond the last step.
+    /// If the range extends beyond the last step.
     pub fn range(&mut self, range: std::ops::Range<usize>) -> FramesMut<'_, E> {
         let shape = [range.len(), self.shape[1], self.shape[2], self.shape[3]];
         FramesMut { steps: self.steps[range].iter_mut().map(|step| &mut **step).collect(), shape }
@@ -196,7 +197,7 @@ impl<'a, E> FramesMut<'a, E> {
     /// One time step, `[C, H, W]`.
     ///
     /// # Panics
-    /// If there are not so many.
+    /// If there is no such step.
     pub fn step(&self, step: usize) -> &[E] {
         self.steps[step]
     }
@@ -204,7 +205,7 @@ impl<'a, E> FramesMut<'a, E> {
     /// One time step, `[C, H, W]`.
     ///
     /// # Panics
-    /// If there are not so many.
+    /// If there is no such step.
     pub fn step_mut(&mut self, step: usize) -> &mut [E] {
         self.steps[step]
     }
@@ -214,10 +215,10 @@ impl<'a, E> FramesMut<'a, E> {
         self.steps.iter().map(|step| &**step)
     }
 
-    /// Two time steps exchanged.
+    /// Swaps two time steps.
     ///
     /// # Panics
-    /// If there are not so many.
+    /// If there are no such steps.
     pub fn swap_steps(&mut self, a: usize, b: usize) {
         let [first, second] = [a.min(b), a.max(b)];
         if first < second {
@@ -237,7 +238,7 @@ impl<'a, E> FramesMut<'a, E> {
         self.steps.iter_mut().flat_map(move |step| step.chunks_exact_mut(plane))
     }
 
-    /// Nothing, if the frames have this shape.
+    /// Checks that the frames have this shape.
     ///
     /// # Errors
     /// [`EventError::Shape`].

@@ -1,20 +1,20 @@
-//! Event-camera recordings, from the file to what a network trains on. No libtorch.
+//! Event-camera recordings, from the file to the input of a network. Without libtorch.
 //!
-//! | module | what it holds |
+//! | module | contents |
 //! |---|---|
-//! | [`stream`] | one type for a recording: columns of time, place and polarity |
-//! | [`formats`] | recordings in files: every format of the field, read and written |
-//! | [`recipe`] | all that is chosen below in one description, from a recording to `[T, C, H, W]` |
-//! | [`filter`] | which events to leave out: noise, hot pixels, a time or an area |
-//! | [`spatial`] | crops, and coarser pixels |
-//! | [`augment`] | random changes to recordings and to frames |
-//! | [`slicing`] | where one frame ends and the next begins |
-//! | [`represent`] | what a frame says about its events: counts, voxel grids, time surfaces |
-//! | [`frames`] | where frames are written to |
-//! | [`mix`] | two samples made into one, with soft labels: MixUp, CutMix, EventMix |
-//! | [`resize`] | frames of another size |
+//! | [`stream`] | one type for a recording: columns of time, position and polarity |
+//! | [`formats`] | reading and writing of recordings in the formats of the field |
+//! | [`recipe`] | the choices below in one description, from a recording to `[T, C, H, W]` |
+//! | [`filter`] | removal of events: noise, hot pixels, time intervals or areas |
+//! | [`spatial`] | crops, and reductions of the resolution |
+//! | [`augment`] | random changes to recordings and frames |
+//! | [`slicing`] | division of a recording into frames |
+//! | [`represent`] | representations of events in a frame: counts, voxel grids, time surfaces |
+//! | [`frames`] | output memory of frames |
+//! | [`mix`] | mixing of two samples, with soft labels: MixUp, CutMix, EventMix |
+//! | [`resize`] | resizing of frames |
 //! | [`datasets`] | the neuromorphic data sets, as downloaded or unpacked, as frames for the loader |
-//! | [`error`] | what can go wrong, where, and what to do |
+//! | [`error`] | errors, with their place and remedy |
 //!
 //! ```
 //! use tks_events::frames::FramesMut;

@@ -1,12 +1,12 @@
-//! Numbers as files store them, whatever their type.
+//! Numbers as stored in files, of any type.
 
 use half::f16;
 
-/// How a number is stored.
+/// The representation of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NumberType {
     class: Class,
-    /// Bytes: 1 to 8, for floating point 2, 4 or 8.
+    /// Size in bytes: 1 to 8; for floating point, 2, 4 or 8.
     size: usize,
     big_endian: bool,
 }
@@ -27,7 +27,7 @@ impl NumberType {
         known.then_some(NumberType { class, size, big_endian })
     }
 
-    /// The type of a NumPy text such as `<i8`.
+    /// The type for a NumPy type string such as `<i8`.
     pub(crate) fn of_numpy(text: &str) -> Option<Self> {
         let (big_endian, rest) = match text.as_bytes().first()? {
             b'<' | b'|' | b'=' => (false, &text[1..]),
@@ -53,7 +53,7 @@ impl NumberType {
         NumberType { class, size: kind.size, big_endian: false }
     }
 
-    /// The type of an HDF5 data set's elements; an enumeration's (h5py's booleans) is that of its numbers.
+    /// The type of an HDF5 data set's elements; for an enumeration (h5py's booleans), that of its numbers.
     #[cfg(feature = "hdf5")]
     pub(crate) fn of_hdf5(kind: &hdf5_reader::Datatype) -> Option<Self> {
         use hdf5_reader::{ByteOrder, Datatype};
@@ -68,12 +68,12 @@ impl NumberType {
         NumberType::known(class, size.into(), *order == ByteOrder::BigEndian)
     }
 
-    /// Bytes that a number takes.
+    /// Size of a number in bytes.
     pub(crate) fn size(self) -> usize {
         self.size
     }
 
-    /// Whether it is of floating point.
+    /// Whether it is a floating-point type.
     pub(crate) fn is_float(self) -> bool {
         self.class == Class::Float
     }
@@ -106,7 +106,7 @@ impl NumberType {
         }
     }
 
-    /// The number at the start of `bytes`, rounded to a whole one; `None` where it is cut or too large.
+    /// The number at the start of `bytes`, rounded to an integer; `None` if it is truncated or too large.
     #[inline(always)]
     pub(crate) fn whole(self, bytes: &[u8]) -> Option<i64> {
         let little = self.little(bytes)?;
@@ -117,7 +117,8 @@ impl NumberType {
         }
     }
 
-    /// The number at the start of `bytes`; `None` where it is cut. Whole numbers above 2^53 lose their last digits.
+    /// The number at the start of `bytes`; `None` if it is truncated. Integers above 2^53 lose their last
+    /// digits.
     pub(crate) fn real(self, bytes: &[u8]) -> Option<f64> {
         let little = self.little(bytes)?;
         Some(match self.class {
@@ -128,7 +129,7 @@ impl NumberType {
     }
 }
 
-/// The nearest whole number, `None` where 64 bits do not hold it.
+/// The nearest integer; `None` if it does not fit in 64 bits.
 pub(crate) fn rounded(value: f64) -> Option<i64> {
     (value.abs() < 9e18).then(|| value.round() as i64)
 }

@@ -1,6 +1,6 @@
-//! The widest vectors at hand for the one loop that gains by them, in one binary for all processors.
+//! Vector instructions for the one loop that benefits from them, in one binary for all processors.
 
-/// Events whose pixels are computed at once: enough to fill vectors, few enough to stay in the innermost
+/// Number of events whose pixels are computed at once: enough to fill vectors, few enough to stay in the L1
 /// cache.
 pub(crate) const BLOCK: usize = 128;
 
@@ -13,7 +13,7 @@ pub(crate) fn pixels(x: &[u16], y: &[u16], p: &[u8], width: u32, stride: u32, ou
             any(x, y, p, width, stride, out);
         }
         if is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor has AVX2, as was just asked.
+            // SAFETY: the processor has AVX2, as was just checked.
             return unsafe { avx2(x, y, p, width, stride, out) };
         }
     }

@@ -1,13 +1,13 @@
-//! One type for a recording, whatever file it came from.
+//! One type for recordings from any kind of file.
 
 use crate::error::EventError;
 use crate::sensor::SensorSize;
 
-/// A recording: one column a quantity, `[N]` each, as stored in its file.
+/// A recording: one column per quantity, `[N]` each, as stored in its file.
 ///
-/// Times are in us, `x` counts from the left and `y` from the top, polarity is 1 for brighter and 0 for
-/// darker. Every event lies on the sensor. Events are kept in the file's order; what needs them in order
-/// of time says so by [`EventError::Unsorted`].
+/// Times are in us, `x` counts from the left and `y` from the top, polarity is 1 for ON events (brighter) and
+/// 0 for OFF events (darker). Every event is on the sensor. Events are in the order of the file; operations
+/// that need them ordered by time return [`EventError::Unsorted`] otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventStream {
     sensor: SensorSize,
@@ -19,7 +19,7 @@ pub struct EventStream {
 }
 
 impl Default for EventStream {
-    /// Nothing, on a sensor of one pixel.
+    /// An empty recording on a sensor of one pixel.
     fn default() -> Self {
         EventStream::trusted(
             SensorSize { width: 1, height: 1 },
@@ -31,7 +31,7 @@ impl Default for EventStream {
     }
 }
 
-/// A borrowed part of a recording: the same columns, as slices `[N]`.
+/// A borrowed part of a recording: the same columns as slices `[N]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Events<'a> {
     /// Size of the sensor.
@@ -42,16 +42,16 @@ pub struct Events<'a> {
     pub x: &'a [u16],
     /// Rows, from the top.
     pub y: &'a [u16],
-    /// Polarities: 1 brighter, 0 darker.
+    /// Polarities: 1 ON (brighter), 0 OFF (darker).
     pub p: &'a [u8],
 }
 
 impl EventStream {
-    /// A recording of these columns, `[N]` each.
+    /// A recording with these columns, `[N]` each.
     ///
     /// # Errors
     /// [`EventError::Columns`] if their lengths differ, [`EventError::OutsideSensor`] and
-    /// [`EventError::Polarity`] for the first event that is not one.
+    /// [`EventError::Polarity`] for the first invalid event.
     pub fn new(
         sensor: SensorSize,
         t: Vec<i64>,
@@ -62,7 +62,8 @@ impl EventStream {
         if t.len() != x.len() || t.len() != y.len() || t.len() != p.len() {
             return Err(EventError::Columns { t: t.len(), x: x.len(), y: y.len(), p: p.len() });
         }
-        // Whole columns first: those loops are vectorised, the search for the culprit needs not be.
+        // Whole columns are checked first in vectorised loops; the search for the first invalid event need
+        // not be fast.
         let outside = x.iter().fold(false, |bad, &x| bad | (x >= sensor.width))
             | y.iter().fold(false, |bad, &y| bad | (y >= sensor.height));
         if outside && let Some(index) = (0..t.len()).find(|&i| x[i] >= sensor.width || y[i] >= sensor.height)
@@ -83,8 +84,7 @@ impl EventStream {
         Ok(EventStream { sensor, t, x, y, p, metadata: Vec::new() })
     }
 
-    /// A recording of columns of one length, of which it is known that all events lie on the sensor, and that all
-    /// polarities are 0 or 1.
+    /// A recording with columns known to have equal lengths, events on the sensor, and polarities of 0 or 1.
     pub(crate) fn trusted(sensor: SensorSize, t: Vec<i64>, x: Vec<u16>, y: Vec<u16>, p: Vec<u8>) -> Self {
         debug_assert!(t.len() == x.len() && t.len() == y.len() && t.len() == p.len());
         debug_assert!(x.iter().all(|&x| x < sensor.width) && y.iter().all(|&y| y < sensor.height));

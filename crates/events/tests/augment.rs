@@ -1,4 +1,4 @@
-//! Random changes: what they keep, what they change by how much, and that a seed repeats them.
+//! Random changes: what they preserve, how much they change, and reproducibility with a seed.
 
 use proptest::prelude::*;
 use tks_data::rng::{SampleRng, sample_rng};
@@ -21,7 +21,7 @@ prop_compose! {
     }
 }
 
-/// One of every variant, certain to change something where that is a matter of chance.
+/// One of every variant, certain to change something where there is a probability.
 fn every() -> Vec<Augment> {
     let interpolation = Interpolation::Nearest;
     vec![
@@ -80,7 +80,7 @@ proptest! {
         }
     }
 
-    /// To move events and to move their frames is the same, wherever whole pixels move.
+    /// Moving events and moving their frames is equivalent for shifts by whole pixels.
     #[test]
     fn events_and_frames_move_alike(stream in recordings(), seed in any::<u64>()) {
         for augment in [
@@ -93,7 +93,7 @@ proptest! {
             Augment::DropByArea { ratio: [0.0, 1.0] },
             Augment::Nda { count: 2, flip: 0.5, roll: 4, rotate: 0.0, shear: 0.0, cutout: 4 },
         ] {
-            // The slices are those of the unchanged recording, as they are where frames are changed.
+            // The slices are those of the unchanged recording, as for frames that are changed.
             let slices = Slicing::time_window(100).slices(&stream.events()).unwrap();
             let window = |stream: &EventStream, frames: &mut ndarray::Array4<f32>| {
                 let events = stream.events();
@@ -154,7 +154,7 @@ proptest! {
     }
 }
 
-/// A thousand events in the middle, 100 us apart.
+/// A thousand events in the centre, 100 us apart.
 fn middle() -> EventStream {
     let n = 1000;
     EventStream::new(
@@ -191,7 +191,7 @@ fn jitter_has_the_deviation_that_was_asked_for() {
     let correlation = (together.sum::<f64>() / events.len() as f64 - x * y) / (deviation_x * deviation_y);
     assert!((correlation - 0.8).abs() < 0.06, "{correlation}");
 
-    // Events far apart keep their order, so that each can be compared with itself.
+    // Events far apart keep their order, so that each can be compared with its original.
     let late = Augment::TimeJitter { std_us: 10.0 }.on_events(&stream.events(), &mut rng(3)).unwrap();
     let shifts = late.events().t.to_vec().into_iter().zip(0..).map(|(t, i): (i64, i64)| (t - i * 100) as f64);
     let (mean, deviation) = mean_and_deviation(shifts);
@@ -230,7 +230,7 @@ fn event_drop_is_one_of_four() {
     let left: Vec<usize> = (0..400)
         .map(|seed| Augment::EventDrop {}.on_events(&stream.events(), &mut rng(seed)).unwrap().len())
         .collect();
-    // Nothing, or a rectangle beside the middle; the rectangle around the middle; shares of time and events.
+    // Nothing, or a rectangle beside the centre; the rectangle around the centre; shares of time and events.
     let untouched = left.iter().filter(|&&n| n == 1000).count();
     assert!((130..260).contains(&untouched), "{untouched} of 400");
     assert!(left.contains(&0) && left.iter().any(|&n| (50..950).contains(&n)));

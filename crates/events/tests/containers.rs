@@ -1,5 +1,5 @@
-//! Containers of numbers in the layouts that people have: HDF5, MATLAB, NumPy, text. `fixtures/containers/make.py` wrote
-//! the files by the formats' own libraries.
+//! Containers of numbers in common layouts: HDF5, MATLAB, NumPy, text. `fixtures/containers/make.py` wrote
+//! the files with the formats' own libraries.
 
 use std::path::{Path, PathBuf};
 
@@ -93,12 +93,12 @@ fn hdf5_layouts_are_read() {
     assert!(problem.contains("_labels` (text ["), "{problem}");
 }
 
-/// The size of a filter's chunk is the file's word.
+/// The size of a filter's chunk is claimed by the file.
 #[cfg(feature = "hdf5")]
 #[test]
 fn hdf5_chunks_that_claim_gigabytes_are_refused() {
     let mut bytes = std::fs::read(fixture("blosc_lz4_bitshuffle.h5")).unwrap();
-    // The first chunk of Blosc: version 2, version 1 of LZ4, its flags, elements of 8 bytes.
+    // The first chunk of Blosc: version 2, version 1 of LZ4, its flags, 8-byte elements.
     let size = 65_536u32.to_le_bytes();
     let at =
         (0..bytes.len() - 8).find(|&i| bytes[i] == 2 && bytes[i + 3] == 8 && bytes[i + 4..i + 8] == size);
@@ -139,7 +139,7 @@ fn numpy_layouts_are_read() {
     }
 }
 
-/// Lines of the first events, with each column as `line` writes it.
+/// Lines of the first events, with each column as written by `line`.
 fn lines(count: i64, line: impl Fn(i64, u16, u16, u8) -> String) -> String {
     let (t, x, y, p) = expected(count);
     (0..count as usize).map(|i| line(t[i], x[i], y[i], p[i]) + "\n").collect()
@@ -196,12 +196,12 @@ fn text_numbers_are_read_as_they_are_written() {
             &default,
         );
     }
-    // C++ writes a time of 0 s without a point.
+    // C++ writes a time of 0 s without a decimal point.
     let short = lines(20, |t, x, y, p| format!("{} {x} {y} {p}", t as f64 / 1e6));
     assert!(short.starts_with("0 0 0 0\n"));
     check_text(&short, &default);
     check_text(&lines(20, |t, x, y, p| format!("{x} {y} {} {p}", t as f64 / 1e3)), &columns("x,y,t_ms,p"));
-    // What is given counts more than names.
+    // The given order takes precedence over names.
     check_text(
         &format!("a,b,c,d\n{}", lines(20, |t, x, y, p| format!("{p},{y},{x},{t}"))),
         &columns("p,y,x,t"),
@@ -249,7 +249,7 @@ fn columns_are_named_in_a_configuration() {
 }
 
 proptest! {
-    /// An order reads what was written in it, wherever the columns stand.
+    /// Any order of columns reads back what was written in it.
     #[test]
     fn any_order_of_columns_reads_back(
         order in Just(["t", "x", "y", "p", "_", "_"]).prop_shuffle(),
@@ -278,7 +278,7 @@ proptest! {
         prop_assert_eq!(found, events);
     }
 
-    /// Times are the same whether they are written as us, or as seconds with six digits.
+    /// Times are the same whether written in us, or in seconds with six digits.
     #[test]
     fn seconds_are_the_same_times(times in prop::collection::vec(0..900_000_000_000i64, 1..20)) {
         prop_assume!(times.iter().any(|t| t % 1_000_000 != 0));

@@ -1,4 +1,4 @@
-//! The neuromorphic data sets: stand-ins of each layout.
+//! The neuromorphic data sets, with stand-ins for each layout.
 
 mod common;
 
@@ -14,7 +14,7 @@ use common::{catalogue, manifest};
 
 type Event = (i64, u16, u16, u8);
 
-/// A recording of its own for each number: 40 events within 32 x 32 pixels, 1 ms apart.
+/// A different recording for each number: 40 events within 32 x 32 pixels, 1 ms apart.
 fn events(number: usize) -> Vec<Event> {
     let value = |i: usize, k: usize| (((number * 31 + i * 7 + k) * 2654435761) >> 7 & 31) as u16;
     (0..40).map(|i| (i as i64 * 1000 + 500, value(i, 1), value(i, 2), (value(i, 3) & 1) as u8)).collect()
@@ -41,7 +41,7 @@ fn aedat2(events: &[Event]) -> Vec<u8> {
         bytes.extend((u32::from(y) << 8 | u32::from(x) << 1 | u32::from(p)).to_be_bytes());
         bytes.extend((t as u32).to_be_bytes());
     }
-    // What is no event of a pixel is passed over.
+    // Records that are not pixel events are skipped.
     bytes.extend([0, 0, 0x80, 0, 0, 0, 0, 1]);
     bytes
 }
@@ -116,7 +116,7 @@ fn small(name: &str, split: &str, parts: &[(&str, u64)]) -> Manifest {
     manifest
 }
 
-/// Opens a stand-in in each of the ways that it is stored, and expects the same recordings.
+/// Opens a stand-in in each of the forms in which it is stored, and checks that the recordings are the same.
 fn same_everywhere(
     manifest: &Manifest,
     ways: &[PathBuf],
@@ -194,10 +194,10 @@ fn dvs_cifar10_from_its_zips_with_both_splits_and_orientations() {
         expected.iter().map(|(name, label, stream)| (name.as_str(), *label, stream.clone())).collect();
     let manifest = small("dvs-cifar10", "first-90", &[("train", 36), ("test", 4)]);
     let set = same_everywhere(&manifest, &[zips.clone(), unpacked.clone()], &expected);
-    // By number, not by letter: 18 and 19, not 8 and 9.
+    // In numeric, not alphabetical order: 18 and 19, not 8 and 9.
     assert_eq!(set.parts(Some("first-90"), &catalogue()).unwrap()["test"], [18, 19, 38, 39]);
 
-    // The stored split is of the whole data set, and says so.
+    // The stored split is for the whole data set, and the error says so.
     let error = set.parts(None, &catalogue()).unwrap_err().to_string();
     assert!(error.contains("is the download complete?"), "{error}");
     let lenient = SetOptions { strict: false, ..SetOptions::default() };
@@ -310,7 +310,7 @@ fn dvs128_gesture_is_cut_by_its_tables() {
     assert!(error.contains("user02_lab_labels.csv: gesture 2 has class 0; they are 1 to 11"), "{error}");
 }
 
-/// Parts of the file that do not hold the gesture are passed over, in whatever order their times are.
+/// Parts of the file that do not contain the gesture are skipped, whatever the order of their times.
 #[test]
 fn a_gesture_is_the_same_from_its_part_of_the_file() {
     let folder = tempfile::tempdir().unwrap();
@@ -349,7 +349,7 @@ fn a_gesture_is_the_same_from_its_part_of_the_file() {
             "{}",
             set.name(4 + i)
         );
-        // A cut file is an error wherever the gesture lies.
+        // A truncated file is an error wherever the gesture is.
         let error = set.read(i).unwrap_err();
         assert!(matches!(error, EventError::File { event: 29_999, .. }), "{error}");
     }
@@ -409,7 +409,8 @@ fn asl_dvs_from_zips_in_zips_or_unpacked() {
     assert!(error.contains("a_0001.mat: byte") && error.contains("fetch it again"), "{error}");
 }
 
-/// What a full disk or a broken copy leaves: an error that names the file, also where faulty events are dropped.
+/// The remains of a full disk or a failed copy: an error that names the file, even if faulty events are
+/// dropped.
 #[test]
 fn recordings_of_no_bytes_or_of_another_kind_are_errors() {
     let folder = tempfile::tempdir().unwrap();
@@ -421,7 +422,7 @@ fn recordings_of_no_bytes_or_of_another_kind_are_errors() {
             ("Train/0/00002.bin".into(), Vec::new()),
             ("Train/0/00003.bin".into(), gzip),
             ("Train/0/00004.bin".into(), vec![0; 500]),
-            // macOS' companion of a file, in an archive that was made there.
+            // macOS's companion of a file, in an archive created there.
             ("Train/0/._00001.bin".into(), b"\0\x05\x16\x07".to_vec()),
         ],
     );

@@ -1,4 +1,5 @@
-//! Large recordings: decoding gives the events of a plain loop, written here from the formats' definitions.
+//! Large recordings: decoding gives the same events as plain loops, written here from the formats'
+//! definitions.
 
 use std::path::Path;
 
@@ -7,7 +8,7 @@ use tks_events::formats::{Format, ReadOptions, read, read_into};
 
 type Row = (i64, u16, u16, u8);
 
-/// Enough for columns that no cache holds.
+/// Enough for columns larger than any cache.
 const RECORDS: u64 = 2_700_000;
 
 fn pseudo_random(i: u64) -> u64 {
@@ -15,14 +16,13 @@ fn pseudo_random(i: u64) -> u64 {
     (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 8
 }
 
-/// Reads `bytes` into memory that is fresh and that was used.
-/// `width` is what the file says of the sensor, if it does.
+/// Reads `bytes` into fresh and into used memory. `width` is the sensor's width stated in the file, if any.
 fn check(name: &str, format: Format, bytes: &[u8], expected: &[Row], width: Option<u16>) {
     assert!(expected.len() as u64 > RECORDS / 2, "{name}");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("recording");
     std::fs::write(&path, bytes).unwrap();
-    // Else the sensor is the smallest that has all events on it, as they were seen on the way.
+    // Otherwise, the sensor is the smallest that contains all events, as seen while decoding.
     let width = width.or(expected.iter().map(|row| row.1 + 1).max()).unwrap();
     let options = ReadOptions { format: Some(format), ..ReadOptions::default() };
     let fresh = read(&path, &options).unwrap().stream;
@@ -65,7 +65,7 @@ fn evt2_with_a_clock_that_turns_over_on_the_way() {
     let (mut expected, mut time, mut turns, mut known) = (Vec::new(), 0u32, 0, false);
     for i in 0..RECORDS {
         let random = pseudo_random(i) as u32;
-        // None at the start and for long, then many, few, and some that turn over.
+        // None at the start and for a long time, then many, few, and some that overflow.
         let high = match i {
             0..200_000 => i == 70,
             200_000..500_000 => random.is_multiple_of(3),
@@ -110,9 +110,9 @@ fn formats_of_eight_bytes_a_record() {
     for i in 0..RECORDS {
         let (random, t) = (pseudo_random(i) as u32, 5 + 3 * i as u32);
         let (x, y, p) = (random & 0x7f, (random >> 7) & 0x7f, (random >> 14) & 1);
-        // What no field is made of.
+        // Bits outside all fields.
         let noise = random >> 24;
-        // Special or invalid, here and there and for long: two kinds in a DAVIS' file.
+        // Special or invalid, sporadically and in long runs: two kinds in a DAVIS file.
         let special = (random >> 16).is_multiple_of(50) || (300_000..600_000).contains(&i) && i % 3 == 0;
         let mark = u32::from(special);
         let kinds = [mark & i as u32 & 1, mark & !i as u32 & 1];
@@ -141,14 +141,15 @@ fn formats_of_eight_bytes_a_record() {
     check("AEDAT 3.1", Format::Aedat3, &aedat3, &later, None);
 }
 
-/// A packet of Zstandard that unfolds to far more than it could hold of events is refused before it is unfolded.
+/// A Zstandard packet that decompresses to far more events than it could contain is refused before
+/// decompression.
 #[test]
 fn packets_that_unfold_to_no_end_are_refused() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/event-fixtures/aedat4");
     let whole = std::fs::read(folder.join("zstd.aedat4")).unwrap();
     let number = |at: usize| u32::from_le_bytes(whole[at..at + 4].try_into().unwrap()) as usize;
     let first = 18 + number(14);
-    // A frame with a window of 2 MiB, of blocks that say 128 KiB of one byte.
+    // A frame with a window of 2 MiB, with blocks that claim 128 KiB of one byte.
     let mut packet = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58];
     for i in 0..1000u32 {
         let header = u32::from(i == 999) | (1 << 1) | ((128 << 10) << 3);

@@ -1,4 +1,4 @@
-//! Filters and crops, on recordings small enough to follow by eye and on random ones.
+//! Filters and crops, on recordings small enough to check by hand and on random ones.
 
 use proptest::prelude::*;
 use tks_events::filter::{Filter, Neighbours, Since};
@@ -79,7 +79,7 @@ fn crops_move_the_origin() {
     };
     assert_eq!(places(Spatial::Crop { x: 2, y: 1, width: 2, height: 2 }), [(1, 0, 0), (2, 1, 1)]);
     assert_eq!(places(Spatial::CenterCrop { width: 4, height: 4 }), [(1, 0, 0), (2, 1, 1)]);
-    // Three columns more: one on the left side and two on the right, as tonic pads.
+    // Three more columns: one on the left side and two on the right, padded as in tonic.
     assert_eq!(places(Spatial::CenterCrop { width: 11, height: 2 }), [(2, 5, 0)]);
     assert_eq!(places(Spatial::Pool { factor: 4 }), [(0, 0, 0), (1, 0, 0), (2, 0, 0), (3, 1, 1)]);
     assert_eq!(
@@ -119,8 +119,8 @@ fn an_option_that_makes_no_sense_is_refused() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// A filter keeps events as they are, in their order; a crop or a coarser sensor loses what lies
-    /// outside of it and nothing else.
+    /// A filter preserves events and their order; a crop or a coarser sensor loses only the events outside
+    /// it.
     #[test]
     fn what_is_kept_is_unchanged(
         rows in prop::collection::vec((0i64..1000, 0u16..8, 0u16..6, 0u8..2), 0..200),

@@ -1,5 +1,5 @@
-//! Real recordings against what independent decoders made of them: every file that the `expected.json`s under the
-//! folder list. `TKS_EVENT_FIXTURES` names another folder.
+//! Real recordings compared with the output of independent decoders: every file listed in the
+//! `expected.json`s under the folder. `TKS_EVENT_FIXTURES` names another folder.
 
 use std::path::{Path, PathBuf};
 
@@ -40,7 +40,7 @@ fn digest(events: Events<'_>) -> String {
     Sha256::digest(&packed).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What is off, in words.
+/// The differences, in words.
 fn disagreements(path: &Path, expected: &Value) -> Vec<String> {
     let sensor = expected["sensor_size_wh"].as_array().map(|size| SensorSize {
         width: size[0].as_u64().unwrap() as u16,
@@ -72,7 +72,7 @@ fn disagreements(path: &Path, expected: &Value) -> Vec<String> {
     }
     check("timestamps_non_decreasing", events.require_sorted().is_ok().into());
     check("events_sha256_le_t_i64_x_u16_y_u16_p_u8", digest(events).into());
-    // A sensor that the file does not name is taken from the events, and may be smaller.
+    // A sensor that the file does not state is derived from the events, and may be smaller.
     let read = reading.stream.sensor();
     if let Some(sensor) = sensor
         && (read.width > sensor.width || read.height > sensor.height)

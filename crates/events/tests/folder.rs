@@ -1,4 +1,4 @@
-//! Recordings of one's own in folders of classes.
+//! Your own recordings in folders of classes.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -157,7 +157,7 @@ fn the_sensor_is_the_first_recordings_and_another_one_is_an_error_that_names_bot
     for part in ["10.raw", "1.raw`", "64 x 48", "32 x 24", "`sensor`"] {
         assert!(error.contains(part), "{part}: {error}");
     }
-    // A size that is given is believed.
+    // A given size is trusted.
     let mut options = FolderOptions::default();
     options.read.sensor = Some(large);
     let set = EventSet::open_folder(root, options).unwrap();

@@ -1,4 +1,4 @@
-//! Written files read back, and what broken ones give.
+//! Written files are read back, and broken ones give errors.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use tks_events::{EventError, EventStream, SensorSize};
 
 const WRITTEN: [Format; 5] = [Format::Atis, Format::Evt2, Format::Evt3, Format::Npz, Format::Text];
 
-/// Sorted recordings that every written format can hold, with long silences.
+/// Sorted recordings that every written format can represent, with long silences.
 fn recordings() -> impl Strategy<Value = EventStream> {
     let step = prop_oneof![Just(0i64), 0..100i64, 0..100_000i64, Just(9_000_000i64)];
     prop::collection::vec((step, 0..256u16, 0..240u16, 0..2u8), 0..60).prop_map(|events| {
@@ -25,7 +25,7 @@ fn recordings() -> impl Strategy<Value = EventStream> {
     })
 }
 
-/// A MATLAB v5 file of four rows of floating point.
+/// A MATLAB v5 file with four floating-point rows.
 fn matlab(t: &[i64], x: &[u16], y: &[u16], p: &[u8]) -> Vec<u8> {
     let bytes = |values: Vec<f64>| values.iter().flat_map(|value| value.to_le_bytes()).collect();
     matlab_rows(
@@ -39,7 +39,7 @@ fn matlab(t: &[i64], x: &[u16], y: &[u16], p: &[u8]) -> Vec<u8> {
     )
 }
 
-/// A MATLAB v5 file of rows of `count` numbers: name, type and bytes of each.
+/// A MATLAB v5 file with rows of `count` numbers: name, type and bytes of each.
 fn matlab_rows(count: usize, rows: [(&str, u32, Vec<u8>); 4]) -> Vec<u8> {
     fn element(kind: u32, data: &[u8]) -> Vec<u8> {
         let mut bytes = [kind.to_le_bytes(), (data.len() as u32).to_le_bytes()].concat();
@@ -63,7 +63,7 @@ fn matlab_rows(count: usize, rows: [(&str, u32, Vec<u8>); 4]) -> Vec<u8> {
     bytes
 }
 
-/// A file of each format: written ones, and small ones put together here.
+/// A file of each format: written ones, and small ones assembled here.
 fn samples() -> Vec<(Format, Vec<u8>)> {
     let t: Vec<i64> = (0..40).map(|i| 37 * i).collect();
     let x: Vec<u16> = (0..40).map(|i| i % 100).collect();
@@ -100,7 +100,7 @@ fn samples() -> Vec<(Format, Vec<u8>)> {
         aedat1.extend(t32.to_be_bytes());
         davis.extend(((y32 << 22) | (x32 << 12) | (p32 << 11)).to_be_bytes());
         davis.extend(t32.to_be_bytes());
-        // A sample of a frame and a special event, to be passed over.
+        // A sample of a frame and a special event, to be skipped.
         davis.extend((0x8000_0000u32 | (y32 << 22)).to_be_bytes());
         davis.extend(t32.to_be_bytes());
         davis.extend(((y32 << 22) | 0x400).to_be_bytes());
@@ -156,13 +156,13 @@ fn every_format_is_told_by_its_content_and_holds_the_same_events() {
         );
         seen.insert(*format);
     }
-    // AEDAT 4 and HDF5 are not put together by hand: they have fixtures.
+    // AEDAT 4 and HDF5 are not assembled by hand: they have fixtures.
     assert_eq!(seen.len(), Format::ALL.len() - 2);
 }
 
 #[test]
 fn vectors_of_words_are_events_side_by_side() {
-    // EVT 3.0: base 10, brighter; twelve pixels, of which the 1st, 3rd and 12th; then eight, of which the 2nd.
+    // EVT 3.0: base 10, ON; twelve pixels, of which the 1st, 3rd and 12th; then eight, of which the 2nd.
     let mut bytes = b"% evt 3.0\n".to_vec();
     for word in [0x8001u16, 0x6002, 0x0005, 0x380a, 0x4805, 0x5002, 0x2001] {
         bytes.extend(word.to_le_bytes());
@@ -172,7 +172,7 @@ fn vectors_of_words_are_events_side_by_side() {
     assert_eq!(events.x, [10, 12, 21, 23, 1]);
     assert_eq!((events.y, events.p), (&[5; 5][..], &[1, 1, 1, 1, 0][..]));
     assert!(events.t.iter().all(|&t| t == 4098));
-    // EVT 2.1: 32 pixels from x = 3 on, of which the first and the last.
+    // EVT 2.1: 32 pixels starting at x = 3, of which the first and the last.
     let mut bytes = b"% evt 2.1\n".to_vec();
     bytes.extend(((0x8000_0001u64) << 32).to_le_bytes());
     bytes.extend(((u64::from((1u32 << 28) | (9 << 22) | (3 << 11) | 7) << 32) | 0x8000_0001).to_le_bytes());
@@ -207,7 +207,7 @@ fn with_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
 }
 
-/// Long enough to be cut into parts for several threads, with special events in some of them.
+/// Long enough to be divided into parts for several threads, with special events in some of them.
 #[test]
 fn special_events_leave_no_gap_between_the_parts_of_threads() {
     let mut bytes = b"#!AER-DAT2.0\n".to_vec();
@@ -236,7 +236,7 @@ fn special_events_leave_no_gap_between_the_parts_of_threads() {
     }
 }
 
-/// The header of an AEDAT 4 file, without the place of its table of packets, and its first packet.
+/// The header of an AEDAT 4 file, without the position of its table of packets, and its first packet.
 fn header_and_packet(bytes: &[u8]) -> (Vec<u8>, &[u8]) {
     let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
     let first = 18 + number(14);
@@ -283,7 +283,7 @@ fn neighbours_that_fire_together_are_one_word() {
     let stream = EventStream::new(sensor, vec![1 << 40; n], x, vec![4; n], vec![1; n]).unwrap();
     let bytes = write_bytes(stream.events(), Format::Evt3).unwrap();
     let single = EventStream::new(sensor, vec![1 << 40], vec![95], vec![4], vec![1]).unwrap();
-    // 60 pixels side by side are 5 vectors of 12, each with its place.
+    // 60 adjacent pixels are 5 vectors of 12, each with its position.
     assert_eq!(bytes.len(), write_bytes(single.events(), Format::Evt3).unwrap().len() + 5 * 4);
     let reading = read_bytes("evt3", &bytes, &ReadOptions::default()).unwrap();
     assert_eq!(reading.stream.events().x, stream.events().x);
@@ -382,7 +382,7 @@ fn a_matlab_file_without_events_is_an_empty_recording() {
     assert_eq!((reading.format, reading.stream.len()), (Format::Matlab, 0));
 }
 
-/// MATLAB stores whole numbers in the smallest type that holds them.
+/// MATLAB stores integers in the smallest type that can represent them.
 #[test]
 fn a_matlab_file_of_numbers_with_a_sign_keeps_it() {
     let t = [-5i16, 700].map(i16::to_le_bytes).concat();
@@ -395,7 +395,7 @@ fn a_matlab_file_of_numbers_with_a_sign_keeps_it() {
     );
 }
 
-/// A header of version 1 of NumPy's format gives its length in two bytes.
+/// A header of version 1 of NumPy's format has its length in two bytes.
 #[test]
 fn a_numpy_header_may_have_more_than_255_bytes() {
     let (_, bytes) = samples().into_iter().find(|(format, _)| *format == Format::Npy).unwrap();
@@ -408,14 +408,14 @@ fn a_numpy_header_may_have_more_than_255_bytes() {
     assert_eq!(long.stream.events(), short.stream.events());
 }
 
-/// Times without the offset that the file names would be wrong by it.
+/// Without the offset named in the file, times would be wrong by it.
 #[cfg(feature = "hdf5")]
 #[test]
 fn an_offset_of_times_that_cannot_be_read_is_an_error() {
     let path =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/event-fixtures/hdf5/dsec_layout.h5");
     let mut bytes = std::fs::read(path).unwrap();
-    // Where the header of `t_offset` begins with its version.
+    // The position of the version at the start of the header of `t_offset`.
     bytes[0x68dc] ^= 0xff;
     let problem = read_bytes("broken.h5", &bytes, &ReadOptions::default()).unwrap_err().to_string();
     assert!(problem.contains("`t_offset`") && problem.contains("header version"), "{problem}");
@@ -440,7 +440,7 @@ fn what_a_format_cannot_hold_is_refused() {
     assert!(write_one(-5, 2999, 2999, Format::Npz).is_ok());
 }
 
-/// What a full disk or a broken download leaves: never a recording of 0 events.
+/// The result of a full disk or a failed download: never a recording of 0 events.
 #[test]
 fn a_file_of_no_bytes_is_an_error_in_every_format() {
     for format in Format::ALL.into_iter().map(Some).chain([None]) {
@@ -455,7 +455,7 @@ fn a_file_of_no_bytes_is_an_error_in_every_format() {
     }
 }
 
-/// `x` of events on a sensor of 20 columns, of which some lie outside.
+/// `x` of events on a sensor of 20 columns, some of them outside.
 #[test]
 fn single_bad_events_are_left_out_at_their_own_bytes() {
     let sensor = SensorSize { width: 40, height: 9 };
@@ -503,7 +503,7 @@ fn a_row_beyond_the_sensor_is_a_fault_as_a_column_is() {
     }
 }
 
-/// A size that most events do not fit is not a recording with some bad events.
+/// A size that most events do not fit does not mean a recording with some bad events.
 #[test]
 fn a_sensor_that_most_events_lie_outside_of_is_refused_leniently_too() {
     let bytes = [[200u8, 2, 0, 0, 9], [201, 2, 0, 0, 9], [1, 2, 0, 0, 9]].concat();
@@ -530,7 +530,7 @@ proptest! {
     fn written_recordings_read_back_event_by_event(stream in recordings()) {
         for format in WRITTEN {
             if stream.is_empty() && format == Format::Atis {
-                // It has no header, and a file of no bytes is refused.
+                // It has no header, and an empty file is refused.
                 prop_assert!(write_bytes(stream.events(), format).is_err());
                 continue;
             }
@@ -539,13 +539,13 @@ proptest! {
                 ReadOptions { format: Some(format), sensor: Some(stream.sensor()), ..ReadOptions::default() };
             let reading = read_bytes("written", &bytes, &options).unwrap();
             prop_assert_eq!(reading.stream.events(), stream.events());
-            // No recording of one event or more is taken for another format.
+            // No recording with one or more events is mistaken for another format.
             prop_assert!(stream.is_empty() || Format::detect(&bytes) == Some(format) || format == Format::Atis);
         }
     }
 
-    /// Cut anywhere, and with bytes changed: an error or events, never a panic, and leniently never fewer events
-    /// than are whole before the cut.
+    /// Truncated anywhere, and with bytes changed: an error or events, never a panic, and leniently never
+    /// fewer events than are complete before the truncation.
     #[test]
     fn broken_files_do_no_harm(
         which in 0..15usize,
@@ -568,7 +568,7 @@ proptest! {
     }
 }
 
-/// Column 37 is the byte `%`, with which Prophesee's headers begin.
+/// Column 37 is the byte `%`, with which Prophesee headers begin.
 #[test]
 fn a_recording_that_begins_in_column_37_is_not_taken_for_a_header() {
     let sensor = SensorSize { width: 240, height: 180 };

@@ -44,7 +44,7 @@ impl Arguments<'_> {
         }
     }
 
-    /// The slicing that tonic's arguments mean.
+    /// The slicing that corresponds to tonic's arguments.
     fn slicing(&self) -> Slicing {
         if let Some(bins) = self.integer("n_time_bins") {
             Slicing::TimeBins {
@@ -110,7 +110,8 @@ fn close(file: &str, actual: &ArrayD<f32>, expected: &ArrayD<f64>) {
     }
 }
 
-/// tonic's histograms `[cells, 2, S, S]` as ours stand, side by side `[1, 2, rows * S, columns * S]`.
+/// tonic's histograms `[cells, 2, S, S]`, rearranged like ours, side by side: `[1, 2, rows * S, columns *
+/// S]`.
 fn side_by_side(histograms: &ArrayD<f64>, columns: usize) -> ArrayD<f64> {
     let (cells, size) = (histograms.shape()[0], histograms.shape()[2]);
     let mut frame = ArrayD::zeros(vec![1, 2, cells / columns * size, columns * size]);

@@ -1,8 +1,8 @@
-//! Files that are read by their form and are no recordings by their content: refused, or read as they are meant.
+//! Files with a valid form whose content is not a recording: they are refused, or read as intended.
 
 use tks_events::formats::{ReadOptions, Reading, read_bytes};
 
-/// Times of events, 97 us apart, and their places and polarities.
+/// Times of events, 97 us apart, with their positions and polarities.
 fn rows() -> Vec<[i64; 4]> {
     (0..200).map(|i| [40 + 97 * i, i * 37 % 100, i * 23 % 80, i / 3 % 2]).collect()
 }
@@ -36,7 +36,7 @@ fn events(reading: &Reading) -> Vec<[i64; 4]> {
     (0..events.len()).map(row).collect()
 }
 
-/// What is wrong, strictly and leniently.
+/// The error message, strict and lenient.
 fn refusal(bytes: &[u8]) -> String {
     let [strict, lenient] = [false, true].map(|lenient| {
         let options = ReadOptions { lenient, ..ReadOptions::default() };
@@ -57,14 +57,14 @@ fn columns_without_names_are_in_the_order_that_their_numbers_have() {
             assert!(!reading.left_out.is_faulty());
         }
     }
-    // Times in seconds, as most texts of x, y, t, p have them.
+    // Times in seconds, as in most texts of x, y, t, p.
     let seconds: String =
         rows.iter().map(|[t, x, y, p]| format!("{x} {y} {:.6} {p}\n", *t as f64 / 1e6)).collect();
     assert_eq!(events(&read_bytes("s.txt", seconds.as_bytes(), &ReadOptions::default()).unwrap()), rows);
-    // Lines that end in a delimiter.
+    // Lines that end with a delimiter.
     let ended: String = rows.iter().map(|[t, x, y, p]| format!("{x},{y},{t},{p},\n")).collect();
     assert_eq!(events(&read_bytes("s.csv", ended.as_bytes(), &ReadOptions::default()).unwrap()), rows);
-    // An order that is not a usual one is asked for.
+    // An unusual order must be specified.
     let last = in_order(&rows, [1, 2, 3, 0]);
     for bytes in [text(&last), whole(&last)] {
         let problem = refusal(&bytes);
@@ -92,7 +92,7 @@ fn times_that_run_backwards_all_along_are_refused_whatever_the_format() {
         assert!(problem.contains("the times run backwards 199 times in 200 events"), "{problem}");
         assert!(problem.starts_with("some: byte ") && problem.contains(", after 1 event:"), "{problem}");
     }
-    // An order that somebody names is believed.
+    // An order specified by the user is trusted.
     let options = ReadOptions { columns: "t,x,y,p".parse().unwrap(), ..ReadOptions::default() };
     assert_eq!(events(&read_bytes("some", &text(&rows), &options).unwrap()), rows);
 }
@@ -125,7 +125,7 @@ fn a_short_text_is_no_atis_recording() {
         let refusal = refusal(text.as_bytes());
         assert!(refusal.contains("--format"), "{refusal}");
     }
-    // A real one, of two events, is told by its bytes.
+    // A real one, of two events, is recognised by its bytes.
     let reading =
         read_bytes("some", &[3, 4, 0x80, 0, 5, 200, 100, 0, 0, 9], &ReadOptions::default()).unwrap();
     assert_eq!(events(&reading), [[5, 3, 4, 1], [9, 200, 100, 0]]);

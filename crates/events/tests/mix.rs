@@ -1,4 +1,4 @@
-//! MixUp, CutMix and EventMix, and the labels that come with them.
+//! MixUp, CutMix and EventMix, and their labels.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ fn cut_mix(label: LabelWeight) -> MixMethod {
     MixMethod::CutMix(CutMix { alpha: 1.0, probability: 1.0, label })
 }
 
-/// Mixes `b` into `a`: the result, and the weight of the label of `a`.
+/// Mixes `b` into `a`; returns the result and the label weight of `a`.
 fn mixed(mix: MixMethod, a: &[f32], b: &[f32], seed: u64) -> (Vec<f32>, f32) {
     let (mut a, mut b) = (a.to_vec(), b.to_vec());
     let other = FramesMut::contiguous(&mut b, SHAPE).unwrap();
@@ -205,7 +205,7 @@ fn options_are_read_and_checked() {
     }
 }
 
-/// Sample `i` of eight holds `i + 1` everywhere, and is of class `i`.
+/// Sample `i` of eight has the value `i + 1` everywhere and class `i`.
 fn numbers() -> ArrayDataset {
     let shape = SampleShape::frames(6, 2, 12, 10);
     let values = (1..=8u8).flat_map(|value| vec![f32::from(value); shape.len()]).collect();
@@ -226,7 +226,8 @@ fn a_batch_is_mixed_with_its_labels() {
         for b in 0..8 {
             let label = soft.row(b);
             assert!((label.sum() - 1.0).abs() < 1e-5);
-            // Class k's sample holds k + 1, so that the mean of a mixed sample is the mean of its label.
+            // The sample of class k has the value k + 1, so the mean of a mixed sample is the mean of its
+            // label.
             let expected: f32 = label.iter().zip(1..).map(|(&share, k)| share * k as f32).sum();
             let sample = batch.inputs().index_axis(ndarray::Axis(1), b);
             let mean = sample.mean().expect("not empty");

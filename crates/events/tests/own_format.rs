@@ -1,4 +1,4 @@
-//! Formats that a program registers.
+//! Formats registered by a program.
 
 use tks_data::SampleSet;
 use tks_events::datasets::{EventSet, FolderOptions};
@@ -7,7 +7,7 @@ use tks_events::formats::{
 };
 use tks_events::{EventError, EventStream, Events, SensorSize};
 
-/// A mark, then the sensor's width and height, then time, column, row and polarity, a byte each.
+/// A signature, then the sensor's width and height, then time, column, row and polarity, one byte each.
 struct Bytewise(&'static [u8]);
 
 impl EventFormat for Bytewise {
@@ -91,7 +91,7 @@ fn a_registered_format_is_told_by_its_content_and_by_its_name() {
         assert_eq!(reading.left_out.passed_over[0].kind, "triggers");
         assert_eq!(write_bytes(stream.events(), format).unwrap().len(), bytes.len() - 4);
     }
-    // Faults have the place that the format gave.
+    // Faults have the position given by the format.
     for (events, offset, event) in
         [(&[[1, 2, 3, 1], [1, 2, 3, 7]][..], 15, 1), (&[[1, 2, 3, 1], [1, 2, 3, 1], [1, 8, 3, 1]], 19, 2)]
     {
@@ -155,7 +155,7 @@ fn what_ships_keeps_its_files_unless_the_format_is_named() {
         let options = ReadOptions { format: Some(format), ..ReadOptions::default() };
         assert_eq!(read_bytes("a", &bytes, &options).unwrap().stream.events().t, [7]);
     }
-    // What nobody else claims, but for files that are known to be something else.
+    // Files that no other format claims, except those known to be something else.
     assert_eq!(Format::detect(b"\xfa\xfb\xfc"), Some(format));
     assert_eq!(Format::detect(b"\x89PNG\r\n\x1a\n"), None);
     let error = write_bytes(stream.events(), format).unwrap_err().to_string();

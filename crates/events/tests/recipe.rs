@@ -1,4 +1,4 @@
-//! The whole way from a recording to a batch.
+//! The complete path from a recording to a batch.
 
 use std::sync::Arc;
 
@@ -67,7 +67,7 @@ fn the_default_is_the_reference_recipe() {
     );
 }
 
-/// Frames that are resized one by one, and all at once, are the frames of the representation.
+/// Frames resized one by one, and all at once, equal the frames of the representation.
 #[test]
 fn every_representation_is_resized() {
     let stream = recording(2);
@@ -221,7 +221,8 @@ fn a_run_repeats_with_any_number_of_workers() {
     assert!(alone != epoch(1, 1), "the second epoch is the same as the first");
 }
 
-/// In a batch `[T, B, C, H, W]`, a sample's frames lie apart; what lies between them is other samples'.
+/// In a batch `[T, B, C, H, W]`, a sample's frames are not contiguous; the values between them belong to
+/// other samples.
 #[test]
 fn a_sample_is_written_into_its_place() {
     let stream = recording(6);
@@ -246,7 +247,7 @@ fn a_sample_is_written_into_its_place() {
     assert_eq!(sample_rng(1, 2, 3), sample_rng(1, 2, 3));
 }
 
-/// The configuration in the book is one.
+/// The configuration in the book is valid.
 #[test]
 fn the_documented_recipe_works() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/events.md");

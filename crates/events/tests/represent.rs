@@ -1,4 +1,4 @@
-//! Representations against plain scalar references.
+//! Representations compared with plain scalar references.
 
 use ndarray::Array4;
 use proptest::prelude::*;
@@ -58,7 +58,7 @@ proptest! {
         prop_assert_eq!(sparse.values.len(), plain.iter().filter(|&&v| v > 0.0).count());
     }
 
-    /// Each event's weights sum to 1, and to its own polarity.
+    /// The weights of each event sum to 1, with its own polarity.
     #[test]
     fn voxels_hold_every_event(stream in recordings(), bins in 1usize..12) {
         let (events, slicing) = (stream.events(), Slicing::time_bins(bins));

@@ -1,4 +1,4 @@
-//! What ships: the recordings, the stored splits, the manifests.
+//! The shipped recordings, stored splits and manifests.
 
 mod common;
 
@@ -26,7 +26,7 @@ fn the_recordings_that_ship_are_all_there_and_right() {
     assert_eq!(set.len(), 1000);
     let parts = set.parts(None, &catalogue()).unwrap();
     assert_eq!((parts["train"].len(), parts["test"].len()), (900, 100));
-    // index.csv was made by another decoder.
+    // index.csv was created by another decoder.
     let archive = tks_data::Archive::open(datasets().join("nmnist-1000/N-MNIST-1000.tar.xz")).unwrap();
     let table = archive.bytes(archive.find_ending("index.csv").unwrap()).unwrap();
     let mut listed = BTreeMap::new();
@@ -126,7 +126,7 @@ fn whole(manifest: &Manifest) -> (Vec<String>, Vec<usize>) {
     (names, labels)
 }
 
-/// The stored splits are what the seeded generator makes; `TKS_WRITE_SPLITS=1` writes them.
+/// The stored splits equal the output of the seeded generator; `TKS_WRITE_SPLITS=1` writes them.
 #[test]
 fn stored_splits_are_balanced_and_made_by_their_seed() {
     const SEED: u64 = 2023;

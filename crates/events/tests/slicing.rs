@@ -1,4 +1,4 @@
-//! Laws of slicing: half-open intervals, and frames whose sum is the number of events that are kept.
+//! Laws of slicing: half-open intervals, and frames whose sum is the number of events kept.
 
 use proptest::prelude::*;
 use tks_events::frames::FramesMut;
@@ -9,7 +9,7 @@ use tks_events::{EventError, EventStream, SensorSize};
 const SENSOR: SensorSize = SensorSize { width: 7, height: 5 };
 
 prop_compose! {
-    /// Up to 400 events, often several at one time, and often at the edges of what a grid would be.
+    /// Up to 400 events, often several at the same time, and often at the edges of a possible grid.
     fn recordings()(
         start in prop_oneof![Just(0i64), -2_000_000i64..2_000_000, Just(i64::MIN), Just(i64::MAX - 5000)],
         steps in prop::collection::vec(prop_oneof![Just(0i64), 0i64..20, Just(10i64)], 0..400),
@@ -28,7 +28,7 @@ fn overlaps() -> impl Strategy<Value = f64> {
     prop_oneof![Just(0.0), 0.0..0.99]
 }
 
-/// Slicings that promise to lose nothing.
+/// Slicings that lose no events.
 fn lossless() -> impl Strategy<Value = Slicing> {
     prop_oneof![
         (1usize..40, overlaps()).prop_map(|(bins, overlap)| Slicing::TimeBins {
@@ -74,7 +74,7 @@ fn lossless() -> impl Strategy<Value = Slicing> {
     ]
 }
 
-/// Slicings that may leave events out.
+/// Slicings that may lose events.
 fn lossy() -> impl Strategy<Value = Slicing> {
     let interval = prop_oneof![
         Just((None, None)),
@@ -121,20 +121,20 @@ fn lossy() -> impl Strategy<Value = Slicing> {
 fn slices(stream: &EventStream, slicing: Slicing) -> Vec<Slice> {
     match slicing.slices(&stream.events()) {
         Ok(slices) => slices,
-        // A start far from the recording: the error is the right answer.
+        // If the start is far from the recording, an error is correct.
         Err(EventError::TooManySlices { .. }) => Vec::new(),
         Err(error) => panic!("{slicing:?}: {error}"),
     }
 }
 
-/// The frames' sum, and what the tally says of it.
+/// The frames' sum, and the corresponding tally.
 fn check_sums(stream: &EventStream, slices: &[Slice]) -> Result<usize, TestCaseError> {
     let events = stream.events();
     let kept: usize = slices.iter().map(|slice| slice.events.len()).sum();
     for polarity in [Polarity::Split, Polarity::Merged] {
         let frames = Representation::Frames { value: FrameValue::Count, polarity };
         let shape = frames.shape(slices.len(), SENSOR);
-        // What stands there before must not matter.
+        // The previous contents must not matter.
         let mut values = vec![7.0f32; shape.iter().product()];
         let tally =
             frames.write(&events, slices, &mut FramesMut::contiguous(&mut values, shape).unwrap()).unwrap();
@@ -154,11 +154,11 @@ fn by_time(slicing: Slicing) -> bool {
     matches!(slicing, Slicing::TimeBins { .. } | Slicing::TimeWindow { .. })
 }
 
-/// A slice holds an event if and only if its time lies in the slice's half-open interval.
+/// A slice contains an event if and only if its time is in the slice's half-open interval.
 fn check_intervals(stream: &EventStream, slicing: Slicing, slices: &[Slice]) -> Result<(), TestCaseError> {
     let events = stream.events();
     for (k, slice) in slices.iter().enumerate() {
-        // The last time of all has no time after it: the one slice whose end may be too early.
+        // There is no time after the largest one: the end of that slice may be too early.
         let end_is_open = slice.end_us < i64::MAX;
         for i in slice.events.clone() {
             prop_assert!(events.t[i] >= slice.start_us && (events.t[i] < slice.end_us || !end_is_open));
@@ -207,7 +207,7 @@ proptest! {
         prop_assume!(near_zero(&stream));
         let slices = slices(&stream, slicing);
         check_sums(&stream, &slices)?;
-        // The peers' overlapping bins have edges between two us.
+        // The peers' overlapping bins have edges between whole us.
         if !matches!(slicing, Slicing::TimeBins { overlap, edges: TimeEdges::Tonic, .. } if overlap > 0.0) {
             check_intervals(&stream, slicing, &slices)?;
         }
@@ -263,7 +263,7 @@ fn lengths(stream: &EventStream, slicing: Slicing) -> Vec<usize> {
 
 #[test]
 fn an_event_on_an_edge_belongs_to_the_later_slice() {
-    // 0 ..= 9 is 10 us long: two bins of 5 us, so that 5 is the first of the second.
+    // 0 ..= 9 is 10 us long: two bins of 5 us, so 5 is the first time of the second.
     let stream = at(&[0, 4, 5, 9]);
     assert_eq!(lengths(&stream, Slicing::time_bins(2)), [2, 2]);
     assert_eq!(lengths(&at(&[0, 5, 5, 9]), Slicing::time_bins(2)), [1, 3]);
@@ -272,7 +272,7 @@ fn an_event_on_an_edge_belongs_to_the_later_slice() {
 
 #[test]
 fn the_peers_lose_what_they_are_known_to_lose() {
-    // (10 - 0) / 3 = 3 us a bin: tonic's last bin ends at 9.
+    // (10 - 0) / 3 = 3 us per bin: tonic's last bin ends at 9.
     let stream = at(&[0, 1, 3, 5, 6, 8, 9, 10]);
     let bins = |edges| Slicing::TimeBins { bins: 3, overlap: 0.0, edges, start_us: None, end_us: None };
     assert_eq!(lengths(&stream, bins(TimeEdges::Tonic)), [2, 2, 2]);

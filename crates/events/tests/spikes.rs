@@ -1,4 +1,4 @@
-//! SHD, SSC and N-TIDIGITS18: files of their layout, that h5py wrote (`fixtures/make_spikes.py`).
+//! SHD, SSC and N-TIDIGITS18: files with their layout, written by h5py (`fixtures/make_spikes.py`).
 #![cfg(feature = "hdf5")]
 
 use std::io::Write;
@@ -81,7 +81,7 @@ fn cut_files_are_errors() {
     let path = folder.path().join("shd_train.h5");
     let bytes = std::fs::read(fixtures().join("standin_train.h5")).unwrap();
     for cut in (0..bytes.len()).step_by(97) {
-        // Another file each time: the last one may be mapped still.
+        // A different file each time: the last one may still be mapped.
         std::fs::remove_file(&path).ok();
         std::fs::write(&path, &bytes[..cut]).unwrap();
         let options = SetOptions { strict: false, ..SetOptions::default() };

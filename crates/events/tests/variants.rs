@@ -1,5 +1,5 @@
-//! Variants of formats: what a file states is followed, what it does not state is told by its content or asked for, what
-//! is passed over is counted, and what is something else is refused by name.
+//! Variants of formats: what a file states is followed; what it does not state is detected from its content
+//! or must be specified; skipped content is counted; and other files are refused by name.
 
 use tks_events::formats::{Camera, Format, PassedOver, ReadOptions, Reading, read_bytes};
 use tks_events::{EventError, SensorSize};
@@ -8,7 +8,7 @@ fn reading(bytes: &[u8]) -> Reading {
     read_bytes("some", bytes, &ReadOptions::default()).unwrap()
 }
 
-/// What is wrong, strictly and leniently, by content and in a format.
+/// The error message, strict and lenient, by content and with a specified format.
 fn refusal(bytes: &[u8], format: Option<Format>) -> String {
     let [strict, lenient] = [false, true].map(|lenient| {
         let options = ReadOptions { lenient, format, ..ReadOptions::default() };
@@ -34,7 +34,7 @@ fn size(width: u16, height: u16) -> SensorSize {
 
 const V2E: &str = "#!AER-DAT2.0\r\n# This is a raw AE data file created by AEDat2Output in v2e\r\n# Timestamps tick is 1 us\r\n";
 
-/// A file of AEDAT 2.0 with these addresses, 100 us apart.
+/// An AEDAT 2.0 file with these addresses, 100 us apart.
 fn aedat2(header: &str, addresses: &[u32]) -> Vec<u8> {
     let mut bytes = header.as_bytes().to_vec();
     for (i, address) in addresses.iter().enumerate() {
@@ -62,7 +62,7 @@ fn aedat2_without_a_camera_is_told_by_its_addresses() {
         assert_eq!((events(&reading)[0], reading.stream.sensor()), (first, sensor));
         assert_eq!(reading.stream.len(), 2 - usize::from(addresses[1] == 0x8000));
     }
-    // v2e writes no DVS128, and bits of two kinds are none's.
+    // v2e does not write DVS128, and no camera has both kinds of bits.
     for bytes in [aedat2(V2E, &[0x0101, 0x0203]), aedat2(header, &[davis(143, 167), (100 << 8) & 0x7bff | 3])]
     {
         let problem = refusal(&bytes, None);
@@ -71,7 +71,7 @@ fn aedat2_without_a_camera_is_told_by_its_addresses() {
     let bytes = aedat2(V2E, &[0x0101, 0x0203]);
     let options = ReadOptions { camera: Some(Camera::Dvs128), ..ReadOptions::default() };
     assert_eq!(read_bytes("some", &bytes, &options).unwrap().stream.events().y, [1, 2]);
-    // The camera that is given has the word.
+    // The given camera takes precedence.
     let bytes = aedat2(header, &[davis(143, 167)]);
     let options = ReadOptions { camera: Some(Camera::Davis346), ..ReadOptions::default() };
     assert_eq!(read_bytes("some", &bytes, &options).unwrap().stream.sensor(), size(346, 260));
@@ -137,7 +137,7 @@ fn aedat1_has_records_of_six_bytes() {
 
 #[test]
 fn evt21_words_are_laid_out_as_the_header_says() {
-    // A time, five pixels brighter in row 7 from column 32 on, two darker ones in row 9.
+    // A time, five ON pixels in row 7 starting at column 32, two OFF pixels in row 9.
     let words = [(0x8000_000au32, 0u32), (0x10c1_0007, 0x25), (0x0101_0009, 3), (0xa000_0001, 0)];
     let file = |header: &str, is_legacy: bool| {
         let mut bytes = header.as_bytes().to_vec();
@@ -155,7 +155,7 @@ fn evt21_words_are_laid_out_as_the_header_says() {
     for (header, is_legacy) in [
         ("% format EVT21;height=320;width=320;endianness=legacy\n% end\n", true),
         ("% evt 2.1\n% endianness legacy\n% end\n", true),
-        // As the systems before the GenX320 write, where nothing is stated.
+        // As written by the systems before the GenX320, if nothing is stated.
         ("% evt 2.1\n% system_ID 49\n% end\n", true),
         ("% evt 2.1\n% end\n", true),
         ("% evt 2.1\n% end\n", false),
@@ -227,10 +227,10 @@ fn dat_files_of_other_events_are_refused_by_name() {
     for kind in [0, 12] {
         assert_eq!(events(&reading(&file(b"% Version 2\n% end\n", kind, v2))), [(7, 5, 6, 1)]);
     }
-    // No version: the place tells it.
+    // No version: the address determines it.
     assert_eq!(events(&reading(&file(b"% Data file\n", 0, v2))), [(7, 5, 6, 1)]);
     assert_eq!(events(&reading(&file(b"% Data file\n", 0, 5 | (6 << 9) | (1 << 17)))), [(7, 5, 6, 1)]);
-    // What one event shows, a further one does not hide.
+    // Evidence from one event is not hidden by a further one.
     let one = file(b"% Data file\n", 0, v2);
     let twice = [&one[..], &one[one.len() - 8..]].concat();
     assert_eq!(events(&reading(&twice)), [(7, 5, 6, 1); 2]);
@@ -239,7 +239,7 @@ fn dat_files_of_other_events_are_refused_by_name() {
     assert!(refusal(&file(b"% Version 3\n", 12, v2), None).contains("version 3 is not read"));
 }
 
-/// A clock of 32 bits turns over every 72 minutes.
+/// A 32-bit clock overflows every 72 minutes.
 #[test]
 fn a_long_recording_whose_clock_turns_over_some_times_is_read() {
     let mut bytes = b"% Version 2\n% end\n\0\x08".to_vec();
@@ -254,7 +254,7 @@ fn a_long_recording_whose_clock_turns_over_some_times_is_read() {
     assert_eq!(t[639], (4 << 32) + i64::from(127 * step));
 }
 
-/// A packet of AEDAT 3.1: type, source, and events of so many bytes.
+/// An AEDAT 3.1 packet: type, source, and events of any size.
 fn packet(kind: i16, source: i16, events: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = [kind.to_le_bytes(), source.to_le_bytes()].concat();
     let (size, count) = (events[0].len() as u32, events.len() as u32);
@@ -315,9 +315,9 @@ fn aedat3_sensors_are_those_of_the_source() {
         ("#Source 1: DAVIS208", size(208, 192)),
         ("#Source 1: eDVS", size(128, 128)),
         ("#Source 1: DVXplorer", size(640, 480)),
-        // Recorded again from a file.
+        // Re-recorded from a file.
         ("#Source 1: File\r\n#-Source 0: DAVIS240C", size(240, 180)),
-        // Another source's.
+        // The line of another source.
         ("#Source 1: Unheard-of\r\n#Source 2: DVS128", size(11, 13)),
     ] {
         let mut bytes = format!("#!AER-DAT3.1\r\n{source}\r\n#!END-HEADER\r\n").into_bytes();
@@ -380,7 +380,7 @@ fn other_files_are_refused_by_name_and_never_taken_for_atis() {
     let pickle = b"\x80\x03]q\0(K\x01K\x02e.";
     assert!(refusal(pickle, None).contains("Python pickle"));
     assert!(refusal(&[0; 100], None).contains("zeros"));
-    // Bytes at random: rows that no ATIS has, or times that run backwards.
+    // Random bytes: rows that no ATIS has, or times that run backwards.
     let noise: Vec<u8> = (0..500u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     assert!(refusal(&noise, None).contains("no format of events"));
 }
@@ -395,6 +395,6 @@ fn zeros_at_the_end_are_lost_and_not_events() {
     let reading = read_bytes("some.bin", &cut, &ReadOptions { lenient: true, ..options.clone() }).unwrap();
     let lost = reading.left_out.lost.unwrap();
     assert_eq!((reading.stream.len(), lost.offset, lost.bytes), (4, 20, 40));
-    // A whole file of them holds nothing.
+    // A whole file of zeros contains nothing.
     assert!(refusal(&[0; 100], Some(Format::Atis)).contains("byte 0"));
 }

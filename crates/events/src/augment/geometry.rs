@@ -35,7 +35,7 @@ pub(super) enum Geometry {
 }
 
 impl Geometry {
-    /// Counter-clockwise.
+    /// A counterclockwise rotation.
     pub(super) fn rotate(degrees: f64, interpolation: Interpolation) -> Self {
         let (sin, cos) = degrees.to_radians().sin_cos();
         Geometry::Affine { source: [[cos, -sin], [sin, cos]], interpolation }
@@ -66,7 +66,7 @@ impl Geometry {
             }),
             Geometry::Translate { right, down } => spatial::shift(events, sensor, *right, *down),
             Geometry::Affine { source: [[a, b], [c, d]], .. } => {
-                // Events move the other way: from where they are to where they are seen.
+                // Events move in the opposite direction: from their source to their destination.
                 let determinant = a * d - b * c;
                 let (middle_x, middle_y) = (f64::from(width - 1) / 2.0, f64::from(height - 1) / 2.0);
                 events.map(sensor, |event| {
@@ -144,17 +144,17 @@ fn on_sensor(place: f64, most: u16) -> Option<u16> {
     (nearest >= 0.0 && nearest < f64::from(most)).then_some(nearest as u16)
 }
 
-/// Where the value of a pixel comes from.
+/// The source position of a pixel's value.
 fn place(source: &[[f64; 2]; 2], x: usize, y: usize, width: usize, height: usize) -> (f64, f64) {
     let (middle_x, middle_y) = ((width - 1) as f64 / 2.0, (height - 1) as f64 / 2.0);
     let (x, y) = (x as f64 - middle_x, y as f64 - middle_y);
     (source[0][0] * x + source[0][1] * y + middle_x, source[1][0] * x + source[1][1] * y + middle_y)
 }
 
-/// Each pixel replaced by another one, or by nothing.
+/// Replaces each pixel by another one, or by zero.
 fn gather<E: Count>(frames: &mut FramesMut<E>, from: impl Fn(usize, usize) -> Option<(usize, usize)>) {
     let [_, _, height, width] = frames.shape();
-    // The way is the same for every plane, so it is asked for once.
+    // The mapping is the same for every plane, so it is computed once.
     let sources: Vec<Option<usize>> =
         (0..height * width).map(|i| from(i % width, i / width).map(|(x, y)| y * width + x)).collect();
     let mut old = vec![E::ZERO; height * width];
@@ -166,7 +166,7 @@ fn gather<E: Count>(frames: &mut FramesMut<E>, from: impl Fn(usize, usize) -> Op
     }
 }
 
-/// Each pixel replaced by what stands between four others; beyond the border there is nothing.
+/// Replaces each pixel by the interpolation of four others, with zeros beyond the border.
 fn interpolate<E: Count>(frames: &mut FramesMut<E>, from: impl Fn(usize, usize) -> (f64, f64)) {
     let [_, _, height, width] = frames.shape();
     let mut taps: Vec<(usize, f32)> = Vec::with_capacity(4 * height * width);
@@ -214,7 +214,7 @@ mod tests {
             let mut frames = case.tensor("x").expect(file).into_dimensionality().expect("[T, C, H, W]");
             geometry.on_frames(&mut FramesMut::of_array(&mut frames).expect(file));
             let expected = case.tensor("out").expect(file);
-            // torch computes places in single precision.
+            // torch computes positions in single precision.
             let far = frames.iter().zip(&expected).filter(|(a, e)| (**a - **e).abs() > 1e-4).count();
             assert_eq!(far, 0, "{file}: {far} of {} values differ", expected.len());
         }
@@ -239,7 +239,7 @@ mod tests {
             Geometry::shear_y(-20.0, Interpolation::Nearest),
         ] {
             let Geometry::Affine { source, .. } = &geometry else { unreachable!() };
-            // An event's new place, asked where it comes from, is its old place (to the rounding of a pixel).
+            // The source of an event's new position is its old position (up to rounding to pixels).
             for &(x, y) in &all {
                 let one =
                     EventStream::new(sensor, vec![0], vec![x], vec![y], vec![1]).expect("on the sensor");

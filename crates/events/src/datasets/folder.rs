@@ -1,4 +1,4 @@
-//! Any folder of recordings: a folder a class, in folders of the parts.
+//! Any folder of recordings, with one subfolder per class in the folders of the parts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -16,29 +16,31 @@ use crate::formats::{self, Camera, Format, ReadOptions};
 use crate::sensor::SensorSize;
 use crate::stream::EventStream;
 
-/// How a folder of recordings is opened.
+/// Options for opening a folder of recordings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FolderOptions {
-    /// How its recordings are read: the size of the sensor where they do not state it, and whether leniently
-    /// ([`SetOptions::lenient`]).
+    /// How its recordings are read: the size of the sensor if they do not state it, and whether reading is
+    /// lenient ([`SetOptions::lenient`]).
     pub read: ReadOptions,
     /// How archives are opened.
     pub archive: ArchiveOptions,
 }
 
 impl EventSet {
-    /// The recordings in a folder (or archive) `path` that has a folder for each part, in it one for each class, and in
-    /// that, at any depth, recordings of any format: `<part>/<class>/<recording>`.
+    /// Opens the recordings in a folder (or archive) `path` that contains a folder for each part, in it one
+    /// for each class, and in that, at any depth, recordings of any format: `<part>/<class>/<recording>`.
     ///
-    /// The parts (`train`, `test`, `val`) are the folders of that level that hold recordings, as they are spelt, and
-    /// [`EventSet::parts`] gives them. The classes are the names of the folders below, of all parts together, compared
-    /// byte by byte; [`SampleSet::missing_classes`](tks_data::SampleSet::missing_classes) tells those that a part has
-    /// no recording of. A recording is a file whose name ends as those of a format do ([`Format::endings`]), or whose
-    /// content tells its format; the other files are in [`SampleSet::passed_over`](tks_data::SampleSet::passed_over).
+    /// The parts (`train`, `test`, `val`) are the folders of that level that contain recordings, with their
+    /// names unchanged, and [`EventSet::parts`] returns them. The classes are the names of the folders below,
+    /// of all parts together, compared byte by byte;
+    /// [`SampleSet::missing_classes`](tks_data::SampleSet::missing_classes) lists those without recordings in
+    /// a part. A recording is a file that has the extension of a format ([`Format::endings`]) or is
+    /// recognised by its content; the other files are in
+    /// [`SampleSet::passed_over`](tks_data::SampleSet::passed_over).
     ///
-    /// Frames need one size of the sensor: `read.sensor`, or that of `read.camera`, else what the first recording
-    /// states.
+    /// Frames need a single sensor size: `read.sensor`, or that of `read.camera`, else the one stated in the
+    /// first recording.
     ///
     /// ```no_run
     /// use std::path::Path;
@@ -56,10 +58,10 @@ impl EventSet {
     /// ```
     ///
     /// # Errors
-    /// [`EventError::Layout`] if no recording lies in the folder of a class, or if no size of the sensor is known;
-    /// [`EventError::Data`] if a file cannot be read; [`EventError::File`] for the first recording, if it has to be read
-    /// and cannot be. [`EventSet::read`] gives [`EventError::File`] for a recording that states another size of the sensor
-    /// than the first one.
+    /// [`EventError::Layout`] if there is no recording in the folder of a class, or if the size of the sensor
+    /// is unknown; [`EventError::Data`] if a file cannot be read; [`EventError::File`] for the first
+    /// recording, if it has to be read and cannot be. [`EventSet::read`] returns [`EventError::File`] for a
+    /// recording that states a different sensor size from the first one.
     pub fn open_folder(path: &Path, options: FolderOptions) -> Result<EventSet, EventError> {
         let archive = Archive::open_with(path, &options.archive)?;
         let listing = list(&archive, None, &options.read)?;
@@ -85,7 +87,7 @@ impl EventSet {
     }
 }
 
-/// What a folder holds; there is at least one recording.
+/// The contents of a folder, with at least one recording.
 pub(super) struct Listing {
     classes: Vec<String>,
     pub(super) found: Vec<Found>,
@@ -93,14 +95,14 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    /// The first recording in the set's order.
+    /// The first recording in the order of the set.
     fn first(&self) -> &Found {
         let first = self.found.iter().min_by(|(a, _), (b, _)| split::natural(&a.name, &b.name));
         first.unwrap_or(&self.found[0])
     }
 }
 
-/// The recordings in folders of `classes`, or of what classes there are.
+/// Lists the recordings in folders of `classes`, or of all classes found.
 pub(super) fn list(
     archive: &Archive,
     classes: Option<&[String]>,
@@ -166,7 +168,7 @@ fn is_hidden(name: &str) -> bool {
     name.starts_with('.')
 }
 
-/// The folders of the classes, of all parts that hold a recording: also those that hold none.
+/// The folders of the classes, of all parts that contain a recording, including those without recordings.
 fn class_names(archive: &Archive, placed: &[(usize, &str, &str)]) -> Vec<String> {
     let parts: BTreeSet<&str> = placed.iter().map(|(_, part, _)| *part).collect();
     let files = archive.entries().iter().filter_map(|file| place(file.name()));
@@ -179,17 +181,17 @@ fn class_names(archive: &Archive, placed: &[(usize, &str, &str)]) -> Vec<String>
     classes.into_iter().map(str::to_owned).collect()
 }
 
-/// What a file is to a reader of recordings.
+/// The kind of a file for a reader of recordings.
 enum FileKind {
     Recording,
     Text,
     Other,
 }
 
-/// Bytes of a file by which it is told whether it is a recording.
+/// Number of bytes of a file used to determine whether it is a recording.
 const HEAD: usize = 1 << 14;
 
-/// By the ending of its name; where that is none of a format's, by its content.
+/// Determined by the extension or, if no format has it, by the content.
 fn kind_of(archive: &Archive, entry: usize, read: &ReadOptions) -> Result<FileKind, EventError> {
     let name = archive.entries()[entry].name();
     if Format::of_ending(Path::new(name)) {
@@ -205,7 +207,7 @@ fn kind_of(archive: &Archive, entry: usize, read: &ReadOptions) -> Result<FileKi
     })
 }
 
-/// Whether bytes are text, of which the last letter may be cut.
+/// Whether bytes are text, whose last character may be truncated.
 fn is_text(head: &[u8]) -> bool {
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,
@@ -217,7 +219,7 @@ fn is_text(head: &[u8]) -> bool {
     text.chars().all(|letter| !letter.is_control() || letter.is_ascii_whitespace())
 }
 
-/// The error of a folder without a recording in the folder of a class.
+/// The error for a folder without a recording in the folder of a class.
 fn nothing(archive: &Archive, outside: Option<&str>, passed_over: &[PassedFiles]) -> EventError {
     let message = match outside {
         Some(recording) => format!(
@@ -236,7 +238,7 @@ fn nothing(archive: &Archive, outside: Option<&str>, passed_over: &[PassedFiles]
     EventError::Layout { path: archive.path().to_path_buf(), message }
 }
 
-/// The size of the sensor that a recording states.
+/// The sensor size stated in a recording.
 fn stated_sensor(archive: &Archive, entry: usize, read: &ReadOptions) -> Result<SensorSize, EventError> {
     let path = archive.entry_path(entry);
     let mut memory = Vec::new();
@@ -249,7 +251,7 @@ fn stated_sensor(archive: &Archive, entry: usize, read: &ReadOptions) -> Result<
     })
 }
 
-/// What a publisher's manifest says, of a folder.
+/// A manifest, like a publisher's, for a folder.
 fn manifest(path: &Path, sensor: SensorSize, classes: Vec<String>, found: &[Found]) -> Manifest {
     let mut sizes = BTreeMap::<String, u64>::new();
     for part in found.iter().filter_map(|(_, part)| part.as_ref()) {

@@ -1,4 +1,4 @@
-//! Recordings as frames, for the loader.
+//! Recordings as frames for the loader.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::error::EventError;
 use crate::frames::{Count, FramesMut};
 use crate::recipe::{self, Recipe};
 
-/// Some recordings of a data set as frames: batches are `[T, B, C, H, W]`, of `f32` or `u8`.
+/// Recordings of a data set as frames: batches are `[T, B, C, H, W]` of `f32` or `u8`.
 #[derive(Debug)]
 pub struct EventFrames<E> {
     set: Arc<EventSet>,
@@ -21,7 +21,7 @@ pub struct EventFrames<E> {
     element: PhantomData<E>,
 }
 
-/// What a worker keeps from one recording to the next.
+/// Memory that a worker reuses from one recording to the next.
 #[derive(Default)]
 struct Scratch {
     read: ReadScratch,
@@ -29,10 +29,10 @@ struct Scratch {
 }
 
 impl<E: Element + Count> EventFrames<E> {
-    /// The recordings `indices` of `set`, by `recipe`; with `augment` changed at random as it says.
+    /// The recordings `indices` of `set`, processed by `recipe`, with its random augmentation if `augment`.
     ///
     /// # Errors
-    /// [`EventError::Option`] for an option of the recipe that makes no sense, or an index out of range.
+    /// [`EventError::Option`] for an invalid option of the recipe, or an index out of range.
     pub fn new(
         set: Arc<EventSet>,
         indices: Vec<usize>,
@@ -56,10 +56,10 @@ impl<E: Element + Count> EventFrames<E> {
         &self.set
     }
 
-    /// The key of a cache of these frames; `split` names the part, such as `first-90/test`.
+    /// The key for a cache of these frames; `split` names the part, such as `first-90/test`.
     ///
     /// # Errors
-    /// [`EventError::Option`] if the frames are changed at random: those are not to be cached.
+    /// [`EventError::Option`] if the frames are augmented: those must not be cached.
     pub fn cache_key(&self, split: &str) -> Result<CacheKey, EventError> {
         if self.augment {
             return Err(EventError::Option {

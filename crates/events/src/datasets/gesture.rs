@@ -1,4 +1,4 @@
-//! DVS128 Gesture: recordings of many gestures, cut by their tables.
+//! DVS128 Gesture: recordings of several gestures each, divided by their tables.
 
 use tks_data::{Archive, DataError};
 
@@ -6,7 +6,7 @@ use super::sample::{Found, Sample};
 use crate::error::EventError;
 use crate::formats::aedat3;
 
-/// The gestures of the recordings that `trials_to_train.txt` and `trials_to_test.txt` list.
+/// The gestures in the recordings listed by `trials_to_train.txt` and `trials_to_test.txt`.
 pub(super) fn samples(archive: &Archive, classes: usize) -> Result<Vec<Found>, EventError> {
     let mut samples = Vec::new();
     for part in ["train", "test"] {

@@ -1,9 +1,9 @@
-//! The neuromorphic data sets: as downloaded or unpacked, listed, split, and as frames for the loader.
+//! The neuromorphic data sets, as downloaded or unpacked: listing, splits, and frames for the loader.
 //!
-//! What is known of each stands in its manifest, `datasets/<name>.toml`. Of SHD, SSC and N-TIDIGITS18
-//! (HDF5, the feature `hdf5`) a spike is an event at `x` = channel, `y` = 0, `p` = 1.
-//! Recordings of one's own, in folders of classes, are opened by [`EventSet::open_folder`].
-//! SpikingJelly's `events_np` are read in place of the publishers' files, and turned the way up that was asked for.
+//! Each is described by its manifest, `datasets/<name>.toml`. In SHD, SSC and N-TIDIGITS18 (HDF5, the feature
+//! `hdf5`), a spike is an event at `x` = channel, `y` = 0, `p` = 1. Your own recordings in folders of classes
+//! are opened with [`EventSet::open_folder`]. SpikingJelly's `events_np` can be read instead of the
+//! publishers' files and are converted to the requested orientation.
 //!
 //! ```no_run
 //! use std::path::Path;

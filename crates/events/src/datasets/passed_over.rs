@@ -1,4 +1,4 @@
-//! The files of a data set that are no samples: counted and named.
+//! The files of a data set that are not samples: counted and named.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use tks_data::{Archive, PassedFiles, Tally};
 use super::layout::{self, Layout};
 use super::sample::Found;
 
-/// What of an archive is no sample, by kind.
+/// The entries of an archive that are not samples, by kind.
 pub(super) fn count(
     archive: &Archive,
     layout: Layout,

@@ -1,4 +1,4 @@
-//! One recording as its data set gives it: decoded, in order of time, the way up that was asked for.
+//! Reading of single recordings of a data set: decoded, ordered by time, in the requested orientation.
 
 use std::path::Path;
 
@@ -12,20 +12,20 @@ use crate::formats::{Camera, Format, LeftOut, ReadOptions, read_like};
 use crate::sensor::SensorSize;
 use crate::stream::EventStream;
 
-/// Reads recordings as a data set's own are read: its sensor, its format where files do not tell theirs, its
-/// orientation. An [`EventSet`](super::EventSet) reads by it, and so do files of one's own that a network trained on the
-/// set is to classify.
+/// Reads recordings with the settings of a data set: its sensor, its format if files do not identify theirs,
+/// its orientation. It is used by an [`EventSet`](super::EventSet), and for your own files to be classified
+/// by a network trained on the set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordingReader {
     layout: Layout,
     sensor: SensorSize,
     orientation: Orientation,
     lenient: bool,
-    /// What is given of files that do not tell.
+    /// Settings for files that do not state them.
     given: Given,
 }
 
-/// What files may not tell of themselves.
+/// Settings that files may not state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Given {
     format: Option<Format>,
@@ -34,7 +34,8 @@ struct Given {
 }
 
 impl RecordingReader {
-    /// The reader of a data set's recordings; `lenient` leaves faulty events out, as [`ReadOptions::lenient`] does.
+    /// The reader for a data set's recordings; `lenient` leaves out faulty events, like
+    /// [`ReadOptions::lenient`].
     ///
     /// # Errors
     /// [`EventError::Option`] for a manifest whose layout or sensor size is not one of recordings.
@@ -56,7 +57,7 @@ impl RecordingReader {
         Ok(RecordingReader { layout, sensor, orientation, lenient, given })
     }
 
-    /// The reader of a folder's recordings, as `read` says.
+    /// The reader for a folder's recordings, with the options `read`.
     pub(super) fn of_folder(sensor: SensorSize, read: &ReadOptions) -> Self {
         let &ReadOptions { format, camera, columns, lenient, .. } = read;
         let (layout, orientation) = (Layout::Folder, Orientation::default());
@@ -69,7 +70,7 @@ impl RecordingReader {
         self.sensor
     }
 
-    /// Which way up recordings are given.
+    /// The orientation in which recordings are provided.
     pub fn orientation(&self) -> Orientation {
         self.orientation
     }
@@ -78,7 +79,7 @@ impl RecordingReader {
         self.layout
     }
 
-    /// How a file of this format is read.
+    /// The options for a file of this format.
     pub(super) fn options(&self, format: Option<Format>) -> ReadOptions {
         ReadOptions {
             sensor: Some(self.sensor),
@@ -89,18 +90,18 @@ impl RecordingReader {
         }
     }
 
-    /// The recording in a file of any known format, in order of time, and what lenient reading left out.
+    /// The recording in a file of any known format, ordered by time, and what lenient reading left out.
     ///
     /// # Errors
-    /// [`EventError::Data`] where the file cannot be read, [`EventError::File`] with the place in it where it is cut,
-    /// corrupt or of another sensor.
+    /// [`EventError::Data`] if the file cannot be read, [`EventError::File`] with the position at which it is
+    /// truncated, corrupt or from another sensor.
     pub fn read(&self, path: &Path) -> Result<(EventStream, LeftOut), EventError> {
         let bytes = tks_data::regular_file::read(path)?;
         self.read_bytes(path, &bytes, self.layout.format_of(path), EventStream::default(), None)
     }
 
-    /// A recording that is one of the data set's files, into the memory of `used`; `first` is the recording whose sensor
-    /// all have to have, if it is one's.
+    /// Reads a recording from one of the data set's files into the memory of `used`; `first` is the recording
+    /// whose sensor all must have, if it is not given.
     pub(super) fn read_own(
         &self,
         path: &Path,
@@ -125,9 +126,9 @@ impl RecordingReader {
         Ok((self.orient(path, stream)?, reading.left_out))
     }
 
-    /// Turns a recording the way up that was asked for.
+    /// Converts a recording to the requested orientation.
     pub(super) fn orient(&self, path: &Path, stream: EventStream) -> Result<EventStream, EventError> {
-        // Moved once more, a recording of SpikingJelly's is as it was stored.
+        // Converting a recording of SpikingJelly's again restores the stored orientation.
         let is_moved = layout::is_spikingjellys(path);
         let to_move = (self.orientation == Orientation::Spikingjelly) != is_moved;
         match self.layout.spikingjelly().filter(|_| to_move) {

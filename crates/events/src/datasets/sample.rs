@@ -1,17 +1,17 @@
-//! A recording of a data set, before it is read.
+//! A recording of a data set before it is read.
 
-/// Where a recording lies, and what it is.
+/// The location of a recording, and its labels.
 #[derive(Debug, Clone)]
 pub(super) struct Sample {
     pub(super) name: String,
     pub(super) class: usize,
     pub(super) entry: usize,
-    /// The part of the recording that it is, `start <= t < end` in us.
+    /// The time span within the recording, `start <= t < end` in us.
     pub(super) span: Option<(i64, i64)>,
-    /// Which sample of its file it is, where a file holds many.
+    /// The index of the sample in its file, if the file contains many.
     #[cfg_attr(not(feature = "hdf5"), expect(dead_code, reason = "only HDF5 files hold many samples"))]
     pub(super) row: usize,
 }
 
-/// A sample, and its official part.
+/// A sample and its official part.
 pub(super) type Found = (Sample, Option<String>);

@@ -22,16 +22,16 @@ use crate::recipe::Recipe;
 use crate::sensor::SensorSize;
 use crate::stream::EventStream;
 
-/// How a data set is opened.
+/// Options for opening a data set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SetOptions {
-    /// Whether parts must have the sizes that the manifest states; off, a part of a download will do.
+    /// Whether parts must have the sizes stated in the manifest; if not, a partial download is accepted.
     pub strict: bool,
-    /// Which way up the recordings are given.
+    /// Orientation in which the recordings are provided.
     pub orientation: Orientation,
-    /// Whether faulty events and what lies behind a fault that ends a recording are left out and counted
-    /// ([`EventSet::left_out`]); off, a faulty recording is an error.
+    /// Whether faulty events, and everything after a fault that ends a recording, are left out and counted
+    /// ([`EventSet::left_out`]); if not, a faulty recording is an error.
     pub lenient: bool,
     /// How archives are opened.
     pub archive: ArchiveOptions,
@@ -48,25 +48,25 @@ impl Default for SetOptions {
     }
 }
 
-/// What reading keeps from one recording to the next.
+/// Memory that is reused from one recording to the next.
 #[derive(Debug, Default)]
 pub struct ReadScratch {
-    /// A recording that is not needed any more, for its memory.
+    /// A recording that is no longer needed, for its memory.
     pub used: EventStream,
     bytes: Vec<u8>,
 }
 
-/// What lenient reading has left out of the recordings that were read so far. A recording counts once, however often it
-/// is read.
+/// What lenient reading left out of the recordings read so far. A recording counts once, however often it is
+/// read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SetLeftOut {
-    /// Recordings of which something is missing.
+    /// Number of recordings with missing data.
     pub recordings: usize,
-    /// Faulty events that were left out.
+    /// Number of faulty events left out.
     pub events: u64,
-    /// Recordings whose end could not be read.
+    /// Number of recordings whose end could not be read.
     pub cut: usize,
-    /// The first of these recordings, in the set's order, and what was left out of it.
+    /// The first of these recordings, in the order of the set, and what was left out of it.
     pub first: Option<(String, LeftOut)>,
 }
 
@@ -101,25 +101,25 @@ pub struct EventSet {
     spikes: Vec<spikes::SpikeFile>,
     samples: Vec<Sample>,
     official: Parts,
-    /// Where in the files that hold many recordings which times lie, from the first reading on.
+    /// Indexes of times in files that contain many recordings, created when first read.
     indexes: BTreeMap<usize, OnceLock<aedat3::Index>>,
     reader: RecordingReader,
     options: SetOptions,
-    /// The recording whose sensor all have to have, where it is not given.
+    /// The recording whose sensor all must have, if it is not given.
     pub(super) same_sensor_as: Option<PathBuf>,
-    /// Files that are no samples.
+    /// Files that are not samples.
     passed_over: Vec<PassedFiles>,
-    /// What lenient reading left out, by recording.
+    /// What lenient reading left out of each recording.
     left_out: Mutex<BTreeMap<usize, LeftOut>>,
 }
 
 impl EventSet {
-    /// The data set of `manifest` at `path`: the archive as downloaded, a folder that holds the archives, or
-    /// one into which they are unpacked.
+    /// Opens the data set of `manifest` at `path`: the downloaded archive, a folder that contains the
+    /// archives, or one into which they are unpacked.
     ///
     /// # Errors
-    /// [`EventError::Layout`] if nothing there is a recording of the data set; [`EventError::Data`] if a file
-    /// cannot be read; [`EventError::Table`] for a line of a table that is not understood.
+    /// [`EventError::Layout`] if no recording of the data set is found; [`EventError::Data`] if a file cannot
+    /// be read; [`EventError::Table`] for an invalid line of a table.
     pub fn open(manifest: Manifest, path: &Path, options: SetOptions) -> Result<Self, EventError> {
         let reader = RecordingReader::new(&manifest, options.orientation, options.lenient)?;
         let layout = reader.layout();
@@ -133,7 +133,7 @@ impl EventSet {
             return Ok(EventSet::of_samples(manifest, archive, reader, found, passed_over, options));
         }
         let mut found = list(layout, &archive, &manifest)?;
-        // Nothing is looked for in archives beside unpacked files: those would be the same recordings.
+        // Archives beside unpacked files are not searched: they would contain the same recordings.
         for _ in 0..MAX_NESTING {
             if !found.is_empty() {
                 break;
@@ -211,7 +211,7 @@ impl EventSet {
         options: SetOptions,
     ) -> Self {
         found.sort_by(|(a, _), (b, _)| split::natural(&a.name, &b.name));
-        // Two releases or copies of the same recordings side by side: one of them counts.
+        // Of two releases or copies of the same recordings side by side, one counts.
         found.dedup_by(|(later, _), (kept, _)| later.name == kept.name);
         let mut official = Parts::new();
         for (index, (_, part)) in found.iter().enumerate() {
@@ -249,17 +249,18 @@ impl EventSet {
         self.reader.sensor()
     }
 
-    /// Name of a recording: the same however the data set is stored, and the one that split files use.
+    /// Name of a recording: the same in whatever form the data set is stored, and the one used in split
+    /// files.
     pub fn name(&self, index: usize) -> &str {
         &self.samples[index].name
     }
 
-    /// The parts of a split of the manifest, the first one for `None`. Stored splits are those of
+    /// The parts of a split of the manifest; `None` selects the first split. Stored splits are taken from
     /// `catalogue`.
     ///
     /// # Errors
-    /// [`EventError::Data`] for a split of another name, one that overlaps, or one of other sizes than the
-    /// manifest states.
+    /// [`EventError::Data`] for an unknown split, one that overlaps, or one with sizes that differ from the
+    /// manifest.
     pub fn parts(&self, split: Option<&str>, catalogue: &Catalogue) -> Result<Parts, EventError> {
         let scheme = self.manifest.split(split)?;
         let strict = self.options.strict;
@@ -278,19 +279,19 @@ impl EventSet {
         Ok(catalogue.parts(scheme, &names, &labels, strict)?)
     }
 
-    /// What decides how recordings become frames, for a cache's key.
+    /// The settings that determine how recordings become frames, for a cache's key.
     pub(super) fn setting(&self, recipe: &Recipe) -> serde_json::Value {
         let mut setting = serde_json::json!({
             "recipe": recipe, "orientation": self.options.orientation, "lenient": self.options.lenient
         });
         if self.reader.layout() == Layout::Folder {
-            // What a data set's manifest and its version say of the others.
+            // For other sets, this is determined by the manifest and its version.
             setting["read"] = serde_json::json!(self.reader.options(None));
         }
         setting
     }
 
-    /// What tells these files from others, for a cache's key: names, sizes and the time of the file.
+    /// The identity of these files, for a cache's key: names, sizes and modification time.
     pub(super) fn source(&self) -> String {
         let size = |sample: &Sample| self.archive.entries()[sample.entry].size();
         let total: u64 = self.samples.iter().map(size).sum();
@@ -300,7 +301,7 @@ impl EventSet {
         format!("{} recordings, {total} bytes, {hash:016x}, {changed:?}", self.samples.len())
     }
 
-    /// What lenient reading has left out so far; nothing without [`SetOptions::lenient`].
+    /// What lenient reading left out so far; empty without [`SetOptions::lenient`].
     pub fn left_out(&self) -> SetLeftOut {
         let all = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
         SetLeftOut {
@@ -311,15 +312,16 @@ impl EventSet {
         }
     }
 
-    /// A recording, in order of time.
+    /// Reads a recording, ordered by time.
     ///
     /// # Errors
-    /// [`EventError::File`] with the file and the place in it where it is cut, corrupt or of another sensor.
+    /// [`EventError::File`] with the file and the position at which it is truncated, corrupt or from another
+    /// sensor.
     pub fn read(&self, index: usize) -> Result<EventStream, EventError> {
         self.read_with(index, &mut ReadScratch::default())
     }
 
-    /// [`EventSet::read`], with memory that is kept from one recording to the next.
+    /// [`EventSet::read`] with memory that is reused from one recording to the next.
     ///
     /// # Errors
     /// As [`EventSet::read`].
@@ -359,7 +361,7 @@ impl EventSet {
         Ok(stream)
     }
 
-    /// How its recordings are read, for others to be read alike.
+    /// The reader of its recordings, to read others in the same way.
     pub fn reader(&self) -> RecordingReader {
         self.reader
     }
@@ -386,7 +388,7 @@ impl SampleSet for EventSet {
         self.name(index).to_owned()
     }
 
-    /// The size of the file that holds it.
+    /// The size of the file that contains it.
     fn sample_size(&self, index: usize) -> Option<u64> {
         Some(self.archive.entries().get(self.samples[index].entry)?.size())
     }
@@ -396,7 +398,8 @@ impl SampleSet for EventSet {
     }
 }
 
-/// A mirror has ASL-DVS as a zip of the publisher's zip, which holds a zip a letter, within the folder of the download.
+/// A mirror of ASL-DVS is a zip of the publisher's zip, which contains one zip per letter, within the
+/// downloaded folder.
 const MAX_NESTING: usize = 3;
 
 fn list(layout: Layout, archive: &Archive, manifest: &Manifest) -> Result<Vec<Found>, EventError> {
@@ -411,9 +414,9 @@ fn list(layout: Layout, archive: &Archive, manifest: &Manifest) -> Result<Vec<Fo
     Ok(archive.entries().iter().enumerate().filter_map(located).collect())
 }
 
-/// A number that changes with each name, each size and their order: FNV-1a of 64 bits (Fowler, Noll and Vo).
+/// A number that depends on all names, sizes and their order: 64-bit FNV-1a (Fowler, Noll and Vo).
 fn fingerprint<'a>(files: impl IntoIterator<Item = (&'a str, u64)>) -> u64 {
-    // 0xff, which is in no name, keeps a name apart from the size behind it
+    // 0xff, which does not occur in names, separates a name from the size after it
     let bytes = |(name, size): (&'a str, u64)| name.bytes().chain([0xff]).chain(size.to_le_bytes());
     files
         .into_iter()

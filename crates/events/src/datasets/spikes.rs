@@ -1,4 +1,4 @@
-//! Spikes of silicon and artificial cochleas, in HDF5: SHD, SSC and N-TIDIGITS18.
+//! Spikes of silicon and artificial cochleas in HDF5: SHD, SSC and N-TIDIGITS18.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,16 +19,16 @@ use crate::stream::EventStream;
 
 /// A file of spikes, open for reading.
 pub(super) struct SpikeFile {
-    /// Which entry of the archive it is.
+    /// The index of its archive entry.
     pub(super) entry: usize,
     path: PathBuf,
     content: Content,
 }
 
 enum Content {
-    /// A row a sample: times and channels.
+    /// One row per sample: times and channels.
     Rows(Box<[Rows; 2]>),
-    /// A data set a sample, by its name.
+    /// One data set per sample, by its name.
     Named(Hdf5File),
 }
 
@@ -45,11 +45,11 @@ impl std::fmt::Debug for SpikeFile {
     }
 }
 
-/// A file that is read where HDF5 asks for it.
+/// The storage of a file that is read as HDF5 requests it.
 fn storage(source: ByteSource) -> DynStorage {
     let length = source.len();
     Arc::new(RangeRequestStorage::new(length, move |offset, count| {
-        // Before memory is asked for, since the count may be a broken file's.
+        // Before memory is allocated, since the count may come from a damaged file.
         let part = source.slice(offset, count as u64).ok_or(Error::OffsetOutOfBounds(offset))?;
         let mut bytes = vec![0; count];
         part.read_at(0, &mut bytes).map_err(|e| Error::Io(std::io::Error::other(e)))?;
@@ -62,7 +62,7 @@ fn is_hdf5(name: &str) -> bool {
         .is_some_and(|(_, end)| ["h5", "hdf5"].iter().any(|known| end.eq_ignore_ascii_case(known)))
 }
 
-/// Whether there are HDF5 files without opening further archives.
+/// Whether there are HDF5 files, without opening nested archives.
 pub(super) fn is_there(archive: &Archive) -> bool {
     archive.entries().iter().any(|entry| is_hdf5(entry.name()))
 }
@@ -109,7 +109,7 @@ pub(super) fn samples(
             for part in ["train", "test"] {
                 let labels = file.dataset(&format!("{part}_labels")).map_err(broken)?;
                 for (row, id) in labels.read_strings().map_err(broken)?.into_iter().enumerate() {
-                    // Recordings of several digits have no class: theirs ends in more than one letter.
+                    // Recordings of several digits have no class: their names end in more than one letter.
                     let said = id.rsplit('-').next().unwrap_or_default();
                     let names = manifest.classes.names().unwrap_or_default();
                     if let Some(class) = names.iter().position(|name| name == said) {
@@ -134,8 +134,8 @@ pub(super) fn samples(
 }
 
 impl SpikeFile {
-    /// A sample's spikes, in order of time: `x` is the channel, `y` 0 and `p` 1. Times in seconds are rounded down
-    /// to us.
+    /// A sample's spikes, ordered by time: `x` is the channel, `y` 0 and `p` 1. Times in seconds are rounded
+    /// down to us.
     pub(super) fn read(&self, sample: &Sample, sensor: SensorSize) -> Result<EventStream, EventError> {
         let (times, units) = match &self.content {
             Content::Rows(columns) => {
@@ -195,7 +195,7 @@ impl Rows {
     fn row(&self, row: usize, path: &Path) -> Result<Vec<f64>, EventError> {
         let size = self.dataset.vlen_reference_size();
         let reference = &self.references[row * size..(row + 1) * size];
-        // An empty list has no place in the file.
+        // An empty list has no position in the file.
         if reference[..4] == [0; 4] {
             return Ok(Vec::new());
         }
@@ -207,7 +207,7 @@ impl Rows {
     }
 }
 
-/// A whole number of `0..limit`.
+/// An integer in `0..limit`.
 fn whole_below(number: f64, limit: usize) -> Option<usize> {
     (number.fract() == 0.0 && (0.0..limit as f64).contains(&number)).then_some(number as usize)
 }

@@ -17,7 +17,7 @@ pub(super) struct Averaged {
     pub(super) decay: Decay,
 }
 
-/// What a cell remembers of one polarity.
+/// The recent events of one polarity in a cell.
 #[derive(Default, Clone)]
 struct Memory {
     recent: VecDeque<(i64, u16, u16)>,
@@ -48,7 +48,7 @@ impl Averaged {
                 {
                     memory.recent.pop_front();
                 }
-                // The surface's upper left corner stands where its cell does.
+                // The surface's upper left corner corresponds to the position of its cell.
                 let corner = (p * height + cell_y * self.surface) * width + cell_x * self.surface;
                 for &(t, past_x, past_y) in &memory.recent {
                     let dy = usize::from(past_y) + radius;

@@ -35,11 +35,11 @@ pub(super) fn write(
     Ok(())
 }
 
-/// Bina-Rep of frames that are there already: each `bits` frames of `[T * bits, C, H, W]` become one of
-/// `[T, C, H, W]`. What is above 0 is a 1.
+/// Bina-Rep of existing frames: each `bits` frames of `[T * bits, C, H, W]` become one of `[T, C, H, W]`.
+/// Values above 0 count as 1.
 ///
 /// # Errors
-/// [`EventError::Option`] if `bits` is outside of 2 to 24, or does not divide the number of frames.
+/// [`EventError::Option`] if `bits` is not within 2 to 24, or does not divide the number of frames.
 pub fn bina_rep(frames: ArrayView4<f32>, bits: usize) -> Result<Array4<f32>, EventError> {
     let (steps, channels, height, width) = frames.dim();
     if !(2..=24).contains(&bits) || !steps.is_multiple_of(bits) {

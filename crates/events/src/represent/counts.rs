@@ -8,12 +8,12 @@ use crate::simd::{self, BLOCK};
 use crate::slicing::Slice;
 use crate::stream::Events;
 
-/// Calls `touch` with the pixel of each event of a slice, and whether it is brighter.
+/// Calls `touch` with the pixel of each event of a slice, and whether it is an ON event.
 ///
-/// One pass, no division, one comparison an event: the pixels of a block of events are computed in vectors,
-/// then looked up with `get_mut`. Walking event by event is no faster even without the comparison; counting
-/// in bytes first, two alternating accumulators and a division an event are slower. All of them are in
-/// `benches/benches/frames.rs`.
+/// It takes one pass, without division and with one comparison per event: the pixels of a block of events are
+/// computed with vector instructions, then accessed with `get_mut`. Processing event by event is not faster
+/// even without the comparison; counting in bytes first, two alternating accumulators, and one division per
+/// event are slower. All of these are in `benches/benches/frames.rs`.
 #[inline(always)]
 fn each_pixel<E>(
     events: &Events,
@@ -42,7 +42,7 @@ fn each_pixel<E>(
     Ok(())
 }
 
-/// Counts; how many events found no room.
+/// Counts events; returns the number that exceeded the range of their pixel.
 pub(super) fn write<E: Count>(
     events: &Events,
     slices: &[Slice],
@@ -51,14 +51,14 @@ pub(super) fn write<E: Count>(
 ) -> Result<usize, EventError> {
     let mut saturated = 0;
     for (slice, frame) in slices.iter().zip(out.steps_mut()) {
-        // A frame at a time, so that it is still in the cache when its events arrive.
+        // One frame at a time, so that it is still in the cache when its events are added.
         frame.fill(E::ZERO);
         each_pixel(events, slice, polarity, frame, |pixel, _| saturated += usize::from(pixel.increment()))?;
     }
     Ok(saturated)
 }
 
-/// 1 where there is an event.
+/// Writes 1 if there is an event.
 pub(super) fn write_binary<E: Count>(
     events: &Events,
     slices: &[Slice],
@@ -72,7 +72,7 @@ pub(super) fn write_binary<E: Count>(
     Ok(())
 }
 
-/// Brighter minus darker events.
+/// Writes ON events minus OFF events.
 pub(super) fn write_signed(
     events: &Events,
     slices: &[Slice],

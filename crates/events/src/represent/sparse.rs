@@ -1,4 +1,4 @@
-//! Frames of counts as a list of the pixels that hold any (COO).
+//! Frames of counts as a list of the non-zero pixels (COO).
 
 use ndarray::{Array2, Array4};
 
@@ -6,12 +6,13 @@ use crate::error::EventError;
 use crate::slicing::Slicing;
 use crate::stream::Events;
 
-/// Frames of counts in coordinate format, as `torch.sparse_coo_tensor` takes them: sorted, no pixel twice.
+/// Frames of counts in coordinate format, as used by `torch.sparse_coo_tensor`: sorted, without duplicate
+/// pixels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SparseFrames {
     /// Shape `[T, 2, H, W]` of the frames.
     pub shape: [usize; 4],
-    /// Coordinates `[4, K]` of the `K` pixels that hold events: rows of t, polarity, y, x.
+    /// Coordinates `[4, K]` of the `K` pixels that contain events: rows of t, polarity, y, x.
     pub indices: Array2<i64>,
     /// Number of events at each, `[K]`.
     pub values: Vec<f32>,

@@ -1,4 +1,4 @@
-//! Voxel grids: events shared between the two time bins nearest to them.
+//! Voxel grids: events distributed over their two nearest time bins.
 
 use super::options::{Polarity, VoxelTime};
 use crate::error::EventError;
@@ -24,7 +24,7 @@ pub(super) fn write(
         VoxelTime::Zhu => bins - 1,
         VoxelTime::Tonic => bins,
     } as f64;
-    // All events at one time belong to the first bin.
+    // If all events have the same time, they belong to the first bin.
     let duration = (end as f64 - start as f64).max(1.0);
     let width = usize::from(events.sensor.width);
     let stride = polarity.stride(width * usize::from(events.sensor.height));
