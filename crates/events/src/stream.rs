@@ -118,7 +118,7 @@ impl EventStream {
         self.t.len()
     }
 
-    /// Whether nothing was recorded.
+    /// Whether there are no events.
     pub fn is_empty(&self) -> bool {
         self.t.is_empty()
     }
@@ -128,13 +128,13 @@ impl EventStream {
         Events { sensor: self.sensor, t: &self.t, x: &self.x, y: &self.y, p: &self.p }
     }
 
-    /// Time from the first event to the last in us, 0 if there are none.
+    /// Time from the first event to the last in us; 0 if there are none.
     pub fn duration_us(&self) -> i64 {
         self.events().duration_us()
     }
 
-    /// Puts the events in order of time; those of the same time keep their order. Says how many were
-    /// earlier than the one before them.
+    /// Sorts the events by time, keeping the order of those with the same time. Returns how many were earlier
+    /// than the one before them.
     pub fn sort(&mut self) -> usize {
         let disorder = self.t.windows(2).filter(|pair| pair[1] < pair[0]).count();
         if disorder > 0 {
@@ -155,12 +155,12 @@ impl<'a> Events<'a> {
         self.t.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no events.
     pub fn is_empty(&self) -> bool {
         self.t.is_empty()
     }
 
-    /// Time from the first event to the last in us, 0 if there are none.
+    /// Time from the first event to the last in us; 0 if there are none.
     pub fn duration_us(&self) -> i64 {
         match (self.t.first(), self.t.last()) {
             (Some(first), Some(last)) => last.saturating_sub(*first),
@@ -168,7 +168,7 @@ impl<'a> Events<'a> {
         }
     }
 
-    /// The events `range` of these, counted from 0; clipped to what is there.
+    /// The events `range` of these, counted from 0 and clipped to the existing ones.
     pub fn range(&self, range: std::ops::Range<usize>) -> Events<'a> {
         let end = range.end.min(self.len());
         let start = range.start.min(end);
@@ -181,7 +181,7 @@ impl<'a> Events<'a> {
         }
     }
 
-    /// Nothing, if the events are in order of time.
+    /// Checks that the events are ordered by time.
     ///
     /// # Errors
     /// [`EventError::Unsorted`] with the first event that is earlier than the one before it.
@@ -199,10 +199,10 @@ impl<'a> Events<'a> {
     }
 }
 
-/// Whether the times are in order; `false` also where only a slower look can tell.
+/// Whether the times are ordered; `false` also if this requires a slower check.
 ///
-/// A comparison of 64-bit numbers is not vectorised on every x86-64, a subtraction is: the sign of the
-/// difference tells the order unless it overflows, which it cannot where no time is negative.
+/// A comparison of 64-bit numbers is not vectorised on every x86-64, but a subtraction is: the sign of the
+/// difference indicates the order unless it overflows, which it cannot if no time is negative.
 fn surely_sorted(t: &[i64]) -> bool {
     let Some(&last) = t.last() else { return true };
     let (mut times, mut differences) = (last, 0);

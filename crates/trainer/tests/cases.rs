@@ -1,7 +1,7 @@
-//! Inputs that once showed a fault, each with the answer that is right, run through the built program.
+//! Inputs that once exposed a fault, each with the correct answer, run through the built program.
 //!
-//! The folders under `datasets/cases`, or under `TKS_CASES` if that is set, hold an `expected.toml` each; its form is
-//! described in `docs/src/cases.md`.
+//! The folders under `datasets/cases`, or under `TKS_CASES` if that is set, each contain an `expected.toml`,
+//! which is described in `docs/src/cases.md`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,29 +14,30 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// A run that lasts longer hangs.
+/// A run that takes longer counts as hanging.
 const TIME_LIMIT: Duration = Duration::from_secs(300);
 
-/// One case: what its folder is about, and the commands to run in a copy of it, in order.
+/// A case: its description, and the commands to run in a copy of its folder, in order.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
     #[serde(rename = "about")]
     _about: String,
-    /// Operating system's programs that the commands need; where one is missing the case is skipped aloud.
+    /// Programs of the operating system needed by the commands; if one is missing, the case is skipped with a
+    /// message.
     #[serde(default)]
     needs: Vec<String>,
     run: Vec<Run>,
 }
 
-/// One command and every outcome that is right: that of the table itself, or one of `or`.
+/// A command and every correct outcome: that of the table itself, or one of `or`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Run {
-    /// Arguments of `tks`.
+    /// Arguments for `tks`.
     #[serde(default)]
     args: Vec<String>,
-    /// A script for `sh` instead, which finds the program's path in `$TKS`.
+    /// A script for `sh` instead, with the program's path in `$TKS`.
     shell: Option<String>,
     #[serde(default)]
     exit: Exit,
@@ -56,33 +57,33 @@ struct Run {
     or: Vec<Outcome>,
 }
 
-/// What a command's end has to look like. Texts are compared without regard to case and white space.
+/// The expected outcome of a command. Texts are compared ignoring case and white space.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Outcome {
     #[serde(default)]
     exit: Exit,
-    /// Texts that stand in the standard output.
+    /// Texts contained in the standard output.
     #[serde(default)]
     stdout: Vec<String>,
-    /// Texts that stand in the standard error.
+    /// Texts contained in the standard error.
     #[serde(default)]
     stderr: Vec<String>,
-    /// Texts that stand in neither.
+    /// Texts contained in neither.
     #[serde(default)]
     absent: Vec<String>,
-    /// Texts that stand in the standard error exactly once.
+    /// Texts contained exactly once in the standard error.
     #[serde(default)]
     once: Vec<String>,
     /// Fields of the last JSON object in the standard output.
     #[serde(default)]
     json: BTreeMap<String, Value>,
-    /// Text files that are there afterwards, and texts that stand in them.
+    /// Text files that exist afterwards, and texts that they contain.
     #[serde(default)]
     files: BTreeMap<String, Vec<String>>,
 }
 
-/// How a command ends.
+/// The exit status of a command.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(untagged)]
 enum Exit {
@@ -90,13 +91,13 @@ enum Exit {
     Word(Word),
 }
 
-/// An end by word.
+/// An exit status given as a word.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Word {
-    /// With any status but 0.
+    /// Any status except 0.
     Error,
-    /// With any status.
+    /// Any status.
     Any,
 }
 
@@ -106,7 +107,7 @@ impl Default for Exit {
     }
 }
 
-/// What a command did.
+/// The results of a command.
 struct Done {
     status: ExitStatus,
     stdout: String,
@@ -139,7 +140,7 @@ impl Run {
         (command, format!("tks {}", self.args.join(" ")))
     }
 
-    /// Runs the command in `folder`; returns what is wrong with how it ended.
+    /// Runs the command in `folder`; returns what is wrong with its outcome.
     fn check(&self, folder: &Path) -> Result<(), String> {
         let (mut command, shown) = self.command();
         let done = finish(command.current_dir(folder)).map_err(|problem| format!("{shown}: {problem}"))?;
@@ -160,7 +161,7 @@ impl Run {
     }
 }
 
-/// Lower case, white space as single blanks: line breaks of a terminal are not what a case is about.
+/// Lower case, with white space as single blanks: the line breaks of a terminal are irrelevant.
 fn plain(text: &str) -> String {
     text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -174,7 +175,7 @@ fn shorten(text: &str) -> String {
 }
 
 impl Outcome {
-    /// What is other than this outcome says, if anything.
+    /// The difference from this outcome, if any.
     fn differs(&self, done: &Done, folder: &Path) -> Option<String> {
         let (stdout, stderr) = (plain(&done.stdout), plain(&done.stderr));
         let right = match (&self.exit, done.status.code()) {
@@ -233,7 +234,7 @@ impl Outcome {
     }
 }
 
-/// Runs a command to its end, with nothing to read, for as long as [`TIME_LIMIT`].
+/// Runs a command to its end without input, for at most [`TIME_LIMIT`].
 fn finish(command: &mut Command) -> Result<Done, String> {
     let outputs = tempfile::tempdir().map_err(|error| error.to_string())?;
     let file = |name: &str| std::fs::File::create(outputs.path().join(name)).map_err(|e| e.to_string());
@@ -262,7 +263,7 @@ fn finish(command: &mut Command) -> Result<Done, String> {
     Ok(Done { status, stdout: text("stdout"), stderr: text("stderr") })
 }
 
-/// Copies a case's folder, links as links, so that what a command writes does not stay.
+/// Copies a case's folder, with links as links, so that files written by a command are discarded.
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
@@ -279,7 +280,7 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Runs a case's commands in a copy of its folder, up to the first that ends otherwise than it should.
+/// Runs a case's commands in a copy of its folder, up to the first with a wrong outcome.
 fn check(folder: &Path) -> Result<(), String> {
     let text = std::fs::read_to_string(folder.join("expected.toml"))
         .map_err(|error| format!("expected.toml: {error}"))?;
@@ -332,7 +333,7 @@ fn cases() {
     assert!(failures.is_empty(), "{} of {} cases failed:\n{told}", failures.len(), folders.len());
 }
 
-/// The comparison itself: a case that never fails guards nothing.
+/// A test of the comparison itself: a case that never fails protects nothing.
 #[test]
 fn an_outcome_that_differs_is_told() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What a trained network is used for: other numbers of time steps, files of one's own, export.
+//! Uses of a trained network: other numbers of time steps, your own files, export.
 
 mod common;
 
@@ -14,7 +14,7 @@ use tks_trainer::export;
 use tks_trainer::run_folder::RunFolder;
 use tks_trainer::trainer::{build_network, load_weights};
 
-/// The lines that `tks` prints for scripts.
+/// The lines of JSON printed by `tks`.
 fn json_of(arguments: &[&str]) -> Vec<Value> {
     let output = run(tks().args(arguments).arg("--json"));
     assert!(output.status.success(), "{arguments:?}: {}", errors(&output));
@@ -25,7 +25,7 @@ fn json_of(arguments: &[&str]) -> Vec<Value> {
         .collect()
 }
 
-/// Accuracy by the number of time steps, as `tks eval` prints it, and as it writes it.
+/// Accuracy by the number of time steps, as printed and as written by `tks eval`.
 fn accuracies(place: &RunFolder, steps: &str) -> Vec<f64> {
     let printed = json_of(&["eval", &place.path().display().to_string(), "--time-steps", steps]);
     let written: Vec<Value> = serde_json::from_str(&text(place, "evaluation-by-steps.json")).unwrap();
@@ -35,7 +35,7 @@ fn accuracies(place: &RunFolder, steps: &str) -> Vec<f64> {
     printed.iter().map(|result| result["accuracy"].as_f64().unwrap()).collect()
 }
 
-/// Accuracy after 1, 2, ... steps, from the end of the training.
+/// Accuracy after 1, 2, ... steps at the end of training.
 fn accuracies_of_training(place: &RunFolder) -> Vec<f64> {
     let evaluation: Value = serde_json::from_str(&text(place, "evaluation.json")).unwrap();
     evaluation["accuracy_by_steps"].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
@@ -124,7 +124,7 @@ fn a_report_takes_seeds_together_and_tells_other_settings_apart() {
     let longer = trained(&["training.epochs=2"]);
     let mut report = tks();
     report.args(["report", &first]);
-    // A run that is given twice is no seed more.
+    // A run given twice does not count as another seed.
     for run in [&second, &softer, &longer, &second, &first] {
         report.args(["--beside", run]);
     }

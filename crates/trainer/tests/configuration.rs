@@ -1,4 +1,4 @@
-//! What the configuration says to values that it does not take: each key, each wrong kind of value.
+//! The messages of the configuration for invalid values: each key with each wrong kind of value.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ fn line(key: &str, value: &str) -> String {
     parts.fold(text, |text, part| entry(part, format!("{{ {text} }}")))
 }
 
-/// Values that a key of this kind does not take.
+/// Values that are invalid for a key of this kind.
 fn wrong(kind: &str) -> &'static [&'static str] {
     match kind {
         "whole number" => {
@@ -39,9 +39,9 @@ fn wrong(kind: &str) -> &'static [&'static str] {
     }
 }
 
-/// Words of Rust and of its libraries, which mean nothing to whoever writes a configuration.
+/// Words of Rust and its libraries, which mean nothing to authors of configurations.
 fn rust_words(text: &str) -> Vec<&'static str> {
-    // What numbers are computed in is said where that can be chosen.
+    // The precision of computation is named where it can be chosen.
     let text = text.replace("stay in `f32`", "");
     const WORDS: [&str; 26] = [
         "usize",
@@ -114,7 +114,7 @@ fn each_choice_takes_its_defaults_by_name_or_names_what_it_needs_with_an_example
         let names = said.split("one of ").nth(1).unwrap_or_else(|| panic!("{said}"));
         for name in names.split('"').skip(1).step_by(2) {
             let mut changes = vec![format!("{}={name}", key.name())];
-            // What it says it needs is given as it says.
+            // The values that it asks for are given as stated.
             let outcome = loop {
                 let outcome = parse("", &changes);
                 let said = outcome.as_ref().err().cloned().unwrap_or_default();
@@ -355,12 +355,13 @@ fn defaults_fit_batches_of_any_size() {
         parse("", &[format!("training.batch_size={batch}")]).unwrap();
     }
     parse("", &["training.epochs=1".to_string()]).unwrap();
-    // A file for one architecture may be run with another.
+    // A file for one architecture can be used with another.
     parse("[network]\narchitecture = \"small\"\nwidth = 8\n", &["network.architecture=vgg_snn".to_string()])
         .unwrap();
 }
 
-/// A network and a layer that a program adds are names like the others: in files, in changes, in answers to typing errors.
+/// A network and a layer added by a program are valid names like the others: in files, in overrides, in
+/// suggestions for typing errors.
 #[test]
 fn what_a_program_registers_is_known_to_the_configuration() {
     use tks_models::{Architecture, ArchitecturePlan, Builder, LayerConfig, LayerPlan, ModelError};

@@ -1,5 +1,5 @@
-//! A training that ends at any moment, by a kill or for want of room: what was good stays good, and `tks resume` comes to
-//! the result of a training that nothing happened to, bit for bit.
+//! A training that ends at any time, killed or out of disk space: what was intact remains intact, and `tks
+//! resume` gives the same result as an uninterrupted training, bit for bit.
 
 #![cfg(unix)]
 
@@ -14,7 +14,7 @@ use tks_trainer::checkpoint::{Checkpoint, CheckpointKind, Position};
 use tks_trainer::run_folder::RunFolder;
 use tks_trainer::run_state::RunState;
 
-/// Two batches an epoch, two epochs, a checkpoint after each batch, a report.
+/// Two batches per epoch, two epochs, a checkpoint after each batch, a report.
 const CHANGES: [&str; 4] =
     ["data.train.to=64", "data.test.to=32", "output.report=true", "training.checkpoint_minutes=1e-9"];
 
@@ -39,7 +39,7 @@ fn resume(run: &Path) -> Command {
 /// A checkpoint's state, position, digest, and tensors by name.
 type Saved = (RunState, Position, String, Vec<(String, Tensor)>);
 
-/// All of a run that depends on the training and not on the clock.
+/// The parts of a run that depend on the training and not on the clock.
 #[derive(Debug, PartialEq)]
 struct Result {
     checkpoints: Vec<Saved>,
@@ -73,7 +73,7 @@ impl Result {
     }
 }
 
-/// Files that nobody needs.
+/// Files that are no longer needed.
 fn leftovers(folder: &Path) -> Vec<PathBuf> {
     let mut left = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()) {
@@ -87,7 +87,8 @@ fn leftovers(folder: &Path) -> Vec<PathBuf> {
     left
 }
 
-/// What is on disk after a crash fits together: `tks eval` would not take one epoch's network for another's.
+/// Checks that the files after a crash are consistent: `tks eval` would not mistake one epoch's network for
+/// another's.
 fn ensure_sound(path: &Path, moment: &str) {
     let Ok(run) = RunFolder::open(path) else { return };
     for which in [CheckpointKind::Last, CheckpointKind::Best, CheckpointKind::Previous] {
@@ -98,9 +99,9 @@ fn ensure_sound(path: &Path, moment: &str) {
     }
 }
 
-/// Goes on with the run in `place` to its end, which has to be the expected one.
+/// Resumes the run in `place` to its end and compares its result with the expected one.
 fn ends_alike(folder: &Path, place: &Path, expected: &Result, moment: &str) {
-    // Before there is a configuration there is no run; the folder is free for another start.
+    // Without a configuration there is no run, and the folder is free for another start.
     let mut again =
         if place.join("config.toml").exists() { resume(place) } else { train_command(folder, place) };
     let output = run(&mut again);

@@ -1,4 +1,4 @@
-//! `tks data check` reads what `tks train` reads, and calls nothing sound that a training refuses.
+//! `tks data check` reads the same data as `tks train`, and never accepts data that training refuses.
 
 mod common;
 
@@ -9,7 +9,7 @@ use common::{TINY, run, tks};
 use tks_trainer::config::Config;
 use tks_trainer::data::Data;
 
-/// A grey PNG that no other seed gives.
+/// A grey PNG that is different for each seed.
 fn image(path: &Path, seed: u8) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let file = std::fs::File::create(path).unwrap();
@@ -38,7 +38,7 @@ fn said(output: &Output) -> String {
     String::from_utf8(text).unwrap()
 }
 
-/// One epoch of a training on a folder, by its training part and `val`.
+/// One epoch of training on a folder, with its training part and `val`.
 fn train(folder: &Path, data: &Path) -> (bool, String) {
     train_with(folder, data, &[])
 }
@@ -119,7 +119,7 @@ fn a_damaged_image_is_told_once() {
     assert_eq!(told.matches("the file is empty (0 bytes)").count(), 1, "{told}");
 }
 
-/// The recordings that ship, unpacked into a folder; their names.
+/// Unpacks the shipped recordings into a folder and returns their names.
 fn unpacked(folder: &Path) -> Vec<String> {
     let shipped = tks_trainer::datasets::folder().unwrap().join("nmnist-1000");
     let mut files = std::fs::read_dir(shipped).unwrap().map(|item| item.unwrap().path());
@@ -143,7 +143,7 @@ fn recordings_of_no_bytes_are_not_sound() {
     std::fs::write(folder.path().join(&names[0]), b"").unwrap();
     let (sound, told) = check(&["nmnist-1000"], folder.path());
     assert!(!sound && told.contains(&names[0]), "{told}");
-    // Advice is of what a training has, not of the options of other commands.
+    // The advice is about configuration keys, not about options of other commands.
     assert!(!told.contains("(`lenient`"), "{told}");
 }
 
@@ -232,7 +232,7 @@ fn a_number_of_classes_that_was_given_is_compared_with_the_data() {
     let place = folder.path().join("run");
     let kept = std::fs::read_to_string(place.join("config.toml")).unwrap();
     assert!(!kept.contains("\nclasses = "), "{kept}");
-    // A run of an older version has the default in its file, and no sum before it.
+    // A run of an older version has the default in its file, without a checksum line.
     let (_, rest) = kept.split_once('\n').unwrap();
     let old = rest.replacen("[network]\n", "[network]\nclasses = 10\n", 1);
     std::fs::write(place.join("config.toml"), old).unwrap();

@@ -1,4 +1,4 @@
-//! What goes wrong, at any moment: clear errors, and nothing lost.
+//! Faults at any time: clear errors, and nothing lost.
 
 mod common;
 
@@ -55,7 +55,7 @@ fn a_full_disk_ends_a_training_with_the_last_checkpoint_whole() {
     let folder = tempfile::tempdir().unwrap();
     let (short, _) = train(folder.path(), &["training.epochs=1"]);
     let size = std::fs::metadata(short.checkpoint(CheckpointKind::Last)).unwrap().len();
-    // No file may be as large as a checkpoint: the write fails as it does where no room is left.
+    // No file can be as large as a checkpoint, so the write fails as on a full disk.
     let limit = size / 1024 - 4;
     let run_folder = short.path().display().to_string();
     let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", limit * 2);
@@ -78,7 +78,7 @@ fn a_full_disk_ends_a_training_with_the_last_checkpoint_whole() {
     let output = run(tks().args(["resume", &run_folder, "--set", "training.epochs=3", "--quiet"]));
     assert!(output.status.success(), "{}", errors(&output));
     let (whole, _) = train(folder.path(), &["training.epochs=3"]);
-    // Another number of epochs is another schedule: but the first epoch's batches are the same ones.
+    // Another number of epochs changes the schedule, but the first epoch's batches are the same.
     assert_eq!(common::epochs(&short).len(), common::epochs(&whole).len());
 }
 
@@ -106,7 +106,7 @@ fn a_configuration_for_another_network_is_refused() {
     let error = Trainer::resume(trained.clone(), &changes, files(&trained)).err().unwrap();
     let said = format!("{error:#}");
     assert!(said.contains("another network") && said.contains("shape"), "{said}");
-    // The run is as it was.
+    // The run is unchanged.
     assert_eq!(trained.config().unwrap().network.width, 8);
     assert!(Checkpoint::read(&trained.checkpoint(CheckpointKind::Last)).is_ok());
 }
@@ -114,7 +114,7 @@ fn a_configuration_for_another_network_is_refused() {
 #[test]
 fn data_that_go_while_training_are_named() {
     let folder = tempfile::tempdir().unwrap();
-    // What is listed at the start is read when its turn comes.
+    // Files listed at the start are read when their turn comes.
     let images = folder.path().join("images");
     write_images(&images, 40);
     let mut changes = images_config(&images);
@@ -142,7 +142,7 @@ fn data_that_go_while_training_are_named() {
     );
 }
 
-/// A learning rate with which the weights leave all bounds at the first step.
+/// A learning rate with which the weights diverge at the first step.
 const OVERFLOW: [&str; 4] =
     ["optimizer.name=sgd", "optimizer.lr=1e30", "training.ema_decay=0.0", "training.checkpoint_minutes=1e-9"];
 
@@ -231,7 +231,8 @@ fn folders_in_place_of_files_that_can_be_made_again_are_set_aside() {
 #[test]
 fn the_state_before_a_failure_is_that_of_before_its_batch_running_statistics_included() {
     let folder = tempfile::tempdir().unwrap();
-    // Images whose levels are infinite: the first batch fails, after it went into the running statistics.
+    // Images with infinite levels: the first batch fails after it has been included in the running
+    // statistics.
     let changes = ["data.images.recipe.normalize={ values = { mean = [0.0], std = [1e-42] } }"];
     let config = config(folder.path(), &changes);
     let place = RunFolder::create(&config).unwrap();
@@ -287,7 +288,7 @@ fn a_best_network_of_another_epoch_is_not_taken_for_the_best() {
     let (whole, _) = train(folder.path(), &["training.epochs=4"]);
     let expected = Checkpoint::read(&whole.checkpoint(CheckpointKind::Best)).unwrap();
     assert!(expected.position.best.as_ref().unwrap().epoch > 0, "it learns after its first epoch");
-    // The best file is an older one than the newest checkpoint knows of.
+    // The best file is older than the one recorded in the newest checkpoint.
     std::fs::copy(first.checkpoint(CheckpointKind::Best), whole.checkpoint(CheckpointKind::Best)).unwrap();
     let path = whole.path().display().to_string();
     let output = run(tks().args(["eval", &path, "--quiet"]));
@@ -314,7 +315,7 @@ fn a_finished_run_is_resumed_to_what_it_was_and_with_more_epochs_trains_on() {
     let said = errors(&output);
     assert!(output.status.success() && said.contains("training.epochs=...` above 1"), "{said}");
     assert_eq!(std::fs::read(trained.checkpoint(CheckpointKind::Last)).unwrap(), before);
-    // What is missing of the result is made again.
+    // Missing parts of the result are recreated.
     let evaluation = text(&trained, "evaluation.json");
     std::fs::remove_file(trained.file("evaluation.json")).unwrap();
     assert!(run(tks().args(["resume", &path])).status.success());
@@ -378,7 +379,7 @@ fn data_and_threads_that_changed_are_named_when_a_run_goes_on() {
     let changes = images_config(&images);
     let changes: Vec<&str> = changes.iter().map(String::as_str).chain(["training.epochs=1"]).collect();
     let (trained, _) = train(folder.path(), &changes);
-    // Exchanged labels: the same names, counts and sizes, other images behind them.
+    // Swapped labels: the same names, counts and sizes, with different images.
     let train_part = images.join("train");
     std::fs::rename(train_part.join("dark"), train_part.join("x")).unwrap();
     std::fs::rename(train_part.join("bright"), train_part.join("dark")).unwrap();

@@ -1,4 +1,5 @@
-//! The example for a folder of one's own images in the documentation learns, and a training that cannot says so.
+//! The documentation's example for your own folder of images learns, and a training that cannot learn reports
+//! it.
 
 mod common;
 
@@ -13,7 +14,7 @@ use tks_trainer::run_folder::RunFolder;
 use tks_trainer::stop::StopFlag;
 use tks_trainer::trainer::{Outcome, Trainer, build_network};
 
-/// The TOML of the documentation's example for a folder of images, as it stands there.
+/// The TOML of the documentation's example for a folder of images, verbatim.
 fn documented() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/first-steps.md");
     let page = std::fs::read_to_string(path).unwrap();
@@ -21,7 +22,8 @@ fn documented() -> String {
     blocks.find(|block| block.contains("name = \"folder\"")).expect("the example of a folder").to_string()
 }
 
-/// An image of 48x40 of a class: stripes along or across, or a disc; places, colours and noise by its number.
+/// A 48x40 image of a class: horizontal or vertical stripes, or a disc; positions, colours and noise depend
+/// on its number.
 fn image(class: usize, number: u32) -> Vec<u8> {
     let (width, height) = (48u32, 40u32);
     let mut state = u64::from(number) * 3 + class as u64 + 1;
@@ -71,7 +73,7 @@ fn train(config: &Config) -> (RunFolder, tks_trainer::evaluation::Evaluation) {
     (run, *evaluation)
 }
 
-/// The documented example, changed, on images that are written into `folder`, where its run goes too.
+/// The documented example with changes, on images written to `folder`, which also contains its run.
 fn example(folder: &Path, changes: &[&str]) -> Config {
     let images = folder.join("images");
     write_shapes(&images);
@@ -95,7 +97,7 @@ fn the_documented_folder_example_learns() {
 #[test]
 fn a_training_of_too_few_steps_says_so_in_its_log_and_report() {
     let folder = tempfile::tempdir().unwrap();
-    // Two batches an epoch, and next to no learning rate: as a recipe for large sets has it.
+    // Two batches per epoch and a very small learning rate, as in a recipe for large sets.
     let changes = ["training.batch_size=64", "training.epochs=4", "schedule.warmup_epochs=4"];
     let (run, _) = train(&example(folder.path(), &changes));
     let warnings = run.warnings();
@@ -130,7 +132,7 @@ fn batch_norm_of_one_value_is_refused_before_training() {
         said.contains("`training.batch_size` is 1") && said.contains("`feature.0.bn` gets 1 value"),
         "{said}"
     );
-    // Ten samples in threes: one is left.
+    // Ten samples in batches of three: one is left.
     let said = start(&["training.batch_size=3", "data.last_batch=keep"]).unwrap_err();
     assert!(said.contains("the last batch of an epoch of 10 samples has 1 of 3"), "{said}");
     for last in ["drop", "pad"] {
@@ -156,7 +158,7 @@ fn weights_that_are_not_numbers_do_not_evaluate_to_an_accuracy() {
     let _filled = tch::no_grad(|| last.1.shallow_clone().fill_(f64::NAN));
     let said = evaluated().unwrap_err().to_string();
     assert!(said.contains(&format!("`{}`", last.0)) && said.contains("not finite"), "{said}");
-    // Finite weights whose products are not.
+    // Finite weights whose products are not finite.
     tch::no_grad(|| last.1.shallow_clone().copy_(&whole));
     for (name, tensor) in network.named_tensors() {
         if name.ends_with("fc.1.weight") || name.ends_with("fc.weight") || name.ends_with("fc2.weight") {

@@ -1,5 +1,5 @@
-//! What a file becomes for `tks predict` is to the bit what the same sample becomes in training's test part and `tks
-//! eval`, for the data of every preset.
+//! The input that `tks predict` computes from a file is bit-identical to that of the same sample in
+//! training's test part and `tks eval`, for the data of every preset.
 
 mod stand_ins;
 
@@ -14,7 +14,7 @@ use tks_trainer::data::Data;
 use tks_trainer::predict::Reader;
 use tks_trainer::{datasets, presets};
 
-/// A file to classify, and the bounding box in it.
+/// A file to classify, and its bounding box.
 type File = (PathBuf, Option<[f32; 4]>);
 
 fn open(preset: &str, folder: &Path, changes: &[&str]) -> (Config, Data) {
@@ -39,7 +39,7 @@ fn open(preset: &str, folder: &Path, changes: &[&str]) -> (Config, Data) {
     (config, data)
 }
 
-/// Compares the first test samples with the files that `file` gives by their number and name.
+/// Compares the first test samples with the files that `file` returns for their index and name.
 fn compare(preset: &str, folder: &Path, changes: &[&str], file: impl Fn(usize, &str) -> File) {
     let (config, data) = open(preset, folder, changes);
     let reader = Reader::new(&config, &data.task).unwrap();
@@ -56,12 +56,12 @@ fn compare(preset: &str, folder: &Path, changes: &[&str], file: impl Fn(usize, &
     }
 }
 
-/// An image that is a file by itself.
+/// An image that is a separate file.
 fn own_file(_: usize, name: &str) -> File {
     (name.into(), None)
 }
 
-/// An image of a large file, as a PNG in `folder`.
+/// An image from a larger file, as a PNG in `folder`.
 fn as_png(name: &str, data: &Path, part: &str, index: usize, folder: &Path) -> File {
     let manifest = datasets::manifest(name).unwrap();
     let options = OpenOptions { accept_counts: true, ..OpenOptions::default() };
@@ -192,7 +192,7 @@ fn recordings_with_bad_events() {
     let dropped = ["data.bad_events=drop"];
     let (config, data) = open(preset, folder.path(), &dropped);
     for index in 0..2 {
-        // The last event lies beyond the sensor's 240 columns.
+        // The last event is beyond the sensor's 240 columns.
         let path = path(&data.test.sample_name(index));
         let mut bytes = std::fs::read(&path).unwrap();
         bytes.extend([250, 10, 0x83, 0x10, 0x00]);

@@ -1,4 +1,4 @@
-//! What `tks` prints reaches its reader, or the exit code says that it did not.
+//! The output of `tks` reaches its reader, or the exit code reports that it did not.
 #![cfg(target_os = "linux")]
 
 use std::fs::{File, OpenOptions};

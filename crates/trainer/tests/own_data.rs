@@ -1,4 +1,4 @@
-//! A data set of a program's own, with settings: trained on, resumed, evaluated.
+//! A data set defined by a program, with settings: training, resuming, evaluation.
 
 mod common;
 
@@ -15,7 +15,7 @@ use tks_trainer::run_folder::RunFolder;
 use tks_trainer::stop::StopFlag;
 use tks_trainer::trainer::{Outcome, Trainer};
 
-/// Images of one bright row or column, which is the class.
+/// Images with one bright row or column, which is the class.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stripes {
@@ -61,7 +61,7 @@ fn a_data_set_of_ones_own_is_trained_on_resumed_and_refuses_wrong_settings() {
     assert!(taken.contains("already is a data set called `cifar10`"), "{taken}");
 
     let folder = tempfile::tempdir().unwrap();
-    // Without what is for the digits alone.
+    // Without the settings that are only for the digits.
     let own = |changes: &[&str]| {
         let text = "name = 'own'\ntime_steps = 3\n[data]\nname = 'stripes'\nown = { side = 8 }\n[network]\n\
                     architecture = 'small'\nwidth = 4\n[training]\nepochs = 2\nbatch_size = 16\n[optimizer]\nlr = 0.01\n\
@@ -85,7 +85,7 @@ fn a_data_set_of_ones_own_is_trained_on_resumed_and_refuses_wrong_settings() {
     assert_eq!(evaluation.samples, 32);
     assert!(evaluation.accuracy() > 0.7, "{}", evaluation.accuracy());
 
-    // Settings are in the run's own configuration: stopped at once and gone on with, it is the same run.
+    // Settings are in the run's own configuration: stopped at once and resumed, it is the same run.
     let parts = RunFolder::create(&own(&["training.epochs=3", "name='parts'"])).unwrap();
     let stop = StopFlag::default();
     stop.ask();

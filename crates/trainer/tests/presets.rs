@@ -1,4 +1,4 @@
-//! Every preset builds a whole run on stand-in data of the right layout, and makes two steps.
+//! Every preset builds a complete run on stand-in data with the right layout, and makes two steps.
 
 mod common;
 mod stand_ins;
@@ -12,7 +12,7 @@ use tks_trainer::run_folder::RunFolder;
 use tks_trainer::stop::StopFlag;
 use tks_trainer::trainer::{Outcome, Trainer};
 
-/// The preset as it is, but for where its data are and how many of them are used: two batches of two samples.
+/// The preset, changed only in the location and number of its data: two batches of two samples.
 fn two_steps(preset: &str, data: &Path) {
     let folder = tempfile::tempdir().unwrap();
     let text_of = |path: &Path| format!("{:?}", path.display().to_string());
@@ -23,15 +23,15 @@ fn two_steps(preset: &str, data: &Path) {
         "data.train.to=4".into(),
         "data.test.to=2".into(),
         "training.epochs=1".into(),
-        // An epoch is shorter than some recipes' warm-up.
+        // An epoch is shorter than the warm-up of some recipes.
         "schedule.warmup_epochs=0".into(),
         "training.batch_size=2".into(),
-        // Half the usual steps: the large images' networks take seconds a step.
+        // Half the usual number of steps: networks for large images take seconds per step.
         "time_steps=2".into(),
         "hardware.device=cpu".into(),
         "output.report=false".into(),
     ];
-    // What the test part is called is the preset's choice.
+    // The name of the test part is chosen by the preset.
     let preset_text = presets::text(preset).unwrap();
     let config = Config::parse(preset_text, preset.as_ref(), &[]).unwrap();
     changes.push(format!("data.train.part=\"{}\"", config.data.train.part));

@@ -1,4 +1,4 @@
-//! A whole training, what it leaves, and going on with one.
+//! A complete training, its results, and resuming.
 
 mod common;
 
@@ -51,13 +51,14 @@ fn a_training_learns_and_leaves_what_it_said() {
     }
     assert!(page.contains("The TKS loss may rise while the network learns"));
     assert!(page.contains("then reset where they fired"), "membranes before the reset, too");
-    // The rate of the training and that of the evaluation weigh neurons alike.
+    // The firing rates of training and evaluation weight neurons equally.
     let (train, test) = (records[3].firing_rate.unwrap(), evaluation.firing_rate().unwrap());
     assert!((train - test).abs() < 0.5 * test, "{train}, {test}");
 }
 
-/// Without augmentation and dropout, at a learning rate of next to nothing, the training's cross entropy is the test's
-/// quantity: where the parts are exchanged it is the same number. TKS's own loss is another.
+/// Without augmentation and dropout, and with a very small learning rate, the cross entropy in training is
+/// the same quantity as in testing: if the parts are exchanged, it is the same number. TKS's own loss
+/// differs.
 #[test]
 fn cross_entropy_is_the_same_quantity_in_training_and_test() {
     let folder = tempfile::tempdir().unwrap();
@@ -106,7 +107,8 @@ fn the_same_seed_gives_the_same_training_with_any_number_of_workers() {
     assert_ne!(text(&first, "batches.csv"), text(&other, "batches.csv"));
 }
 
-/// Stops after `batches` batches, then goes on: the result is that of a training in one piece, to the bit.
+/// Stops after `batches` batches, then resumes: the result is bit-identical to that of an uninterrupted
+/// training.
 fn stopped_and_resumed(batches: usize, changes: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let (whole, outcome) = train(folder.path(), changes);
@@ -146,7 +148,7 @@ fn one_that_accumulates_stops_between_steps_and_goes_on_to_the_same_result() {
 #[test]
 fn a_training_without_progress_ends_early() {
     let folder = tempfile::tempdir().unwrap();
-    // A learning rate of next to nothing: the first epoch stays the best.
+    // A very small learning rate: the first epoch remains the best.
     let (run, _) = train(
         folder.path(),
         &["training.epochs=30", "training.patience=2", "optimizer.lr=1e-12", "schedule.min_lr=0.0"],

@@ -1,4 +1,4 @@
-//! What is done to places, once it is drawn: the same for events and for frames.
+//! Changes of positions after their random draw: the same for events and frames.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use crate::frames::{Count, FramesMut};
 use crate::spatial;
 use crate::stream::{EventStream, Events};
 
-/// A change of places.
+/// A change of positions.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Geometry {
     FlipX,
@@ -22,12 +22,12 @@ pub(super) enum Geometry {
         right: i32,
         down: i32,
     },
-    /// Around the middle: what stands at `d` comes from `source d` (rows of x and y).
+    /// Around the centre: the value at `d` comes from `source d` (rows of x and y).
     Affine {
         source: [[f64; 2]; 2],
         interpolation: Interpolation,
     },
-    /// Nothing in these columns and rows.
+    /// Erases these columns and rows.
     Cut {
         x: Range<usize>,
         y: Range<usize>,

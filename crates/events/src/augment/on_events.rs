@@ -106,7 +106,8 @@ fn reversed(events: &Events, flip_polarity: bool) -> Result<EventStream, EventEr
     stream_of(events.sensor, events.len(), backwards)
 }
 
-/// Exactly so many events less, every choice of them with equal chance (Fan, Muller and Rezucha, 1962).
+/// Drops exactly the given share of the events, with equal probability for every choice of them (Fan, Muller
+/// and Rezucha, 1962).
 fn drop_share(events: &Events, share: f64, rng: &mut impl Rng) -> Result<EventStream, EventError> {
     let mut to_drop = (share * events.len() as f64).round() as usize;
     let mut left = events.len();

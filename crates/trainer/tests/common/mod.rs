@@ -1,4 +1,4 @@
-//! A training so small that it takes a second: the digits that ship, a few epochs.
+//! A training so small that it takes a second: a few epochs on the shipped digits.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses some of it")]
 
@@ -12,7 +12,7 @@ use tks_trainer::run_folder::RunFolder;
 use tks_trainer::stop::StopFlag;
 use tks_trainer::trainer::{Outcome, Trainer};
 
-/// 320 digits to train on, 64 to test on, 10 batches an epoch.
+/// 320 digits for training, 64 for testing, 10 batches per epoch.
 pub const TINY: &str = r#"
 name = "tiny"
 time_steps = 3
@@ -53,14 +53,15 @@ threads = 1
 report = false
 "#;
 
-/// The configuration, its runs in `folder`, with changes.
+/// The configuration with changes, with its runs in `folder`.
 pub fn config(folder: &Path, changes: &[&str]) -> Config {
     let mut changes: Vec<String> = changes.iter().map(|change| (*change).to_string()).collect();
     changes.push(format!("output.folder={:?}", folder.display().to_string()));
     Config::parse(TINY, "tiny.toml".as_ref(), &changes).unwrap()
 }
 
-/// Trainings in one process share libtorch's generator: whoever trains holds this, so that tests take turns.
+/// Trainings in one process share libtorch's generator: a test that trains holds this lock, so that tests run
+/// one at a time.
 pub fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
@@ -95,7 +96,7 @@ pub fn text(run: &RunFolder, name: &str) -> String {
     std::fs::read_to_string(run.file(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// Columns of the epochs' table that depend on the training alone, not on the clock or the process.
+/// The columns of the table of epochs that depend only on the training, not on the clock or the process.
 pub fn epochs(run: &RunFolder) -> Vec<tks_report::EpochRecord> {
     let timeless = |record: tks_report::EpochRecord| tks_report::EpochRecord {
         seconds: None,
@@ -118,12 +119,12 @@ pub fn run(command: &mut Command) -> Output {
     command.output().unwrap()
 }
 
-/// What it said on standard error.
+/// Its standard error.
 pub fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A folder of images, `train` and `test` with `count` each of the classes `dark` and `bright`.
+/// Writes a folder of images, `train` and `test` with `count` each of the classes `dark` and `bright`.
 pub fn write_images(folder: &Path, count: u8) {
     for (class, level) in [("dark", 20), ("bright", 180)] {
         for part in ["train", "test"] {
@@ -140,7 +141,7 @@ pub fn write_images(folder: &Path, count: u8) {
     }
 }
 
-/// What makes the tiny training one of such a folder.
+/// The changes that make the tiny training use such a folder.
 pub fn images_config(folder: &Path) -> Vec<String> {
     vec![
         "data.name=folder".into(),

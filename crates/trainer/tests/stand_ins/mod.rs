@@ -1,4 +1,4 @@
-//! Data sets in the layouts of the official ones, a few samples each, written into a folder.
+//! Data sets with the layouts of the official ones and a few samples each, written to a folder.
 
 #![allow(unreachable_pub, reason = "one test's own module")]
 
@@ -10,13 +10,14 @@ fn write(root: &Path, name: &str, bytes: impl AsRef<[u8]>) {
     std::fs::write(path, bytes).unwrap();
 }
 
-/// Label lists in the structure of the official ones, which the crate of images keeps for its own tests.
+/// Label lists with the structure of the official ones, which tks-images keeps for its own tests.
 fn list(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../images/tests/fixtures").join(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// A small image that no other `seed` gives. What a file is, is told by its content, not by its name.
+/// A small image that is different for each `seed`. The kind of a file is determined by its content, not by
+/// its name.
 fn image(seed: u8) -> Vec<u8> {
     let (width, height) = (60, 40);
     let pixels: Vec<u8> =
@@ -28,7 +29,7 @@ fn image(seed: u8) -> Vec<u8> {
     bytes
 }
 
-/// Records of CIFAR's binary version with so many bytes of labels.
+/// Records of CIFAR's binary version with the given number of label bytes.
 fn records(first: usize, count: usize, labels: usize) -> Vec<u8> {
     let record = |i: usize| {
         let labels = (0..labels).map(move |_| (i % 10) as u8);
@@ -105,10 +106,10 @@ pub fn cars(root: &Path) {
     }
 }
 
-/// An event: time in us, place, polarity.
+/// An event: time in us, column, row, polarity.
 type Event = (i64, u16, u16, u8);
 
-/// A recording of its own for each number: 200 events, 1 ms apart.
+/// A different recording for each number: 200 events, 1 ms apart.
 fn events(number: usize) -> Vec<Event> {
     let value = |i: usize, k: usize| (((number * 31 + i * 7 + k) * 2654435761) >> 7 & 127) as u16;
     (0..200).map(|i| (i as i64 * 1000 + 500, value(i, 1), value(i, 2), (value(i, 3) & 1) as u8)).collect()
