@@ -92,18 +92,18 @@ impl EventStream {
         EventStream { sensor, t, x, y, p, metadata: Vec::new() }
     }
 
-    /// The columns, for their memory.
+    /// The columns, to reuse their memory.
     pub(crate) fn into_columns(self) -> (Vec<i64>, Vec<u16>, Vec<u16>, Vec<u8>) {
         (self.t, self.x, self.y, self.p)
     }
 
-    /// The same recording with what its file says of it: pairs of a name and a value.
+    /// The same recording with metadata from its file: pairs of a name and a value.
     pub fn with_metadata(mut self, metadata: Vec<(String, String)>) -> Self {
         self.metadata = metadata;
         self
     }
 
-    /// What the file says of the recording: pairs of a name and a value.
+    /// Metadata from the file: pairs of a name and a value.
     pub fn metadata(&self) -> &[(String, String)] {
         &self.metadata
     }
