@@ -21,9 +21,12 @@ use instrument::Instrumented;
 pub(crate) struct MutantsOptions {
     /// The package, such as tks-loss
     package: String,
-    /// At most so many of its mutants, evenly spread over the list
+    /// At most so many of its mutants, drawn by the seed
     #[arg(long, default_value_t = 150)]
     sample: usize,
+    /// Another seed draws another sample
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
     /// Only mutants of these files, as cargo-mutants takes them (crates/trainer/src/run_folder/**)
     #[arg(long)]
     file: Vec<String>,
@@ -70,21 +73,17 @@ pub(crate) enum Outcome {
 
 /// Judges a sample of a package's mutants, and prints those that no test notices.
 pub(crate) fn run(workspace: &Path, options: &MutantsOptions) -> Result<()> {
-    let mutants = sample(list(workspace, options)?, options.sample);
+    let mutants = sample(list(workspace, options)?, options.sample, options.seed);
     if mutants.is_empty() {
         bail!("cargo-mutants lists no mutant of `{}` in these files", options.package);
     }
     let folder = workspace.join("target/mutants").join(&options.package);
     let tree = folder.join("tree");
     copy_tracked(workspace, &tree)?;
-    let mut build =
-        Build { tree: &tree, package: &options.package, target: workspace.join("target/mutants/target") };
+    let target = workspace.join("target/mutants/target");
+    let mut build = Build { tree: &tree, package: &options.package, tests: &options.test, target };
     let (programs, dropped) = build.until_it_compiles(&mutants)?;
-    let chosen: Vec<_> = programs
-        .into_iter()
-        .filter(|program| options.test.is_empty() || options.test.contains(&program.name))
-        .collect();
-    let tests = run::Tests::new(chosen, &folder, mutants.len())?;
+    let tests = run::Tests::new(programs, &folder, mutants.len())?;
     let mut report = String::new();
     let mut counts = BTreeMap::new();
     for (id, mutant) in mutants.iter().enumerate() {
@@ -127,11 +126,25 @@ fn list(workspace: &Path, options: &MutantsOptions) -> Result<Vec<Mutant>> {
     Ok(mutants)
 }
 
-/// Every so manieth, so that the same sources give the same sample.
-fn sample(mutants: Vec<Mutant>, most: usize) -> Vec<Mutant> {
-    let (all, most) = (mutants.len(), most.min(mutants.len()));
-    let chosen: Vec<usize> = (0..most).map(|i| i * all / most).collect();
-    chosen.into_iter().map(|at| mutants[at].clone()).collect()
+/// Those whose names come first when the seed shuffles them, in the list's order: the same sources and the same seed give the
+/// same sample.
+fn sample(mutants: Vec<Mutant>, most: usize, seed: u64) -> Vec<Mutant> {
+    let mut chosen: Vec<(u64, usize)> =
+        mutants.iter().enumerate().map(|(at, mutant)| (drawn(&mutant.name, seed), at)).collect();
+    chosen.sort_unstable();
+    chosen.truncate(most);
+    chosen.sort_unstable_by_key(|&(_, at)| at);
+    chosen.into_iter().map(|(_, at)| mutants[at].clone()).collect()
+}
+
+/// A number that a name and a seed decide (FNV-1a, then mixed, as its high bits say little of the last letters).
+fn drawn(name: &str, seed: u64) -> u64 {
+    let bytes = seed.to_le_bytes().into_iter().chain(name.bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    });
+    let mixed = (hash ^ (hash >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    mixed ^ (mixed >> 32)
 }
 
 /// The tracked files as they are in the working tree; what is the same already keeps its time, what is no longer there goes.
@@ -172,6 +185,8 @@ fn remove_others(folder: &Path, tree: &Path, tracked: &BTreeSet<&Path>) -> Resul
 struct Build<'a> {
     tree: &'a Path,
     package: &'a str,
+    /// Only these programs; all if there are none.
+    tests: &'a [String],
     target: PathBuf,
 }
 
@@ -238,10 +253,18 @@ impl Build<'_> {
     }
 
     fn compile(&self) -> Result<(Messages, bool)> {
+        let mut wanted = Vec::new();
+        for test in self.tests {
+            match test.as_str() {
+                "lib" => wanted.push("--lib"),
+                name => wanted.extend(["--test", name]),
+            }
+        }
         let output = Command::new("cargo")
             .current_dir(self.tree)
             .env("CARGO_TARGET_DIR", &self.target)
             .args(["test", "--no-run", "--message-format=json", "-p", self.package])
+            .args(&wanted)
             .stderr(Stdio::inherit())
             .output()
             .context("cannot run cargo")?;
@@ -289,5 +312,37 @@ impl Messages {
             }
         }
         messages
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_draws_a_sample_of_its_own() {
+        let position = Position { line: 1, column: 1 };
+        let all: Vec<Mutant> = (0..1000)
+            .map(|at| Mutant {
+                name: format!("src/a.rs:{at}:5: replace + with -"),
+                file: "src/a.rs".into(),
+                genre: "BinaryOperator".into(),
+                replacement: "-".into(),
+                span: Span { start: position, end: position },
+            })
+            .collect();
+        let names = |most, seed| -> Vec<String> {
+            sample(all.clone(), most, seed).into_iter().map(|mutant| mutant.name).collect()
+        };
+        let first = names(100, 0);
+        assert_eq!(first.len(), 100);
+        assert_eq!(first, names(100, 0));
+        assert!(names(150, 0).iter().filter(|name| first.contains(name)).count() == 100);
+        let shared = names(100, 1).iter().filter(|name| first.contains(name)).count();
+        assert!((2..=20).contains(&shared), "{shared} of 100 would be in both by chance about 10 times");
+        let place = |name: &String| all.iter().position(|mutant| mutant.name == *name).unwrap();
+        assert!(first.iter().map(place).is_sorted());
+        assert!((30..=70).contains(&first.iter().filter(|name| place(name) < 500).count()));
+        assert_eq!(names(5000, 3).len(), 1000);
     }
 }
