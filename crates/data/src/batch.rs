@@ -184,3 +184,36 @@ impl<E: Element> Drop for Batch<E> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_keeps_as_many_buffers_as_it_may() {
+        let pool = Arc::new(Pool::<u8>::new(2));
+        let shape = SampleShape::image(1, 1, 5);
+        let begin = || Batch::begin(pool.take(), &shape, 2, 3, (0, 0), 2, Arc::clone(&pool));
+        let [first, second, third] = [begin(), begin(), begin()];
+        drop((first, second, third));
+        let kept = [pool.take(), pool.take(), pool.take()].map(|buffer| buffer.inputs.len());
+        assert_eq!(kept, [10, 10, 0]);
+        // Inputs that were taken out do not come back, nor does what was with them.
+        assert_eq!(begin().into_inputs().shape(), [2, 1, 1, 5]);
+        assert_eq!(pool.take().inputs.len(), 0);
+    }
+
+    #[test]
+    fn a_buffer_is_cut_or_lengthened_to_its_batch() {
+        let pool = Arc::new(Pool::<u8>::new(1));
+        for (size, batch) in [(5, 2), (5, 3), (3, 1), (3, 1), (1, 3)] {
+            let shape = SampleShape::image(1, 1, size);
+            let mut begun = Batch::begin(pool.take(), &shape, batch, 3, (0, 0), 2, Arc::clone(&pool));
+            assert_eq!(begun.inputs().shape(), [batch, 1, 1, size]);
+            assert_eq!((begun.labels().len(), begun.samples().len()), (0, 0), "nothing of the batch before");
+            begun.push(7, 2);
+            assert_eq!((begun.labels(), begun.samples()), (&[2][..], &[7][..]));
+            assert_eq!(begun.data().len(), batch * size);
+        }
+    }
+}

@@ -368,6 +368,66 @@ mod tests {
     }
 
     #[test]
+    fn a_reader_goes_where_a_cursor_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes: Vec<u8> = (0..40).collect();
+        for source in [of_file(folder.path(), &bytes), ByteSource::from(bytes.clone())] {
+            let mut plain = io::Cursor::new(&bytes);
+            let mut reader = source.reader(7);
+            // Within the buffer, before it, at its end, beyond the end of all.
+            let ways = [
+                SeekFrom::Start(3),
+                SeekFrom::Current(2),
+                SeekFrom::Current(-4),
+                SeekFrom::Current(20),
+                SeekFrom::End(-3),
+                SeekFrom::End(-40),
+                SeekFrom::Current(7),
+                SeekFrom::End(0),
+                SeekFrom::End(5),
+                SeekFrom::Start(39),
+            ];
+            for to in ways {
+                assert_eq!(reader.seek(to).unwrap(), plain.seek(to).unwrap(), "{to:?}");
+                for count in [0, 2, 7, 8] {
+                    let (mut found, mut expected) = ([99; 8], [99; 8]);
+                    let mut read = 0;
+                    while let Ok(more @ 1..) = reader.read(&mut found[read..count]) {
+                        read += more;
+                    }
+                    assert_eq!(plain.read(&mut expected[..count]).unwrap(), read, "{to:?} {count}");
+                    assert_eq!((found, reader.position()), (expected, plain.position()), "{to:?} {count}");
+                }
+            }
+            let position = reader.position();
+            for to in [SeekFrom::Current(-41), SeekFrom::End(-41)] {
+                let error = reader.seek(to).unwrap_err();
+                assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+                assert_eq!(reader.position(), position);
+            }
+            reader.seek(SeekFrom::Start(5)).unwrap();
+            assert_eq!(reader.fill_buf().unwrap()[..3], [5, 6, 7]);
+            reader.consume(2);
+            assert_eq!((reader.position(), reader.fill_buf().unwrap()[0], reader.left()), (7, 7, 33));
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_a_window_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut reader = of_file(folder.path(), &[1; 40]).reader(7);
+        assert_eq!((reader.fill_buf().unwrap().len(), reader.read(&mut [0; 3]).unwrap()), (7, 3));
+        // What is asked for in large pieces passes the buffer by, once that is empty.
+        assert_eq!(reader.read(&mut [0; 20]).unwrap(), 4);
+        assert_eq!(reader.read(&mut [0; 20]).unwrap(), 20);
+        assert_eq!(
+            (reader.buffer_start, reader.buffer.len(), reader.read(&mut [0; 20]).unwrap()),
+            (0, 7, 13)
+        );
+        assert_eq!(reader.read(&mut [0; 20]).unwrap(), 0);
+    }
+
+    #[test]
     fn a_file_that_is_shortened_or_replaced_in_place_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let source = of_file(folder.path(), &[7; 100_000]);

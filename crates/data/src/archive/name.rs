@@ -77,3 +77,66 @@ fn push_text(name: &mut String, raw: &[u8]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_files_folders_or_a_systems_and_never_lead_out() {
+        let cases: [(&[u8], &str); 24] = [
+            (b"a/b", "file a/b"),
+            (b"./a//b", "file a/b"),
+            (b"a\\b", "file a/b"),
+            (b"a..b/..c", "file a..b/..c"),
+            (b"a/", "folder a"),
+            (b"a\\", "folder a"),
+            (b"./", "folder "),
+            (b"", "folder "),
+            (b"a/C:", "file a/C:"),
+            (b"CC:", "file CC:"),
+            (b"C:", "out"),
+            (b"./C:/a", "out"),
+            (b"/a", "out"),
+            (b"\\a", "out"),
+            (b"a\0b", "out"),
+            (b"..", "out"),
+            (b"a/../b", "out"),
+            (b"a/._b/c", "system a/._b/c"),
+            (b"__MACOSX/a", "system __MACOSX/a"),
+            (b"a/.DS_Store", "system a/.DS_Store"),
+            (b"a/@eaDir/", "system a/@eaDir"),
+            (b".tks-cache/a", "system .tks-cache/a"),
+            (b"THUMBS.db", "system THUMBS.db"),
+            (b"a/Desktop.ini", "system a/Desktop.ini"),
+        ];
+        for (raw, expected) in cases {
+            let found = match plain(raw, Path::new("x.zip")) {
+                Ok(Name::File(name)) => format!("file {name}"),
+                Ok(Name::Folder(name)) => format!("folder {name}"),
+                Ok(Name::System(name)) => format!("system {name}"),
+                Err(error) => {
+                    assert!(matches!(error, DataError::EntryPath { .. }), "{error}");
+                    "out".to_string()
+                }
+            };
+            assert_eq!(found, expected, "{}", text(raw));
+        }
+        for name in ["MACOSX", "DS_Store", "thumbs", "._", "x._"] {
+            assert_eq!(is_of_a_system(name), name == "._", "{name}");
+        }
+    }
+
+    #[test]
+    fn what_would_change_the_text_around_a_name_is_escaped() {
+        for (raw, expected) in [
+            ("a\nb\u{7f}".as_bytes(), "a\\u{a}b\\u{7f}"),
+            ("\u{2029}\u{202a}\u{202e}\u{202f}".as_bytes(), "\u{2029}\\u{202a}\\u{202e}\u{202f}"),
+            ("\u{2065}\u{2066}\u{2069}\u{206a}".as_bytes(), "\u{2065}\\u{2066}\\u{2069}\u{206a}"),
+            (b"a\xe9\xffb".as_slice(), "a\\xe9\\xffb"),
+            ("ä 日".as_bytes(), "ä 日"),
+        ] {
+            assert_eq!(text(raw), expected);
+        }
+    }
+}

@@ -59,3 +59,35 @@ impl Default for ArchiveOptions {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_that_becomes_of_something_grows_with_it_between_two_limits() {
+        let options = ArchiveOptions { max_unpacked: 1 << 30, max_ratio: 256, ..Default::default() };
+        for (packed, most) in [
+            (0, 64 << 20),
+            (1 << 18, 64 << 20),
+            ((1 << 18) + 1, (64 << 20) + 256),
+            (1 << 22, 1 << 30),
+            (u64::MAX, 1 << 30),
+        ] {
+            assert_eq!(options.most_of(packed), most, "{packed}");
+            assert!(options.limit(Path::new("x"), most, packed).is_ok());
+            let error = options.limit(Path::new("x"), most + 1, packed).unwrap_err();
+            assert!(
+                matches!(error, DataError::TooLarge { size, limit, .. } if size == most + 1 && limit == most),
+                "{error}"
+            );
+        }
+        let options = ArchiveOptions { max_unpacked: 5, ..options };
+        assert_eq!(options.most_of(1), 5);
+        let default = ArchiveOptions::default();
+        assert_eq!(
+            (default.memory_limit, default.max_unpacked, default.max_ratio, default.max_entries),
+            (67_108_864, 1_099_511_627_776, 256, 20_000_000)
+        );
+    }
+}

@@ -130,3 +130,17 @@ fn content_range(text: &str) -> Option<(u64, Option<u64>)> {
     let start = range.split_once('-')?.0.parse().ok()?;
     Some((start, total.parse().ok()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_read_or_is_none() {
+        assert_eq!(content_range("bytes 5-9/10"), Some((5, Some(10))));
+        assert_eq!(content_range("bytes 0-9/*"), Some((0, None)));
+        for text in ["", "5-9/10", "bytes 5-9", "bytes 5/10", "bytes */10", "bytes x-9/10"] {
+            assert_eq!(content_range(text), None, "{text}");
+        }
+    }
+}

@@ -6,6 +6,8 @@
 
 mod digest;
 mod http;
+#[cfg(test)]
+mod tests;
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -63,6 +65,13 @@ impl Default for FetchOptions {
             speed_window_s: 60,
             max_bytes: 64 << 30,
         }
+    }
+}
+
+impl FetchOptions {
+    /// How long to wait after so many failures, at least one, before trying again.
+    fn wait_after(&self, failures: u32) -> Duration {
+        Duration::from_millis(self.retry_wait_ms.saturating_mul(1 << (failures - 1).min(6)))
     }
 }
 
@@ -332,8 +341,7 @@ impl Download<'_, '_> {
                         return Err(error);
                     }
                     self.report(Stage::Retrying, done, self.file.size.known());
-                    let wait = self.options.retry_wait_ms.saturating_mul(1 << (failures - 1).min(6));
-                    std::thread::sleep(Duration::from_millis(wait));
+                    std::thread::sleep(self.options.wait_after(failures));
                 }
                 Err(error) => return Err(error),
             }
