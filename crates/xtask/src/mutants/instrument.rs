@@ -153,6 +153,9 @@ impl Finder<'_> {
 
 impl<'ast> Visit<'ast> for Finder<'_> {
     fn visit_item_fn(&mut self, node: &'ast syn::ItemFn) {
+        if is_of_another_system(&node.attrs) {
+            return;
+        }
         self.body(&node.block);
         visit::visit_item_fn(self, node);
     }
@@ -225,6 +228,15 @@ impl<'ast> Visit<'ast> for Finder<'_> {
         }
         visit::visit_arm(self, node);
     }
+}
+
+/// Whether a part is compiled for another kind of system than this one only: nothing here could judge it.
+fn is_of_another_system(attributes: &[syn::Attribute]) -> bool {
+    let other = if cfg!(unix) { "windows" } else { "unix" };
+    attributes.iter().any(|attribute| {
+        attribute.path().is_ident("cfg")
+            && attribute.parse_args::<syn::Ident>().is_ok_and(|name| name == other)
+    })
 }
 
 #[cfg(test)]
