@@ -142,6 +142,27 @@ fn a_directory_that_contradicts_itself_is_refused() {
 }
 
 #[test]
+fn entries_that_are_replaced_are_found_behind_whatever_a_directory_adds_to_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut zip = deflated(&[("a/1", b"first"), ("a/2", b"second"), ("a/3", b"third")]);
+    // The first two entries of the directory, the last first, get a field of five bytes and a comment of three.
+    for at in directory(&zip)[..2].iter().rev() {
+        zip.splice(at + 49..at + 49, *b"\x77\x77\x01\0xno.");
+        (zip[at + 30], zip[at + 32]) = (5, 3);
+    }
+    let end = (0..zip.len() - 4).find(|&at| &zip[at..at + 4] == b"PK\x05\x06").unwrap();
+    zip[end + 12] += 16;
+    assert_eq!(Archive::open(write(folder.path(), "a.zip", &zip)).unwrap().len(), 3);
+    // Then the third takes the name of the second.
+    for at in (0..zip.len() - 3).filter(|&at| &zip[at..at + 3] == b"a/3").collect::<Vec<_>>() {
+        zip[at + 2] = b'2';
+    }
+    let archive = Archive::open(write(folder.path(), "a.zip", &zip)).unwrap();
+    let skipped: Vec<(&str, SkipReason)> = archive.skipped().iter().map(|s| (&*s.name, s.reason)).collect();
+    assert_eq!((archive.len(), skipped), (2, vec![("a/2", SkipReason::Replaced)]));
+}
+
+#[test]
 fn an_archive_has_as_many_entries_as_it_may() {
     let folder = tempfile::tempdir().unwrap();
     let files: [(&str, &[u8]); 3] = [("a/1", b"x"), ("a/2", b"y"), ("b/3", b"z")];
@@ -404,6 +425,12 @@ fn a_file_is_taken_for_what_its_bytes_say_or_its_name() {
     for (zeros, is_tar) in [(512, false), (1023, false), (1024, true)] {
         let archive = Archive::open(write(folder.path(), "zeros", &vec![0; zeros])).unwrap();
         assert_eq!(archive.is_empty(), is_tar, "{zeros}");
+    }
+    let mut zeros = vec![0; 1024];
+    for at in [512, 515, 1023] {
+        zeros[at] = 1;
+        assert_eq!(Archive::open(write(folder.path(), "zeros", &zeros)).unwrap().len(), 1, "{at}");
+        zeros[at] = 0;
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a batch says of itself, the places of its samples, and the bounds of the loader's settings.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use rand::Rng;
 use tks_data::rng::{below, shuffle, unit};
@@ -98,6 +98,29 @@ fn soft_labels_begin_as_one_hot_vectors_whatever_a_batch_before_left() {
     }
     let plain = Loader::new(dataset, LoaderConfig::evaluation(4, 0)).unwrap();
     assert!(plain.epoch(0).unwrap().all(|batch| batch.unwrap().soft_labels().is_none()));
+}
+
+#[test]
+fn every_batch_of_every_process_has_a_generator_of_its_own() {
+    let drawn = Arc::new(Mutex::new(Vec::new()));
+    for rank in 0..3 {
+        let seen = Arc::clone(&drawn);
+        let hook = move |_: &mut Batch<f32>, rng: &mut SampleRng| -> Result<(), BoxError> {
+            seen.lock().unwrap().push(rng.next_u64());
+            Ok(())
+        };
+        let shard = Shard { rank, world_size: 3 };
+        let config = LoaderConfig { batch_size: 2, workers: 0, seed: 5, shard, ..Default::default() };
+        let dataset = Arc::new(Numbers { samples: 30, panic: None });
+        let loader = Loader::with_hook(dataset, config, hook).unwrap();
+        assert_eq!(loader.epoch(4).unwrap().map(Result::unwrap).count(), 5);
+    }
+    // In the order of one process that would take all the batches in turn.
+    let expected: Vec<u64> = (0..3u64)
+        .flat_map(|rank| (0..5u64).map(move |k| (1 << 63) | (3 * k + rank)))
+        .map(|number| sample_rng(5, 4, number).next_u64())
+        .collect();
+    assert_eq!(*drawn.lock().unwrap(), expected);
 }
 
 #[test]

@@ -111,6 +111,8 @@ fn files_are_removed_and_renamed_and_refusals_are_errors() {
     assert!(whole_file::remove(&b).unwrap_err().to_string().contains("cannot remove"));
     assert!(whole_file::write(&b, b"two").unwrap_err().to_string().contains("rename to"));
     assert!(whole_file::write_new(&b.join("held/x"), b"two").is_err());
+    // What is refused for another reason than a file of that name is no sign of another writer.
+    assert!(whole_file::write_new(&b.join("x".repeat(300)), b"two").is_err());
     for (name, is) in [(".unfinished-1", true), ("unfinished-1", false), ("a.unfinished-1", false)] {
         assert_eq!(whole_file::is_unfinished(name.as_ref()), is, "{name}");
     }

@@ -143,6 +143,13 @@ fn what_is_there_is_compared_with_what_is_stated() {
         (found[0].1.clone(), found[0].1.to_string())
     };
     assert_eq!(state("3", SUM), (FileState::Missing, "missing".to_string()));
+    std::fs::write(folder.path().join("a"), "a file where a folder should be").unwrap();
+    let through_a_file = manifest(&[("a/b.zip", "manual", "3", SUM, "")]);
+    let error = verify(&through_a_file, folder.path()).unwrap_err();
+    assert!(
+        matches!(error, DataError::Io { doing: "open", .. }),
+        "what cannot be told is not missing: {error}"
+    );
     std::fs::write(folder.path().join("a.zip"), "abc").unwrap();
     assert_eq!(state("3", SUM), (FileState::Good, "as the manifest states".to_string()));
     assert_eq!(state("\"unknown\"", SUM).0, FileState::Good);

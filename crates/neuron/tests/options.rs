@@ -216,3 +216,46 @@ fn a_programs_text_holds_its_options() {
     assert!(spike(false).contains("#define FIRES(u) ((u) >= 0.0f)"));
     assert!(spike_text(Surrogate::default(), true, Storage::Bf16) != spike(true));
 }
+
+#[test]
+fn a_surrogates_parameters_are_taken_up_to_their_bounds() {
+    const ABOVE: &str = "finite and above 0";
+    const FROM: &str = "finite and 0 or above";
+    let cases = [
+        ("atan", "alpha", ABOVE),
+        ("sigmoid", "alpha", ABOVE),
+        ("qgate", "alpha", ABOVE),
+        ("fast_sigmoid", "slope", ABOVE),
+        ("leaky_k_relu", "leak", FROM),
+        ("leaky_k_relu", "k", ABOVE),
+        ("piecewise_leaky_relu", "w", ABOVE),
+        ("piecewise_leaky_relu", "c", FROM),
+        ("log_tailed_relu", "alpha", FROM),
+        ("q_pseudo_spike", "alpha", "finite and above 1"),
+        ("s2nn", "alpha", ABOVE),
+        ("s2nn", "beta", ABOVE),
+    ];
+    for (name, parameter, range) in cases {
+        let check = |value: &str| {
+            let text = format!("surrogate = {{ {name} = {{ {parameter} = {value} }} }}");
+            let neuron = toml::from_str::<Neuron>(&text);
+            neuron
+                .unwrap_or_else(|error| panic!("{text}: {error}"))
+                .check()
+                .map_err(|error| error.to_string())
+        };
+        let (just, least) = match range {
+            FROM => ("-0.001", "0.0"),
+            ABOVE => ("0.0", "0.001"),
+            _ => ("1.0", "1.001"),
+        };
+        assert_eq!(check(least), Ok(()), "{name} {parameter}");
+        for value in [just, "inf", "nan"] {
+            let error = check(value).unwrap_err();
+            assert!(
+                error.starts_with(&format!("`{parameter}` = ")) && error.ends_with(range),
+                "{name}: {error}"
+            );
+        }
+    }
+}
