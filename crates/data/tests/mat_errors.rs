@@ -77,7 +77,7 @@ fn a_fault_is_told_with_its_byte() {
     let one = array(9, &[1, 1], &number);
     let with = |class, dims: &[u32], content: &[u8]| file(&[array(class, dims, content)]);
     let header = |at: usize, bytes: &[u8]| {
-        let mut file = file(&[one.clone()]);
+        let mut file = file(std::slice::from_ref(&one));
         file[at..at + bytes.len()].copy_from_slice(bytes);
         file
     };
@@ -157,7 +157,7 @@ fn a_fault_is_told_with_its_byte() {
     ] {
         assert_eq!(parse_mat(&bytes).unwrap_err().remedy, remedy);
     }
-    let error = parse_mat_variable(&file(&[one.clone()]), "y").unwrap_err().to_string();
+    let error = parse_mat_variable(&file(std::slice::from_ref(&one)), "y").unwrap_err().to_string();
     assert_eq!(
         error,
         "MATLAB v5: no variable `y`, only [\"x\"] (at byte 128); it is another file than its name says"

@@ -52,7 +52,7 @@ fn every_buffer_of_the_forward_pass_has_its_length() {
             ("input", length, 6)
         );
     }
-    let mut run = |spikes: Spikes<'_>| kernel.forward(Forward::new(2, 3, &input, spikes));
+    let run = |spikes: Spikes<'_>| kernel.forward(Forward::new(2, 3, &input, spikes));
     for length in [5, 7] {
         assert_eq!(told(run(Spikes::F32(&mut vec![0.0; length]))), ("spikes", length, 6));
         assert_eq!(told(run(Spikes::Bf16(&mut vec![bf16::ZERO; length]))), ("spikes", length, 6));

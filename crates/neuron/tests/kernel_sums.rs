@@ -5,7 +5,7 @@ mod common;
 
 use common::{has_auxiliary, neurons};
 use tks_golden::noise;
-use tks_neuron::kernel::{Backward, ChannelAffine, ChannelSums, GradSpikes, Kernel};
+use tks_neuron::kernel::{Backward, ChannelAffine, ChannelSums, Forward, GradSpikes, Kernel, Spikes};
 use tks_neuron::{Model, Neuron};
 
 /// What is asked for beside decides which loops run; `kernels.rs` compares those of `learned` with the reference.
@@ -75,5 +75,67 @@ fn a_channels_sums_are_those_of_its_neurons_and_steps() {
                 assert!(off.iter().all(|off| off.abs() < 1e-4), "{place}");
             }
         }
+    }
+}
+
+#[test]
+fn a_state_that_is_left_out_is_the_one_at_rest() {
+    let (t, n) = (4, 70);
+    for (index, neuron) in neurons().iter().enumerate() {
+        let input: Vec<f32> = noise(index as u64, t * n).iter().map(|x| 1.6 * x + 0.5).collect();
+        let grad_spikes = noise(index as u64 + 1000, t * n);
+        let kernel = Kernel::new(neuron).unwrap();
+        let (rest, zeros) = (vec![neuron.v_rest(); n], vec![0.0; n]);
+        let run = |given: bool| {
+            let (mut spikes, mut grad_input) = (vec![0.0; t * n], vec![0.0; t * n]);
+            let (initial_membrane, initial_auxiliary) =
+                (given.then_some(&rest[..]), (given && has_auxiliary(neuron)).then_some(&zeros[..]));
+            let forward = Forward {
+                initial_membrane,
+                initial_auxiliary,
+                ..Forward::new(t, n, &input, Spikes::F32(&mut spikes))
+            };
+            kernel.forward(forward).unwrap();
+            let backward = Backward {
+                initial_membrane,
+                initial_auxiliary,
+                grad_final_membrane: given.then_some(&zeros),
+                learned: true,
+                ..Backward::new(t, n, &input, GradSpikes::Rows(&grad_spikes), &mut grad_input)
+            };
+            let learned = kernel.backward(backward).unwrap();
+            (spikes, grad_input, learned)
+        };
+        assert_eq!(run(true), run(false), "{neuron:?}");
+    }
+}
+
+#[test]
+fn a_scale_and_a_shift_are_those_of_the_input() {
+    let (t, n) = (3, 600);
+    let input = noise(1, t * n);
+    let (scale, shift) = (noise(2, 3), noise(3, 3));
+    for (index, neuron) in neurons().iter().enumerate() {
+        let kernel = Kernel::new(neuron).unwrap();
+        let inner = [1, 4, 200][index % 3];
+        let place = |at: usize| at % n / inner % 3;
+        let scaled: Vec<f32> =
+            input.iter().enumerate().map(|(at, x)| x * scale[place(at)] + shift[place(at)]).collect();
+        let run = |input: &[f32], affine: Option<ChannelAffine<'_>>| {
+            let (mut spikes, mut membranes, mut grad) =
+                (vec![0.0; t * n], vec![0.0; t * n], vec![0.0; t * n]);
+            let forward = Forward {
+                affine,
+                membranes: Some(&mut membranes),
+                ..Forward::new(t, n, input, Spikes::F32(&mut spikes))
+            };
+            kernel.forward(forward).unwrap();
+            let backward =
+                Backward { affine, ..Backward::new(t, n, input, GradSpikes::Uniform(1.0), &mut grad) };
+            kernel.backward(backward).unwrap();
+            (spikes, membranes, grad)
+        };
+        let affine = ChannelAffine { scale: &scale, shift: &shift, inner };
+        assert_eq!(run(&input, Some(affine)), run(&scaled, None), "{neuron:?}");
     }
 }

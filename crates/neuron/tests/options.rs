@@ -15,7 +15,8 @@ fn parameters_are_taken_up_to_their_bounds() {
     const TIME: &str = "finite and 1 or above (a time constant in steps)";
     const POSITIVE: &str = "finite and above 0";
     const SHARE: &str = "above 0 and below 1, since it is a sigmoid's value";
-    let cases: [(&str, &str, &str, &[&str], &[&str]); 27] = [
+    type Case = (&'static str, &'static str, &'static str, &'static [&'static str], &'static [&'static str]);
+    let cases: [Case; 27] = [
         ("lif", "tau", TIME, &["1.0", "1e30"], &["0.99", "inf", "nan", "-2.0"]),
         ("klif", "tau", TIME, &["1.0"], &["0.99"]),
         ("clif", "tau", TIME, &["1.0"], &["0.99"]),

@@ -45,12 +45,15 @@ fn file(size: Stated<u64>, checksums: &[&str]) -> SourceFile {
 
 const MD5_OF_ABC: &str = "md5:900150983cd24fb0d6963f7d28e17f72";
 
+/// Stage, bytes there, bytes in all.
+type Report = (Stage, u64, Option<u64>);
+
 /// Runs `work` with a download of `file` into a folder of its own; the part's bytes and what was reported.
 fn with_download<T>(
     file: &SourceFile,
     options: &FetchOptions,
     work: impl FnOnce(&mut Download<'_, '_>) -> T,
-) -> (T, Vec<u8>, Vec<(Stage, u64, Option<u64>)>) {
+) -> (T, Vec<u8>, Vec<Report>) {
     let folder = tempfile::tempdir().unwrap();
     let part = folder.path().join("toy.zip.part");
     let handle = OpenOptions::new().create(true).read(true).append(true).open(&part).unwrap();
