@@ -1,5 +1,5 @@
-//! What set-up fetches, kept once a user: each item is a folder in the platform's cache folder that appears
-//! whole or not at all.
+//! Downloads of set-up, stored once per user: each item is a folder in the platform's cache folder that
+//! appears atomically.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-/// Ending of a folder that is being filled. Only the holder of the lock makes or removes one.
+/// Suffix of a folder that is being filled. Only the holder of the lock creates or removes one.
 const PARTIAL: &str = ".partial";
 
 /// The cache folder `tks` of this user.
@@ -31,13 +31,13 @@ impl Cache {
         Self { folder }
     }
 
-    /// Where the item `name` lies if it is there.
+    /// The path of the item `name`, if it exists.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// The folder of the item `name`; where `is_whole` does not accept what lies there, `fill` makes it anew
-    /// in a folder beside that is then renamed. `room` is how many bytes filling takes.
+    /// The folder of the item `name`. If `is_whole` does not accept the existing one, `fill` creates it in a
+    /// temporary folder that is then renamed. `room` is the number of bytes that filling takes.
     pub(crate) fn get(
         &self,
         name: &str,
@@ -51,7 +51,7 @@ impl Cache {
         }
         fs::create_dir_all(&self.folder).with_context(|| format!("cannot make {}", self.folder.display()))?;
         let _lock = self.lock()?;
-        // Another set-up may have made it while this one waited.
+        // Another set-up may have created it while this one was waiting.
         if is_whole(&item) {
             return Ok(item);
         }
@@ -86,7 +86,7 @@ impl Cache {
         Ok(file)
     }
 
-    /// Removes what an interrupted set-up left behind.
+    /// Removes the remains of an interrupted set-up.
     fn remove_leftovers(&self) -> Result<()> {
         let entries =
             fs::read_dir(&self.folder).with_context(|| format!("cannot read {}", self.folder.display()))?;
@@ -114,7 +114,7 @@ impl Cache {
     }
 }
 
-/// Free disk at `folder`, where `df` tells it.
+/// Free disk space at `folder`, if `df` provides it.
 fn free_bytes(folder: &Path) -> Option<u64> {
     let answer = Command::new("df").arg("-Pk").arg(folder).output().ok()?;
     let text = String::from_utf8_lossy(&answer.stdout);
@@ -156,7 +156,7 @@ mod tests {
         assert!(failed.is_err() && !cache.path("item").exists());
         assert!(!cache.path("item.partial").exists());
 
-        // as a killed set-up leaves it: the next one clears it away and starts afresh
+        // as left by a killed set-up: the next one removes it and starts again
         let leftover = cache.path("item.partial");
         fs::create_dir(&leftover).unwrap();
         fs::write(leftover.join("junk"), "").unwrap();

@@ -1,4 +1,4 @@
-//! Running cargo from within a program that cargo runs.
+//! Running cargo from a program that cargo runs.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,7 +13,7 @@ pub(crate) fn run(workspace: &Path, arguments: &[&str]) -> Result<()> {
     println!("$ {shown}");
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace).args(arguments);
-    // What cargo set for this program would look like a change to build scripts that watch it.
+    // Variables that cargo set for this program would look like a change to build scripts that track them.
     for (name, value) in std::env::vars_os() {
         let set_by_cargo = name.to_string_lossy().starts_with("CARGO_PKG_")
             || name.to_string_lossy().starts_with("CARGO_MANIFEST_")

@@ -1,4 +1,4 @@
-//! Whether a C++17 compiler is there: torch-sys and the shim of `tks-torch` need one.
+//! Check for a C++17 compiler, which torch-sys and the shim of `tks-torch` need.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -31,7 +31,8 @@ pub(crate) fn check() -> Result<()> {
         Err(error) => bail!("no C++ compiler: cannot run `{program}` ({error}); {REMEDY}"),
     };
     if let Some(mut input) = child.stdin.take() {
-        // A compiler that stops at once closes its input; its own message below says more than this error.
+        // A compiler that stops at once closes its input; its own message below is more informative than this
+        // error.
         let _ = input.write_all(PROGRAM.as_bytes());
     }
     let answer = child.wait_with_output().with_context(|| format!("cannot run `{compiler}`"))?;

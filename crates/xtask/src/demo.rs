@@ -1,4 +1,5 @@
-//! `cargo xtask demo`: set-up, a release build, then TKS and plain cross entropy on data that ships.
+//! `cargo xtask demo`: set-up, a release build, then training with TKS and plain cross entropy on shipped
+//! data.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,7 +13,7 @@ use crate::{cargo, setup};
 /// Options of `cargo xtask demo`.
 #[derive(Args, Debug)]
 pub(crate) struct DemoOptions {
-    /// Print the results alone
+    /// Print only the results
     #[arg(long)]
     quiet: bool,
     /// Passed on to each training, such as `--set training.epochs=5`
@@ -20,10 +21,10 @@ pub(crate) struct DemoOptions {
     arguments: Vec<String>,
 }
 
-/// What is trained: recordings of events, and images.
+/// The presets to train: recordings of events, and images.
 const PRESETS: [&str; 2] = ["nmnist-small", "digits-small"];
 
-/// With what: the first is what the report is of.
+/// The losses to train with: the report is for the first.
 const LOSSES: [&str; 2] = ["tks", "ce"];
 
 /// Sets the workspace up, builds `tks` and trains with it.
@@ -57,7 +58,7 @@ pub(crate) fn run(workspace: &Path, options: &DemoOptions) -> Result<()> {
     Ok(())
 }
 
-/// An empty folder for the demo's runs: what an earlier demo left is taken away.
+/// An empty folder for the demo's runs, without the files of an earlier demo.
 fn demo_folder(workspace: &Path) -> Result<PathBuf> {
     let folder = workspace.join("runs/demo");
     if folder.exists() {
@@ -70,7 +71,7 @@ fn run_folder(folder: &Path, preset: &str, loss: &str) -> String {
     folder.join(format!("{preset}-{loss}")).display().to_string()
 }
 
-/// The program that was just built. A program of its own, as this one links no libtorch.
+/// The program that was just built. It is a separate program, since this one does not link libtorch.
 struct Tks<'a> {
     program: PathBuf,
     workspace: &'a Path,

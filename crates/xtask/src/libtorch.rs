@@ -1,4 +1,4 @@
-//! What a folder must hold to serve as libtorch, and where the workspace keeps its link to one.
+//! The required contents of a libtorch folder, and the location of the workspace's link to one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-/// The version that tch and torch-sys 0.24 are written for.
+/// The version for which tch and torch-sys 0.24 are written.
 pub(crate) const VERSION: &str = "2.11.0";
 
 const NEEDED_FILES: [&str; 5] = [
@@ -17,12 +17,12 @@ const NEEDED_FILES: [&str; 5] = [
     "lib/libtorch_cpu.so",
 ];
 
-/// Where the workspace's link to libtorch lies; `.cargo/config.toml` names the same place.
+/// The path of the workspace's link to libtorch; `.cargo/config.toml` names the same path.
 pub(crate) fn link_of(workspace: &Path) -> PathBuf {
     workspace.join(".libtorch/torch")
 }
 
-/// Checks that `folder` (with `include` and `lib` in it) is a whole libtorch of the right version, and
+/// Checks that `folder` (with `include` and `lib` in it) is a complete libtorch of the right version, and
 /// returns its version text, such as `2.11.0+cu130`.
 pub(crate) fn check(folder: &Path) -> Result<String> {
     if !folder.is_dir() {
@@ -44,11 +44,11 @@ pub(crate) fn has_cuda(folder: &Path) -> bool {
     folder.join("lib/libtorch_cuda.so").is_file()
 }
 
-/// Checks that the dynamic linker finds everything the CPU library needs. Slower than [`check`]; for a
+/// Checks that the dynamic linker finds everything that the CPU library needs. Slower than [`check`]; for a
 /// folder that is about to be linked.
 pub(crate) fn check_loads(folder: &Path) -> Result<()> {
     let library = folder.join("lib/libtorch_cpu.so");
-    // Without ldd (it comes with glibc's tools) there is nothing to ask: the first test run will tell.
+    // Without ldd (part of glibc's tools), this cannot be checked: the first test run will show it.
     let Ok(answer) = Command::new("ldd").arg(&library).output() else { return Ok(()) };
     let text = String::from_utf8_lossy(&answer.stdout);
     let missing: Vec<&str> = text
@@ -62,8 +62,8 @@ pub(crate) fn check_loads(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The version text: a libtorch archive and what `setup` fetches say it in `build-version`, Python's torch
-/// in `version.py`, and every one, without its suffix, in a header.
+/// The version text: a libtorch archive and the downloads of `setup` have it in `build-version`, Python's
+/// torch in `version.py`, and all of them, without its suffix, in a header.
 fn version_of(folder: &Path) -> Option<String> {
     if let Ok(text) = fs::read_to_string(folder.join("build-version")) {
         return Some(text.trim().to_owned());
@@ -80,8 +80,8 @@ fn version_of(folder: &Path) -> Option<String> {
     Some(format!("{}.{}.{}", part("MAJOR")?, part("MINOR")?, part("PATCH")?))
 }
 
-/// Makes `link` (below the workspace) point at `target`, in one step: whoever reads meanwhile sees the old
-/// one or the new one.
+/// Makes `link` (below the workspace) point to `target` atomically: concurrent readers see the old one or the
+/// new one.
 pub(crate) fn relink(link: &Path, target: &Path) -> Result<()> {
     let folder = link.parent().context("a link has a folder")?;
     if folder.is_symlink() {
@@ -101,7 +101,7 @@ pub(crate) fn relink(link: &Path, target: &Path) -> Result<()> {
 pub(crate) mod tests {
     use super::*;
 
-    /// A folder with every needed file, all empty, and a version.
+    /// A folder with every required file, all empty, and a version.
     pub(crate) fn sham(folder: &Path, version: &str) {
         for file in NEEDED_FILES {
             let path = folder.join(file);
@@ -140,7 +140,7 @@ pub(crate) mod tests {
         sham(dir.path(), "2.12.0");
         let message = check(dir.path()).unwrap_err().to_string();
         assert!(message.contains("holds libtorch 2.12.0, but 2.11.0 is needed"), "{message}");
-        // a longer number that starts alike
+        // a longer number that starts in the same way
         sham(dir.path(), "2.11.01");
         assert!(check(dir.path()).is_err());
     }

@@ -1,5 +1,5 @@
-//! Set-up and chores of the workspace, run as `cargo xtask <chore>`. Needs no libtorch itself: it is what
-//! brings libtorch.
+//! Set-up and maintenance of the workspace, run as `cargo xtask <command>`. Does not need libtorch itself,
+//! since it installs it.
 
 mod cache;
 mod cargo;
@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-/// Set-up and chores of the workspace.
+/// Set-up and maintenance of the workspace.
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask", disable_help_subcommand = true)]
 struct Cli {
@@ -29,15 +29,15 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Bring libtorch, so that plain cargo commands work afterwards
+    /// Install libtorch, so that plain cargo commands work afterwards
     Setup(setup::SetupOptions),
-    /// Set up, then run every test, documentation examples included
+    /// Set up, then run every test, including documentation examples
     Test(test::TestOptions),
-    /// Write the configuration's reference page from the types
+    /// Generate the configuration's reference page from the types
     Reference(reference::ReferenceOptions),
-    /// Change the sources of a package in many places, one at a time, and see whether its tests notice
+    /// Change the sources of a package in many places, one at a time, and check whether its tests notice
     Mutants(mutants::MutantsOptions),
-    /// Set up, build, and train a small spiking network on the digits that ship (seconds after the build)
+    /// Set up, build, and train a small spiking network on the shipped digits (seconds after the build)
     Demo(demo::DemoOptions),
 }
 
@@ -62,7 +62,7 @@ fn run(chore: &Chore) -> Result<()> {
     }
 }
 
-/// The folder of the workspace: cargo tells it when it runs this program.
+/// The folder of the workspace, from cargo's environment variables.
 fn workspace_root() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);

@@ -1,4 +1,4 @@
-//! Fetching wheels with pip into a folder, with failures told as what to do about them.
+//! Downloading of wheels with pip to a folder, with remedies for failures.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::python::{self, Pip};
 
-/// A package with its version, and the SHA-256 of its wheel for Linux on x86-64, as PyPI publishes it.
+/// A package with its version, and the SHA-256 of its wheel for Linux on x86-64, as published by PyPI.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Wheel {
     pin: &'static str,
@@ -34,10 +34,10 @@ pub(crate) const NVRTC: Wheel = Wheel {
     sha256: "ad9b6d2ead2435f11cbb6868809d2adeeee302e9bb94bcf0539c7a40d80e8575",
 };
 
-/// What the CPU libraries need beside torch.
+/// The packages that the CPU libraries need, including torch.
 pub(crate) const CPU: [Wheel; 3] = [TORCH, CUDA_RUNTIME, CUPTI];
 
-/// What torch 2.11.0 asks for on Linux, its Python packages left out; NVRTC compiles the neuron kernels.
+/// torch 2.11.0 and its dependencies on Linux, without Python packages; NVRTC compiles the neuron kernels.
 pub(crate) const CUDA: [Wheel; 16] = [
     TORCH,
     Wheel {
@@ -93,7 +93,7 @@ pub(crate) const CUDA: [Wheel; 16] = [
     },
 ];
 
-/// glibc generations that the pinned wheels are tagged with. Named one by one, as old pips take
+/// The glibc versions in the tags of the pinned wheels. Listed one by one, since old versions of pip take
 /// `--platform` literally.
 const PLATFORMS: [&str; 9] = [
     "manylinux_2_28_x86_64",
@@ -107,7 +107,7 @@ const PLATFORMS: [&str; 9] = [
     "manylinux1_x86_64",
 ];
 
-/// Unpacks `packages` into the folder `into`, each only if its wheel is the one that is known. `wheels`: take them from this
+/// Unpacks `packages` to the folder `into`, each only if its wheel is the known one. `wheels`: use this
 /// folder instead of the network.
 pub(crate) fn install(packages: &[Wheel], into: &Path, wheels: Option<&Path>) -> Result<()> {
     let python = match python::find_pip() {
@@ -133,7 +133,7 @@ pub(crate) fn install(packages: &[Wheel], into: &Path, wheels: Option<&Path>) ->
 
     let mut command = Command::new(python);
     command.args(["-m", "pip", "--disable-pip-version-check", "install", "--no-deps", "--no-compile"]);
-    // Any Python will do: the wheels' Python files are not used, so one interpreter's are as good as another's.
+    // Any Python will do: the wheels' Python files are not used, so all interpreters are equivalent.
     command.args(["--only-binary=:all:", "--implementation", "cp", "--python-version", "3.12"]);
     for platform in PLATFORMS {
         command.args(["--platform", platform]);
@@ -142,9 +142,10 @@ pub(crate) fn install(packages: &[Wheel], into: &Path, wheels: Option<&Path>) ->
         command.arg("--no-index").arg("--find-links").arg(wheels);
     }
     command.arg("--require-hashes").arg("--target").arg(into).arg("--requirement").arg(&requirements);
-    // pip unpacks in its temporary folder first: on the disk that was checked for room, cleared with the rest.
+    // pip unpacks in its temporary folder first: it is on the disk that was checked for space, and is removed
+    // with the rest.
     command.env("TMPDIR", &temporary);
-    // Settings for installing into an environment, which this is not.
+    // Settings for installing into an environment do not apply here.
     command.env("PIP_USER", "0").env("PIP_REQUIRE_VIRTUALENV", "0");
 
     let mut child =
@@ -168,12 +169,12 @@ pub(crate) fn install(packages: &[Wheel], into: &Path, wheels: Option<&Path>) ->
     Ok(())
 }
 
-/// The lines that pip reads: what is not the wheel of this SHA-256 is not installed.
+/// The requirements for pip: a wheel with a different SHA-256 is not installed.
 fn requirements_of(packages: &[Wheel]) -> String {
     packages.iter().map(|wheel| format!("{} --hash=sha256:{}\n", wheel.pin, wheel.sha256)).collect()
 }
 
-/// What to do about a failed pip, judged by what it said; `from_folder`: it was not to use the network.
+/// The remedy for a failure of pip, from its output; `from_folder`: it was not to use the network.
 fn remedy(said: &str, from_folder: bool) -> &'static str {
     let any = |signs: &[&str]| signs.iter().any(|sign| said.contains(sign));
     if any(&["No space left on device", "Errno 28", "Errno 122"]) {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-/// Interpreters that are tried, in this order.
+/// Interpreters to try, in this order.
 const NAMES: [&str; 2] = ["python3", "python"];
 
 /// Prints the folder of an installed torch without importing it, which would take seconds.
@@ -11,7 +11,7 @@ const FIND_TORCH: &str = "import importlib.util as u, os; s = u.find_spec('torch
     print(os.path.dirname(s.origin) if s and s.origin else '')";
 
 fn answer(python: &str, arguments: &[&str]) -> Option<Output> {
-    // An activated environment's own variables matter, cargo's do not: nothing to clear.
+    // An activated environment's variables matter, cargo's do not: none need to be removed.
     Command::new(python).args(arguments).output().ok().filter(|output| output.status.success())
 }
 
@@ -24,12 +24,12 @@ pub(crate) fn installed_torch() -> Option<PathBuf> {
     })
 }
 
-/// What was found when a Python with pip was looked for.
+/// The result of the search for a Python with pip.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Pip {
     /// This interpreter has it.
     Of(&'static str),
-    /// This interpreter is there, but without pip.
+    /// This interpreter exists, but without pip.
     LackedBy(&'static str),
     /// No interpreter.
     NoPython,

@@ -1,8 +1,8 @@
-//! `cargo xtask reference`: the configuration's reference page, and the list of its keys that the program's messages use,
-//! from the types that hold it and their comments.
+//! `cargo xtask reference`: the configuration's reference page, and the list of its keys that the program's
+//! messages use, from the types and their comments.
 //!
-//! The sources are parsed, not compiled: what a key is called, what it may be, its comment and its default stand
-//! there once.
+//! The sources are parsed, not compiled: each key's name, valid values, comment and default are stated there
+//! once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -16,7 +16,7 @@ use syn::{Attribute, Expr, Fields, Item, Type};
 /// Options of `cargo xtask reference`.
 #[derive(Args, Debug, Default)]
 pub(crate) struct ReferenceOptions {
-    /// Change nothing; fail if the page is not what the types say
+    /// Change nothing; fail if the page does not match the types
     #[arg(long)]
     check: bool,
 }
@@ -24,7 +24,7 @@ pub(crate) struct ReferenceOptions {
 /// The page, within the workspace.
 const PAGE: &str = "docs/src/configuration.md";
 
-/// The list of keys, within the workspace: a line a key with its kind and what it is for.
+/// The list of keys, within the workspace: one line per key with its kind and purpose.
 const KEYS: &str = "crates/trainer/src/config/keys.tsv";
 
 /// The type of a whole configuration, and its crate.
@@ -59,11 +59,11 @@ pub(crate) fn run(workspace: &Path, options: &ReferenceOptions) -> Result<()> {
     Ok(())
 }
 
-/// A struct or enum, and where it stands.
+/// A struct or enum, and its file.
 struct Definition {
     crate_name: String,
     item: Item,
-    /// What the file it stands in imports: the name there, and its crate.
+    /// The imports of its file: the local name, and its crate.
     imports: BTreeMap<String, String>,
 }
 
@@ -80,7 +80,7 @@ fn page(sources: &Sources) -> Result<String> {
     let mut done = BTreeSet::from([root.clone()]);
     let mut waiting = vec![(root, String::new())];
     let mut types = Vec::new();
-    // Tables of the file first, in their order; then whatever types they speak of.
+    // Tables of the file come first, in their order; then the types that they refer to.
     while let Some((key, path)) = (!waiting.is_empty()).then(|| waiting.remove(0)) {
         let definition = sources.definitions.get(&key).with_context(|| format!("no type {key:?}"))?;
         let title = match path.as_str() {
@@ -120,7 +120,7 @@ fn page(sources: &Sources) -> Result<String> {
     Ok(page)
 }
 
-/// A field or a variant's content that has a type of its own on the page.
+/// A field or a variant's content whose type has its own section on the page.
 struct Reference {
     name: String,
     target: (String, String),
@@ -198,7 +198,7 @@ impl Sources {
         }
     }
 
-    /// Where the type named by `ty` in this definition's file is defined, looking through options and lists.
+    /// The location of the definition of `ty` in this definition's file, looking through options and lists.
     fn target(&self, ty: &Type, definition: &Definition) -> Option<((String, String), bool)> {
         let Type::Path(path) = ty else { return None };
         let last = path.path.segments.last()?;
@@ -218,7 +218,7 @@ impl Sources {
         if self.definitions.contains_key(&key) {
             return Some((key, false));
         }
-        // An import of something that its crate hands on from another.
+        // An import of something that its crate re-exports from another.
         let elsewhere = self.definitions.keys().filter(|(_, known)| *known == key.1).collect::<Vec<_>>();
         match elsewhere.as_slice() {
             [only] => Some(((*only).clone(), false)),
@@ -307,7 +307,7 @@ impl Sources {
         Ok(())
     }
 
-    /// Writes a type's section; what it speaks of.
+    /// Writes a type's section; returns the types that it refers to.
     fn section(&self, page: &mut String, title: &str, definition: &Definition) -> Result<Vec<Reference>> {
         let mut references = Vec::new();
         match &definition.item {
@@ -375,7 +375,7 @@ impl Sources {
     }
 }
 
-/// Names that `use` brings from another crate of the workspace.
+/// Names that `use` imports from another crate of the workspace.
 fn note_imports(tree: &syn::UseTree, crate_name: Option<&str>, imports: &mut BTreeMap<String, String>) {
     match tree {
         syn::UseTree::Path(path) => {
@@ -414,7 +414,7 @@ fn renames(attributes: &[Attribute]) -> Option<String> {
     })
 }
 
-/// The comment, its examples and links to types left out.
+/// The comment without its examples and links to types.
 fn comment(attributes: &[Attribute]) -> String {
     let lines =
         attributes.iter().filter(|attribute| attribute.path().is_ident("doc")).filter_map(|attribute| {
@@ -458,7 +458,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What a value without a type of its own is.
+/// The kind of a plain value.
 fn plain_kind(ty: &Type) -> Option<String> {
     let text = ty.to_token_stream().to_string().replace(' ', "");
     let inner = text.strip_prefix("Option<").and_then(|inner| inner.strip_suffix('>')).unwrap_or(&text);
@@ -473,7 +473,7 @@ fn plain_kind(ty: &Type) -> Option<String> {
     })
 }
 
-/// A default as TOML, where it is a plain value.
+/// A default as TOML, if it is a plain value.
 fn default_text(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Lit(literal) => Some(literal.to_token_stream().to_string().replace('_', "")),
@@ -490,7 +490,7 @@ fn default_text(expr: &Expr) -> Option<String> {
     }
 }
 
-/// Whether a field is what a type keeps to itself: one that is written as text, or that stands in no file.
+/// Whether a field is private to its type: one that is written as text, or that does not occur in files.
 fn is_private(field: &syn::Field, definition: &Definition) -> bool {
     let is_skipped = field.attrs.iter().any(|attribute| {
         attribute.path().is_ident("serde") && attribute.to_token_stream().to_string().contains("(skip)")
@@ -499,14 +499,14 @@ fn is_private(field: &syn::Field, definition: &Definition) -> bool {
     is_hidden && matches!(definition.item, Item::Struct(_))
 }
 
-/// Whether serde leaves the variant out: it stands for what a program adds.
+/// Whether serde skips the variant: it stands for additions by a program.
 fn is_skipped(variant: &syn::Variant) -> bool {
     variant.attrs.iter().any(|attribute| {
         attribute.path().is_ident("serde") && attribute.to_token_stream().to_string().contains("skip")
     })
 }
 
-/// What a variant is called in a file: by serde's rule, unless it has a name of its own.
+/// The name of a variant in a file: by serde's rule, unless it has an explicit name.
 fn variant_name(variant: &syn::Variant, kebab: bool) -> String {
     let own =
         variant.attrs.iter().filter(|attribute| attribute.path().is_ident("serde")).find_map(|attribute| {
@@ -516,7 +516,7 @@ fn variant_name(variant: &syn::Variant, kebab: bool) -> String {
     own.unwrap_or_else(|| snake(&variant.ident.to_string(), if kebab { '-' } else { '_' }))
 }
 
-/// A comment's first sentence, as a part of another sentence.
+/// A comment's first sentence, as part of another sentence.
 fn about(comment: &str) -> String {
     let text = one_line(comment.split("\n\n").next().unwrap_or(comment));
     let sentence = text.split(". ").next().unwrap_or(&text).trim_end_matches('.');

@@ -1,4 +1,4 @@
-//! `cargo xtask setup`: brings libtorch and links it into the workspace as `.libtorch/torch`, where
+//! `cargo xtask setup`: installs libtorch and links it into the workspace as `.libtorch/torch`, to which
 //! `.cargo/config.toml` points the build, the tests and the finished programs.
 
 use std::fs;
@@ -15,21 +15,21 @@ const NVRTC_LIBRARY: &str = "libnvrtc.so.13";
 /// Options of `cargo xtask setup`.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct SetupOptions {
-    /// Take the full set for NVIDIA GPUs (about 2.5 GB to download) instead of the CPU's (0.5 GB)
+    /// Use the full set for NVIDIA GPUs (about 2.5 GB to download) instead of the CPU's (0.5 GB)
     #[arg(long)]
     pub cuda: bool,
-    /// Also bring NVRTC, which compiles the CUDA kernels (90 MB to download); part of --cuda
+    /// Also install NVRTC, which compiles the CUDA kernels (90 MB to download); part of --cuda
     #[arg(long)]
     pub nvrtc: bool,
     /// Install from this folder of wheels instead of from the network
     #[arg(long, value_name = "FOLDER")]
     pub wheels: Option<PathBuf>,
-    /// Use neither LIBTORCH nor a torch installed in Python, but the copy that set-up fetches itself
+    /// Use neither LIBTORCH nor a torch installed in Python, but the copy downloaded by set-up
     #[arg(long)]
     pub ignore_installed: bool,
 }
 
-/// Does what `options` ask for the workspace in the folder `workspace`; fast where nothing is left to do.
+/// Applies `options` to the workspace in the folder `workspace`; fast if nothing is left to do.
 pub(crate) fn run(workspace: &Path, options: &SetupOptions) -> Result<()> {
     let link = libtorch::link_of(workspace);
     let (target, version) = match chosen_by_user(&link, options)? {
@@ -48,8 +48,8 @@ pub(crate) fn run(workspace: &Path, options: &SetupOptions) -> Result<()> {
     bring_nvrtc(workspace, &target, options)
 }
 
-/// The libtorch that the variable `LIBTORCH` names, if the user set it. Cargo sets it too, to the link in
-/// the workspace (`.cargo/config.toml`): that is not a choice.
+/// The libtorch named by the variable `LIBTORCH`, if the user set it. Cargo sets it too, to the link in the
+/// workspace (`.cargo/config.toml`): that is not a choice.
 fn chosen_by_user(link: &Path, options: &SetupOptions) -> Result<Option<(PathBuf, String)>> {
     let Some(folder) = std::env::var_os("LIBTORCH").filter(|value| !value.is_empty()).map(PathBuf::from)
     else {
@@ -69,7 +69,7 @@ fn chosen_by_user(link: &Path, options: &SetupOptions) -> Result<Option<(PathBuf
     Ok(Some((resolve(&folder)?, version)))
 }
 
-/// What the workspace is linked to already, if it serves.
+/// The current target of the workspace's link, if it is suitable.
 fn in_place(link: &Path, options: &SetupOptions) -> Option<(PathBuf, String)> {
     let target = fs::canonicalize(link).ok()?;
     let version = serves(&target, options)?;
@@ -77,14 +77,14 @@ fn in_place(link: &Path, options: &SetupOptions) -> Option<(PathBuf, String)> {
     (own || !options.ignore_installed).then_some((target, version))
 }
 
-/// The version of the libtorch in `folder` if it is a right one, with CUDA where that is asked.
+/// The version of the libtorch in `folder` if it is suitable, with CUDA if requested.
 fn serves(folder: &Path, options: &SetupOptions) -> Option<String> {
     libtorch::check(folder).ok().filter(|_| !options.cuda || libtorch::has_cuda(folder))
 }
 
-/// Finds or fetches a libtorch: Python's, else one kept from before, else a download.
+/// Finds or downloads a libtorch: Python's, else one stored earlier, else a download.
 fn bring(options: &SetupOptions) -> Result<(PathBuf, String)> {
-    // Before a long download: what would stop the build afterwards.
+    // Problems that would stop the build are found before a long download.
     compiler::check()?;
     if !options.ignore_installed
         && let Some(folder) = python::installed_torch()
@@ -129,7 +129,7 @@ fn bring(options: &SetupOptions) -> Result<(PathBuf, String)> {
     Ok((resolve(&torch)?, version))
 }
 
-/// Moves what a CPU build needs from unpacked `wheels` to `kept`.
+/// Moves the files needed for a CPU build from unpacked `wheels` to `kept`.
 fn keep_cpu(wheels: &Path, kept: &Path) -> Result<()> {
     let files = [
         "torch/include",
@@ -146,7 +146,7 @@ fn keep_cpu(wheels: &Path, kept: &Path) -> Result<()> {
     keep_version_and_licences(wheels, kept)
 }
 
-/// Moves all libraries and headers from unpacked `wheels` to `kept`; left out are Python's files and static
+/// Moves all libraries and headers from unpacked `wheels` to `kept`, without Python's files and static
 /// libraries.
 fn keep_all(wheels: &Path, kept: &Path) -> Result<()> {
     for folder in ["torch/include", "torch/lib", "nvidia"] {
@@ -159,8 +159,8 @@ fn keep_all(wheels: &Path, kept: &Path) -> Result<()> {
     keep_version_and_licences(wheels, kept)
 }
 
-/// torch-sys reads the version from `build-version`, which the wheels do not have: there it is in a file of
-/// Python's.
+/// torch-sys reads the version from `build-version`, which the wheels do not have: there, it is in a Python
+/// file.
 fn keep_version_and_licences(wheels: &Path, kept: &Path) -> Result<()> {
     move_file(wheels, kept, "torch/version.py")?;
     let version = libtorch::check(&kept.join("torch"))?;
@@ -197,7 +197,7 @@ fn remove_static_libraries(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Links NVRTC as `.libtorch/nvrtc`: what lies beside libtorch, else, where it is asked for, a fetched copy.
+/// Links NVRTC as `.libtorch/nvrtc`: the copy beside libtorch, else, if requested, a downloaded one.
 fn bring_nvrtc(workspace: &Path, torch: &Path, options: &SetupOptions) -> Result<()> {
     let link = workspace.join(".libtorch/nvrtc");
     let has_it = |folder: &Path| folder.join(NVRTC_LIBRARY).is_file();

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: set-up, then every test of the workspace, documentation examples included.
+//! `cargo xtask test`: set-up, then every test of the workspace, including documentation examples.
 
 use std::path::Path;
 use std::time::Instant;

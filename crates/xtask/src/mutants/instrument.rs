@@ -1,4 +1,4 @@
-//! Puts mutants into a source text, each behind a switch of its own.
+//! Inserts mutants into a source text, each behind a separate switch.
 
 use std::ops::Range;
 
@@ -11,9 +11,9 @@ use super::{Mutant, Position};
 /// A source text with its mutants.
 pub(crate) struct Instrumented {
     pub(crate) text: String,
-    /// By mutant: the bytes of `text` that it changed, the largest first.
+    /// For each mutant, the bytes of `text` that it changed, the largest first.
     places: Vec<(usize, Range<usize>)>,
-    /// Mutants whose place was not found.
+    /// Mutants whose position was not found.
     pub(crate) unplaced: Vec<usize>,
 }
 
@@ -25,8 +25,9 @@ struct Wrap {
     after: &'static str,
 }
 
-/// The function that tells whether a mutant is switched on, for the end of a crate's root. The environment variable
-/// `TKS_MUTANT` holds its number; `trace` writes the numbers of those that are come by to the file `TKS_MUTANT_TRACE`.
+/// The function that checks whether a mutant is switched on, to be added at the end of a crate's root. The
+/// environment variable `TKS_MUTANT` contains its number; `trace` writes the numbers of the executed mutants
+/// to the file `TKS_MUTANT_TRACE`.
 pub(crate) fn switch(count: usize) -> String {
     format!(
         r#"
@@ -74,26 +75,26 @@ impl Instrumented {
         Ok(Instrumented { text, places, unplaced })
     }
 
-    /// The mutant that a byte of the text belongs to: the innermost.
+    /// The innermost mutant that contains a byte of the text.
     pub(crate) fn mutant_at(&self, at: usize) -> Option<usize> {
         let within = self.places.iter().filter(|(_, place)| place.contains(&at));
         within.min_by_key(|(_, place)| place.len()).map(|(id, _)| *id)
     }
 }
 
-/// The byte of a line and column that count from 1.
+/// The byte offset of a line and column, which count from 1.
 fn offset(source: &str, position: Position) -> usize {
     let line_start: usize = source.split_inclusive('\n').take(position.line - 1).map(str::len).sum();
     let characters = source[line_start..].chars().take(position.column - 1);
     line_start + characters.map(char::len_utf8).sum::<usize>()
 }
 
-/// All insertions at once: of two at one place the outer one's beginning comes first and its end last.
+/// Applies all insertions at once: of two at the same position, the outer one begins first and ends last.
 fn apply(source: &str, wraps: &[Wrap]) -> (String, Vec<(usize, Range<usize>)>) {
     let mut edits = Vec::new();
     for (order, wrap) in wraps.iter().enumerate() {
         let length = wrap.around.len() as isize;
-        // Ends before beginnings at one place.
+        // Ends come before beginnings at the same position.
         edits.push((wrap.around.start, 1, (-length, order as isize), order, wrap.before.as_str()));
         // The end of an empty part would come before its beginning.
         if !wrap.around.is_empty() {
@@ -115,7 +116,7 @@ fn apply(source: &str, wraps: &[Wrap]) -> (String, Vec<(usize, Range<usize>)>) {
     (text, places)
 }
 
-/// Looks for the place of one mutant.
+/// Finds the position of one mutant.
 struct Finder<'a> {
     source: &'a str,
     id: usize,
@@ -133,7 +134,7 @@ impl Finder<'_> {
         self.mutant.genre == genre && *range == self.span
     }
 
-    /// `mutated` in the place of a node when the mutant is on.
+    /// Replaces a node by `mutated` when the mutant is on.
     fn instead(&mut self, node: &impl Spanned, mutated: &str) {
         let before = format!("(if crate::__mutant({}) {{ {mutated} }} else {{ ", self.id);
         self.wrap = Some(Wrap { id: self.id, around: node.span().byte_range(), before, after: " })" });
@@ -145,7 +146,8 @@ impl Finder<'_> {
         if self.mutant.genre == "FnValue" && open.end <= self.span.start && self.span.end <= close.start {
             let before =
                 format!(" if crate::__mutant({}) {{ return {}; }} ", self.id, self.mutant.replacement);
-            // The whole body, since errors of type are told of either return. An inner function's is found later and stands.
+            // The whole body, since type errors are reported for either return. An inner function's body is
+            // found later and replaces it.
             self.wrap = Some(Wrap { id: self.id, around: open.end..close.start, before, after: "" });
         }
     }
@@ -191,7 +193,7 @@ impl<'ast> Visit<'ast> for Finder<'_> {
 
     fn visit_expr_struct(&mut self, node: &'ast syn::ExprStruct) {
         for field in &node.fields {
-            // With or without the comma behind it.
+            // With or without the following comma.
             let range = field.span().byte_range();
             let fits = range.start == self.span.start && range.end <= self.span.end;
             if self.mutant.genre == "StructField"

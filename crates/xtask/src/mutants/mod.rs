@@ -1,6 +1,6 @@
-//! `cargo xtask mutants`: how much the tests notice. The mutants are those that cargo-mutants lists; here all of a sample
-//! are compiled at once, each behind a switch, so that a crate is built once and not once a mutant: minutes instead of hours on
-//! two cores.
+//! `cargo xtask mutants`: measures how much the tests notice. The mutants are those listed by cargo-mutants;
+//! here, a whole sample is compiled at once, each mutant behind a switch, so that a crate is built once
+//! instead of once per mutant: minutes instead of hours on two cores.
 
 mod instrument;
 mod run;
@@ -21,7 +21,7 @@ use instrument::Instrumented;
 pub(crate) struct MutantsOptions {
     /// The package, such as tks-loss
     package: String,
-    /// At most so many of its mutants, drawn by the seed
+    /// Maximum number of its mutants, drawn with the seed
     #[arg(long, default_value_t = 150)]
     sample: usize,
     /// Another seed draws another sample
@@ -51,23 +51,23 @@ struct Span {
     end: Position,
 }
 
-/// Both count from 1; columns are characters.
+/// Both count from 1; columns are in characters.
 #[derive(Debug, Clone, Copy, Deserialize)]
 struct Position {
     line: usize,
     column: usize,
 }
 
-/// What became of a mutant.
+/// The outcome of a mutant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Outcome {
-    /// A test failed, or ran longer than it may.
+    /// A test failed, or exceeded the time limit.
     Caught,
-    /// Every test that comes by it passed.
+    /// Every test that executes it passed.
     Missed,
-    /// No test comes by it.
+    /// No test executes it.
     NotReached,
-    /// It does not compile behind a switch, as in a constant.
+    /// It does not compile behind a switch, for example in a constant.
     NotJudged,
 }
 
@@ -121,13 +121,13 @@ fn list(workspace: &Path, options: &MutantsOptions) -> Result<Vec<Mutant>> {
     }
     let mut mutants: Vec<Mutant> =
         serde_json::from_slice(&output.stdout).context("cannot understand the list of cargo-mutants")?;
-    // A program's own root has no switch; it is a shell over the library.
+    // The root of a binary has no switch; it is a shell around the library.
     mutants.retain(|mutant| !mutant.file.ends_with("src/main.rs"));
     Ok(mutants)
 }
 
-/// Those whose names come first when the seed shuffles them, in the list's order: the same sources and the same seed give the
-/// same sample.
+/// The mutants whose names come first in an order shuffled with the seed, in the order of the list: the same
+/// sources and seed give the same sample.
 fn sample(mutants: Vec<Mutant>, most: usize, seed: u64) -> Vec<Mutant> {
     let mut chosen: Vec<(u64, usize)> =
         mutants.iter().enumerate().map(|(at, mutant)| (drawn(&mutant.name, seed), at)).collect();
@@ -137,7 +137,7 @@ fn sample(mutants: Vec<Mutant>, most: usize, seed: u64) -> Vec<Mutant> {
     chosen.into_iter().map(|(_, at)| mutants[at].clone()).collect()
 }
 
-/// A number that a name and a seed decide (FNV-1a, then mixed, as its high bits say little of the last letters).
+/// A hash of a name and a seed (FNV-1a, then mixed, since its high bits hardly depend on the last letters).
 fn drawn(name: &str, seed: u64) -> u64 {
     let bytes = seed.to_le_bytes().into_iter().chain(name.bytes());
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
@@ -147,7 +147,8 @@ fn drawn(name: &str, seed: u64) -> u64 {
     mixed ^ (mixed >> 32)
 }
 
-/// The tracked files as they are in the working tree; what is the same already keeps its time, what is no longer there goes.
+/// Copies the tracked files of the working tree. Unchanged files keep their modification time; files that no
+/// longer exist are removed.
 fn copy_tracked(workspace: &Path, tree: &Path) -> Result<()> {
     let output = Command::new("git").current_dir(workspace).args(["ls-files", "-z"]).output();
     let output = output.context("cannot run git")?;
@@ -191,8 +192,8 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
-    /// Leaves out what does not compile behind a switch, until the rest does; gives the test programs and the numbers of
-    /// what was left out.
+    /// Leaves out mutants that do not compile behind a switch until the rest compiles; returns the test
+    /// programs and the numbers of the mutants left out.
     fn until_it_compiles(&mut self, mutants: &[Mutant]) -> Result<(Vec<run::Program>, Vec<usize>)> {
         let mut originals = BTreeMap::new();
         for mutant in mutants {
@@ -273,7 +274,7 @@ impl Build<'_> {
     }
 }
 
-/// What cargo said of a build.
+/// The messages of a build by cargo.
 #[derive(Default)]
 struct Messages {
     programs: Vec<run::Program>,

@@ -10,32 +10,32 @@ use anyhow::{Context, Result, bail};
 
 use super::Outcome;
 
-/// A program of tests.
+/// A test program.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
     /// `lib`, or the name of its file.
     pub(crate) name: String,
     pub(crate) path: PathBuf,
-    /// The folder it runs in.
+    /// The folder in which it runs.
     pub(crate) folder: PathBuf,
 }
 
-/// The programs of a package, the quickest first.
+/// The test programs of a package, the quickest first.
 pub(crate) struct Tests(Vec<Timed>);
 
-/// A program, how long it takes, and the mutants that it comes by.
+/// A program, its duration, and the mutants that it executes.
 struct Timed {
     program: Program,
     time: Duration,
     reached: BTreeSet<usize>,
 }
 
-/// The share of a program's own time that it may take with a mutant, and what is added to it.
+/// The time limit with a mutant: this factor of the program's own duration, and a constant.
 const SLOWDOWN: u32 = 5;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Tests {
-    /// Runs each program once without a mutant: it has to pass.
+    /// Runs each program once without a mutant: it must pass.
     pub(crate) fn new(programs: Vec<Program>, folder: &Path, mutants: usize) -> Result<Self> {
         let mut timed = Vec::new();
         for program in programs {
@@ -80,14 +80,14 @@ fn start_of(program: &Program, mutant: &str, trace: Option<&Path>) -> Result<Chi
     if let Some(trace) = trace {
         command.env("TKS_MUTANT_TRACE", trace);
     } else {
-        // The first failure decides. (An option of the test harness that has to be unlocked.)
+        // The first failure decides. (An option of the test harness that must be unlocked.)
         command.env("RUSTC_BOOTSTRAP", "1").args(["-Zunstable-options", "--fail-fast"]);
     }
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().with_context(|| format!("cannot run {}", program.path.display()))
 }
 
-/// Whether a program ends well in time.
+/// Whether a program succeeds within the time limit.
 fn passes(mut child: Child, limit: Duration) -> Result<bool> {
     let start = Instant::now();
     loop {
