@@ -1,4 +1,4 @@
-//! What every data set needs, static or event-based, without libtorch.
+//! Functions needed by every data set, static or event-based, without libtorch.
 //!
 //! | module | contents |
 //! |---|---|

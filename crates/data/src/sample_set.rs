@@ -1,4 +1,5 @@
-//! What data sets have in common before their samples become arrays: [`SampleSet`], and the files that are skipped.
+//! The common interface of data sets before their samples become arrays: [`SampleSet`], and the files that
+//! are skipped.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -119,7 +120,7 @@ impl Tally {
         self.0.values().map(PassedFiles::to_string).collect::<Vec<_>>().join(", ")
     }
 
-    /// What was counted.
+    /// The counted files.
     pub fn finish(self) -> Vec<PassedFiles> {
         self.0.into_values().collect()
     }

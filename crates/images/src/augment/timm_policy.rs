@@ -76,7 +76,7 @@ pub enum Choice {
 /// | part | meaning | default |
 /// |---|---|---|
 /// | `m9` | magnitude, a whole number; 10 is full | 10 |
-/// | `n2` | operations an image, each drawn anew | 2 |
+/// | `n2` | operations per image, drawn independently | 2 |
 /// | `p0.5` | probability that an operation drawn is done | 0.5 |
 /// | `mstd0.5` | standard deviation of the magnitude; above 100: even from 0 to the magnitude | 0 |
 /// | `mmax10` | what a magnitude is cut to | 10 |

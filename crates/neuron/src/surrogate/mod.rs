@@ -5,8 +5,8 @@
 //! *primitive*. Survey: Neftci, Mostafa, Zenke, "Surrogate Gradient Learning in Spiking Neural Networks",
 //! IEEE Signal Processing Magazine 36(6), 2019.
 //!
-//! `kinds.rs` defines each surrogate: a variant, a line in a list and a module of equations. What covers all
-//! surrogates is generated from the list.
+//! `kinds.rs` defines each surrogate: a variant, a line in a list and a module of equations. The code that
+//! covers all surrogates is generated from the list.
 
 use crate::error::NeuronError;
 
