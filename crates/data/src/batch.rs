@@ -198,7 +198,7 @@ mod tests {
         drop((first, second, third));
         let kept = [pool.take(), pool.take(), pool.take()].map(|buffer| buffer.inputs.len());
         assert_eq!(kept, [10, 10, 0]);
-        // Inputs that were taken out do not come back, nor does what was with them.
+        // Inputs taken out of a batch do not return, nor does the memory that accompanied them.
         assert_eq!(begin().into_inputs().shape(), [2, 1, 1, 5]);
         assert_eq!(pool.take().inputs.len(), 0);
     }

@@ -417,7 +417,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut reader = of_file(folder.path(), &[1; 40]).reader(7);
         assert_eq!((reader.fill_buf().unwrap().len(), reader.read(&mut [0; 3]).unwrap()), (7, 3));
-        // What is asked for in large pieces passes the buffer by, once that is empty.
+        // Large reads bypass the buffer once it is empty.
         assert_eq!(reader.read(&mut [0; 20]).unwrap(), 4);
         assert_eq!(reader.read(&mut [0; 20]).unwrap(), 20);
         assert_eq!(

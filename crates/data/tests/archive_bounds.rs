@@ -1,4 +1,5 @@
-//! Archives at their bounds: limits that are just kept, sizes that are just wrong, and what is kept of what is unpacked.
+//! Archives at their bounds: limits that are only just met, sizes that are only just wrong, and what is kept
+//! of decompressed data.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -44,12 +45,12 @@ fn gzip(data: &[u8]) -> Vec<u8> {
     gz.finish().unwrap()
 }
 
-/// Where the directory's entries begin in a zip.
+/// The positions of the directory's entries in a zip.
 fn directory(zip: &[u8]) -> Vec<usize> {
     (0..zip.len() - 4).filter(|&at| &zip[at..at + 4] == b"PK\x01\x02").collect()
 }
 
-/// A zip with a number of its directory's first entry changed.
+/// A zip with one number in the first entry of its directory changed.
 fn with_number(zip: &[u8], at: usize, number: u32) -> Vec<u8> {
     let (mut zip, entry) = (zip.to_vec(), directory(zip)[0]);
     zip[entry + at..entry + at + 4].copy_from_slice(&number.to_le_bytes());
@@ -110,7 +111,7 @@ fn a_directory_that_contradicts_itself_is_refused() {
     assert!(said.contains("at byte 0: the entry `a` states two sizes: 4 and 3"), "{said}");
     let said = refusal(&with_number(&with_number(&stored, SIZE, 5000), PACKED, 5000));
     assert!(said.contains("the entry `a` reaches beyond the end"), "{said}");
-    // Deflate makes 1032 bytes of one at most, and one more byte may be begun.
+    // Deflate expands one byte to at most 1032, and one more byte may be started.
     let zip = deflated(&[("a", &all_the_same(200))]);
     let entry = directory(&zip)[0];
     let packed = u32::from_le_bytes(zip[entry + PACKED..entry + SIZE].try_into().unwrap());
@@ -118,7 +119,7 @@ fn a_directory_that_contradicts_itself_is_refused() {
     assert!(Archive::open(write(folder.path(), "b.zip", &with_number(&zip, SIZE, most))).is_ok());
     let said = refusal(&with_number(&zip, SIZE, most + 1));
     assert!(said.contains(&format!("the entry `a` claims {} bytes out of {packed}", most + 1)), "{said}");
-    // A method that is not read.
+    // An unsupported method.
     let mut other = stored.clone();
     for at in [directory(&stored)[0] + 10, 8] {
         other[at] = 12;
@@ -128,7 +129,7 @@ fn a_directory_that_contradicts_itself_is_refused() {
         said.contains("the entry `a` is compressed with") && said.contains("unpack the archive"),
         "{said}"
     );
-    // Up to the next entry's bytes, and one of them too.
+    // Up to the next entry's bytes, and one byte into them.
     let touching = with_number(&with_number(&stored, SIZE, 35), PACKED, 35);
     let said = refusal(&touching);
     assert!(said.contains("the entries `a` and `b` are of the same bytes"), "{said}");
@@ -145,7 +146,8 @@ fn a_directory_that_contradicts_itself_is_refused() {
 fn entries_that_are_replaced_are_found_behind_whatever_a_directory_adds_to_them() {
     let folder = tempfile::tempdir().unwrap();
     let mut zip = deflated(&[("a/1", b"first"), ("a/2", b"second"), ("a/3", b"third")]);
-    // The first two entries of the directory, the last first, get a field of five bytes and a comment of three.
+    // The first two entries of the directory, the last one first, get a field of five bytes and a comment of
+    // three.
     for at in directory(&zip)[..2].iter().rev() {
         zip.splice(at + 49..at + 49, *b"\x77\x77\x01\0xno.");
         (zip[at + 30], zip[at + 32]) = (5, 3);
@@ -153,7 +155,7 @@ fn entries_that_are_replaced_are_found_behind_whatever_a_directory_adds_to_them(
     let end = (0..zip.len() - 4).find(|&at| &zip[at..at + 4] == b"PK\x05\x06").unwrap();
     zip[end + 12] += 16;
     assert_eq!(Archive::open(write(folder.path(), "a.zip", &zip)).unwrap().len(), 3);
-    // Then the third takes the name of the second.
+    // Then the third gets the name of the second.
     for at in (0..zip.len() - 3).filter(|&at| &zip[at..at + 3] == b"a/3").collect::<Vec<_>>() {
         zip[at + 2] = b'2';
     }
@@ -170,7 +172,7 @@ fn an_archive_has_as_many_entries_as_it_may() {
         write(folder.path(), &format!("set/{name}"), data);
     }
     let mut linked = tar::Builder::new(tar_of(&files[..2]));
-    // The end's mark goes, so that a link comes behind.
+    // The end mark is removed, so that a link follows.
     let content = linked.get_mut();
     content.truncate(4 * 512);
     let mut header = tar::Header::new_gnu();
@@ -196,7 +198,7 @@ fn an_archive_has_as_many_entries_as_it_may() {
     let open = |max_entries| Archive::open_with(&deep, &ArchiveOptions { max_entries, ..Default::default() });
     assert_eq!(open(4).unwrap().empty_folders().collect::<Vec<_>>(), ["a", "a/b", "a/b/c"][2..]);
     assert!(matches!(open(3).unwrap_err(), DataError::TooLarge { size: 4, limit: 3, .. }));
-    // So do the entries of archives within an archive.
+    // So do the entries of nested archives.
     let outer = folder.path().join("outer");
     write(&outer, "1.zip", &deflated(&files));
     write(&outer, "2.zip", &deflated(&files));
@@ -243,7 +245,7 @@ fn what_is_kept_in_memory_and_what_in_a_file_is_told_by_the_limit() {
     let hash = kept[0].strip_prefix("a.tar.gz.").unwrap().strip_suffix(".unpacked").unwrap();
     assert!(hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()), "{kept:?}");
 
-    // An entry of a zip, too.
+    // The same for an entry of a zip.
     let zip = write(folder.path(), "zip/a.zip", &deflated(&[("in/x.bin", &[3; 100])]));
     let archive = Archive::open(&zip).unwrap();
     assert!(archive.packed_size(0) < 100);
@@ -399,7 +401,7 @@ fn a_file_is_taken_for_what_its_bytes_say_or_its_name() {
         assert!(error.to_string().contains(said), "{name}: {error}");
         assert!(error.to_string().len() < 40 + 120 + folder.path().as_os_str().len(), "{error}");
     }
-    // A name that is nothing but an ending, and others that only look like one.
+    // A name that consists only of an extension, and others that only resemble one.
     for name in [".zip", "zip", "azip", "a.zips", "é"] {
         let archive = Archive::open(write(folder.path(), name, b"words")).unwrap();
         assert_eq!((archive.entries()[0].name(), archive.entries()[0].size()), (name, 5));
@@ -411,10 +413,10 @@ fn a_file_is_taken_for_what_its_bytes_say_or_its_name() {
         assert_eq!(archive.entries()[0].name(), within);
         assert_eq!(&archive.bytes(0).unwrap()[..], b"words");
     }
-    // The empty zip is one.
+    // An empty zip is one.
     let empty = zip::ZipWriter::new(std::io::Cursor::new(Vec::new())).finish().unwrap().into_inner();
     assert!(Archive::open(write(folder.path(), "empty", &empty)).unwrap().is_empty());
-    // Of a tar the header's checksum counts, its own field as blanks.
+    // For a tar, the header's checksum is checked, with its own field as blanks.
     let mut tar = tar_of(&[("a", b"abc")]);
     assert_eq!(Archive::open(write(folder.path(), "t", &tar)).unwrap().entries()[0].name(), "a");
     for at in [0, 147, 156, 511] {
@@ -510,7 +512,7 @@ fn a_tar_that_ends_too_soon_is_told_where() {
     assert_eq!(Archive::open(write(folder.path(), "a.tar", &tar[..3072])).unwrap().len(), 2);
     let mut sparse = tar.clone();
     sparse[156] = b'S';
-    // One piece of 600 bytes from 0 on, and its real size, in octal digits.
+    // One piece of 600 bytes starting at 0, and its real size, in octal digits.
     for (at, number) in [(386, "00000000000\0"), (398, "00000001130\0"), (483, "00000001130\0")] {
         sparse[at..at + 12].copy_from_slice(number.as_bytes());
     }
@@ -555,7 +557,7 @@ fn what_is_no_file_in_a_folder_is_passed_over() {
     assert_eq!(archive.len(), 1);
     let skipped: Vec<(&str, SkipReason)> = archive.skipped().iter().map(|s| (&*s.name, s.reason)).collect();
     assert_eq!(skipped, [("through-a-file", SkipReason::DanglingLink), ("socket", SkipReason::Special)]);
-    // A folder that holds only what a system adds is empty.
+    // A folder that contains only files added by a system is empty.
     write(folder.path(), "set/sys/Thumbs.DB", b"");
     let archive = Archive::open(folder.path().join("set")).unwrap();
     assert_eq!(archive.empty_folders().collect::<Vec<_>>(), ["sys"]);

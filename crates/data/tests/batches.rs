@@ -1,4 +1,4 @@
-//! What a batch says of itself, the places of its samples, and the bounds of the loader's settings.
+//! The properties of a batch, the positions of its samples, and the bounds of the loader's settings.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +9,7 @@ use tks_data::{
     SampleShape, SampleSlot, Sampler, Shard, sample_rng,
 };
 
-/// Samples of two steps and three elements, all of them the sample's index; classes in turn.
+/// Samples of two steps and three elements, all equal to the sample's index; classes alternate.
 #[derive(Debug)]
 struct Numbers {
     samples: usize,
@@ -74,7 +74,7 @@ fn a_batch_tells_its_epoch_its_number_and_its_samples() {
 
 #[test]
 fn soft_labels_begin_as_one_hot_vectors_whatever_a_batch_before_left() {
-    // The last batch of each epoch is smaller, and one thread uses the same memory again and again.
+    // The last batch of each epoch is smaller, and one thread reuses the same memory.
     let hook = |batch: &mut Batch<f32>, _: &mut SampleRng| -> Result<(), BoxError> {
         assert!(batch.soft_labels().is_none());
         let labels = batch.labels().to_vec();
@@ -85,7 +85,7 @@ fn soft_labels_begin_as_one_hot_vectors_whatever_a_batch_before_left() {
             assert_eq!(row.to_vec(), one_hot);
         }
         soft.fill(0.25);
-        // Asked for again they are what the hook made of them.
+        // When requested again, they are as changed by the hook.
         assert_eq!(batch.inputs_and_soft_labels().1[[0, 0]], 0.25);
         Ok(())
     };
@@ -115,7 +115,7 @@ fn every_batch_of_every_process_has_a_generator_of_its_own() {
         let loader = Loader::with_hook(dataset, config, hook).unwrap();
         assert_eq!(loader.epoch(4).unwrap().map(Result::unwrap).count(), 5);
     }
-    // In the order of one process that would take all the batches in turn.
+    // In the order of a single process that takes all batches in turn.
     let expected: Vec<u64> = (0..3u64)
         .flat_map(|rank| (0..5u64).map(move |k| (1 << 63) | (3 * k + rank)))
         .map(|number| sample_rng(5, 4, number).next_u64())
@@ -214,7 +214,7 @@ fn a_worker_keeps_one_room_for_each_type() {
 
 #[test]
 fn a_seed_means_the_same_numbers_for_ever() {
-    // Computed apart from this code, after the definitions of SplitMix64 and xoshiro256++.
+    // Computed independently of this code, from the definitions of SplitMix64 and xoshiro256++.
     for (seed, epoch, index, expected) in [
         (0, 0, 0, [0xbabb_761a_c830_fe4a, 0x2b1a_bb54_7c60_bbab]),
         (7, 0, 3, [0x33bb_deb0_637d_c8e1, 0x6cdb_4669_164b_c588]),
@@ -238,7 +238,7 @@ fn a_seed_means_the_same_numbers_for_ever() {
 
 #[test]
 fn every_class_comes_once_a_round_and_its_samples_in_turn() {
-    // Class 2 has no sample; class 1 has one, which comes in every round.
+    // Class 2 has no samples; class 1 has one, which occurs in every round.
     let labels = [0, 0, 1, 0, 3, 3];
     let sampler = Sampler::ClassBalanced { per_epoch: Some(20) };
     let order = sampler.order(6, &labels, 5, 0);

@@ -1,4 +1,4 @@
-//! Bytes and files: what lies within a part, what beyond it, and what the names of files become.
+//! Bytes and files: ranges within and beyond a part, and the handling of file names.
 
 use std::io;
 use std::path::Path;
@@ -104,14 +104,14 @@ fn files_are_removed_and_renamed_and_refusals_are_errors() {
     assert!(whole_file::rename(&a, &b).unwrap_err().to_string().contains("rename to"));
     whole_file::remove(&b).unwrap();
     assert!(!b.exists());
-    // It may be gone already; what is there and stays is an error.
+    // It may already be gone; one that exists and cannot be removed is an error.
     whole_file::remove(&b).unwrap();
     std::fs::create_dir(&b).unwrap();
     std::fs::write(b.join("held"), "").unwrap();
     assert!(whole_file::remove(&b).unwrap_err().to_string().contains("cannot remove"));
     assert!(whole_file::write(&b, b"two").unwrap_err().to_string().contains("rename to"));
     assert!(whole_file::write_new(&b.join("held/x"), b"two").is_err());
-    // What is refused for another reason than a file of that name is no sign of another writer.
+    // A failure for a reason other than an existing file does not indicate another writer.
     assert!(whole_file::write_new(&b.join("x".repeat(300)), b"two").is_err());
     for (name, is) in [(".unfinished-1", true), ("unfinished-1", false), ("a.unfinished-1", false)] {
         assert_eq!(whole_file::is_unfinished(name.as_ref()), is, "{name}");
@@ -141,7 +141,8 @@ fn a_file_of_another_disk_is_copied() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
-/// Changes four names in turn, each in its own way; run by [`a_process_ends_before_the_change_of_a_name_that_it_is_told`].
+/// Changes four names in turn, each in a different way; run by
+/// [`a_process_ends_before_the_change_of_a_name_that_it_is_told`].
 #[test]
 fn four_changes_of_names() {
     let Some(folder) = std::env::var_os("TKS_TEST_FOLDER") else { return };

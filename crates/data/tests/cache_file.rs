@@ -1,4 +1,4 @@
-//! The file of a cache: its name, its parts, and what it is refused for.
+//! The file of a cache: its name, its parts, and the reasons for refusing it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tks_data::cache::CacheState;
 use tks_data::{BoxError, CacheKey, DataError, Dataset, SampleCache, SampleContext, SampleShape, SampleSlot};
 
-/// Samples of some steps and three elements, numbered through.
+/// Samples of some steps and three elements, with consecutive numbers.
 struct Steps {
     samples: usize,
     steps: usize,
@@ -124,7 +124,7 @@ impl Parts {
         }
     }
 
-    /// The file again, with lengths and checksum that fit.
+    /// Writes the file again, with matching lengths and checksum.
     fn write(&self, path: &Path) {
         let (header, tail) = (self.header.to_string(), self.tail.to_string());
         let mut bytes = b"tks-samples-1\0\0\n".to_vec();

@@ -1,4 +1,5 @@
-//! Fetching from a folder: which files, where they go, what is said of them, and what a server's word is worth.
+//! Downloading from a folder: which files, where they are stored, what is reported, and how far a server is
+//! trusted.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -9,7 +10,7 @@ use tks_data::DataError;
 use tks_data::fetch::{FetchOptions, FetchOutcome, FileState, Progress, Stage, fetch, verify};
 use tks_data::manifest::{Checksum, Manifest};
 
-/// A manifest of these files: name, address, size, checksums, and whatever else.
+/// A manifest of these files: name, address, size, checksums, and further fields.
 fn manifest(files: &[(&str, &str, &str, &str, &str)]) -> Manifest {
     let mut text = String::from(
         r#"
@@ -80,7 +81,7 @@ fn a_part_of_a_mirrors_file_is_gone_on_with() {
         };
         fetch(manifest, folder.path(), &options, progress).map(|files| files[0].how)
     };
-    // What is there, how much of it is used, what is reported.
+    // What exists, how much of it is used, what is reported.
     let fetching = |from: u64, total| {
         let mut steps = vec![(Stage::Fetching, from, Some(total))];
         steps.extend((from < total).then_some((Stage::Fetching, total, Some(total))));
@@ -92,7 +93,7 @@ fn a_part_of_a_mirrors_file_is_gone_on_with() {
         ("ab", 2, [resumed(2), fetching(2, 3)].concat()),
         ("abc", 3, resumed(3)),
         ("abcd", 0, fetching(0, 3)),
-        // It begins as another file: seen by the checksum, then fetched from its beginning.
+        // It begins as a different file, which the checksum reveals; it is then downloaded from the start.
         ("xb", 0, [resumed(2), fetching(2, 3), fetching(0, 3)].concat()),
     ] {
         let _ = std::fs::remove_file(folder.path().join("a.zip"));
@@ -102,7 +103,8 @@ fn a_part_of_a_mirrors_file_is_gone_on_with() {
         assert_eq!((how, seen), (FetchOutcome::Fetched { resumed_from }, steps), "{part}");
         assert_eq!(std::fs::read(folder.path().join("a.zip")).unwrap(), b"abc");
     }
-    // Where the manifest knows no size the mirror's file tells it: a part that is longer is not of that file.
+    // If the manifest states no size, the mirror's file determines it: a longer part does not belong to that
+    // file.
     std::fs::remove_file(folder.path().join("a.zip")).unwrap();
     std::fs::write(folder.path().join("a.zip.part"), "abcdef").unwrap();
     fetch(&manifest(&[("a.zip", "manual", "\"unknown\"", SUM, "")]), &mut Vec::new()).unwrap();
@@ -168,7 +170,8 @@ fn what_is_there_is_compared_with_what_is_stated() {
     assert_eq!(said, format!("wrong: its checksum is {expected} where the manifest states {sum}"));
 }
 
-/// A server that gives these answers in turn, the last one again and again; its address and the heads it got.
+/// A server that returns these answers in turn, repeating the last one; returns its address and the request
+/// heads it received.
 fn server(answers: Vec<String>) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}/a.zip", listener.local_addr().unwrap());
@@ -217,7 +220,7 @@ fn only_a_strong_state_is_compared_and_noted() {
     ];
     for (headers, state) in cases {
         let folder = tempfile::tempdir().unwrap();
-        // Cut after two of three bytes.
+        // Truncated after two of three bytes.
         let first = answer("200 OK", headers, "abc").replace("\r\n\r\nabc", "\r\n\r\nab");
         let rest = answer("206 Partial Content", &format!("Content-Range: bytes 2-2/3\r\n{headers}"), "c");
         let whole = answer("200 OK", headers, "abc");

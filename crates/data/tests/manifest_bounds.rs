@@ -1,4 +1,4 @@
-//! Manifests, catalogues and splits: each rule at its bounds, and what values are written as.
+//! Manifests, catalogues and splits: each rule at its bounds, and the written form of values.
 
 use std::path::Path;
 
@@ -32,7 +32,7 @@ files = [{ name = "a/toy.zip", url = "shipped", size = 123, checksums = [] }]
     manifest
 }
 
-/// What is wrong with it, field and message, or nothing.
+/// The field and message of its error, or nothing.
 fn fault(manifest: &Manifest, path: &str) -> String {
     match manifest.check(Path::new(path)) {
         Ok(()) => String::new(),
@@ -264,7 +264,7 @@ fn what_a_split_lists_and_nobody_has_is_counted() {
             None => assert_eq!(found.unwrap()["test"], [0, 1]),
         }
     }
-    // The rest has a part even where nothing belongs to it.
+    // The rest is a part even if nothing belongs to it.
     assert_eq!(split.assign(&["a/2", "b/1"], true).unwrap()["train"], [] as [usize; 0]);
     let scheme = |stated| SplitScheme {
         name: "x".into(),
@@ -285,7 +285,7 @@ fn what_a_split_lists_and_nobody_has_is_counted() {
     assert_eq!((parts["train"].len(), parts["test"].len()), (3, 0), "no more than there are");
 }
 
-/// Names as lists of letters and of numbers, compared as such.
+/// Names as lists of letters and numbers, compared as such.
 fn naive(a: &str, b: &str) -> std::cmp::Ordering {
     let key = |text: &str| {
         let mut key: Vec<(u8, u128)> = Vec::new();
@@ -308,7 +308,7 @@ fn naive(a: &str, b: &str) -> std::cmp::Ordering {
 proptest::proptest! {
     #[test]
     fn natural_order_is_that_of_letters_and_numbers(a in "[a/_z0-2]{0,8}", b in "[a/_z0-2]{0,8}") {
-        // A digit against another character, where the numbers' order says nothing.
+        // A digit compared with another character, for which the order of numbers does not matter.
         proptest::prop_assert_eq!(natural(&a, &b), naive(&a, &b), "{} {}", a, b);
     }
 }

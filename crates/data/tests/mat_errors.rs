@@ -1,4 +1,4 @@
-//! MATLAB v5 files byte by byte: what is wrong, at which byte, and what is just right.
+//! MATLAB v5 files byte by byte: errors with their positions, and values that are only just valid.
 
 use std::io::Write;
 
@@ -13,7 +13,7 @@ fn element(kind: u32, data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// One of at most four bytes, in the small format.
+/// An element of at most four bytes, in the small format.
 fn small(kind: u32, data: &[u8]) -> Vec<u8> {
     let mut bytes = (kind | (data.len() as u32) << 16).to_le_bytes().to_vec();
     bytes.extend(data);
@@ -21,7 +21,7 @@ fn small(kind: u32, data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The content of an array named `x`: flags (24 bytes with the array's own tag), sizes, name, content.
+/// The content of an array named `x`: flags (24 bytes including the array's own tag), sizes, name, content.
 fn array_with(flags: Vec<u8>, sizes: Vec<u8>, name: Vec<u8>, content: &[u8]) -> Vec<u8> {
     element(14, &[flags, sizes, name, content.to_vec()].concat())
 }
@@ -54,7 +54,7 @@ fn compressed(data: &[u8]) -> Vec<u8> {
     [&15u32.to_le_bytes()[..], &(packed.len() as u32).to_le_bytes(), &packed].concat()
 }
 
-/// Where it is wrong, and what is.
+/// The position and message of the error.
 fn fault(bytes: &[u8]) -> (u64, String) {
     let error = parse_mat(bytes).unwrap_err();
     assert_eq!(error.format, "MATLAB v5");
@@ -82,7 +82,8 @@ fn a_fault_is_told_with_its_byte() {
         file
     };
     let text = |kind, data: &[u8]| element(kind, data);
-    // Parts of the first array begin at these bytes: flags' data 144, sizes' 160, name's 176, content's 192.
+    // The parts of the first array begin at these bytes: the flags' data at 144, sizes' at 160, name's at
+    // 176, content's at 192.
     let cases: Vec<(Vec<u8>, u64, &str)> = vec![
         (vec![0; 100], 0, "128 bytes wanted, 100 left"),
         (header(126, b"XX"), 126, "no byte order `IM` or `MI`: no MATLAB v5 file"),
@@ -186,12 +187,12 @@ fn what_is_just_right_is_read() {
     assert_eq!(numbers(&file(&[array_with(flags(9), sizes(&[1, 1]), element(2, b"x"), &number)])), [7.0]);
     assert_eq!(numbers(&file(&[array(9, &[2, 2], &small(2, &[1, 2, 3, 4]))])), [1.0, 2.0, 3.0, 4.0]);
     assert_eq!(numbers(&file(&[array(9, &[0, 3], &element(9, &[]))])), [] as [f64; 0]);
-    // The padding of the last element may be left out.
+    // The padding of the last element is optional.
     let whole = file(&[array(9, &[1, 1], &number)]);
     let mut unpadded = whole[..whole.len() - 7].to_vec();
     unpadded[132] -= 7;
     assert_eq!(numbers(&unpadded), [7.0]);
-    // The imaginary part of a number is passed over.
+    // The imaginary part of a number is skipped.
     assert_eq!(numbers(&file(&[array(9, &[1, 1], &[number.clone(), element(2, &[8])].concat())])), [7.0]);
 
     let said = |kind, dims: &[u32], data: &[u8]| value(&file(&[array(4, dims, &element(kind, data))]));
@@ -213,7 +214,7 @@ fn what_is_just_right_is_read() {
         .map(|v| v.name)
         .collect();
     assert_eq!(named, ["x"], "what has no name is MATLAB's own");
-    // An array of no bytes is an empty one.
+    // An array without bytes is empty.
     let hole = value(&file(&[array(1, &[1, 1], &element(14, &[]))]));
     let MatValue::Cells { dims, values } = hole else { panic!("{hole:?}") };
     let MatValue::Numbers { dims: none, values: numbers } = &values[0] else { panic!("{values:?}") };
@@ -258,7 +259,7 @@ fn compressed_elements_share_one_limit() {
         (error.offset, error.problem.as_str()),
         (start + 8, format!("unpacks to more than the {left} bytes that are left for it").as_str())
     );
-    // A fault within is told at the element's beginning.
+    // A fault inside is reported at the start of the element.
     let wrong = file(&[compressed(&x), compressed(&array(9, &[1, 2], &element(2, &[8])))]);
     assert_eq!(
         fault(&wrong),

@@ -1,4 +1,4 @@
-//! Documents in TOML: places, ranges of numbers, values as they are shown, and what errors say, to the letter.
+//! TOML documents: positions, ranges of numbers, displayed values, and the exact text of errors.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -148,7 +148,7 @@ fn values_of_every_kind_are_read() {
     assert!(kinds("f32 = inf").f32.is_infinite() && kinds("f64 = nan").f64.is_nan());
     assert_eq!(kinds("f32 = 3.4e38").f32, 3.4e38);
     assert_eq!(kinds("f32 = -3.4e38").f32, -3.4e38);
-    // Serde passes over what a type does not name.
+    // Serde skips keys that a type does not name.
     assert_eq!(read::<Tuple2>("a = 1\nrest = { b = [1, { c = 2 }] }").unwrap().a, 1);
 }
 
@@ -224,7 +224,7 @@ fn what_is_wrong_is_told_to_the_letter() {
     assert_eq!(read::<Part>("").unwrap_err(), "a.toml:1:1: `tau` is missing");
 }
 
-/// Says what serde's own errors say.
+/// The text of serde's own errors.
 fn said(make: fn() -> Fault) -> String {
     make().to_string()
 }
@@ -285,7 +285,7 @@ fn what_serde_expects_is_told_in_words_of_toml() {
     );
 }
 
-/// A number that its own type refuses.
+/// A number that its type refuses.
 #[derive(Debug)]
 struct Even(u8);
 

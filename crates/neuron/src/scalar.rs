@@ -268,7 +268,7 @@ mod tests {
         let slope = (f(0.7 + 1e-6) - f(0.7 - 1e-6)) / 2e-6;
         assert!((f64::from(y.slope) - slope).abs() < 1e-4, "{} against {slope}", y.slope);
         assert_eq!(Dual::variable(-200.0).sigmoid(), Dual::of(0.0));
-        // The kink has the slope of its left side, as libtorch has it.
+        // At the kink, the slope is that of the left side, as in libtorch.
         let relu = [-1.0, 0.0, 1.0].map(|x| Dual::variable(x).relu());
         assert_eq!(relu, [Dual::of(0.0), Dual::of(0.0), Dual::variable(1.0)]);
     }

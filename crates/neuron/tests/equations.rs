@@ -1,4 +1,5 @@
-//! Every model's step as its documentation writes it down, in double precision and by hand, beside the scalar reference.
+//! Every model's step as documented, computed by hand in double precision, compared with the scalar
+//! reference.
 
 use tks_neuron::reference::{Learned, State, gradient, run, step};
 use tks_neuron::{Model, Neuron, ResetTime};
@@ -7,7 +8,8 @@ fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// A charge and what it makes of the auxiliary state, by the equations of [`Model`]: `v`, `a`, `x`, rest, learned.
+/// The charged membrane and the resulting auxiliary state, by the equations of [`Model`]: `v`, `a`, `x`,
+/// rest, learned.
 fn charged(model: Model, v: f64, a: f64, x: f64, rest: f64, learned: &[f64]) -> (f64, f64) {
     let leaky = |input: f64, tau: f32, decay_input: bool| {
         let tau = f64::from(tau);
@@ -52,7 +54,7 @@ fn charged(model: Model, v: f64, a: f64, x: f64, rest: f64, learned: &[f64]) -> 
     }
 }
 
-/// A whole step with a reset at once: spike, membrane, auxiliary state.
+/// A complete step with an immediate reset: spike, membrane potential, auxiliary state.
 fn by_hand(neuron: &Neuron, learned: &[f64], v: f64, a: f64, x: f64) -> (f64, f64, f64) {
     let rest = f64::from(neuron.v_reset.unwrap_or(0.0));
     let (h, mut a_next) = charged(neuron.model, v, a, x, rest, learned);
@@ -83,7 +85,7 @@ fn by_hand(neuron: &Neuron, learned: &[f64], v: f64, a: f64, x: f64) -> (f64, f6
     (spike, if fires { after } else { h }, a_next)
 }
 
-/// The models, with parameters of which none is 0 or 1 nor twice the same.
+/// The models, with parameters none of which are 0 or 1 or occur twice.
 fn models() -> Vec<Model> {
     let mut models = vec![
         Model::If,
@@ -116,7 +118,7 @@ fn a_step_is_what_the_equations_say() {
             let neuron = Neuron { v_reset, strict, v_threshold: 0.8, ..Neuron::new(model) };
             neuron.check().unwrap();
             let mut learned = Learned::<f32>::initial(&neuron);
-            // Away from where training starts: gates that are all at one half tell little apart.
+            // Away from the initial values: gates that are all one half distinguish little.
             learned.parameters.iter_mut().enumerate().for_each(|(i, value)| *value += 0.3 * (i as f32 - 2.0));
             let wide: Vec<f64> = learned.parameters.iter().map(|&value| f64::from(value)).collect();
             for (v, a, x) in
@@ -139,7 +141,7 @@ fn a_step_is_what_the_equations_say() {
 #[test]
 fn a_late_reset_comes_with_the_next_step() {
     for (v_reset, expected) in [
-        // Before the next charge to the reset, or off the next charged membrane.
+        // Reset before the next charge, or subtracted from the next charged membrane.
         (Some(-0.25), [(1.0, 1.5), (0.0, 0.25), (1.0, 0.75), (0.0, -0.25)]),
         (None, [(1.0, 1.5), (1.0, 1.5), (1.0, 1.5), (1.0, 1.0)]),
     ] {
@@ -166,7 +168,7 @@ fn a_late_reset_comes_with_the_next_step() {
 #[test]
 fn the_gradient_of_a_membrane_is_that_of_differences() {
     for model in models() {
-        // What never fires, so that differences tell the gradient.
+        // Neurons that never fire, so that finite differences give the gradient.
         let neuron = Neuron { v_threshold: 1e6, v_reset: None, ..Neuron::new(model) };
         let learned = Learned::<f32>::initial(&neuron);
         let wide: Vec<f64> = learned.parameters.iter().map(|&value| f64::from(value)).collect();
@@ -196,7 +198,8 @@ fn the_gradient_of_a_membrane_is_that_of_differences() {
         let mut told = vec![found.initial.membrane, found.initial.auxiliary];
         told.extend(&found.input);
         told.extend(&found.parameters);
-        // The surrogate gives CLIF's and GLIF's auxiliary states a slope that differences do not see; at this distance none.
+        // The surrogate gives CLIF's and GLIF's auxiliary states a slope that finite differences do not see;
+        // at this distance, it is zero.
         for (i, (told, slope)) in told.iter().zip(&slopes).enumerate() {
             assert!(
                 (f64::from(*told) - slope).abs() < 2e-4 * (1.0 + slope.abs()),

@@ -1,4 +1,4 @@
-//! The fused kernels' buffers: each one too long and too short, and what is told of it.
+//! The fused kernels' buffers: each one too long and too short, and the resulting message.
 
 use half::bf16;
 use tks_neuron::kernel::{
@@ -11,7 +11,7 @@ fn alif() -> Kernel {
     Kernel::new(&Neuron::new(Model::all()[4])).unwrap()
 }
 
-/// What an error of length says.
+/// The contents of a length error.
 fn told<T: std::fmt::Debug>(result: Result<T, NeuronError>) -> (&'static str, usize, usize) {
     match result {
         Err(NeuronError::Length { buffer, actual, expected, .. }) => (buffer, actual, expected),
@@ -62,7 +62,7 @@ fn every_buffer_of_the_forward_pass_has_its_length() {
         assert_eq!(told(run(Spikes::Bits(&mut vec![0; length]))), ("spikes", length, 2));
     }
     run(Spikes::Bits(&mut [0; 2])).unwrap();
-    // A model without a second state takes none of its buffers, at either end.
+    // A model without a second state accepts none of its buffers, at either end.
     let lif = Kernel::new(&Neuron::default()).unwrap();
     for end in [false, true] {
         let (mut spikes, mut to) = ([0.0; 6], [0.0; 3]);
@@ -174,7 +174,7 @@ fn packed_spikes_are_unpacked_bit_by_bit() {
 
 #[test]
 fn learned_values_take_the_place_of_those_from_the_start() {
-    // One neuron and one step from rest: what is left of the input is the leak's share, or nothing less.
+    // One neuron and one step: the input is multiplied by the leak's share with `decay_input`, else by 1.
     let membrane = |kernel: Kernel, input: f32, before: f32| {
         let (mut spikes, mut after) = ([0.0], [0.0]);
         let input = [input];

@@ -1,5 +1,5 @@
-//! The backward kernels' faster path against the one that is compared with the reference, and the sums of channels against
-//! sums one by one.
+//! The backward kernels' faster path compared with the one that is tested against the reference, and the sums
+//! over channels compared with sequential sums.
 
 mod common;
 
@@ -8,7 +8,8 @@ use tks_golden::noise;
 use tks_neuron::kernel::{Backward, ChannelAffine, ChannelSums, Forward, GradSpikes, Kernel, Spikes};
 use tks_neuron::{Model, Neuron};
 
-/// What is asked for beside decides which loops run; `kernels.rs` compares those of `learned` with the reference.
+/// The other requested gradients determine which loops run; `kernels.rs` compares those of `learned` with the
+/// reference.
 #[test]
 fn a_gradient_does_not_depend_on_what_else_is_asked_for() {
     // More neurons than a strip of a block.
@@ -43,7 +44,7 @@ fn a_gradient_does_not_depend_on_what_else_is_asked_for() {
 
 #[test]
 fn a_channels_sums_are_those_of_its_neurons_and_steps() {
-    // Several blocks, with channels that begin anywhere in them.
+    // Several blocks, with channels that start anywhere in them.
     let (t, n) = (3, 2400);
     let input = noise(1, t * n);
     let grad_spikes = noise(2, t * n);

@@ -1,4 +1,4 @@
-//! Neurons and their options at the bounds of what is allowed, and what each model says of itself.
+//! Neurons and their options at their bounds, and the properties of each model.
 
 use serde::Deserialize;
 use serde::de::value::MapDeserializer;
@@ -9,7 +9,8 @@ fn toml(text: &str) -> Neuron {
     toml::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-/// Each model with one parameter set; what it must be, a value just right and one just wrong.
+/// Each model with one parameter set; its range, a value that is only just valid and one that is only just
+/// invalid.
 #[test]
 fn parameters_are_taken_up_to_their_bounds() {
     const TIME: &str = "finite and 1 or above (a time constant in steps)";
@@ -112,7 +113,7 @@ fn a_reset_is_a_number_or_none() {
         assert_eq!(neuron.v_reset, v_reset);
         assert_eq!(neuron.v_rest(), v_reset.unwrap_or(0.0));
     }
-    // Other formats than TOML have numbers without a sign.
+    // Formats other than TOML have unsigned numbers.
     let unsigned = MapDeserializer::<_, serde::de::value::Error>::new([("v_reset", 3u64)].into_iter());
     assert_eq!(Neuron::deserialize(unsigned).unwrap().v_reset, Some(3.0));
     for text in ["\"None\"", "true", "[]"] {
@@ -165,7 +166,7 @@ fn a_model_says_what_it_has() {
         };
         assert_eq!(learned, expected);
     }
-    // What is learned starts where the configuration says, seen through a sigmoid.
+    // The sigmoid of a learned parameter starts at the configured value.
     let sigmoid = |w: f32| 1.0 / (1.0 + (-f64::from(w)).exp());
     let [(_, w)] = Model::Plif { init_tau: 5.0, decay_input: true }.learned()[..] else { panic!("one") };
     assert!((sigmoid(w) - 0.2).abs() < 1e-6, "{w}");

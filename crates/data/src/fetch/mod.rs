@@ -69,7 +69,7 @@ impl Default for FetchOptions {
 }
 
 impl FetchOptions {
-    /// How long to wait after so many failures, at least one, before trying again.
+    /// How long to wait after `failures` failures, at least one, before trying again.
     fn wait_after(&self, failures: u32) -> Duration {
         Duration::from_millis(self.retry_wait_ms.saturating_mul(1 << (failures - 1).min(6)))
     }

@@ -1,10 +1,10 @@
-//! One file on its way, with readers and clocks that no server has.
+//! A single download, with readers and clocks that no server has.
 
 use std::io;
 
 use super::*;
 
-/// Gives pieces, and an interruption before each.
+/// Returns pieces, with an interruption before each.
 struct Interrupted<'a> {
     pieces: std::slice::Iter<'a, &'a [u8]>,
     is_due: bool,
@@ -45,10 +45,10 @@ fn file(size: Stated<u64>, checksums: &[&str]) -> SourceFile {
 
 const MD5_OF_ABC: &str = "md5:900150983cd24fb0d6963f7d28e17f72";
 
-/// Stage, bytes there, bytes in all.
+/// Stage, bytes present, total bytes.
 type Report = (Stage, u64, Option<u64>);
 
-/// Runs `work` with a download of `file` into a folder of its own; the part's bytes and what was reported.
+/// Runs `work` with a download of `file` into a new folder; returns the part's bytes and the reports.
 fn with_download<T>(
     file: &SourceFile,
     options: &FetchOptions,
@@ -105,20 +105,20 @@ fn the_most_bytes_of_a_file_are_its_size_else_what_is_stated_else_the_options() 
             matches!(result.1, DataError::TooLong { limit: found, is_stated: is, .. } if found == limit && is == is_stated)
         );
     }
-    // Of a file of unknown size just so many bytes are taken, and nothing is kept of one that has more.
+    // Of a file of unknown size, at most this many bytes are accepted, and nothing is kept of a longer one.
     for (length, fits) in [(4, true), (5, false)] {
         let bytes = vec![1; length];
         let (result, part, _) = with_download(&unknown, &options, |download| {
             download.copy(&mut bytes.as_slice(), &mut 0, None, &mut Digests::new(&[]))
         });
         assert_eq!((result.is_ok(), part.len()), (fits, if fits { length } else { 0 }));
-        // So if the server says it before.
+        // The same if the server states the size beforehand.
         let (result, part, _) = with_download(&unknown, &options, |download| {
             download.copy(&mut bytes.as_slice(), &mut 0, Some(length as u64), &mut Digests::new(&[]))
         });
         assert_eq!((result.is_ok(), part.len()), (fits, if fits { length } else { 0 }));
     }
-    // More than the stated size is another file.
+    // A download longer than the stated size is a different file.
     let (result, ..) = with_download(&sized, &options, |download| {
         download.copy(&mut [1; 10].as_slice(), &mut 0, None, &mut Digests::new(&[]))
     });
@@ -147,7 +147,7 @@ fn a_part_is_taken_up_only_if_it_can_be_told_whose_it_is() {
     assert_eq!(with(&checked, None), ((3, true), b"abc".to_vec(), resuming(None)));
     let sized = |size| SourceFile { size: Stated::Value(size), ..checked.clone() };
     assert_eq!(with(&sized(3), None), ((3, true), b"abc".to_vec(), resuming(Some(3))));
-    // Larger than the file: of another one.
+    // Larger than the file, so it belongs to another one.
     assert_eq!(with(&sized(2), None), ((0, false), Vec::new(), vec![]));
     let unchecked = file(Stated::Unknown, &[]);
     for (from, taken) in [
@@ -164,7 +164,7 @@ fn a_part_is_taken_up_only_if_it_can_be_told_whose_it_is() {
 
 #[test]
 fn what_a_slow_connection_brought_is_kept() {
-    /// A byte a second and a half.
+    /// One byte every one and a half seconds.
     struct Slow;
     impl Read for Slow {
         fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
@@ -181,7 +181,7 @@ fn what_a_slow_connection_brought_is_kept() {
             download.copy(&mut Slow.take(30), &mut 0, Some(30), &mut Digests::new(&[]))
         })
     };
-    // Ten bytes come in each window: enough for a speed of ten.
+    // Ten bytes arrive in each window: enough for a speed of ten.
     let (result, part, _) = copy(10, 3600);
     assert!(result.is_ok() && part.len() == 30, "{result:?}");
     let (result, part, _) = copy(11, 3600);
