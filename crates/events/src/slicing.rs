@@ -140,8 +140,8 @@ pub enum LastWindow {
     /// It is kept, so that no event is lost.
     #[default]
     Keep,
-    /// It is dropped, with its events, unless it is the only one (tonic's default). A window is kept if `t_0
-    /// + k s + window_us <= t_{N-1}`, a count if all its events are present.
+    /// It is dropped, with its events, unless it is the only one (tonic's default). A window is kept if
+    /// `t_0 + k s + window_us <= t_{N-1}`, a count if all its events are present.
     Drop,
     /// tonic with `include_incomplete`: for windows, an event exactly at the end of the last one is lost.
     Tonic,

@@ -169,6 +169,9 @@ impl HardwareConfig {
     }
 
     /// Sets the number of threads of this process and returns the device.
+    ///
+    /// # Errors
+    /// As [`HardwareConfig::resolve`].
     pub fn prepare(&self) -> Result<tch::Device> {
         tks_autograd::runtime::set_threads(self.thread_count());
         self.resolve()
