@@ -36,7 +36,7 @@ pub enum Slicing {
         /// Number of slices, 1 to 1048576 ([`MAX_SLICES`]); left out: `time_steps`, or 10.
         #[serde(default = "default_bins")]
         bins: usize,
-        /// Overlap of a slice with the next, as a share of its length; 0 <= overlap < 1.
+        /// Overlap of a slice with the next as a share of its length, 0 <= overlap < 1.
         #[serde(default)]
         overlap: f64,
         /// Placement of the edges between slices.
@@ -56,7 +56,7 @@ pub enum Slicing {
         /// Number of slices, 1 to 1048576 ([`MAX_SLICES`]); left out: `time_steps`, or 10.
         #[serde(default = "default_bins")]
         bins: usize,
-        /// Overlap of a slice with the next, as a share of its length; 0 <= overlap < 1.
+        /// Overlap of a slice with the next as a share of its length, 0 <= overlap < 1.
         #[serde(default)]
         overlap: f64,
         /// How events that do not divide evenly are distributed.

@@ -42,9 +42,9 @@ pub struct NetworkConfig {
     pub neuron: Neuron,
     /// Whether each layer's threshold is learned too, starting from the neuron's.
     pub learn_threshold: bool,
-    /// Dropout rate before the classifier, in `[0, 1)`; the same features are dropped at every time step.
+    /// Dropout rate before the classifier, 0 to below 1. The same features are dropped at every time step.
     pub dropout: f64,
-    /// Number of channels in the first layer of `small`, 1 or above; the later layers have two and four times
+    /// Number of channels in the first layer of `small`, 1 or above. The later layers have two and four times
     /// as many.
     pub width: usize,
     /// The layers of `sequential`, starting at the input. The classifier, a linear layer, is added

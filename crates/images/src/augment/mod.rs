@@ -110,13 +110,16 @@ pub enum Augment {
         /// Probability of the change, 0 to 1.
         #[serde(default = "defaults::one")]
         probability: f64,
-        /// Amount of change of the brightness: the factor is `max(0, 1 - brightness)` to `1 + brightness`.
+        /// Maximum change of the brightness, 0 or above. The factor is `max(0, 1 - brightness)` to `1 +
+        /// brightness`.
         #[serde(default)]
         brightness: f64,
-        /// Amount of change of the contrast: the factor is `max(0, 1 - contrast)` to `1 + contrast`.
+        /// Maximum change of the contrast, 0 or above. The factor is `max(0, 1 - contrast)` to `1 +
+        /// contrast`.
         #[serde(default)]
         contrast: f64,
-        /// Amount of change of the saturation: the factor is `max(0, 1 - saturation)` to `1 + saturation`.
+        /// Maximum change of the saturation, 0 or above. The factor is `max(0, 1 - saturation)` to `1 +
+        /// saturation`.
         #[serde(default)]
         saturation: f64,
         /// Maximum shift of the hue in either direction as a share of the colour circle, 0 to 0.5.
@@ -201,7 +204,7 @@ pub enum Augment {
     /// Sets squares of the normalised image to 0, centred on random pixels and clipped at the border. DeVries
     /// and Taylor, arXiv 1708.04552; 16 pixels for CIFAR10, 8 for CIFAR100.
     Cutout {
-        /// Side of the squares in pixels, 1 or above; an odd side counts as one less.
+        /// Side of the squares in pixels, 1 or above. An odd side counts as one less.
         #[serde(default = "defaults::cutout")]
         length: usize,
         /// Number of squares, up to 100.

@@ -60,7 +60,7 @@ pub struct Recipe {
     /// `Image.draft`), as long as the part to be resized is not smaller than its target. This decodes less,
     /// with slightly different pixels. It applies if resizing or a random resized crop is the first step.
     pub reduced_decoding: bool,
-    /// Random augmentation, in training only.
+    /// Number of channels: 1 for grey or 3 for colour. Left out: as in the data set.
     pub augment: Vec<Augment>,
     /// Number of channels: 1 for grey, 3 for colour; left out: as in the data set.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -23,7 +23,7 @@ pub struct MsResnetConfig {
     pub stem_kernel: usize,
     /// Stride of the first convolution, 1 or above.
     pub stem_stride: usize,
-    /// Stride of the first stage, 1 or above; that of the others is 2.
+    /// Stride of the first stage, 1 or above. That of the others is 2.
     pub first_stride: usize,
 }
 

@@ -22,8 +22,8 @@ pub struct SpikformerConfig {
     pub heads: usize,
     /// Number of features in a block's hidden layer, in multiples of `width`, 1 or above.
     pub mlp_ratio: usize,
-    /// Side of a token's patch in pixels: 1, 2, 4, 8 or 16. It determines how many of the four convolutions that
-    /// produce tokens are followed by pooling, counted from the last.
+    /// Side of a token's patch in pixels: a power of two, 1 to 16. It determines how many of the four
+    /// convolutions that produce tokens are followed by pooling, counted from the last.
     pub patch_size: usize,
 }
 

@@ -27,9 +27,9 @@ pub struct ConvConfig {
     /// Distance in pixels between adjacent taps of the kernel, 1 or above.
     #[serde(default = "one")]
     pub dilation: usize,
-    /// Number of channel groups that are convolved separately, 1 or above; a divisor of the numbers of input
-    /// channels and output channels. As many groups as input channels make a depthwise convolution. Grouped
-    /// and dilated convolutions are computed by libtorch.
+    /// Number of channel groups that are convolved separately, 1 or above. It must divide the numbers of
+    /// input and output channels. As many groups as input channels make a depthwise convolution. Grouped and
+    /// dilated convolutions are computed by libtorch.
     #[serde(default = "one")]
     pub groups: usize,
     /// Whether there is batch norm between convolution and neurons; without it, the convolution has a bias.

@@ -11,7 +11,7 @@ use crate::error::ModelError;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DropoutConfig {
-    /// Share of the features to drop, in `[0, 1)`.
+    /// Share of the features to drop, 0 to below 1.
     pub rate: f64,
 }
 

@@ -113,7 +113,7 @@ pub struct DataConfig {
     pub accept_counts: bool,
     /// How a recording with faulty events is handled.
     pub bad_events: BadEvents,
-    /// Number of loading threads, up to 1024; 0: samples are loaded by the training thread.
+    /// Number of loading threads, up to 1024. 0: samples are loaded by the training thread.
     pub workers: usize,
     /// Number of batches that a loading thread may be ahead, 1 to 1024.
     pub prefetch: usize,

@@ -40,9 +40,9 @@ pub struct OptimizerConfig {
     /// Decay rates of the first and second moments, 0 to below 1 (Adam, LAMB, Lion; usual values for Lion are
     /// 0.9 and 0.99).
     pub betas: [f64; 2],
-    /// Constant added to the square root of the second moment, above 0 (Adam, LAMB).
+    /// Constant added to the square root of the second moment (Adam, LAMB), above 0.
     pub eps: f64,
-    /// Momentum of SGD, 0 to below 1.
+    /// SGD's momentum, 0 to below 1.
     pub momentum: f64,
     /// Whether SGD uses Nesterov momentum.
     pub nesterov: bool,

@@ -26,14 +26,14 @@ pub struct TrainingConfig {
     pub batch_size: usize,
     /// Number of batches whose gradients are averaged before each optimiser step, 1 to 1048576.
     pub accumulation: usize,
-    /// Maximum norm of the gradients, above 0; larger gradients are scaled down to it.
+    /// Maximum norm of the gradients, above 0. Larger gradients are scaled down to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
-    /// Decay per step of an exponential moving average of the weights, which is then used for evaluation; 0
-    /// to below 1 (such as 0.999).
+    /// Decay per step of an exponential moving average of the weights, 0 to below 1 (such as 0.999). The
+    /// average is used for evaluation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ema_decay: Option<f64>,
-    /// Number of epochs without a better accuracy after which training stops, above 0; a value below 1 is a
+    /// Number of epochs without a better accuracy after which training stops, above 0. A value below 1 is a
     /// share of `epochs`. Warm-up epochs do not count. Left out: never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patience: Option<f64>,
@@ -116,7 +116,7 @@ pub enum FewerSteps {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvaluationConfig {
-    /// Number of epochs between evaluations, 1 or more; the last epoch is always evaluated.
+    /// Number of epochs between evaluations, 1 or more. The last epoch is always evaluated.
     pub every_epochs: usize,
     /// Number of samples in a batch; left out: as in training.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -148,7 +148,7 @@ impl EvaluationConfig {
 pub struct HardwareConfig {
     /// `"auto"` (the first CUDA device, else the CPU), `"cpu"`, `"cuda"` or `"cuda:<number>"`.
     pub device: String,
-    /// Number of CPU threads for computation, up to 1024; 0: one per core. A run keeps this number, so that
+    /// Number of CPU threads for computation, up to 1024. 0: one per core. A run keeps this number, so that
     /// it resumes with identical results on a machine with a different number of cores.
     pub threads: usize,
 }
