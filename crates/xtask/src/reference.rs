@@ -32,12 +32,12 @@ const ROOT: (&str, &str) = ("trainer", "Config");
 
 const HEAD: &str = "# Configuration
 
-Everything that `tks train` can be told, key by key. This page is made from the types and their comments by `cargo xtask
+Every option of `tks train`, key by key. This page is generated from the types and their comments by `cargo xtask
 reference`; a test compares them.
 
-A configuration is a TOML file. A key that is left out has its default, and a key that is not known is an error that
-names the nearest one. Any key can be changed on the command line: `--set training.epochs=10`. `tks presets NAME`
-prints a whole configuration to begin with.
+A configuration is a TOML file. A key that is left out has its default, and an unknown key is an error that names the
+nearest known one. Any key can be set on the command line: `--set training.epochs=10`. `tks presets NAME` prints a
+complete configuration to start from.
 ";
 
 /// Writes the page and the list, or compares them.
