@@ -18,7 +18,7 @@ use super::timm_policy::{Parts, Spread};
 /// | `cifar10`, `svhn`, `imagenet` | the paper's | torchvision's |
 /// | `original` | the paper's for ImageNet | timm's |
 /// | `originalr` | the same, posterising more at higher levels | timm's |
-/// | `v0`, `v0r` | EfficientNet's for ImageNet, and likewise | timm's |
+/// | `v0`, `v0r` | EfficientNet's for ImageNet; `v0r` posterises more at higher levels | timm's |
 ///
 /// Policies with timm's magnitudes may be followed by a standard deviation of the magnitudes:
 /// `original-mstd0.5`. Cubuk et al., "AutoAugment: Learning Augmentation Strategies from Data", CVPR 2019.

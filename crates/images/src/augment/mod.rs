@@ -110,15 +110,15 @@ pub enum Augment {
         /// Probability of the change, 0 to 1.
         #[serde(default = "defaults::one")]
         probability: f64,
-        /// Maximum change of the brightness, 0 or above. The factor is `max(0, 1 - brightness)` to `1 +
+        /// Maximum change of the brightness, 0 to 1000. The factor is `max(0, 1 - brightness)` to `1 +
         /// brightness`.
         #[serde(default)]
         brightness: f64,
-        /// Maximum change of the contrast, 0 or above. The factor is `max(0, 1 - contrast)` to `1 +
+        /// Maximum change of the contrast, 0 to 1000. The factor is `max(0, 1 - contrast)` to `1 +
         /// contrast`.
         #[serde(default)]
         contrast: f64,
-        /// Maximum change of the saturation, 0 or above. The factor is `max(0, 1 - saturation)` to `1 +
+        /// Maximum change of the saturation, 0 to 1000. The factor is `max(0, 1 - saturation)` to `1 +
         /// saturation`.
         #[serde(default)]
         saturation: f64,

@@ -17,7 +17,7 @@ pub struct TksConfig {
     /// Temperature of the teacher, above 0. The learning steps use temperature 1.
     pub tau: f64,
     /// How far the weight of the labels decreases (see `schedule`), or that weight itself if the schedule is
-    /// static; 0 to 1.
+    /// static, 0 to 1.
     pub alpha: f64,
     /// How the weight of the labels changes over the epochs.
     pub schedule: Schedule,
