@@ -26,6 +26,7 @@ const FEW_FILTERS: usize = 128 * 128;
 /// The implementation of convolutions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ConvBackend {
     /// In `f32` on the CPU, the fastest for the input's share of non-zero values; otherwise libtorch's. The
     /// forward pass, where rounding can change a spike, uses only sums of products (the sparse ones or

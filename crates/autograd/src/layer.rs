@@ -26,6 +26,7 @@ pub struct LayerOptions {
 /// The implementation of neurons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Backend {
     /// The fused kernels if there is one for the model and the input's device (and, on a GPU, NVRTC is
     /// installed); otherwise plain operations.

@@ -85,6 +85,7 @@ fn reference_neuron() -> Neuron {
 /// al., 2021, table 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Connect {
     /// `A + S`: integers that may exceed 1.
     #[default]

@@ -140,6 +140,7 @@ fn is_one(value: &i64) -> bool {
 /// How a block joins its branches, `main` and `shortcut`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum JoinDescription {
     /// `main + shortcut`
     Add,

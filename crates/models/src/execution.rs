@@ -31,6 +31,7 @@ pub struct Execution {
 /// The order in which time steps and layers are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Mode {
     /// All steps of a layer, then the next layer: the fastest, and required in training for batch norm over
     /// all steps.

@@ -5,6 +5,7 @@ use serde::Serialize;
 /// The kind of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum LayerKind {
     /// Convolution.
     Convolution,

@@ -6,6 +6,7 @@ use tks_data::DataError;
 
 /// Why a chart, a page or an event file could not be made.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReportError {
     /// The numbers are inconsistent.
     #[error("{part}: {what}")]

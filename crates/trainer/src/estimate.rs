@@ -55,11 +55,11 @@ fn kept_bytes(layer: &LayerSummary, on_cpu: bool, bf16: bool) -> f64 {
         LayerKind::BatchNorm if on_cpu => 0.0,
         LayerKind::Neurons if on_cpu => 1.0 / 8.0,
         LayerKind::BatchNorm => 4.0,
-        LayerKind::Neurons | LayerKind::AvgPool | LayerKind::Own => weighed,
         // Queries, keys, values and a product in f32, each as large as the output.
         LayerKind::Attention => 16.0,
         // The indices of the maxima, 64-bit integers.
         LayerKind::MaxPool => 8.0 + weighed,
+        _ => weighed,
     };
     values(layer) * each
 }

@@ -8,6 +8,7 @@ use crate::estimate::Estimate;
 /// A message of a training. As JSON, it is an object with its kind in `event`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Message {
     /// It starts, or resumes.
     Start {

@@ -332,7 +332,7 @@ impl Findings {
                 self.add(ProblemKind::SimilarClasses, || class.clone(), message);
             }
         }
-        for left_out in listing.left_out.iter().filter(|left_out| left_out.is_lost) {
+        for left_out in listing.passed_over.iter().filter(|left_out| left_out.is_lost) {
             self.add(
                 ProblemKind::LeftOut,
                 || left_out.first.clone(),
@@ -342,7 +342,7 @@ impl Findings {
                 },
             );
         }
-        self.report.left_out.clone_from(&listing.left_out);
+        self.report.left_out.clone_from(&listing.passed_over);
     }
 
     /// Counts, missing images, labels out of range and folders that disagree with labels.

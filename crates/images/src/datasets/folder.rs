@@ -59,7 +59,7 @@ pub fn open_folder(root: &Path, part: Option<&str>, options: &OpenOptions) -> Re
         labels: listing.labels.iter().map(|&label| label as u32).collect(),
         boxes: None,
         images: listing.images,
-        left_out: listing.left_out,
+        passed_over: listing.passed_over,
     })
 }
 
@@ -246,26 +246,26 @@ fn part_folder(files: &Files, part: &str) -> Result<String, ImageError> {
 #[derive(Default)]
 struct Class {
     images: Vec<FileId>,
-    left_out: Tally,
+    passed_over: Tally,
 }
 
 /// The images of a part, or of the whole folder.
 pub(super) fn list(files: &Arc<Files>, part: Option<&str>) -> Result<Listing, ImageError> {
     let place = class_folder(files, part)?;
     let mut classes: BTreeMap<&str, Class> = BTreeMap::new();
-    let mut left_out = Tally::default();
+    let mut passed_over = Tally::default();
     for (id, name) in files.below(&place) {
         let full = || files.name(id).to_owned();
         if name.split('/').any(is_hidden) {
-            left_out.add("hidden file", false, full);
+            passed_over.add("hidden file", false, full);
             continue;
         }
         let kind = kind_of(files, id, name)?;
         match (name.split_once('/'), kind) {
             (Some((class, _)), Kind::Image) => classes.entry(class).or_default().images.push(id),
-            (Some((class, _)), kind) => skip(&mut classes.entry(class).or_default().left_out, kind, full),
-            (None, Kind::Image) => left_out.add("image beside the folders of the classes", true, full),
-            (None, kind) => skip(&mut left_out, kind, full),
+            (Some((class, _)), kind) => skip(&mut classes.entry(class).or_default().passed_over, kind, full),
+            (None, Kind::Image) => passed_over.add("image beside the folders of the classes", true, full),
+            (None, kind) => skip(&mut passed_over, kind, full),
         }
     }
     for name in files.empty_folders().filter_map(|name| name.strip_prefix(place.as_str())) {
@@ -275,12 +275,12 @@ pub(super) fn list(files: &Arc<Files>, part: Option<&str>) -> Result<Listing, Im
         }
     }
     let skipped = files.skipped().iter().filter(|skipped| skipped.name.starts_with(place.as_str()));
-    left_out.add_skipped(skipped);
+    passed_over.add_skipped(skipped);
     if classes.values().all(|class| class.images.is_empty()) {
         for class in classes.into_values() {
-            left_out.merge(class.left_out);
+            passed_over.merge(class.passed_over);
         }
-        let passed = match left_out.line() {
+        let passed = match passed_over.line() {
             told if told.is_empty() => files.found(),
             told => format!("passed over: {told}"),
         };
@@ -296,19 +296,19 @@ pub(super) fn list(files: &Arc<Files>, part: Option<&str>) -> Result<Listing, Im
     let (mut ids, mut labels, mut vanished) = (Vec::new(), Vec::new(), Vec::new());
     for (label, (name, class)) in (0i64..).zip(classes) {
         if class.images.is_empty() {
-            let why = match class.left_out.line() {
+            let why = match class.passed_over.line() {
                 told if told.is_empty() => "nothing".to_owned(),
                 told => format!("no image that is read: {told}"),
             };
             vanished.push((name.to_owned(), why));
         }
-        left_out.merge(class.left_out);
+        passed_over.merge(class.passed_over);
         labels.resize(labels.len() + class.images.len(), label);
         ids.extend(class.images);
     }
     let mut listing = Listing::new(names, labels, Images::Files { files: Arc::clone(files), ids });
     listing.vanished = vanished;
-    listing.left_out = left_out.finish();
+    listing.passed_over = passed_over.finish();
     Ok(listing)
 }
 
@@ -347,11 +347,11 @@ fn kind_of(files: &Files, id: FileId, name: &str) -> Result<Kind, ImageError> {
 }
 
 /// Counts a file that is not an image to be read.
-fn skip(left_out: &mut Tally, kind: Kind, name: impl FnOnce() -> String) {
+fn skip(passed_over: &mut Tally, kind: Kind, name: impl FnOnce() -> String) {
     match kind {
         Kind::Image => {}
-        Kind::OtherImage(what) => left_out.add(&format!("{what}, which is not read"), true, name),
-        Kind::Other(what) => left_out.add(&what, false, name),
+        Kind::OtherImage(what) => passed_over.add(&format!("{what}, which is not read"), true, name),
+        Kind::Other(what) => passed_over.add(&what, false, name),
     }
 }
 

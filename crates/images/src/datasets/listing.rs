@@ -25,7 +25,7 @@ pub(super) struct Listing {
     /// Classes whose folder contains no readable image, with the contents of the folder.
     pub(super) vanished: Vec<(String, String)>,
     /// Skipped files.
-    pub(super) left_out: Vec<PassedFiles>,
+    pub(super) passed_over: Vec<PassedFiles>,
 }
 
 #[derive(Debug, Default)]
@@ -54,7 +54,7 @@ impl Listing {
             missing: Missing::default(),
             misplaced: Vec::new(),
             vanished: Vec::new(),
-            left_out: Vec::new(),
+            passed_over: Vec::new(),
         }
     }
 
@@ -155,7 +155,7 @@ impl Listing {
             labels,
             boxes: self.boxes,
             images: self.images,
-            left_out: self.left_out,
+            passed_over: self.passed_over,
         })
     }
 }

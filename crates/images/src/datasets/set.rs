@@ -22,7 +22,7 @@ pub struct ImageSet {
     pub(super) labels: Vec<u32>,
     pub(super) boxes: Option<Vec<[f32; 4]>>,
     pub(super) images: Images,
-    pub(super) left_out: Vec<PassedFiles>,
+    pub(super) passed_over: Vec<PassedFiles>,
 }
 
 /// The bytes of an image.
@@ -165,7 +165,7 @@ impl SampleSet for ImageSet {
 
     /// Images in unsupported formats, broken links, hidden files and others.
     fn passed_over(&self) -> &[PassedFiles] {
-        &self.left_out
+        &self.passed_over
     }
 }
 

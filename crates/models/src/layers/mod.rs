@@ -143,6 +143,7 @@ pub trait Layer: Debug + Send {
 
 /// The part of a layer that is the same at every step of a static input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum StaticPart {
     /// None: the layer starts with neurons, or has several branches.
     None,

@@ -20,6 +20,7 @@ pub struct ResidualBlock {
 
 /// How a residual block joins its branches.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Join {
     /// Element by element.
     Connect(Connect),

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use serde::de::DeserializeOwned;
+use tks_events::formats::{EventFormat, Format};
 use tks_loss::{Loss, LossConfig};
 use tks_models::{Architecture, ArchitecturePlan, LayerConfig, LayerPlan, SpikingModel};
 
@@ -150,6 +151,11 @@ impl Cli {
     /// Adds a data set with settings, which are read as `P`: `data.name = "<name>"` and `[data.own]`.
     pub fn data_set_with<P: DataSource + DeserializeOwned + 'static>(self, name: &str) -> Self {
         self.added(crate::data::register_with::<P>(name))
+    }
+
+    /// Adds a recording format, which is recognised wherever recordings are read.
+    pub fn event_format(self, name: &str, format: impl EventFormat + 'static) -> Self {
+        self.added(Format::register(name, format).map(drop))
     }
 
     /// Adds a preset: a configuration for `tks train <name>`, whose first line is a comment that describes

@@ -56,6 +56,7 @@ impl PartConfig {
 /// point of truncation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum BadEvents {
     /// Training stops with an error that names the file and the byte.
     #[default]

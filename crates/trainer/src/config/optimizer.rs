@@ -8,6 +8,7 @@ use super::check::{require, wrong};
 /// The optimisation algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum OptimizerName {
     /// Adam with decoupled weight decay, using libtorch's fused kernel. Loshchilov and Hutter, ICLR 2019.
     #[default]
@@ -102,6 +103,7 @@ impl OptimizerConfig {
 /// The shape of the learning rate schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ScheduleName {
     /// Half a cosine down to `min_lr`. Loshchilov and Hutter, ICLR 2017.
     #[default]
@@ -118,6 +120,7 @@ pub enum ScheduleName {
 /// When the learning rate is updated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum SchedulePace {
     /// Once per epoch, as in the reference recipe; for many epochs.
     Epoch,

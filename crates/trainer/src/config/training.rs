@@ -103,6 +103,7 @@ impl TrainingConfig {
 /// How a network is tested with fewer time steps on recordings of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum FewerSteps {
     /// The first steps of the full sequence, as seen by a device that stops early. One pass covers every
     /// number of steps. For static images, there is no difference.

@@ -1,0 +1,94 @@
+//! A stranger's program: built as a project of its own, and trained, interrupted, resumed, evaluated and reported by the
+//! command line that it has from `tks`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn example() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/own-network")
+}
+
+/// The folder with the programs, built by cargo in the workspace's target folder, whose third-party crates it shares.
+fn built() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    // The same versions as the workspace's; cargo leaves out what the example does not need.
+    std::fs::copy(example().join("../../Cargo.lock"), example().join("Cargo.lock")).unwrap();
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--bins", "--quiet", "--target-dir"])
+        .arg(target)
+        .current_dir(example())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    target.join("debug")
+}
+
+fn run(program: &Path, folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(program).args(arguments).current_dir(folder).output().unwrap()
+}
+
+fn succeeds(program: &Path, folder: &Path, arguments: &[&str]) -> String {
+    let output = run(program, folder, arguments);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn fails(program: &Path, folder: &Path, arguments: &[&str]) -> String {
+    let output = run(program, folder, arguments);
+    assert!(!output.status.success(), "{arguments:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// The last line of the table of epochs, without its times.
+fn last_epoch(run: &Path) -> (String, String) {
+    let text = std::fs::read_to_string(run.join("epochs.csv")).unwrap();
+    let mut lines = text.lines();
+    let names: Vec<&str> = lines.next().unwrap().split(',').collect();
+    let values: Vec<&str> = lines.last().unwrap().split(',').collect();
+    let value = |name: &str| values[names.iter().position(|known| *known == name).unwrap()].to_owned();
+    (value("train_loss"), value("test_accuracy"))
+}
+
+#[test]
+fn a_program_of_ones_own_has_the_whole_command_line() {
+    let programs = built();
+    let (program, make_bars) = (programs.join("own-network"), programs.join("make-bars"));
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path();
+    succeeds(&make_bars, place, &["data"]);
+
+    // Its names are beside those that ship.
+    assert!(succeeds(&program, place, &["presets"]).contains("bars"));
+    let info = succeeds(&program, place, &["data", "info", "--json", "data/train/down/03.bars"]);
+    assert!(info.contains("\"events\":256") && info.contains("bars"), "{info}");
+    let wrong = fails(&program, place, &["train", "bars", "--set", "loss=late_step"]);
+    assert!(wrong.contains("did you mean `late_steps`"), "{wrong}");
+    let wrong = fails(&program, place, &["train", "bars", "--set", "loss.late_steps.from=4"]);
+    assert!(wrong.contains("loss.late_steps.from = 4"), "{wrong}");
+    let wrong = fails(&program, place, &["train", "bars", "--set", "loss.late_steps.form=1"]);
+    assert!(wrong.contains("form"), "{wrong}");
+
+    // In one piece, and in two.
+    succeeds(&program, place, &["train", "bars", "--run", "whole", "--quiet"]);
+    succeeds(&program, place, &["train", "bars", "--run", "parts", "--quiet", "--set", "training.epochs=2"]);
+    succeeds(&program, place, &["resume", "parts", "--quiet", "--set", "training.epochs=3"]);
+    assert_eq!(std::fs::read_to_string(place.join("parts/epochs.csv")).unwrap().lines().count(), 1 + 3);
+    let (_, accuracy) = last_epoch(&place.join("whole"));
+    assert!(accuracy.parse::<f64>().unwrap() > 0.9, "{accuracy}");
+
+    let measured = succeeds(&program, place, &["eval", "whole", "--json"]);
+    assert!(measured.contains("accuracy"), "{measured}");
+    let predicted = succeeds(&program, place, &["predict", "whole", "data/test/right/04.bars", "--json"]);
+    assert!(predicted.contains("right"), "{predicted}");
+    succeeds(&program, place, &["report", "whole"]);
+    let page = std::fs::read_to_string(place.join("whole/report/index.html")).unwrap();
+    assert!(page.contains("late_steps"), "the configuration is in the report");
+    succeeds(&program, place, &["export", "whole"]);
+    let description = std::fs::read_to_string(place.join("whole/export/network.json")).unwrap();
+    assert!(description.contains("GainLayer") && description.contains("\"gain\""), "{description}");
+
+    // What a program added, another does not know, and says so.
+    let unknown = fails(Path::new(env!("CARGO_BIN_EXE_tks")), place, &["eval", "whole"]);
+    assert!(unknown.contains("late_steps"), "{unknown}");
+}
