@@ -147,7 +147,8 @@ fn networks_of_every_plan_are_rebuilt_from_their_descriptions() {
         tch::no_grad(|| {
             let _logits = network.forward(input, true, &Execution::default()).unwrap();
             for (name, tensor) in network.named_tensors() {
-                // From a tenth of the way to this batch's statistics to all of it.
+                // Statistics from one training pass move a tenth of the way to the batch's; this makes it the
+                // whole way.
                 if name.ends_with("running_mean") {
                     let _mean = tensor.shallow_clone().g_div_scalar_(0.1);
                 }

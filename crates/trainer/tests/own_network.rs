@@ -1,5 +1,5 @@
-//! A stranger's program: built as a project of its own, and trained, interrupted, resumed, evaluated and reported by the
-//! command line that it has from `tks`.
+//! A user's program: built as a separate project, then trained, interrupted, resumed, evaluated and reported
+//! with the command line that it gets from `tks`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -8,10 +8,11 @@ fn example() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/own-network")
 }
 
-/// The folder with the programs, built by cargo in the workspace's target folder, whose third-party crates it shares.
+/// Builds the programs in the workspace's target folder, whose third-party crates they share, and returns
+/// their folder.
 fn built() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    // The same versions as the workspace's; cargo leaves out what the example does not need.
+    // The same versions as the workspace's; cargo removes those that the example does not need.
     std::fs::copy(example().join("../../Cargo.lock"), example().join("Cargo.lock")).unwrap();
     let output = Command::new(env!("CARGO"))
         .args(["build", "--bins", "--quiet", "--target-dir"])
@@ -58,7 +59,7 @@ fn a_program_of_ones_own_has_the_whole_command_line() {
     let place = folder.path();
     succeeds(&make_bars, place, &["data"]);
 
-    // Its names are beside those that ship.
+    // Its names are listed with the built-in ones.
     assert!(succeeds(&program, place, &["presets"]).contains("bars"));
     let info = succeeds(&program, place, &["data", "info", "--json", "data/train/down/03.bars"]);
     assert!(info.contains("\"events\":256") && info.contains("bars"), "{info}");
@@ -69,7 +70,7 @@ fn a_program_of_ones_own_has_the_whole_command_line() {
     let wrong = fails(&program, place, &["train", "bars", "--set", "loss.late_steps.form=1"]);
     assert!(wrong.contains("form"), "{wrong}");
 
-    // In one piece, and in two.
+    // Without and with an interruption.
     succeeds(&program, place, &["train", "bars", "--run", "whole", "--quiet"]);
     succeeds(&program, place, &["train", "bars", "--run", "parts", "--quiet", "--set", "training.epochs=2"]);
     succeeds(&program, place, &["resume", "parts", "--quiet", "--set", "training.epochs=3"]);
@@ -88,7 +89,7 @@ fn a_program_of_ones_own_has_the_whole_command_line() {
     let description = std::fs::read_to_string(place.join("whole/export/network.json")).unwrap();
     assert!(description.contains("GainLayer") && description.contains("\"gain\""), "{description}");
 
-    // What a program added, another does not know, and says so.
+    // Another program does not know the additions, and says so.
     let unknown = fails(Path::new(env!("CARGO_BIN_EXE_tks")), place, &["eval", "whole"]);
     assert!(unknown.contains("late_steps"), "{unknown}");
 }

@@ -1,12 +1,13 @@
-//! A format of recordings: `BARS1` and a line break, width and height of the sensor in 16 bits each, then 8 bytes an event:
-//! the time in us in 32 bits, the column in 16, the row and the polarity in 8. All numbers are little-endian.
+//! A recording format: `BARS1` and a line break, width and height of the sensor in 16 bits each, then 8 bytes
+//! per event: the time in us in 32 bits, the column in 16, the row and the polarity in 8. All numbers are
+//! little-endian.
 
 use tks_events::SensorSize;
 use tks_events::formats::{Decoded, EventFormat, ReadOptions};
 
 const MARK: &[u8] = b"BARS1\n";
 
-/// The name of the format in a configuration is the one it is registered by.
+/// The format's name in a configuration is the one under which it is registered.
 #[derive(Debug)]
 pub struct Bars;
 

@@ -1,4 +1,4 @@
-//! A layer: each channel of the signal times a factor that is learned.
+//! A layer that multiplies each channel of the signal by a learned factor.
 
 use serde::Deserialize;
 use tch::{Kind, Tensor};
@@ -8,7 +8,7 @@ use tks_models::{Builder, ForwardContext, Layer, LayerKind, LayerPlan, ModelErro
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Gain {
-    /// The factor of every channel before training.
+    /// The initial factor of every channel.
     start: f64,
 }
 
@@ -34,14 +34,14 @@ impl LayerPlan for Gain {
         let factors = builder.parameter(&format!("{name}.factors"), start)?;
         let macs = signal.shape.sizes().iter().product::<usize>() as u64;
         builder.note(name, LayerKind::Own, signal, channels, macs);
-        // What comes out are no spikes any more.
+        // The output no longer consists of spikes.
         builder.set_signal(Signal { spikes: false, ..signal });
         builder.push(GainLayer(factors));
         Ok(())
     }
 }
 
-/// `x` of `[T, B, C, H, W]` or `[T, B, F]` times one factor a channel.
+/// `x` of `[T, B, C, H, W]` or `[T, B, F]`, multiplied by one factor per channel.
 #[derive(Debug)]
 struct GainLayer(Tensor);
 

@@ -1,4 +1,4 @@
-//! A loss: cross entropy of the mean over the last steps alone, when the network has seen enough.
+//! A loss: cross entropy of the mean over only the last steps, when the network has seen enough.
 
 use serde::Deserialize;
 use tks_loss::{Loss, LossError, LossInput, LossTerms, Progress, cross_entropy};

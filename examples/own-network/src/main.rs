@@ -1,4 +1,4 @@
-//! `tks` with a layer, a loss and a format of recordings of this program's own: `cargo run -- train bars.toml`.
+//! `tks` with this program's own layer, loss and recording format: `cargo run -- train bars.toml`.
 
 mod format;
 mod layer;

@@ -1,6 +1,8 @@
-//! Writes recordings for the example: `cargo run --bin make-bars -- FOLDER` makes `FOLDER/<part>/<class>/NN.bars`.
+//! Writes recordings for the example: `cargo run --bin make-bars -- FOLDER` creates
+//! `FOLDER/<part>/<class>/NN.bars`.
 //!
-//! A vertical bar moves to the right, or a horizontal one down: two classes that one frame alone does not tell apart by much.
+//! A vertical bar moves to the right, or a horizontal one down: two classes that a single frame hardly
+//! distinguishes.
 
 use std::error::Error;
 use std::path::Path;
@@ -8,7 +10,7 @@ use std::path::Path;
 /// Width and height of the sensor.
 const SIZE: u16 = 16;
 
-/// Recordings of each class: to train on, to test on.
+/// Number of recordings of each class, for training and testing.
 const PARTS: [(&str, u32); 2] = [("train", 40), ("test", 10)];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -18,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let place = Path::new(&folder).join(part).join(class);
             std::fs::create_dir_all(&place)?;
             for number in 0..count {
-                // Recordings of a class differ by where the bar begins and how fast it is.
+                // Recordings of a class differ in the start position and speed of the bar.
                 let bytes = recording(is_right, (number % 7) as u16, 800 + 37 * number);
                 std::fs::write(place.join(format!("{number:02}.bars")), bytes)?;
             }
@@ -28,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A file of the format in `src/format.rs`: a mark, width and height, then 8 bytes an event.
+/// A file of the format in `src/format.rs`: a signature, width and height, then 8 bytes per event.
 fn recording(is_right: bool, start: u16, step_us: u32) -> Vec<u8> {
     let mut bytes = b"BARS1\n".to_vec();
     bytes.extend(SIZE.to_le_bytes());
