@@ -1,8 +1,7 @@
 #!/bin/sh
 # Fuzzes one target: sh fuzz/run.sh <target> <seconds> [folder with seeds]
 # Like `cargo fuzz run`, but without installing it and with the stable compiler: coverage counters and limits on
-# memory and time. SANITIZER=address adds the address sanitizer, for the targets of event files, whose columns are filled by
-# unsafe code; the other readers have no unsafe code.
+# memory and time. SANITIZER=address adds the address sanitizer, for readers with unsafe code.
 set -eu
 cd "$(dirname "$0")"
 target=$1
