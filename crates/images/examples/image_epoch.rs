@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tks_data::{LastBatch, Loader, LoaderConfig};
+use tks_data::{LastBatch, Loader, LoaderConfig, SampleSet};
 use tks_images::datasets::{OpenOptions, open, open_folder};
 use tks_images::recipe::{Level, Recipe};
 use tks_images::{ImageSamples, ImageSet};

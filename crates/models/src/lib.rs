@@ -10,7 +10,7 @@
 //! - [`description`]: the layers, described so that another program can rebuild the network.
 //! - [`summary`]: layers with their shapes, parameters and operations.
 //! - [`weights`]: weights from safetensors files, including the peers'.
-//! - [`error`]: errors.
+//! - [`error`]: what can go wrong.
 //!
 //! ```
 //! use tch::{Device, Kind, Tensor, nn};

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder};
-use tks_data::{Batch, LastBatch, Loader, LoaderConfig, Sampler};
+use tks_data::{Batch, LastBatch, Loader, LoaderConfig, SampleSet, Sampler};
 use tks_images::augment::Mix;
 use tks_images::datasets::{OpenOptions, open_folder};
 use tks_images::{Image, ImageSamples, ImageSet, Recipe};

@@ -96,7 +96,7 @@ impl DataSource for EventSource {
             Ok(Arc::new(EventFrames::<f32>::new(Arc::clone(&set), indices, recipe, augment)?))
         };
         let [_, channels, height, width] = events.recipe.shape(set.sensor())?;
-        let mix = events.mix.clone().filter(|mix| mix.methods().next().is_some());
+        let mix = events.mix.filter(|mix| mix.methods().next().is_some());
         let opened = OpenedData {
             task: Task {
                 data: data.name.clone(),
