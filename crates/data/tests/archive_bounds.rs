@@ -324,11 +324,11 @@ fn what_an_inner_archive_passes_over_is_told_with_its_name() {
     assert_eq!(
         texts,
         [
-            "a file of the operating system",
-            "a link to nothing",
-            "a link that leads to no file of the archive",
-            "a device, pipe or socket",
-            "an entry with the name of a later one",
+            "file of the operating system",
+            "link to nothing",
+            "link that leads to no file of the archive",
+            "device, pipe or socket",
+            "entry with the name of a later one",
         ]
     );
 }

@@ -18,7 +18,7 @@ use crate::recipe::{Level, Normalization, Recipe};
 /// ```
 /// use std::path::Path;
 /// use std::sync::Arc;
-/// use tks_data::{Loader, LoaderConfig};
+/// use tks_data::{Loader, LoaderConfig, SampleSet};
 /// use tks_images::datasets::{OpenOptions, open};
 /// use tks_images::{ImageSamples, Recipe};
 ///

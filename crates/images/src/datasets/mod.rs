@@ -17,11 +17,12 @@
 //!
 //! ```
 //! use std::path::Path;
+//! use tks_data::SampleSet;
 //! use tks_images::datasets::{OpenOptions, ImageBytes, open};
 //!
 //! let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/digits");
 //! let digits = open("digits", &shipped, "train", &OpenOptions::default())?;
-//! assert_eq!((digits.len(), digits.classes().len()), (1438, 10));
+//! assert_eq!((digits.len(), digits.class_names().len()), (1438, 10));
 //! let mut scratch = Vec::new();
 //! let ImageBytes::Planar { pixels, height, width, .. } = digits.image(0, &mut scratch)? else { panic!() };
 //! assert_eq!((pixels.len(), height, width), (64, 8, 8));
