@@ -155,7 +155,7 @@ pub(crate) fn below(above: &str, error: ModelError) -> ModelError {
 
 impl NetworkConfig {
     /// Builds the described network for inputs of this shape, with its tensors under `path`: a
-    /// [`Network`](crate::Network), or the model built by a registered architecture.
+    /// [`Network`], or the model built by a registered architecture.
     ///
     /// # Errors
     /// As [`Network::new`](crate::Network::new).

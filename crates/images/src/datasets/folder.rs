@@ -32,7 +32,7 @@ const MOST_AROUND: usize = 4;
 /// With a part (`train`, `val`), the classes are those of the folder of that name in `root` or in the only
 /// folder inside `root`; if there is none, a folder with another spelling (`Train`, `training_set`; `valid`,
 /// `validation`) is used. Classes are in the order of their folder names, compared byte by byte, as in
-/// torchvision's `ImageFolder`. Skipped files are in [`ImageSet::passed_over`].
+/// torchvision's `ImageFolder`. Skipped files are in [`passed_over`](tks_data::SampleSet::passed_over).
 ///
 /// # Errors
 /// A folder or archive that cannot be read, one without any image in a class folder, and a class whose folder
