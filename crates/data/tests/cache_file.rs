@@ -4,46 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tks_data::cache::CacheState;
-use tks_data::{BoxError, CacheKey, DataError, Dataset, SampleCache, SampleContext, SampleShape, SampleSlot};
+use tks_data::{
+    ArrayDataset, CacheKey, DataError, Dataset, SampleCache, SampleContext, SampleShape, SampleSlot,
+};
 
 /// Samples of some steps and three elements, with consecutive numbers.
-struct Steps {
-    samples: usize,
-    steps: usize,
-}
-
-impl Dataset for Steps {
-    type Element = f32;
-
-    fn len(&self) -> usize {
-        self.samples
-    }
-
-    fn shape(&self) -> SampleShape {
-        SampleShape::frames(self.steps, 1, 1, 3)
-    }
-
-    fn classes(&self) -> usize {
-        9
-    }
-
-    fn label(&self, index: usize) -> usize {
-        index % 9
-    }
-
-    fn load(
-        &self,
-        index: usize,
-        _: &mut SampleContext,
-        mut slot: SampleSlot<'_, f32>,
-    ) -> Result<(), BoxError> {
-        for t in 0..self.steps {
-            for (i, value) in slot.step(t).iter_mut().enumerate() {
-                *value = ((index * self.steps + t) * 3 + i) as f32;
-            }
-        }
-        Ok(())
-    }
+fn consecutive(samples: usize, steps: usize) -> ArrayDataset {
+    let values = (0..samples * steps * 3).map(|value| value as f32).collect();
+    let labels = (0..samples).map(|index| index % 9).collect();
+    ArrayDataset::new(SampleShape::frames(steps, 1, 1, 3), values, labels, 9).unwrap()
 }
 
 fn key() -> CacheKey {
@@ -57,7 +26,7 @@ fn key() -> CacheKey {
 }
 
 fn build(folder: &Path, samples: usize, steps: usize) -> (SampleCache<f32>, CacheState) {
-    SampleCache::open_or_build(&Arc::new(Steps { samples, steps }), &key(), folder, 1, &mut |_, _| {})
+    SampleCache::open_or_build(&Arc::new(consecutive(samples, steps)), &key(), folder, 1, &mut |_, _| {})
         .unwrap()
 }
 

@@ -9,7 +9,9 @@ use rayon::prelude::*;
 use serde::Serialize;
 use tks_data::manifest::Kind;
 use tks_data::{Manifest, PassedFiles, SampleSet};
+use tks_events::SensorSize;
 use tks_events::datasets::{EventSet, FolderOptions, SetOptions};
+use tks_events::formats::ReadOptions;
 use tks_images::datasets::{CheckOptions, CheckReport as ImageReport, ProblemKind};
 
 use crate::datasets;
@@ -56,7 +58,11 @@ pub(crate) struct EventReport {
 ///
 /// # Errors
 /// No data of this data set are present.
-pub(crate) fn check(manifest: Option<&Manifest>, path: &Path) -> Result<CheckReport> {
+pub(crate) fn check(
+    manifest: Option<&Manifest>,
+    path: &Path,
+    sensor: Option<SensorSize>,
+) -> Result<CheckReport> {
     match manifest {
         Some(manifest) if manifest.kind == Kind::Events => {
             Ok(CheckReport::Events(check_events(manifest, path)?))
@@ -66,18 +72,25 @@ pub(crate) fn check(manifest: Option<&Manifest>, path: &Path) -> Result<CheckRep
             path,
             &CheckOptions::default(),
         )?)),
-        None => check_folder(path),
+        None => check_folder(path, sensor),
     }
 }
 
 /// Checks a folder of images, or else of recordings.
-fn check_folder(path: &Path) -> Result<CheckReport> {
+fn check_folder(path: &Path, sensor: Option<SensorSize>) -> Result<CheckReport> {
     let images = tks_images::datasets::check_folder(path, &[], &CheckOptions::default());
-    let has_images =
-        images.as_ref().is_ok_and(|report: &ImageReport| report.parts.iter().any(|part| part.images > 0));
-    match EventSet::open_folder(path, FolderOptions::default()) {
-        Ok(set) if !has_images => Ok(CheckReport::Events(walk(&set, None)?)),
-        _ => Ok(CheckReport::Images(images?)),
+    if images.as_ref().is_ok_and(|report| report.parts.iter().any(|part| part.images > 0)) {
+        return Ok(CheckReport::Images(images?));
+    }
+    let open = |sensor| {
+        let read = ReadOptions { sensor, ..ReadOptions::default() };
+        EventSet::open_folder(path, FolderOptions { read, ..FolderOptions::default() })
+    };
+    match open(sensor) {
+        Ok(set) => Ok(CheckReport::Events(walk(&set, None)?)),
+        // With any size at hand it opens: there are recordings, so the error is about them.
+        Err(error) if open(Some(SensorSize { width: 1, height: 1 })).is_ok() => Err(error.into()),
+        Err(_) => Ok(CheckReport::Images(images?)),
     }
 }
 
@@ -247,7 +260,7 @@ mod tests {
         for name in ["nmnist-1000", "digits"] {
             let manifest = datasets::manifest(name).unwrap();
             let path = datasets::default_path(&manifest).unwrap();
-            let checked = check(Some(&manifest), &path).unwrap();
+            let checked = check(Some(&manifest), &path, None).unwrap();
             assert!(checked.is_sound(), "{checked}");
         }
     }

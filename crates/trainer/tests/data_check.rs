@@ -245,3 +245,22 @@ fn a_number_of_classes_that_was_given_is_compared_with_the_data() {
     let (resumed, told) = resume("network.classes=10");
     assert!(!resumed && told.contains("`network.classes` is 10, but `folder` has 3"), "{told}");
 }
+
+#[test]
+fn recordings_in_a_folder_are_checked_and_an_unknown_sensor_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("recordings");
+    // ATIS: four events of five bytes, and no word about the sensor.
+    let recording: Vec<u8> = (0..4u8).flat_map(|i| [i, i, 0x80, 0, 10 * i]).collect();
+    for class in ["train/left", "train/right", "test/left", "test/right"] {
+        std::fs::create_dir_all(data.join(class)).unwrap();
+        std::fs::write(data.join(class).join("1.bin"), &recording).unwrap();
+    }
+    let (sound, told) = check(&["folder"], &data);
+    assert!(!sound && told.contains("does not state the size of its sensor"), "{told}");
+    assert!(told.contains("--sensor WxH") && !told.contains("image"), "{told}");
+    let (sound, told) = check(&["--sensor", "8x8", "folder"], &data);
+    assert!(sound && told.contains("4 recordings, 16 events"), "{told}");
+    let (sound, told) = check(&["--sensor", "2x2", "folder"], &data);
+    assert!(!sound && told.contains("unreadable"), "{told}");
+}

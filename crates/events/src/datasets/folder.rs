@@ -246,7 +246,9 @@ fn stated_sensor(archive: &Archive, entry: usize, read: &ReadOptions) -> Result<
     let (_, stated) = formats::read_like(&path, bytes, read, EventStream::default(), None)?;
     stated.ok_or_else(|| EventError::Layout {
         path,
-        message: "the recording does not state the size of its sensor, which frames are made by: give it (`sensor`)"
+        message: "the recording does not state the size of its sensor, which frames need: give it (`sensor`; in a \
+                  configuration `data.events.sensor = { width = ..., height = ... }`; `tks data check folder --sensor \
+                  WxH`)"
             .into(),
     })
 }

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use tks_data::fetch::{FetchOptions, FetchOutcome, FileState, fetch, verify};
 use tks_data::manifest::{Kind, Stated};
+use tks_events::SensorSize;
 
 use super::recording::{self, ConvertArgs, InfoArgs};
 use super::{ConfigArgs, print};
@@ -64,6 +65,9 @@ pub(super) struct CheckArgs {
     name: String,
     /// The folder or archive; left out: the copy that ships with the program
     path: Option<PathBuf>,
+    /// The sensor's size, such as 346x260, for a folder of recordings that do not state it
+    #[arg(long, value_name = "WxH", value_parser = recording::sensor)]
+    sensor: Option<SensorSize>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -173,12 +177,17 @@ fn check(args: &CheckArgs) -> Result<ExitCode> {
         FOLDER => None,
         name => Some(datasets::manifest(name)?),
     };
+    anyhow::ensure!(
+        args.sensor.is_none() || manifest.is_none(),
+        "`--sensor` is for `tks data check folder`: the sensor of `{}` is known, leave it out",
+        args.name
+    );
     let path = match (&args.path, &manifest) {
         (Some(path), _) => path.clone(),
         (None, Some(manifest)) => datasets::default_path(manifest)?,
         (None, None) => anyhow::bail!("give the folder: `tks data check folder FOLDER`"),
     };
-    let checked = data_check::check(manifest.as_ref(), &path)?;
+    let checked = data_check::check(manifest.as_ref(), &path, args.sensor)?;
     if args.json {
         print(&checked.json()?)?
     } else {

@@ -58,7 +58,7 @@ fn format(text: &str) -> Result<Format, String> {
     })
 }
 
-fn sensor(text: &str) -> Result<SensorSize, String> {
+pub(super) fn sensor(text: &str) -> Result<SensorSize, String> {
     let sides = text.split_once(['x', 'X']).and_then(|(width, height)| {
         Some(SensorSize { width: width.trim().parse().ok()?, height: height.trim().parse().ok()? })
     });
