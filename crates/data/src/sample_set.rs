@@ -87,7 +87,10 @@ impl Tally {
     /// Counts one more; `name` is asked for the first of a kind alone.
     pub fn add(&mut self, what: &str, is_lost: bool, name: impl FnOnce() -> String) {
         match self.0.get_mut(what) {
-            Some(known) => known.count += 1,
+            Some(known) => {
+                known.count += 1;
+                known.is_lost |= is_lost;
+            }
             None => {
                 let what = what.to_owned();
                 self.0.insert(what.clone(), PassedFiles { what, count: 1, first: name(), is_lost });
@@ -107,7 +110,10 @@ impl Tally {
     pub fn merge(&mut self, other: Self) {
         for (what, more) in other.0 {
             match self.0.get_mut(&what) {
-                Some(known) => known.count += more.count,
+                Some(known) => {
+                    known.count += more.count;
+                    known.is_lost |= more.is_lost;
+                }
                 None => {
                     self.0.insert(what, more);
                 }
@@ -183,5 +189,13 @@ mod tests {
         assert_eq!(tally.line(), "3 x hidden file (the first is `b`), 1 link to nothing (`gone`)");
         let lost: Vec<bool> = tally.finish().iter().map(|files| files.is_lost).collect();
         assert_eq!(lost, [false, true]);
+
+        let mut later = Tally::default();
+        later.add("other file", false, || "LICENSE".into());
+        later.add("other file", true, String::new);
+        let mut merged = Tally::default();
+        merged.add("other file", false, || "README".into());
+        merged.merge(later);
+        assert!(merged.finish()[0].is_lost, "one that may be lost is enough");
     }
 }

@@ -89,7 +89,7 @@ impl EventSet {
 
 /// The contents of a folder, with at least one recording.
 pub(super) struct Listing {
-    classes: Vec<String>,
+    pub(super) classes: Vec<String>,
     pub(super) found: Vec<Found>,
     pub(super) passed_over: Vec<PassedFiles>,
 }

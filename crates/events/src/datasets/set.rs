@@ -129,7 +129,17 @@ impl EventSet {
         }
         if layout == Layout::Folder {
             let listing = folder::list(&archive, manifest.classes.names(), &reader.options(None))?;
-            let folder::Listing { found, passed_over, .. } = listing;
+            let folder::Listing { classes, found, passed_over } = listing;
+            if classes.len() != manifest.classes.count() {
+                return Err(EventError::Layout {
+                    path: archive.path().to_path_buf(),
+                    message: format!(
+                        "there are {} folders of classes, but the manifest states {} classes: name them (`classes`)",
+                        classes.len(),
+                        manifest.classes.count()
+                    ),
+                });
+            }
             return Ok(EventSet::of_samples(manifest, archive, reader, found, passed_over, options));
         }
         let mut found = list(layout, &archive, &manifest)?;

@@ -138,6 +138,12 @@ fn encode(events: Events<'_>) -> Result<Vec<u8>, Unwritable> {
                 format!("x = {x}, y = {y}: it holds 0 to 255, and y = 240 has another meaning"),
             );
         }
+        if t < later {
+            return refuse(
+                i,
+                format!("t = {t} us lies before {later} us: sort the recording, to begin at 0 or later"),
+            );
+        }
         // A second of silence takes 122 records: an hour would still fit, an epoch in us would not.
         if t - later >= 1 << 40 {
             return refuse(i, format!("t = {t} us is too late: shift the recording to begin at 0"));
@@ -145,12 +151,6 @@ fn encode(events: Events<'_>) -> Result<Vec<u8>, Unwritable> {
         while t - later >= 1 << 23 {
             bytes.extend([0, 240, 0, 0, 0]);
             later += 1 << 13;
-        }
-        if t < later {
-            return refuse(
-                i,
-                format!("t = {t} us lies before {later} us: sort the recording, to begin at 0 or later"),
-            );
         }
         let rest = (t - later) as u32 | (u32::from(p) << 23);
         let [_, high, middle, low] = rest.to_be_bytes();
