@@ -168,7 +168,7 @@ impl<P: ?Sized> Registry<P> {
     }
 
     /// The word for an entry in messages.
-    pub fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         self.kind
     }
 
@@ -217,7 +217,7 @@ impl<P: ?Sized> Registry<P> {
     }
 
     /// The entry added under this name.
-    pub fn find(&self, name: &str) -> Option<Arc<Entry<P>>> {
+    pub(crate) fn find(&self, name: &str) -> Option<Arc<Entry<P>>> {
         let added = self.added.read().unwrap_or_else(PoisonError::into_inner);
         added.entries.iter().find(|entry| entry.name == name).cloned()
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use rayon::prelude::*;
 use serde::Serialize;
 use tks_data::manifest::Kind;
@@ -80,6 +80,11 @@ pub(crate) fn check(
 fn check_folder(path: &Path, sensor: Option<SensorSize>) -> Result<CheckReport> {
     let images = tks_images::datasets::check_folder(path, &[], &CheckOptions::default());
     if images.as_ref().is_ok_and(|report| report.parts.iter().any(|part| part.images > 0)) {
+        ensure!(
+            sensor.is_none(),
+            "`--sensor` is for recordings, but {} holds images: leave it out",
+            path.display()
+        );
         return Ok(CheckReport::Images(images?));
     }
     let open = |sensor| {

@@ -75,6 +75,10 @@ fn a_data_set_of_ones_own_is_trained_on_resumed_and_refuses_wrong_settings() {
     assert!(missing.contains("`data.own`, the settings of `stripes`: missing field `side`"), "{missing}");
     let unknown = said(&own(&["data.own={ side = 8, width = 3 }"]));
     assert!(unknown.contains("unknown field `width`"), "{unknown}");
+    let mut mistyped = own(&[]);
+    (mistyped.data.name, mistyped.data.own) = ("strips".into(), None);
+    let near = said(&mistyped);
+    assert!(near.contains("did you mean `stripes`"), "{near}");
     let other = said(&config(folder.path(), &["data.own={ side = 8 }"]));
     assert!(other.contains("`data.own` is for data sets that a program registered"), "{other}");
 

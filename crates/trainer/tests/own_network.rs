@@ -1,4 +1,4 @@
-//! A user's program: built as a separate project, then trained, interrupted, resumed, evaluated and reported
+//! A user's program: built as a separate project, then trained, resumed, evaluated and reported
 //! with the command line that it gets from `tks`.
 
 use std::path::{Path, PathBuf};
@@ -66,6 +66,9 @@ fn a_program_of_ones_own_has_the_whole_command_line() {
     let wrong = fails(&program, place, &["train", "bars", "--set", "loss.late_steps.from=4"]);
     assert!(wrong.contains("loss.late_steps.from = 4"), "{wrong}");
     let wrong = fails(&program, place, &["train", "bars", "--set", "loss.late_steps.form=1"]);
+    assert!(wrong.contains("unknown field `form`, expected `from`"), "{wrong}");
+    // Over a configuration that has another loss, too.
+    let wrong = fails(&program, place, &["inspect", "nmnist-small", "--set", "loss.late_steps.form=1"]);
     assert!(wrong.contains("unknown field `form`, expected `from`"), "{wrong}");
 
     let checked = succeeds(&program, place, &["data", "check", "folder", "data"]);

@@ -58,7 +58,7 @@ impl RecordingReader {
     }
 
     /// The reader for a folder's recordings, with the options `read`.
-    pub(super) fn of_folder(sensor: SensorSize, read: &ReadOptions) -> Self {
+    pub fn of_folder(sensor: SensorSize, read: &ReadOptions) -> Self {
         let &ReadOptions { format, camera, columns, lenient, .. } = read;
         let (layout, orientation) = (Layout::Folder, Orientation::default());
         let given = Given { format, camera, columns };

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
+use tks_data::Manifest;
 use tks_data::fetch::{FetchOptions, FetchOutcome, FileState, fetch, verify};
 use tks_data::manifest::{Kind, Stated};
 use tks_events::SensorSize;
@@ -132,8 +133,17 @@ fn list(args: &ListArgs) -> Result<()> {
     Ok(())
 }
 
+/// The manifest of a data set; one of this program has none.
+fn manifest(name: &str) -> Result<Manifest> {
+    anyhow::ensure!(
+        !registered().any(|own| own == name),
+        "`{name}` is a data set of this program, without a manifest: `tks data show` draws its samples"
+    );
+    datasets::manifest(name)
+}
+
 fn fetch_files(args: &FetchArgs) -> Result<ExitCode> {
-    let manifest = datasets::manifest(&args.name)?;
+    let manifest = manifest(&args.name)?;
     if datasets::is_shipped(&manifest) {
         print(&format!(
             "{} ships with the program: {}",
@@ -175,7 +185,7 @@ fn fetch_files(args: &FetchArgs) -> Result<ExitCode> {
 fn check(args: &CheckArgs) -> Result<ExitCode> {
     let manifest = match args.name.as_str() {
         FOLDER => None,
-        name => Some(datasets::manifest(name)?),
+        name => Some(manifest(name)?),
     };
     anyhow::ensure!(
         args.sensor.is_none() || manifest.is_none(),

@@ -401,3 +401,63 @@ impl Trained {
         Ok((network, data))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tks_loss::{LossError, LossInput, LossTerms, Progress};
+    use tks_models::{Builder, ModelError};
+
+    use super::*;
+    use crate::config::Config;
+    use crate::data::OpenedData;
+
+    #[derive(Debug, serde::Deserialize)]
+    struct Nothing {}
+
+    impl ArchitecturePlan for Nothing {
+        fn build(&self, builder: &mut Builder<'_>) -> Result<(), ModelError> {
+            builder.push_flatten();
+            builder.push_classifier("head")
+        }
+    }
+
+    impl LayerPlan for Nothing {
+        fn build(&self, _: &mut Builder<'_>, _: &str) -> Result<(), ModelError> {
+            Ok(())
+        }
+    }
+
+    impl Loss for Nothing {
+        fn terms(&self, _: &LossInput, _: Progress) -> Result<LossTerms, LossError> {
+            LossTerms::sum(&[])
+        }
+    }
+
+    impl DataSource for Nothing {
+        fn open(&self, _: &Config) -> Result<OpenedData> {
+            anyhow::bail!("there is nothing")
+        }
+    }
+
+    #[test]
+    fn every_addition_is_found_by_its_name_and_the_first_that_fails_is_the_error() {
+        let cli = Cli::new()
+            .architecture("nothing", Nothing {})
+            .architecture_with::<Nothing>("nothing_with")
+            .layer("nothing", Nothing {})
+            .layer_with::<Nothing>("nothing_with")
+            .loss("nothing", Nothing {})
+            .loss_with::<Nothing>("nothing_with")
+            .data_set("nothing", Nothing {})
+            .data_set_with::<Nothing>("nothing_with");
+        assert!(cli.problem.is_none(), "{:?}", cli.problem);
+        let names = [Architecture::names(), LayerConfig::names(), LossConfig::names()];
+        for names in names {
+            assert!(names.ends_with(&["nothing", "nothing_with"]), "{names:?}");
+        }
+        assert_eq!(crate::data::registered().collect::<Vec<_>>(), ["nothing", "nothing_with"]);
+        let cli = cli.preset("nmnist-small", "# x").loss("Nothing", Nothing {});
+        let problem = cli.problem.unwrap().to_string();
+        assert!(problem.contains("already is a preset called `nmnist-small`"), "{problem}");
+    }
+}

@@ -112,7 +112,14 @@ pub(super) fn renamed(key: &str) -> Option<&'static str> {
 
 /// Whether `name` is a choice with settings below it, and `below` one of its options.
 pub(super) fn is_choice(name: &str, below: &str) -> bool {
-    find(name).is_some_and(|key| key.kind == "choice") && find(&format!("{name}.{below}")).is_some()
+    // Names that a program registered are not among the keys.
+    let registered: &[&str] = match name {
+        "loss" => tks_loss::LossConfig::names(),
+        "network.architecture" => tks_models::Architecture::names(),
+        _ => &[],
+    };
+    find(name).is_some_and(|key| key.kind == "choice")
+        && (registered.contains(&below) || find(&format!("{name}.{below}")).is_some())
 }
 
 /// The full key probably meant by `own` in `section`: preferably below that section, and preferably one

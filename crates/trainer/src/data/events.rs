@@ -68,7 +68,13 @@ impl EventSource {
         match &self.0 {
             Some(manifest) => Ok(RecordingReader::new(manifest, events.orientation, lenient)?),
             // The folder determines the sensor.
-            None => Ok(self.open_set(config, events)?.reader()),
+            None => match events.sensor {
+                Some(sensor) => {
+                    let read = ReadOptions { lenient, ..ReadOptions::default() };
+                    Ok(RecordingReader::of_folder(sensor, &read))
+                }
+                None => Ok(self.open_set(config, events)?.reader()),
+            },
         }
     }
 }

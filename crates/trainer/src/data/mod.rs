@@ -145,7 +145,7 @@ impl Data {
 }
 
 /// The task of a network of this configuration, from the manifest alone: no data are needed, except for a
-/// folder of images.
+/// folder and for a registered data set that does not define [`DataSource::describe`].
 ///
 /// # Errors
 /// An unknown data set, an invalid recipe.

@@ -7,7 +7,9 @@ use std::sync::{Arc, LazyLock};
 use anyhow::{Result, anyhow, bail};
 use serde::de::DeserializeOwned;
 use tch::Tensor;
+use tks_data::DataError;
 use tks_data::manifest::Kind;
+use tks_data::nearest::nearest;
 use tks_data::{Batch, BoxError, SampleRng};
 use tks_registry::{Entry, Registry};
 
@@ -173,7 +175,13 @@ pub(super) fn find(config: &Config) -> Result<Arc<dyn DataSource>> {
         let has_events = data.events.is_some();
         return Ok(if has_events { Arc::new(EventSource(None)) } else { Arc::new(ImageSource(None)) });
     }
-    let manifest = datasets::manifest(&data.name)?;
+    let manifest = datasets::catalogue().manifest(&data.name).map_err(|mut error| {
+        if let DataError::UnknownName { name, nearest: near, known, .. } = &mut error {
+            known.extend(registered().map(str::to_owned));
+            *near = nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
+        }
+        error
+    })?;
     Ok(match manifest.kind {
         Kind::Events => Arc::new(EventSource(Some(manifest))),
         Kind::Images => Arc::new(ImageSource(Some(manifest))),
